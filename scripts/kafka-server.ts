@@ -1,0 +1,262 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createWriteStream } from 'node:fs';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { connect, createServer } from 'node:net';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Admin } from '@platformatic/kafka';
+import { kafkaJars } from './kafka-jars.ts';
+
+export interface KafkaServerOptions {
+  version: string;
+  /** 0 takes a free one. */
+  port: number;
+  /** Holds configuration, log files and the topics' data; topics survive a restart in the same folder. */
+  dataDir: string;
+  /** Run the broker on a ZooKeeper of its own instead of KRaft (Kafka 3.x only). */
+  zookeeper?: boolean;
+  /** Broker settings on top of those below. */
+  settings?: Record<string, string>;
+  progress?(text: string): void;
+}
+
+const START_TIMEOUT_MS = 60_000;
+const JAVA_OPTIONS = ['-Xms128m', '-Xmx768m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=4'];
+
+/** A real one-node Apache Kafka, run from its jars. */
+export class KafkaServer {
+  readonly port: number;
+  readonly #options: KafkaServerOptions;
+  readonly #jars: string;
+  readonly #sidePort: number;
+  #broker: ChildProcess | undefined;
+  #zookeeper: ChildProcess | undefined;
+
+  private constructor(options: KafkaServerOptions, jars: string, port: number, sidePort: number) {
+    this.#options = options;
+    this.#jars = jars;
+    this.port = port;
+    this.#sidePort = sidePort;
+  }
+
+  /** Resolves when the broker answers. @throws MissingProgramError */
+  static async start(options: KafkaServerOptions): Promise<KafkaServer> {
+    const jars = await kafkaJars(options.version, options.progress ?? (() => {}));
+    await mkdir(options.dataDir, { recursive: true });
+    const port = options.port === 0 ? await freePort() : options.port;
+    if (await canConnect(port))
+      throw new Error(`port ${port} is taken: stop what uses it, or choose another`);
+    const server = new KafkaServer(options, jars, port, await freePort());
+    await server.#prepare();
+    await server.startBroker();
+    return server;
+  }
+
+  /** `host:port`, for `KAFKA_BROKERS`. */
+  get bootstrap(): string {
+    return `127.0.0.1:${this.port}`;
+  }
+
+  /** Starts the broker again after `kill` or `stopBroker`, on the same port and data. */
+  async startBroker(): Promise<void> {
+    const { dataDir, zookeeper } = this.#options;
+    if (zookeeper && this.#zookeeper === undefined) {
+      this.#zookeeper = this.#java(
+        'org.apache.zookeeper.server.quorum.QuorumPeerMain',
+        'zookeeper.properties',
+        'zookeeper.log',
+      );
+      await this.#untilAnswers(this.#zookeeper, 'zookeeper.log', () => canConnect(this.#sidePort));
+    }
+    this.#broker = this.#java('kafka.Kafka', 'server.properties', 'server.log');
+    await this.#untilAnswers(this.#broker, 'server.log', () => answersMetadata(this.bootstrap));
+    this.#options.progress?.(
+      `Apache Kafka ${this.#options.version} answers on ${this.bootstrap} (data in ${dataDir})`,
+    );
+  }
+
+  /** kill -9: nothing is flushed, no goodbye. */
+  async kill(): Promise<void> {
+    await end(this.#broker, 'SIGKILL');
+  }
+
+  /** Freezes the broker: its sockets accept, nothing answers. */
+  pause(): void {
+    this.#broker?.kill('SIGSTOP');
+  }
+
+  resume(): void {
+    this.#broker?.kill('SIGCONT');
+  }
+
+  async stopBroker(): Promise<void> {
+    await end(this.#broker, 'SIGTERM');
+  }
+
+  async stop(): Promise<void> {
+    this.resume();
+    await this.stopBroker();
+    await end(this.#zookeeper, 'SIGTERM');
+  }
+
+  /** Runs one of Kafka's own command-line tools and resolves with its output. */
+  async tool(mainClass: string, args: string[], input = ''): Promise<string> {
+    const tool = spawn('java', ['-Xmx256m', '-cp', join(this.#jars, '*'), mainClass, ...args], {
+      stdio: 'pipe',
+    });
+    let output = '';
+    for (const stream of [tool.stdout, tool.stderr]) stream.on('data', (chunk) => (output += chunk));
+    tool.stdin.end(input);
+    const code = await new Promise((resolve) => tool.once('close', resolve));
+    if (code !== 0) throw new Error(`${mainClass} ended with ${code}:\n${output}`);
+    return output;
+  }
+
+  async #prepare(): Promise<void> {
+    const { dataDir, zookeeper } = this.#options;
+    await writeFile(join(dataDir, 'server.properties'), this.#brokerProperties());
+    await writeFile(join(dataDir, 'log4j.properties'), LOG4J);
+    await writeFile(join(dataDir, 'log4j2.properties'), LOG4J2);
+    if (zookeeper) {
+      await writeFile(
+        join(dataDir, 'zookeeper.properties'),
+        properties({
+          dataDir: join(dataDir, 'zookeeper'),
+          clientPort: String(this.#sidePort),
+          clientPortAddress: '127.0.0.1',
+          'admin.enableServer': 'false',
+        }),
+      );
+      return;
+    }
+    const format = [
+      'format',
+      '--ignore-formatted',
+      '-t',
+      'Zm9vdGZhbGwtZGV2LWtrYQ',
+      '-c',
+      join(dataDir, 'server.properties'),
+    ];
+    await this.tool('kafka.tools.StorageTool', format);
+  }
+
+  #brokerProperties(): string {
+    const { dataDir, zookeeper, settings } = this.#options;
+    const address = `127.0.0.1:${this.port}`;
+    const side = `127.0.0.1:${this.#sidePort}`;
+    const mode: Record<string, string> = zookeeper
+      ? { 'broker.id': '1', 'zookeeper.connect': side, listeners: `PLAINTEXT://${address}` }
+      : {
+          'process.roles': 'broker,controller',
+          'node.id': '1',
+          'controller.quorum.voters': `1@${side}`,
+          'controller.listener.names': 'CONTROLLER',
+          'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT',
+          listeners: `PLAINTEXT://${address},CONTROLLER://${side}`,
+        };
+    return properties({
+      ...mode,
+      'advertised.listeners': `PLAINTEXT://${address}`,
+      'log.dirs': join(dataDir, 'topics'),
+      'num.partitions': '3',
+      'offsets.topic.num.partitions': '5',
+      'offsets.topic.replication.factor': '1',
+      'transaction.state.log.replication.factor': '1',
+      'transaction.state.log.min.isr': '1',
+      'group.initial.rebalance.delay.ms': '0',
+      ...settings,
+    });
+  }
+
+  #java(mainClass: string, propertiesFile: string, logFile: string): ChildProcess {
+    const { dataDir } = this.#options;
+    const logging = [
+      `-Dlog4j.configuration=file:${join(dataDir, 'log4j.properties')}`,
+      `-Dlog4j2.configurationFile=${join(dataDir, 'log4j2.properties')}`,
+    ];
+    const args = [
+      ...JAVA_OPTIONS,
+      ...logging,
+      '-cp',
+      join(this.#jars, '*'),
+      mainClass,
+      join(dataDir, propertiesFile),
+    ];
+    const child = spawn('java', args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    const log = createWriteStream(join(dataDir, logFile), { flags: 'a' });
+    child.stdout.pipe(log);
+    child.stderr.pipe(log);
+    return child;
+  }
+
+  async #untilAnswers(child: ChildProcess, logFile: string, answers: () => Promise<boolean>): Promise<void> {
+    const giveUpAt = Date.now() + START_TIMEOUT_MS;
+    while (!(await answers())) {
+      if (child.exitCode !== null || Date.now() > giveUpAt) {
+        const log = await readFile(join(this.#options.dataDir, logFile), 'utf8').catch(() => '');
+        await this.stop();
+        throw new Error(`Kafka did not start. The end of ${logFile}:\n${log.slice(-3000)}`);
+      }
+      await sleep(100);
+    }
+  }
+}
+
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as { port: number };
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+async function end(child: ChildProcess | undefined, signal: NodeJS.Signals): Promise<void> {
+  if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+  const ended = new Promise((resolve) => child.once('exit', resolve));
+  child.kill(signal);
+  await ended;
+}
+
+async function canConnect(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1', () => resolve(true)).once('error', () => resolve(false));
+    socket.once('connect', () => socket.destroy());
+  });
+}
+
+async function answersMetadata(bootstrap: string): Promise<boolean> {
+  const admin = new Admin({
+    clientId: 'kafka-start',
+    bootstrapBrokers: [bootstrap],
+    retries: 0,
+    connectTimeout: 500,
+  });
+  admin.on('error', () => {});
+  try {
+    return (await admin.metadata({ topics: [] })).brokers.size > 0;
+  } catch {
+    return false;
+  } finally {
+    await admin.close();
+  }
+}
+
+function properties(values: Record<string, string>): string {
+  return `${Object.entries(values)
+    .map(([name, value]) => `${name}=${value}`)
+    .join('\n')}\n`;
+}
+
+const LOG4J = `log4j.rootLogger=INFO, out
+log4j.appender.out=org.apache.log4j.ConsoleAppender
+log4j.appender.out.layout=org.apache.log4j.PatternLayout
+log4j.appender.out.layout.ConversionPattern=[%d] %p %m (%c)%n
+`;
+
+const LOG4J2 = `rootLogger.level=INFO
+rootLogger.appenderRef.out.ref=OUT
+appender.out.type=Console
+appender.out.name=OUT
+appender.out.layout.type=PatternLayout
+appender.out.layout.pattern=[%d] %p %m (%c)%n
+`;

@@ -1,0 +1,145 @@
+import Fastify, {
+  type FastifyError,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+} from 'fastify';
+import { type ErrorCode, FootfallError } from '../errors.ts';
+import type { Health } from '../health.ts';
+import type { Logger } from '../logger.ts';
+import type { Metrics } from '../metrics.ts';
+import type { Producer } from '../producer.ts';
+import type { EventStore } from '../store/event-store.ts';
+import { eventRoutes } from './event-routes.ts';
+import { operationsRoutes } from './operations-routes.ts';
+
+export interface ApiOptions {
+  producer: Producer;
+  store: EventStore;
+  health: Health;
+  metrics: Metrics;
+  logger: Logger;
+  maxBodyBytes: number;
+  /** True from the moment a stop begins: requests on connections that are still open are turned away. */
+  isDraining(): boolean;
+}
+
+/** Seconds a client should wait before it sends a retryable request again. */
+const RETRY_AFTER_S = 1;
+const HEADERS_TIMEOUT_MS = 10_000;
+const REQUEST_TIMEOUT_MS = 30_000;
+
+/** The HTTP surface. Not listening yet. */
+export function createApi(options: ApiOptions): FastifyInstance {
+  const api = Fastify({
+    logger: false,
+    bodyLimit: options.maxBodyBytes,
+    // Answered below in the form of every other error.
+    return503OnClosing: false,
+    forceCloseConnections: 'idle',
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    http: { headersTimeout: HEADERS_TIMEOUT_MS },
+    clientErrorHandler,
+    frameworkErrors: (error, _request, reply) =>
+      sendError(reply, new FootfallError('bad_request', { cause: error })),
+  });
+  const allowed = collectAllowedMethods(api);
+  api.addHook('onRequest', async (_request, reply) => {
+    if (!options.isDraining()) return;
+    reply.header('Connection', 'close');
+    throw new FootfallError('draining');
+  });
+  api.setErrorHandler((error: FastifyError | FootfallError, _request, reply) => {
+    const known = toFootfallError(error);
+    if (known.code === 'internal_error') options.logger.error({ err: error }, '[API] Request failed');
+    return sendError(reply, known);
+  });
+  api.setNotFoundHandler((request, reply) => answerUnrouted(request, reply, allowed));
+  // Bodies arrive as bytes: payloads are kept as they were written, and only UTF-8 is text.
+  api.removeAllContentTypeParsers();
+  api.addContentTypeParser(
+    'application/json',
+    { parseAs: 'buffer' },
+    async (_request: FastifyRequest, body: Buffer) => body,
+  );
+  api.register(eventRoutes, options);
+  api.register(operationsRoutes, options);
+  return api;
+}
+
+function collectAllowedMethods(api: FastifyInstance): Map<string, Set<string>> {
+  const allowed = new Map<string, Set<string>>();
+  api.addHook('onRoute', ({ url, method }) => {
+    const methods = allowed.get(url) ?? new Set();
+    allowed.set(url, methods);
+    for (const name of [method].flat()) methods.add(name);
+  });
+  return allowed;
+}
+
+function answerUnrouted(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  allowed: Map<string, Set<string>>,
+): FastifyReply {
+  const methods = allowed.get(request.url.split('?', 1)[0]!);
+  if (methods === undefined) return sendError(reply, new FootfallError('endpoint_not_found'));
+  reply.header('Allow', [...methods].sort().join(', '));
+  return sendError(reply, new FootfallError('method_not_allowed'));
+}
+
+/** By code, never by text. Anything unknown is our own failure and tells the caller nothing about the inside. */
+const FRAMEWORK_ERRORS: Record<string, ErrorCode> = {
+  FST_ERR_CTP_BODY_TOO_LARGE: 'body_too_large',
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: 'unsupported_media_type',
+  FST_ERR_CTP_EMPTY_TYPE: 'unsupported_media_type',
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'bad_request',
+};
+
+function toFootfallError(error: FastifyError | FootfallError): FootfallError {
+  if (error instanceof FootfallError) return error;
+  const code = FRAMEWORK_ERRORS[error.code] ?? (isClientFault(error) ? 'bad_request' : 'internal_error');
+  return new FootfallError(code, { cause: error });
+}
+
+function isClientFault({ statusCode }: FastifyError): boolean {
+  return statusCode !== undefined && statusCode >= 400 && statusCode < 500;
+}
+
+/** `errors` lists what is wrong with an event; every other answer has one `error`. Code and retry are headers. */
+function sendError(reply: FastifyReply, error: FootfallError): FastifyReply {
+  reply
+    .code(error.status)
+    .header('Error-Code', error.code)
+    .header('Error-Retryable', String(error.retryable));
+  if (error.status >= 500) reply.header('Retry-After', String(RETRY_AFTER_S));
+  const problem = error.details ? { errors: error.details } : { error: error.message };
+  return reply.type('application/json; charset=utf-8').send(JSON.stringify({ success: false, ...problem }));
+}
+
+const CLIENT_ERRORS: Record<string, ErrorCode> = {
+  ERR_HTTP_REQUEST_TIMEOUT: 'request_timeout',
+  HPE_HEADER_OVERFLOW: 'headers_too_large',
+};
+
+/** What is not HTTP, or does not arrive in time, never becomes a request: answered on the socket itself. */
+function clientErrorHandler(error: Error & { code?: string }, socket: import('node:net').Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const known = new FootfallError(CLIENT_ERRORS[error.code ?? ''] ?? 'bad_request');
+  const body = JSON.stringify({ success: false, error: known.message });
+  socket.end(
+    [
+      `HTTP/1.1 ${known.status} ${known.code}`,
+      'Content-Type: application/json; charset=utf-8',
+      `Content-Length: ${Buffer.byteLength(body)}`,
+      `Error-Code: ${known.code}`,
+      `Error-Retryable: ${known.retryable}`,
+      'Connection: close',
+      '',
+      body,
+    ].join('\r\n'),
+  );
+}

@@ -1,0 +1,194 @@
+// In: batches of the log. Out: each processed once, in order, and the position committed to the log afterwards.
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { AssignedPartition, EventLog, LogBatch } from './log/event-log.ts';
+import type { Logger } from './logger.ts';
+import type { Metrics } from './metrics.ts';
+import type { Processor } from './processor.ts';
+import { type Claim, type EventStore, Fenced } from './store/event-store.ts';
+
+const MAX_BACKOFF_MS = 5000;
+
+export interface ConsumerOptions {
+  log: EventLog;
+  store: EventStore;
+  processor: Processor;
+  topic: string;
+  group: string;
+  logger: Logger;
+  metrics: Metrics;
+}
+
+/** Where this consumer stands in a partition it was given. */
+interface Position {
+  epoch: number;
+  /** What the store has: a batch is accepted only as the continuation of this. */
+  stored: number | null;
+  /** First offset not processed yet. */
+  next: number;
+}
+
+/** `recovering`: log or store could not be used; tried again for ever, with growing pauses. */
+export type ConsumerState = 'starting' | 'consuming' | 'recovering' | 'stopped';
+
+/** Follows the topic as a member of the group and keeps at it until stopped. */
+export class Consumer {
+  readonly #options: ConsumerOptions;
+  readonly #stopping = new AbortController();
+  readonly #positions = new Map<number, Position>();
+  #state: ConsumerState = 'starting';
+  #failures = 0;
+  #running: Promise<void> | undefined;
+
+  constructor(options: ConsumerOptions) {
+    this.#options = options;
+  }
+
+  get state(): ConsumerState {
+    return this.#state;
+  }
+
+  start(): void {
+    this.#running ??= this.#run();
+  }
+
+  /** Finishes the batch at hand, leaves the group and resolves. */
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await this.#running;
+    this.#state = 'stopped';
+  }
+
+  async #run(): Promise<void> {
+    const { log, topic, group } = this.#options;
+    const { signal } = this.#stopping;
+    while (!signal.aborted) {
+      try {
+        const batches = log.subscribe({ topic, group, signal, startAt: (assigned) => this.#claim(assigned) });
+        for await (const batch of batches) await this.#process(batch);
+      } catch (error) {
+        await this.#backOff(error as Error, 'the log cannot be read');
+      }
+    }
+  }
+
+  /** Claims what was assigned, for as long as it takes, and decides where to start. */
+  async #claim(assigned: readonly AssignedPartition[]): Promise<Map<number, number>> {
+    this.#positions.clear();
+    const first = assigned[0];
+    if (first !== undefined) {
+      const { topic, topicId } = first;
+      const ref = { group: this.#options.group, topic, topicId };
+      const numbers = assigned.map(({ partition }) => partition);
+      const claims = await this.#untilDone('the store cannot be reached', () =>
+        this.#options.store.claim(ref, numbers),
+      );
+      for (const [at, partition] of assigned.entries()) {
+        if (claims !== undefined)
+          this.#positions.set(partition.partition, this.#begin(partition, claims[at]!));
+      }
+    }
+    this.#recovered();
+    return new Map([...this.#positions].map(([partition, { next }]) => [partition, next]));
+  }
+
+  /** Compares what the store has processed with what the log holds; they differ after a loss on either side. */
+  #begin(
+    { topic, partition, earliest, end }: AssignedPartition,
+    { epoch, offset, topicRecreated }: Claim,
+  ): Position {
+    const { logger, metrics } = this.#options;
+    if (topicRecreated) {
+      logger.warn({ topic, partition }, '[Consumer] The topic was created anew: reading it from its start');
+    }
+    if (offset !== null && offset < earliest) {
+      metrics.dataGaps.inc({ partition }, earliest - offset);
+      logger.error(
+        { topic, partition, from: offset, to: earliest },
+        '[Consumer] Data gap: the log has deleted records that were not processed yet',
+      );
+    }
+    if (offset !== null && offset > end) {
+      logger.error(
+        { topic, partition, processed: offset, end },
+        '[Consumer] The log ends before what was processed: it has lost records; reading on from its end',
+      );
+    }
+    return {
+      epoch,
+      stored: offset,
+      next: Math.min(Math.max(offset ?? earliest, earliest), Math.max(end, earliest)),
+    };
+  }
+
+  async #process(batch: LogBatch): Promise<void> {
+    await this.#untilDone('a batch cannot be stored', async () => {
+      const position = this.#positions.get(batch.partition);
+      if (position === undefined || !batch.isAssigned() || position.next >= batch.nextOffset) return;
+      try {
+        await this.#processFrom(batch, position);
+      } catch (error) {
+        if (!(error instanceof Fenced)) throw error;
+        // Another member has claimed the partition. If it is still ours, that one was late: claim it back and
+        // go on from where the store now stands. If it is not, this batch is theirs.
+        if (batch.isAssigned()) await this.#claimAgain(batch);
+        throw error;
+      }
+      batch.commit();
+    });
+  }
+
+  async #processFrom(batch: LogBatch, position: Position): Promise<void> {
+    const { epoch, stored, next } = position;
+    const records = batch.records.filter(({ offset }) => offset >= next);
+    await this.#options.processor.process({ ...batch, records }, { epoch, fromOffset: stored });
+    position.stored = batch.nextOffset;
+    position.next = batch.nextOffset;
+    this.#options.metrics.lag.set(
+      { partition: batch.partition },
+      Math.max(0, batch.endOffset - batch.nextOffset),
+    );
+  }
+
+  async #claimAgain({ topic, topicId, partition }: LogBatch): Promise<void> {
+    const [claim] = await this.#options.store.claim({ group: this.#options.group, topic, topicId }, [
+      partition,
+    ]);
+    const { epoch, offset } = claim!;
+    this.#options.logger.warn({ topic, partition, epoch, offset }, '[Consumer] Partition claimed again');
+    this.#positions.set(partition, { epoch, stored: offset, next: offset ?? 0 });
+  }
+
+  /** Repeats `work` until it succeeds or the consumer is stopped. A dependency's outage never drops an event. */
+  async #untilDone<T>(what: string, work: () => Promise<T>): Promise<T | undefined> {
+    while (!this.#stopping.signal.aborted) {
+      try {
+        const result = await work();
+        this.#recovered();
+        return result;
+      } catch (error) {
+        await this.#backOff(error as Error, what);
+      }
+    }
+    return undefined;
+  }
+
+  async #backOff(error: Error, what: string): Promise<void> {
+    const { logger } = this.#options;
+    if (this.#stopping.signal.aborted) return;
+    if (error instanceof Fenced) logger.debug({ err: error }, `[Consumer] ${what}`);
+    else if (this.#failures++ === 0)
+      logger.error({ err: error }, `[Consumer] ${what}; trying again until it works`);
+    else logger.debug({ err: error, failures: this.#failures }, `[Consumer] ${what}`);
+    if (this.#failures > 0) this.#state = 'recovering';
+    const pauseMs =
+      Math.min(MAX_BACKOFF_MS, 50 * 2 ** Math.min(this.#failures, 10)) * (0.5 + Math.random() / 2);
+    await sleep(pauseMs, undefined, { signal: this.#stopping.signal }).catch(() => {});
+  }
+
+  #recovered(): void {
+    if (this.#failures > 0)
+      this.#options.logger.info({ failures: this.#failures }, '[Consumer] working again');
+    this.#failures = 0;
+    this.#state = 'consuming';
+  }
+}

@@ -1,0 +1,73 @@
+/** What a caller can be told. Every error answer of the API is one of these. */
+interface ErrorDefinition {
+  /** HTTP status. */
+  status: number;
+  /** True when sending the same request again later can succeed. */
+  retryable: boolean;
+  /** For a person; says what to do next where there is something to do. */
+  message: string;
+}
+
+/**
+ * The closed list of errors. `docs/errors.md` has one row for each and a test compares the two.
+ * The messages of `publish_failed`, `internal_error` and `endpoint_not_found` are part of the HTTP contract.
+ */
+export const ERRORS = {
+  body_missing: {
+    status: 400,
+    retryable: false,
+    message: 'Request body is required: send a JSON object with userId and eventType',
+  },
+  body_not_json: { status: 400, retryable: false, message: 'Request body is not valid JSON' },
+  body_not_object: { status: 400, retryable: false, message: 'Request body must be a JSON object' },
+  bad_request: { status: 400, retryable: false, message: 'The request could not be understood' },
+  invalid_event: { status: 400, retryable: false, message: 'The event is not valid' },
+  endpoint_not_found: { status: 404, retryable: false, message: 'Endpoint not found' },
+  method_not_allowed: {
+    status: 405,
+    retryable: false,
+    message: 'Method not allowed: the Allow header lists what this path answers',
+  },
+  request_timeout: { status: 408, retryable: true, message: 'The request did not arrive in time' },
+  body_too_large: { status: 413, retryable: false, message: 'Request body is too large' },
+  unsupported_media_type: {
+    status: 415,
+    retryable: false,
+    message: 'Unsupported content type: send application/json',
+  },
+  headers_too_large: { status: 431, retryable: false, message: 'The request headers are too large' },
+  publish_failed: { status: 500, retryable: true, message: 'Failed to publish event to Kafka' },
+  internal_error: { status: 500, retryable: true, message: 'Internal server error' },
+  overloaded: {
+    status: 503,
+    retryable: true,
+    message: 'Too many events are waiting to be written: send again after Retry-After',
+  },
+  draining: { status: 503, retryable: true, message: 'Service is shutting down: send again' },
+} satisfies Record<string, ErrorDefinition>;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+/** An error a caller is told about. `details` are the single messages of `invalid_event`. */
+export class FootfallError extends Error {
+  readonly code: ErrorCode;
+  readonly details: readonly string[] | undefined;
+
+  constructor(
+    code: ErrorCode,
+    options: { message?: string; details?: readonly string[]; cause?: unknown } = {},
+  ) {
+    super(options.message ?? ERRORS[code].message, { cause: options.cause });
+    this.name = 'FootfallError';
+    this.code = code;
+    this.details = options.details;
+  }
+
+  get status(): number {
+    return ERRORS[this.code].status;
+  }
+
+  get retryable(): boolean {
+    return ERRORS[this.code].retryable;
+  }
+}

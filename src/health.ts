@@ -1,0 +1,65 @@
+import type { Consumer } from './consumer.ts';
+import type { EventLog } from './log/event-log.ts';
+import type { EventStore } from './store/event-store.ts';
+
+const CHECK_TIMEOUT_MS = 2000;
+/** Probes that come closer together share one check. */
+const FRESH_MS = 500;
+
+export interface Dependency {
+  ok: boolean;
+  /** Why not, for an operator. */
+  reason?: string;
+}
+
+/** What the service could do just now. */
+export interface HealthReport {
+  log: Dependency;
+  store: Dependency;
+  /** Follows the log and stores what it reads. */
+  consumer: Dependency;
+}
+
+/** Asks the dependencies themselves, so that an outage shows at once and so does its end. */
+export class Health {
+  readonly #log: EventLog;
+  readonly #store: EventStore;
+  readonly #consumer: Consumer;
+  #latest: Promise<HealthReport> | undefined;
+  #checkedAt = 0;
+
+  constructor(log: EventLog, store: EventStore, consumer: Consumer) {
+    this.#log = log;
+    this.#store = store;
+    this.#consumer = consumer;
+  }
+
+  /** Answers within two seconds, whatever state the dependencies are in. */
+  check(): Promise<HealthReport> {
+    const now = Date.now();
+    if (this.#latest === undefined || now - this.#checkedAt > FRESH_MS) {
+      this.#checkedAt = now;
+      this.#latest = this.#check();
+    }
+    return this.#latest;
+  }
+
+  async #check(): Promise<HealthReport> {
+    const [log, store] = await Promise.all([
+      reach(this.#log.ping(CHECK_TIMEOUT_MS)),
+      reach(this.#store.ping(CHECK_TIMEOUT_MS)),
+    ]);
+    const { state } = this.#consumer;
+    const consumer = state === 'consuming' ? { ok: true } : { ok: false, reason: `the consumer is ${state}` };
+    return { log, store, consumer };
+  }
+}
+
+async function reach(ping: Promise<void>): Promise<Dependency> {
+  try {
+    await ping;
+    return { ok: true };
+  } catch (error) {
+    return { ok: false, reason: (error as Error).message };
+  }
+}

@@ -1,0 +1,159 @@
+import { FootfallError } from '../errors.ts';
+import type { NewRecord, Receipt } from './event-log.ts';
+
+/** A record with its bytes counted, so that a group stays below what one write may hold. */
+export interface SizedRecord extends NewRecord {
+  partition: number;
+  bytes: number;
+}
+
+/** Writes one group and answers for each record in turn: its receipt, or why it is not known to be durable. */
+export type SendGroup = (records: readonly SizedRecord[]) => Promise<(Receipt | Error)[]>;
+
+export interface LaneLimits {
+  /** Most bytes in one group; a single larger record is sent alone. */
+  maxGroupBytes: number;
+  /** Most bytes waiting; beyond, `add` is refused. */
+  maxWaitingBytes: number;
+  /** Milliseconds after which a call is answered, whatever has become of it. */
+  timeoutMs: number;
+}
+
+interface Call {
+  records: readonly SizedRecord[];
+  bytes: number;
+  deadline: number;
+  resolve(receipts: Receipt[]): void;
+  reject(error: FootfallError): void;
+}
+
+/**
+ * Groups concurrent appends: one group is in flight at a time, and whatever arrives meanwhile is the next
+ * group. There is no timer that waits for more, so a lone append is sent at once, and the busier it gets, the
+ * larger the groups.
+ */
+export class AppendLane {
+  readonly #send: SendGroup;
+  readonly #limits: LaneLimits;
+  #waiting: Call[] = [];
+  #waitingBytes = 0;
+  #inFlight: readonly Call[] = [];
+  #running: Promise<void> | undefined;
+  #expiry: NodeJS.Timeout | undefined;
+
+  constructor(send: SendGroup, limits: LaneLimits) {
+    this.#send = send;
+    this.#limits = limits;
+  }
+
+  /**
+   * Records of one call stay in order; more of them than one write may hold go in several.
+   *
+   * @throws FootfallError `overloaded` or `publish_failed`, as `EventLog.append`
+   */
+  async add(records: readonly SizedRecord[]): Promise<Receipt[]> {
+    const bytes = sumBytes(records);
+    if (this.#waitingBytes + bytes > this.#limits.maxWaitingBytes) throw new FootfallError('overloaded');
+    const parts =
+      bytes <= this.#limits.maxGroupBytes ? [records] : split(records, this.#limits.maxGroupBytes);
+    const receipts = await Promise.all(parts.map((part) => this.#enqueue(part)));
+    return receipts.flat();
+  }
+
+  /** Resolves when nothing is waiting or in flight. */
+  async idle(): Promise<void> {
+    await this.#running;
+  }
+
+  #enqueue(records: readonly SizedRecord[]): Promise<Receipt[]> {
+    const bytes = sumBytes(records);
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ records, bytes, deadline: Date.now() + this.#limits.timeoutMs, resolve, reject });
+      this.#waitingBytes += bytes;
+      this.#running ??= this.#run();
+      this.#expiry ??= setTimeout(() => this.#expire(), this.#limits.timeoutMs).unref();
+    });
+  }
+
+  async #run(): Promise<void> {
+    // Not at once: the other requests that arrived in this turn of the event loop join the group.
+    await new Promise(setImmediate);
+    while (this.#waiting.length > 0) {
+      const group = this.#takeGroup();
+      this.#inFlight = group;
+      const records = group.flatMap((call) => call.records);
+      let results: (Receipt | Error)[];
+      try {
+        results = await this.#send(records);
+      } catch (error) {
+        results = records.map(() => error as Error);
+      }
+      this.#inFlight = [];
+      settle(group, results);
+    }
+    this.#running = undefined;
+    clearTimeout(this.#expiry);
+    this.#expiry = undefined;
+  }
+
+  #takeGroup(): Call[] {
+    let bytes = 0;
+    let count = 0;
+    for (const call of this.#waiting) {
+      if (count > 0 && bytes + call.bytes > this.#limits.maxGroupBytes) break;
+      bytes += call.bytes;
+      count++;
+    }
+    this.#waitingBytes -= bytes;
+    return this.#waiting.splice(0, count);
+  }
+
+  /** Answers the calls whose time is up. One in flight may still be written: only its caller stops waiting. */
+  #expire(): void {
+    const now = Date.now();
+    const late = (call: Call) => call.deadline <= now;
+    for (const call of this.#inFlight.filter(late)) {
+      call.reject(
+        new FootfallError('publish_failed', { cause: new Error('no answer from the log in time') }),
+      );
+    }
+    const expired = this.#waiting.filter(late);
+    this.#waiting = this.#waiting.filter((call) => !late(call));
+    for (const call of expired) {
+      this.#waitingBytes -= call.bytes;
+      call.reject(new FootfallError('publish_failed', { cause: new Error('not written in time') }));
+    }
+    const next = this.#inFlight.find((call) => !late(call)) ?? this.#waiting[0];
+    this.#expiry = next && setTimeout(() => this.#expire(), Math.max(1, next.deadline - now)).unref();
+  }
+}
+
+function settle(group: readonly Call[], results: readonly (Receipt | Error)[]): void {
+  let at = 0;
+  for (const call of group) {
+    const own = results.slice(at, at + call.records.length);
+    at += call.records.length;
+    const failure = own.find((result) => result instanceof Error);
+    if (failure) call.reject(new FootfallError('publish_failed', { cause: failure }));
+    else call.resolve(own as Receipt[]);
+  }
+}
+
+function sumBytes(records: readonly SizedRecord[]): number {
+  return records.reduce((sum, record) => sum + record.bytes, 0);
+}
+
+/** Runs of records of at most `maxBytes` each; a single larger record is a run of its own. */
+function split(records: readonly SizedRecord[], maxBytes: number): SizedRecord[][] {
+  const runs: SizedRecord[][] = [];
+  let bytes = Number.POSITIVE_INFINITY;
+  for (const record of records) {
+    bytes += record.bytes;
+    if (bytes > maxBytes) {
+      runs.push([]);
+      bytes = record.bytes;
+    }
+    runs.at(-1)!.push(record);
+  }
+  return runs;
+}

@@ -1,0 +1,213 @@
+import { randomUUID } from 'node:crypto';
+import { EventEmitter, once } from 'node:events';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { inTransaction, migrateSqlite, type SqliteFile, type StatementSync } from '../sqlite-file.ts';
+import { AppendLane, type SizedRecord } from './append-lane.ts';
+import type {
+  AssignedPartition,
+  EventLog,
+  LogBatch,
+  LogRecord,
+  NewRecord,
+  Receipt,
+  SubscribeOptions,
+} from './event-log.ts';
+import { partitionOf } from './partitioner.ts';
+
+const SCHEMA = [
+  `create table log_topics (
+     id integer primary key,
+     name text not null unique,
+     topic_id text not null,
+     partitions integer not null
+   ) strict;
+   create table log_records (
+     topic integer not null references log_topics,
+     partition integer not null,
+     offset integer not null,
+     timestamp integer not null,
+     key blob,
+     value blob,
+     headers text not null,
+     primary key (topic, partition, offset)
+   ) strict, without rowid;`,
+];
+
+const BATCH_RECORDS = 1000;
+const MAX_GROUP_BYTES = 8_000_000;
+
+export interface EmbeddedLogOptions {
+  /** Partitions of a topic that is not there yet. */
+  partitions: number;
+  maxWaitingBytes: number;
+  timeoutMs: number;
+}
+
+interface Topic {
+  id: number;
+  topicId: string;
+  partitions: number;
+  /** Next offset of each partition. */
+  ends: number[];
+}
+
+/** The event log in a SQLite file. An append is on disk (fsync) before it resolves. One reader per group. */
+export class EmbeddedLog implements EventLog {
+  readonly #file: SqliteFile;
+  readonly #options: EmbeddedLogOptions;
+  readonly #lane: AppendLane;
+  readonly #insert: StatementSync;
+  readonly #read: StatementSync;
+  readonly #topics = new Map<string, Topic>();
+  readonly #appended = new EventEmitter().setMaxListeners(0);
+  #closing: Promise<void> | undefined;
+
+  /** @param file stays open after `close`: it belongs to whoever opened it */
+  constructor(file: SqliteFile, options: EmbeddedLogOptions) {
+    this.#file = file;
+    this.#options = options;
+    migrateSqlite(file.db, 'log', SCHEMA);
+    this.#insert = file.db.prepare('insert into log_records values (?, ?, ?, ?, ?, ?, ?)');
+    this.#read = file.db.prepare(
+      'select offset, timestamp, key, value, headers from log_records where topic = ? and partition = ? and offset >= ? order by offset limit ?',
+    );
+    this.#lane = new AppendLane((records) => this.#write(records), {
+      maxGroupBytes: MAX_GROUP_BYTES,
+      ...options,
+    });
+  }
+
+  async append(records: readonly NewRecord[]): Promise<Receipt[]> {
+    return this.#lane.add(
+      records.map((record) => {
+        const key = record.key === null ? null : Buffer.from(record.key);
+        const partition = partitionOf(key, this.#topic(record.topic).partitions);
+        return {
+          ...record,
+          key,
+          partition,
+          bytes: record.value === null ? 0 : Buffer.byteLength(record.value),
+        };
+      }),
+    );
+  }
+
+  async *subscribe({ topic: name, signal, startAt }: SubscribeOptions): AsyncGenerator<LogBatch> {
+    const topic = this.#topic(name);
+    const starts = await startAt(topic.ends.map((end, partition) => assigned(name, topic, partition, end)));
+    const positions = topic.ends.map((_, partition) => starts.get(partition) ?? 0);
+    while (!signal.aborted) {
+      const behind = topic.ends.findIndex((end, partition) => positions[partition]! < end);
+      if (behind === -1) {
+        await once(this.#appended, 'append', { signal }).catch(ignoreAbort);
+        continue;
+      }
+      // Every partition in turn, so that a busy one does not hold up the others.
+      for (let partition = behind; partition < topic.partitions && !signal.aborted; partition++) {
+        // Reading and storing are synchronous here: without a pause, catching up would leave no turn to requests.
+        await nextTurn();
+        const records = this.#readFrom(topic, partition, positions[partition]!);
+        const last = records.at(-1);
+        if (last === undefined) continue;
+        positions[partition] = last.offset + 1;
+        yield {
+          topic: name,
+          topicId: topic.topicId,
+          partition,
+          records,
+          nextOffset: last.offset + 1,
+          endOffset: topic.ends[partition]!,
+          isAssigned: () => !signal.aborted,
+          commit() {},
+        };
+      }
+    }
+  }
+
+  async ping(): Promise<void> {
+    this.#file.db.prepare('select 1').get();
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#lane.idle();
+    return this.#closing;
+  }
+
+  async #write(records: readonly SizedRecord[]): Promise<Receipt[]> {
+    const timestamp = Date.now();
+    const ends = new Map<string, number>();
+    const receipts = inTransaction(this.#file.db, () =>
+      records.map((record) => {
+        const topic = this.#topic(record.topic);
+        const endKey = `${record.topic}:${record.partition}`;
+        const offset = ends.get(endKey) ?? topic.ends[record.partition]!;
+        ends.set(endKey, offset + 1);
+        this.#insert.run(
+          topic.id,
+          record.partition,
+          offset,
+          timestamp,
+          record.key as Buffer | null,
+          record.value === null ? null : Buffer.from(record.value),
+          encodeHeaders(record.headers),
+        );
+        return { topic: record.topic, partition: record.partition, offset };
+      }),
+    );
+    // On disk. If we die here: the callers were not told, the events are in the log and will be processed.
+    for (const { topic, partition, offset } of receipts) this.#topic(topic).ends[partition] = offset + 1;
+    this.#appended.emit('append');
+    return receipts;
+  }
+
+  #readFrom(topic: Topic, partition: number, offset: number): LogRecord[] {
+    return this.#read.all(topic.id, partition, offset, BATCH_RECORDS).map((row) => ({
+      offset: row.offset as number,
+      timestamp: row.timestamp as number,
+      key: row.key === null ? null : Buffer.from(row.key as Uint8Array),
+      value: row.value === null ? null : Buffer.from(row.value as Uint8Array),
+      headers: decodeHeaders(row.headers as string),
+    }));
+  }
+
+  #topic(name: string): Topic {
+    const known = this.#topics.get(name);
+    if (known !== undefined) return known;
+    const { db } = this.#file;
+    db.prepare(
+      'insert into log_topics (name, topic_id, partitions) values (?, ?, ?) on conflict (name) do nothing',
+    ).run(name, randomUUID(), this.#options.partitions);
+    const row = db.prepare('select id, topic_id, partitions from log_topics where name = ?').get(name)!;
+    const [id, partitions] = [row.id as number, row.partitions as number];
+    const last = db.prepare(
+      'select max(offset) as offset from log_records where topic = ? and partition = ?',
+    );
+    const ends = Array.from({ length: partitions }, (_, partition) => {
+      const offset = last.get(id, partition)!.offset as number | null;
+      return offset === null ? 0 : offset + 1;
+    });
+    const topic = { id, topicId: row.topic_id as string, partitions, ends };
+    this.#topics.set(name, topic);
+    return topic;
+  }
+}
+
+function assigned(name: string, topic: Topic, partition: number, end: number): AssignedPartition {
+  return { topic: name, topicId: topic.topicId, partition, earliest: 0, end };
+}
+
+function ignoreAbort(error: Error): void {
+  if (error.name !== 'AbortError') throw error;
+}
+
+/** Bytes as Latin-1 text: any byte comes back as it was. */
+function encodeHeaders(headers: NewRecord['headers']): string {
+  return JSON.stringify(
+    headers.map(([name, value]) => [name, value === null ? null : Buffer.from(value).toString('latin1')]),
+  );
+}
+
+function decodeHeaders(text: string): LogRecord['headers'] {
+  const headers = JSON.parse(text) as [string, string | null][];
+  return headers.map(([name, value]) => [name, value === null ? null : Buffer.from(value, 'latin1')]);
+}

@@ -1,0 +1,245 @@
+import { withDeadline } from '../deadline.ts';
+import { FootfallError } from '../errors.ts';
+import type { Logger } from '../logger.ts';
+import { AppendLane, type SizedRecord } from './append-lane.ts';
+import type { EventLog, LogBatch, NewRecord, Receipt, SubscribeOptions } from './event-log.ts';
+import {
+  type Admin,
+  createAdmin,
+  createConsumer,
+  createProducer,
+  hasKafkaError,
+  type KafkaClientOptions,
+  type Producer,
+} from './kafka-client.ts';
+import { readGroup } from './kafka-subscription.ts';
+import { partitionOf } from './partitioner.ts';
+
+export interface KafkaLogOptions extends KafkaClientOptions {
+  /** Created where they are missing, before anything is read or written. */
+  topics: TopicDefinition[];
+  partitions: number;
+  /** -1: the broker's default. */
+  replication: number;
+  maxWaitingBytes: number;
+}
+
+export interface TopicDefinition {
+  name: string;
+  /** Topic settings by Kafka's names, on top of the broker's. */
+  configs?: Record<string, string>;
+}
+
+/** Below the broker's default `message.max.bytes` (1 048 588) even if all of a group goes to one partition. */
+const MAX_GROUP_BYTES = 1_000_000;
+/** How long the known leaders of a topic are trusted to group by; the client itself follows each change. */
+const LEADERS_TTL_MS = 5000;
+
+interface TopicLeaders {
+  /** Node id of the leader of each partition. */
+  leaders: number[];
+  readAt: number;
+}
+
+/** The event log on Apache Kafka: `acks=all`, idempotent producer, one produce request in flight per broker. */
+export class KafkaLog implements EventLog {
+  readonly #options: KafkaLogOptions;
+  readonly #logger: Logger;
+  readonly #admin: Admin;
+  readonly #producer: Producer;
+  readonly #lanes = new Map<number, AppendLane>();
+  readonly #topics = new Map<string, TopicLeaders>();
+  readonly #lookups = new Map<string, Promise<TopicLeaders>>();
+  #topicsReady: Promise<void> | undefined;
+  #closing: Promise<void> | undefined;
+
+  /** Connects when first used, so that a start does not depend on Kafka being there. */
+  constructor(options: KafkaLogOptions, logger: Logger) {
+    this.#options = options;
+    this.#logger = logger;
+    this.#admin = createAdmin(options);
+    this.#producer = createProducer(options);
+  }
+
+  async append(records: readonly NewRecord[]): Promise<Receipt[]> {
+    const byLeader = new Map<number, { records: SizedRecord[]; indexes: number[] }>();
+    for (const [index, record] of records.entries()) {
+      const { leaders } = this.#knownLeaders(record.topic) ?? (await this.#awaitLeaders(record.topic));
+      const sized = sizeRecord(record, leaders.length);
+      const leader = leaders[sized.partition]!;
+      const own = byLeader.get(leader) ?? { records: [], indexes: [] };
+      byLeader.set(leader, own);
+      own.records.push(sized);
+      own.indexes.push(index);
+    }
+    const receipts: Receipt[] = new Array(records.length);
+    await Promise.all(
+      [...byLeader].map(async ([leader, own]) => {
+        const written = await this.#lane(leader).add(own.records);
+        for (const [at, index] of own.indexes.entries()) receipts[index] = written[at]!;
+      }),
+    );
+    return receipts;
+  }
+
+  async *subscribe(options: SubscribeOptions): AsyncGenerator<LogBatch> {
+    await this.#ensureTopics();
+    yield* readGroup(createConsumer(this.#options, options.group), options, this.#logger);
+  }
+
+  async ping(timeoutMs: number): Promise<void> {
+    await withDeadline(this.#checkLeaders(), timeoutMs, 'Kafka');
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    await Promise.all([...this.#lanes.values()].map((lane) => lane.idle()));
+    await Promise.allSettled([this.#producer.close(), this.#admin.close()]);
+  }
+
+  async #checkLeaders(): Promise<void> {
+    await this.#ensureTopics();
+    const names = this.#options.topics.map(({ name }) => name);
+    const { topics } = await this.#admin.metadata({ topics: names, forceUpdate: true, retries: 0 });
+    for (const [name, { partitions }] of topics) {
+      const missing = partitions.findIndex(({ leader }) => leader < 0);
+      if (missing !== -1) throw new Error(`partition ${missing} of topic ${name} has no leader`);
+    }
+  }
+
+  /** Creates missing topics; done once, tried again at the next need after a failure. */
+  #ensureTopics(): Promise<void> {
+    this.#topicsReady ??= this.#createMissingTopics().catch((error) => {
+      this.#topicsReady = undefined;
+      throw error;
+    });
+    return this.#topicsReady;
+  }
+
+  async #createMissingTopics(): Promise<void> {
+    const existing = await this.#admin.listTopics();
+    for (const topic of this.#options.topics)
+      if (!existing.includes(topic.name)) await this.#createTopic(topic);
+  }
+
+  async #createTopic({ name, configs = {} }: TopicDefinition): Promise<void> {
+    const { partitions, replication: replicas } = this.#options;
+    try {
+      const settings = Object.entries(configs).map(([setting, value]) => ({ name: setting, value }));
+      await this.#admin.createTopics({ topics: [name], partitions, replicas, configs: settings });
+      this.#logger.info({ topic: name, partitions }, 'topic created');
+    } catch (error) {
+      // Another instance was faster.
+      if (!hasKafkaError(error, 'TOPIC_ALREADY_EXISTS')) throw error;
+    }
+  }
+
+  #lane(leader: number): AppendLane {
+    const known = this.#lanes.get(leader);
+    if (known !== undefined) return known;
+    const { maxWaitingBytes, producerTimeoutMs: timeoutMs } = this.#options;
+    const lane = new AppendLane((records) => this.#send(records), {
+      maxGroupBytes: MAX_GROUP_BYTES,
+      maxWaitingBytes,
+      timeoutMs,
+    });
+    this.#lanes.set(leader, lane);
+    return lane;
+  }
+
+  /** One produce request; offsets are given to the records of a partition in the order they are sent. */
+  async #send(records: readonly SizedRecord[]): Promise<(Receipt | Error)[]> {
+    const messages = records.map(toMessage);
+    let failure: Error | undefined;
+    let offsets: { topic: string; partition: number; offset: bigint }[];
+    try {
+      offsets = (await this.#producer.send({ messages })).offsets ?? [];
+    } catch (error) {
+      failure = error as Error;
+      this.#topics.clear();
+      // Partitions that did get their records are told apart, so that only the others are reported as failed.
+      offsets = (error as { produced?: { offsets?: typeof offsets } }).produced?.offsets ?? [];
+    }
+    const next = new Map(offsets.map((base) => [`${base.topic}:${base.partition}`, Number(base.offset)]));
+    return records.map(({ topic, partition }) => {
+      const key = `${topic}:${partition}`;
+      const offset = next.get(key);
+      if (offset === undefined || offset < 0)
+        return failure ?? new Error(`no offset was returned for ${key}`);
+      next.set(key, offset + 1);
+      return { topic, partition, offset };
+    });
+  }
+
+  #knownLeaders(topic: string): TopicLeaders | undefined {
+    const known = this.#topics.get(topic);
+    // Looked up again on the side: only the very first append waits. A failure shows at the next send.
+    if (known !== undefined && Date.now() - known.readAt > LEADERS_TTL_MS)
+      this.#lookUpLeaders(topic).catch(() => {});
+    return known;
+  }
+
+  async #awaitLeaders(topic: string): Promise<TopicLeaders> {
+    try {
+      return await withDeadline(this.#lookUpLeaders(topic), this.#options.producerTimeoutMs, 'Kafka');
+    } catch (cause) {
+      throw new FootfallError('publish_failed', { cause });
+    }
+  }
+
+  #lookUpLeaders(topic: string): Promise<TopicLeaders> {
+    const running = this.#lookups.get(topic);
+    if (running !== undefined) return running;
+    const lookup = this.#readLeaders(topic).finally(() => this.#lookups.delete(topic));
+    this.#lookups.set(topic, lookup);
+    return lookup;
+  }
+
+  async #readLeaders(topic: string): Promise<TopicLeaders> {
+    await this.#ensureTopics();
+    const metadata = await this.#producer.metadata({ topics: [topic], forceUpdate: true });
+    const leaders = metadata.topics.get(topic)!.partitions.map(({ leader }) => leader);
+    const found = { leaders, readAt: Date.now() };
+    this.#topics.set(topic, found);
+    return found;
+  }
+}
+
+function sizeRecord(record: NewRecord, partitions: number): SizedRecord {
+  const key = record.key === null ? null : Buffer.from(record.key);
+  const value = record.value === null ? null : Buffer.from(record.value);
+  return {
+    ...record,
+    key,
+    value,
+    partition: partitionOf(key, partitions),
+    bytes: recordBytes(key, value, record.headers),
+  };
+}
+
+/** What the record takes in a batch, roughly and never too little: varints and attributes are under 40 bytes. */
+function recordBytes(key: Buffer | null, value: Buffer | null, headers: NewRecord['headers']): number {
+  let bytes = 40 + (key?.length ?? 0) + (value?.length ?? 0);
+  for (const [name, content] of headers) bytes += 10 + (name.length + (content?.length ?? 0)) * 3;
+  return bytes;
+}
+
+function toMessage({ topic, partition, key, value, headers }: SizedRecord) {
+  return {
+    topic,
+    partition,
+    key: toBuffer(key),
+    value: toBuffer(value),
+    // A map by identity of its keys, so that a name may repeat.
+    headers: new Map(headers.map(([name, content]) => [Buffer.from(name), toBuffer(content)])),
+  };
+}
+
+/** The client writes null for undefined; its types leave that out. */
+function toBuffer(bytes: string | Buffer | null): Buffer {
+  return (typeof bytes === 'string' ? Buffer.from(bytes) : (bytes ?? undefined)) as Buffer;
+}

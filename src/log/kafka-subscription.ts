@@ -1,0 +1,226 @@
+import { once } from 'node:events';
+import { withDeadline } from '../deadline.ts';
+import type { Logger } from '../logger.ts';
+import type { AssignedPartition, LogBatch, LogRecord, SubscribeOptions } from './event-log.ts';
+import {
+  type Consumer,
+  type FetchResponse,
+  IS_CONTROL,
+  ListOffsetTimestamps,
+  type RecordsBatch,
+} from './kafka-client.ts';
+import { GroupMember } from './kafka-group-member.ts';
+
+const FETCH_MAX_BYTES = 4 * 1024 * 1024;
+const FETCH_MAX_BYTES_PER_PARTITION = 1024 * 1024;
+/** How long the broker holds a fetch that finds nothing; also how long a new assignment waits for the old one's. */
+const FETCH_MAX_WAIT_MS = 500;
+/** A fetch unanswered for so long has lost its connection, whatever the socket says. */
+const FETCH_DEADLINE_MS = 10_000;
+const CLOSE_DEADLINE_MS = 3000;
+
+interface FetchDone {
+  node: number;
+  response?: FetchResponse;
+  error?: Error;
+}
+
+/**
+ * Reads a topic as a group member. The client keeps the membership (join, heartbeats, assignment) and speaks the
+ * protocol; what is fetched from where is decided here, because reading starts at the store's positions and not
+ * at Kafka's committed offsets, in each rebalance anew. The consumer is closed when the generator ends.
+ */
+export async function* readGroup(
+  consumer: Consumer,
+  options: SubscribeOptions,
+  logger: Logger,
+): AsyncGenerator<LogBatch> {
+  const { topic, signal } = options;
+  consumer.topics.track(topic);
+  const member = new GroupMember(consumer, topic, logger);
+  try {
+    await member.join(signal);
+    while (!signal.aborted) {
+      const assignment = await member.nextAssignment(signal);
+      if (assignment === undefined) break;
+      const assigned = await describePartitions(consumer, topic, assignment.partitions);
+      const starts = await options.startAt(assigned);
+      const positions = new Map(
+        assignment.partitions.map((partition) => [partition, starts.get(partition) ?? 0]),
+      );
+      yield* readAssignment(consumer, member, assignment.signal, { topic, positions, signal });
+    }
+  } finally {
+    await member.flushCommits(CLOSE_DEADLINE_MS);
+    // A broker that does not answer must not hold up a stop: it will notice the missing heartbeats.
+    await withDeadline(consumer.close(true), CLOSE_DEADLINE_MS, 'leaving the group').catch((error) => {
+      logger.debug({ err: error }, 'consumer not closed cleanly');
+    });
+  }
+}
+
+async function describePartitions(
+  consumer: Consumer,
+  topic: string,
+  partitions: number[],
+): Promise<AssignedPartition[]> {
+  if (partitions.length === 0) return [];
+  const wanted = { topics: [topic], partitions: { [topic]: partitions } };
+  const [metadata, earliest, end] = await Promise.all([
+    consumer.metadata({ topics: [topic] }),
+    consumer.listOffsets({ ...wanted, timestamp: ListOffsetTimestamps.EARLIEST }),
+    consumer.listOffsets({ ...wanted, timestamp: ListOffsetTimestamps.LATEST }),
+  ]);
+  const topicId = metadata.topics.get(topic)!.id;
+  return partitions.map((partition) => ({
+    topic,
+    topicId,
+    partition,
+    earliest: Number(earliest.get(topic)![partition]),
+    end: Number(end.get(topic)![partition]),
+  }));
+}
+
+interface Reading {
+  topic: string;
+  /** Next offset of each assigned partition; moves as batches are handed out. */
+  positions: Map<number, number>;
+  signal: AbortSignal;
+}
+
+/** Batches of one assignment, until it is superseded. One fetch is in flight per broker, also while a batch is processed. */
+async function* readAssignment(
+  consumer: Consumer,
+  member: GroupMember,
+  assigned: AbortSignal,
+  reading: Reading,
+): AsyncGenerator<LogBatch> {
+  const fetches = new Map<number, Promise<FetchDone>>();
+  const ended = AbortSignal.any([assigned, reading.signal]);
+  try {
+    while (!ended.aborted) {
+      await startFetches(consumer, reading, fetches);
+      const done = await firstDone(fetches, ended);
+      if (done === undefined) break;
+      fetches.delete(done.node);
+      if (done.error) throw done.error;
+      const batches = toBatches(done.response!, reading, member, ended);
+      // The broker gathers the next records while these are processed.
+      await startFetches(consumer, reading, fetches);
+      for (const batch of batches) {
+        if (ended.aborted) break;
+        yield batch;
+      }
+    }
+  } finally {
+    // The client allows one fetch per broker at a time, so the next assignment must not start beside these.
+    if (!reading.signal.aborted) await Promise.all(fetches.values());
+  }
+}
+
+async function startFetches(
+  consumer: Consumer,
+  { topic, positions }: Reading,
+  fetches: Map<number, Promise<FetchDone>>,
+): Promise<void> {
+  if (positions.size === 0) return;
+  const metadata = (await consumer.metadata({ topics: [topic] })).topics.get(topic)!;
+  const byLeader = Map.groupBy(positions.keys(), (partition) => metadata.partitions[partition]!.leader);
+  for (const [node, partitions] of byLeader) {
+    if (fetches.has(node)) continue;
+    const request = consumer.fetch({
+      node,
+      minBytes: 1,
+      maxBytes: FETCH_MAX_BYTES,
+      maxWaitTime: FETCH_MAX_WAIT_MS,
+      topics: [
+        {
+          topicId: metadata.id,
+          partitions: partitions.map((partition) => ({
+            partition,
+            fetchOffset: BigInt(positions.get(partition)!),
+            partitionMaxBytes: FETCH_MAX_BYTES_PER_PARTITION,
+            currentLeaderEpoch: -1,
+            lastFetchedEpoch: -1,
+          })),
+        },
+      ],
+    });
+    fetches.set(
+      node,
+      withDeadline(request, FETCH_DEADLINE_MS, 'fetch').then(
+        (response) => ({ node, response }),
+        (error: Error) => ({ node, error }),
+      ),
+    );
+  }
+}
+
+/** The first fetch to end; nothing when the assignment ended before. With nothing assigned: waits for that. */
+async function firstDone(
+  fetches: Map<number, Promise<FetchDone>>,
+  ended: AbortSignal,
+): Promise<FetchDone | undefined> {
+  if (ended.aborted) return undefined;
+  const waiting = new AbortController();
+  const end = once(ended, 'abort', { signal: waiting.signal }).then(
+    () => undefined,
+    () => undefined,
+  );
+  try {
+    return await Promise.race([...fetches.values(), end]);
+  } finally {
+    waiting.abort();
+  }
+}
+
+/** Also moves the positions: the next fetch continues behind what is returned here. */
+function toBatches(
+  response: FetchResponse,
+  { topic, positions }: Reading,
+  member: GroupMember,
+  ended: AbortSignal,
+): LogBatch[] {
+  const batches: LogBatch[] = [];
+  for (const { topicId, partitions } of response.responses) {
+    for (const { partitionIndex: partition, records: recordBatches, highWatermark } of partitions) {
+      const position = positions.get(partition);
+      const last = recordBatches?.at(-1);
+      if (position === undefined || last === undefined) continue;
+      const nextOffset = Number(last.firstOffset) + last.lastOffsetDelta + 1;
+      if (nextOffset <= position) continue;
+      positions.set(partition, nextOffset);
+      batches.push({
+        topic,
+        topicId,
+        partition,
+        records: recordBatches!.flatMap((batch) => toRecords(batch, position)),
+        nextOffset,
+        endOffset: Number(highWatermark),
+        isAssigned: () => !ended.aborted,
+        commit: () => member.commit(partition, nextOffset, last.partitionLeaderEpoch),
+      });
+    }
+  }
+  return batches;
+}
+
+/** A broker answers with whole batches, so the first may begin before the position. */
+function toRecords(batch: RecordsBatch, position: number): LogRecord[] {
+  if ((batch.attributes & IS_CONTROL) !== 0) return [];
+  const firstOffset = Number(batch.firstOffset);
+  const firstTimestamp = Number(batch.firstTimestamp);
+  const records: LogRecord[] = [];
+  for (const { key, value, headers, offsetDelta, timestampDelta } of batch.records) {
+    const offset = firstOffset + offsetDelta;
+    if (offset < position) continue;
+    records.push({
+      offset,
+      key,
+      value,
+      headers: headers.map(([name, text]) => [name?.toString() ?? '', text]),
+      timestamp: firstTimestamp + Number(timestampDelta),
+    });
+  }
+  return records;
+}

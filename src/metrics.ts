@@ -1,0 +1,75 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+
+/** What became of a consumed record. */
+export type Outcome = 'stored' | 'duplicate' | 'dead-lettered';
+
+/** Every metric there is. Labels are from closed lists: never a user, an event id or a text a client chose. */
+export interface Metrics {
+  registry: Registry;
+  eventsGenerated: Counter;
+  eventsRejected: Counter<'code'>;
+  eventsProcessed: Counter<'outcome'>;
+  deadLetters: Counter<'reason'>;
+  dataGaps: Counter<'partition'>;
+  lag: Gauge<'partition'>;
+  appendSeconds: Histogram;
+  processSeconds: Histogram;
+}
+
+const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
+
+export function createMetrics(): Metrics {
+  const registry = new Registry();
+  const registers = [registry];
+  collectDefaultMetrics({ register: registry });
+  return {
+    registry,
+    eventsGenerated: new Counter({
+      name: 'events_generated_total',
+      help: 'Events accepted: durable in the log and answered with 201.',
+      registers,
+    }),
+    eventsRejected: new Counter({
+      name: 'events_rejected_total',
+      help: 'POSTs not answered with 201, by error code.',
+      labelNames: ['code'],
+      registers,
+    }),
+    eventsProcessed: new Counter({
+      name: 'events_processed_total',
+      help: 'Records consumed, by what became of them.',
+      labelNames: ['outcome'],
+      registers,
+    }),
+    deadLetters: new Counter({
+      name: 'dead_letters_total',
+      help: 'Records set aside in the dead-letter topic, by reason.',
+      labelNames: ['reason'],
+      registers,
+    }),
+    dataGaps: new Counter({
+      name: 'data_gap_records_total',
+      help: 'Offsets the log no longer held when they were to be read.',
+      labelNames: ['partition'],
+      registers,
+    }),
+    lag: new Gauge({
+      name: 'consumer_lag_records',
+      help: 'Records of the partition not processed yet, as of the last batch.',
+      labelNames: ['partition'],
+      registers,
+    }),
+    appendSeconds: new Histogram({
+      name: 'append_seconds',
+      help: 'From a valid event to its durable append.',
+      buckets: SECONDS,
+      registers,
+    }),
+    processSeconds: new Histogram({
+      name: 'process_seconds',
+      help: 'Deciding and storing one batch.',
+      buckets: SECONDS,
+      registers,
+    }),
+  };
+}

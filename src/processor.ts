@@ -1,0 +1,95 @@
+// In: a batch of one partition and the claim it is processed under. Out: the batch in the store, with its position.
+import { type RejectedRecord, setAside } from './dead-letters.ts';
+import { decodeEvent, encodeEvent, eventKey, isRejection } from './event.ts';
+import type { EventLog, LogBatch, LogRecord } from './log/event-log.ts';
+import type { Logger } from './logger.ts';
+import type { Metrics } from './metrics.ts';
+import type { EventStore, StoreBatch, StoredEvent } from './store/event-store.ts';
+
+export interface ProcessorOptions {
+  log: EventLog;
+  store: EventStore;
+  group: string;
+  logger: Logger;
+  metrics: Metrics;
+  /** Log each n-th event; 0: none. */
+  logEvery: number;
+}
+
+/** An event of a batch with the id it carries, for the log line. */
+interface DecidedEvent extends StoredEvent {
+  eventId: string;
+}
+
+/** Decides for each record: stored, duplicate, or dead-lettered. */
+export class Processor {
+  readonly #options: ProcessorOptions;
+  #count = 0;
+
+  constructor(options: ProcessorOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * @throws Fenced and the errors of store and log; nothing of the batch is stored then, unless the outcome is
+   *   unknown, and processing it again is safe
+   */
+  async process(
+    batch: LogBatch,
+    { epoch, fromOffset }: Pick<StoreBatch, 'epoch' | 'fromOffset'>,
+  ): Promise<void> {
+    const { log, store, group, metrics } = this.#options;
+    const stopTimer = metrics.processSeconds.startTimer();
+    const { events, rejected } = decide(batch.records);
+    const deadLetters = await setAside(log, group, batch, rejected);
+    // If we die here: the dead letters are copied once more next time; their index has each origin once.
+    const { topic, topicId, partition, nextOffset } = batch;
+    const { stored } = await store.process({
+      ...{ group, topic, topicId, partition, epoch, fromOffset, nextOffset },
+      events,
+      deadLetters,
+    });
+    // If we die here: all is stored, and the next claim continues behind it.
+    stopTimer();
+    this.#report(batch, events, stored, rejected);
+  }
+
+  #report(
+    { partition }: LogBatch,
+    events: DecidedEvent[],
+    stored: boolean[],
+    rejected: RejectedRecord[],
+  ): void {
+    const { logger, metrics, logEvery } = this.#options;
+    const storedCount = stored.filter(Boolean).length;
+    metrics.eventsProcessed.inc({ outcome: 'stored' }, storedCount);
+    metrics.eventsProcessed.inc({ outcome: 'duplicate' }, events.length - storedCount);
+    metrics.eventsProcessed.inc({ outcome: 'dead-lettered' }, rejected.length);
+    for (const { record, reason, detail } of rejected) {
+      metrics.deadLetters.inc({ reason });
+      logger.warn({ partition, offset: record.offset, reason, detail }, '[Consumer] Record set aside');
+    }
+    if (logEvery === 0 || !logger.isLevelEnabled('info')) return;
+    for (const [at, { eventId }] of events.entries()) {
+      if (!stored[at])
+        logger.debug({ partition }, `[Consumer] Duplicate event skipped - eventId: ${eventId}`);
+      else if (this.#count++ % logEvery === 0) {
+        logger.info({ partition }, `[Consumer] Event processed - eventId: ${eventId}`);
+      }
+    }
+  }
+}
+
+function decide(records: readonly LogRecord[]): { events: DecidedEvent[]; rejected: RejectedRecord[] } {
+  const events: DecidedEvent[] = [];
+  const rejected: RejectedRecord[] = [];
+  for (const record of records) {
+    const decoded = decodeEvent(record.value);
+    if (isRejection(decoded)) rejected.push({ record, ...decoded });
+    else {
+      const { eventId, userId, eventType } = decoded;
+      events.push({ key: eventKey(eventId), eventId, userId, eventType, json: encodeEvent(decoded) });
+    }
+  }
+  return { events, rejected };
+}

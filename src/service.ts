@@ -1,0 +1,183 @@
+import { randomUUIDv7 } from 'node:crypto';
+import type { FastifyInstance } from 'fastify';
+import { createApi } from './api/server.ts';
+import type { Config } from './config.ts';
+import { Consumer } from './consumer.ts';
+import { deadLetterTopic } from './dead-letters.ts';
+import { Health } from './health.ts';
+import type { EventLog } from './log/event-log.ts';
+import type { Logger } from './logger.ts';
+import { createMetrics } from './metrics.ts';
+import { Processor } from './processor.ts';
+import { Producer } from './producer.ts';
+import type { SqliteFile } from './sqlite-file.ts';
+import type { EventStore } from './store/event-store.ts';
+
+/** What the service takes from outside besides its settings. */
+export interface Surroundings {
+  logger: Logger;
+  now(): Date;
+  newId(): string;
+}
+
+export interface Service {
+  /** Where it answers, such as `http://127.0.0.1:3000`. */
+  url: string;
+  /** Finishes what was begun and lets go of everything. May be called twice. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Puts the service together and starts it. Log and store may be away: it starts all the same and says so.
+ *
+ * @throws when its own means are missing: the port is taken, the data directory is in use or cannot be written
+ */
+export async function startService(config: Config, surroundings: Surroundings): Promise<Service> {
+  const files = new OpenFiles();
+  try {
+    const log = await openLog(config, surroundings.logger, files);
+    const store = await openStore(config, surroundings.logger, files);
+    return await run(config, surroundings, log, store, files);
+  } catch (error) {
+    files.close();
+    throw error;
+  }
+}
+
+async function run(
+  config: Config,
+  { logger, now, newId }: Surroundings,
+  log: EventLog,
+  store: EventStore,
+  files: OpenFiles,
+): Promise<Service> {
+  const metrics = createMetrics();
+  const { KAFKA_TOPIC: topic, KAFKA_CONSUMER_GROUP: group, LOG_EVERY_NTH_EVENT: logEvery } = config;
+  const producer = new Producer({ log, topic, logger, metrics, now, newId, logEvery });
+  const processor = new Processor({ log, store, group, logger, metrics, logEvery });
+  const consumer = new Consumer({ log, store, processor, topic, group, logger, metrics });
+  const health = new Health(log, store, consumer);
+  let draining = false;
+  const isDraining = () => draining;
+  const api = createApi({
+    producer,
+    store,
+    health,
+    metrics,
+    logger,
+    maxBodyBytes: config.MAX_BODY_BYTES,
+    isDraining,
+  });
+
+  const url = await listen(api, config);
+  consumer.start();
+  logger.info(
+    { url, log: config.brokers.length > 0 ? 'kafka' : 'embedded', store: config.store.kind },
+    `Footfall answers on ${url}`,
+  );
+  warnAboutSettings(config, logger);
+
+  let stopping: Promise<void> | undefined;
+  const stop = async () => {
+    draining = true;
+    await api.close();
+    await consumer.stop();
+    await log.close();
+    await store.close();
+    files.close();
+    logger.info('Footfall has stopped');
+  };
+  return {
+    url,
+    stop() {
+      stopping ??= stop();
+      return stopping;
+    },
+  };
+}
+
+async function listen(api: FastifyInstance, { HOST: host, PORT: port }: Config): Promise<string> {
+  try {
+    return await api.listen({ host, port });
+  } catch (error) {
+    await api.close();
+    if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
+    throw new Error(`Port ${port} on ${host} is taken. Stop what uses it, or set PORT to another.`, {
+      cause: error,
+    });
+  }
+}
+
+function warnAboutSettings({ HOST, brokers, store }: Config, logger: Logger): void {
+  if (!['127.0.0.1', '::1', 'localhost'].includes(HOST)) {
+    logger.warn(
+      { host: HOST },
+      'Everyone who can reach this address can write and read events: there are no API keys yet',
+    );
+  }
+  if (brokers.length > 0 && store.kind !== 'postgres') {
+    logger.warn(
+      { store: store.kind },
+      'This store belongs to this instance alone: run one instance per group, or set DATABASE_URL to a PostgreSQL they share',
+    );
+  }
+}
+
+async function openLog(config: Config, logger: Logger, files: OpenFiles): Promise<EventLog> {
+  const {
+    KAFKA_TOPIC: topic,
+    KAFKA_PRODUCER_TIMEOUT_MS: timeoutMs,
+    MAX_WAITING_BYTES: maxWaitingBytes,
+  } = config;
+  if (config.brokers.length === 0) {
+    const { EmbeddedLog } = await import('./log/embedded-log.ts');
+    // One process reads it, so one partition: all events in the order they came.
+    return new EmbeddedLog(await files.open(config.dataFile), { partitions: 1, maxWaitingBytes, timeoutMs });
+  }
+  const { KafkaLog } = await import('./log/kafka-log.ts');
+  const options = {
+    brokers: config.brokers,
+    clientId: config.INSTANCE_ID ?? 'footfall',
+    instanceId: config.INSTANCE_ID,
+    // A dead letter is the record it was and some headers: it must fit even if that was the largest allowed.
+    topics: [{ name: topic }, { name: deadLetterTopic(topic), configs: { 'max.message.bytes': '16000000' } }],
+    partitions: config.KAFKA_TOPIC_PARTITIONS,
+    replication: config.KAFKA_TOPIC_REPLICATION,
+    producerRetries: config.KAFKA_PRODUCER_RETRIES,
+    producerTimeoutMs: timeoutMs,
+    sessionTimeoutMs: config.KAFKA_CONSUMER_SESSION_TIMEOUT_MS,
+    maxWaitingBytes,
+  };
+  return new KafkaLog(options, logger);
+}
+
+async function openStore({ store }: Config, logger: Logger, files: OpenFiles): Promise<EventStore> {
+  if (store.kind === 'memory') {
+    const { MemoryStore } = await import('./store/memory-store.ts');
+    return new MemoryStore();
+  }
+  if (store.kind === 'sqlite') {
+    const { SqliteStore } = await import('./store/sqlite-store.ts');
+    return new SqliteStore(await files.open(store.path));
+  }
+  const { PostgresStore } = await import('./store/postgres-store.ts');
+  return new PostgresStore(store, logger);
+}
+
+/** Each file once: the embedded log and the SQLite store share theirs. */
+class OpenFiles {
+  readonly #files = new Map<string, SqliteFile>();
+
+  async open(path: string): Promise<SqliteFile> {
+    const { openSqliteFile } = await import('./sqlite-file.ts');
+    const file = this.#files.get(path) ?? openSqliteFile(path);
+    this.#files.set(path, file);
+    return file;
+  }
+
+  close(): void {
+    for (const file of this.#files.values()) file.close();
+  }
+}
+
+export const realSurroundings = { now: () => new Date(), newId: () => randomUUIDv7() };

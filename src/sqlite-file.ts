@@ -1,0 +1,97 @@
+import { mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+
+export type { DatabaseSync, StatementSync } from 'node:sqlite';
+
+/** Raised when another process has the file. */
+export class FileInUseError extends Error {
+  constructor(path: string) {
+    super(
+      `${path} is in use by another process. Stop that one, or give this one a DATA_DIR (or sqlite: path) of its own.`,
+    );
+    this.name = 'FileInUseError';
+  }
+}
+
+/** A SQLite database that this process alone writes to. */
+export interface SqliteFile {
+  db: DatabaseSync;
+  close(): void;
+}
+
+/**
+ * Opens a database file and holds it for this process. A second process gets an error; other programs may read
+ * (a shell, a backup). A commit is on disk when it returns (WAL, synchronous=FULL).
+ *
+ * @throws FileInUseError
+ */
+export function openSqliteFile(path: string): SqliteFile {
+  mkdirSync(dirname(path), { recursive: true });
+  const lock = holdLock(path);
+  try {
+    const db = new DatabaseSync(path);
+    db.exec('pragma journal_mode = wal; pragma synchronous = full; pragma busy_timeout = 5000;');
+    return {
+      db,
+      close() {
+        if (db.isOpen) db.close();
+        if (lock.isOpen) lock.close();
+      },
+    };
+  } catch (error) {
+    lock.close();
+    throw error;
+  }
+}
+
+/** An open transaction on a file beside the database: the system lets go of it however this process ends. */
+function holdLock(path: string): DatabaseSync {
+  const lock = new DatabaseSync(`${path}.lock`);
+  try {
+    lock.exec('begin exclusive');
+    return lock;
+  } catch (error) {
+    lock.close();
+    if ((error as { errcode?: number }).errcode === SQLITE_BUSY) throw new FileInUseError(path);
+    throw error;
+  }
+}
+
+const SQLITE_BUSY = 5;
+
+/** Runs `work` in one transaction: all of it is on disk when this returns, or none of it after a throw. */
+export function inTransaction<T>(db: DatabaseSync, work: () => T): T {
+  db.exec('begin immediate');
+  try {
+    const result = work();
+    db.exec('commit');
+    return result;
+  } catch (error) {
+    if (db.isTransaction) db.exec('rollback');
+    throw error;
+  }
+}
+
+/**
+ * Brings a schema up to date: `steps` run in order, each once. The version reached is kept in a table by
+ * `name`, because the embedded log and the store share one file.
+ */
+export function migrateSqlite(db: DatabaseSync, name: string, steps: readonly string[]): void {
+  inTransaction(db, () => {
+    db.exec(
+      'create table if not exists schema_versions (name text primary key, version integer not null) strict',
+    );
+    const row = db.prepare('select version from schema_versions where name = ?').get(name);
+    const version = (row?.version as number | undefined) ?? 0;
+    if (version > steps.length) {
+      throw new Error(
+        `The ${name} schema is of a newer Footfall (version ${version}, this one knows ${steps.length}).`,
+      );
+    }
+    for (const step of steps.slice(version)) db.exec(step);
+    db.prepare(
+      'insert into schema_versions values (?, ?) on conflict (name) do update set version = excluded.version',
+    ).run(name, steps.length);
+  });
+}

@@ -1,0 +1,102 @@
+/**
+ * The processed-event store: what the API answers from. The position of each partition moves in the same
+ * transaction as the events, so that whatever dies between two lines, each event is stored once. All adapters
+ * pass `test/contract/event-store.contract.ts`.
+ */
+export interface EventStore {
+  /**
+   * Takes over partitions for this writer: whoever claimed them before is refused from now on (`Fenced`).
+   *
+   * @returns for each partition, in the same order, where it stands
+   */
+  claim(topic: TopicRef, partitions: readonly number[]): Promise<Claim[]>;
+
+  /**
+   * Stores a batch in one transaction: events whose `key` is new, an entry for each dead letter, and the new
+   * position of the partition.
+   *
+   * @throws Fenced when the position is not `fromOffset` or another writer has claimed the partition since:
+   *   nothing is stored then. After any other error the outcome is unknown, and processing the batch again is
+   *   safe: it is either stored or refused.
+   */
+  process(batch: StoreBatch): Promise<BatchOutcome>;
+
+  /** Everything stored when the call was made, oldest first in processing order, as JSON texts, in pages. */
+  readAll(): AsyncIterable<string[]>;
+
+  /** Where each partition of a topic stands, and what has been counted on the way. */
+  positions(group: string, topic: string): Promise<PartitionPosition[]>;
+
+  /** Resolves when storing and reading would work just now. @throws why not, within `timeoutMs` */
+  ping(timeoutMs: number): Promise<void>;
+
+  /** Lets go of connections and files. May be called twice. */
+  close(): Promise<void>;
+}
+
+/** A topic as one consumer group sees it. */
+export interface TopicRef {
+  group: string;
+  topic: string;
+  /** A topic created anew under the same name is another topic: its offsets begin again. */
+  topicId: string;
+}
+
+export interface Claim {
+  /** Identifies this claim; the next one is higher. */
+  epoch: number;
+  /** Offset to process next; null when nothing of this topic has been processed by this group. */
+  offset: number | null;
+  /** True when this group has positions for an earlier topic of the same name. */
+  topicRecreated: boolean;
+}
+
+export interface StoredEvent {
+  /** The UUID it is deduplicated by (`eventKey`). */
+  key: string;
+  userId: string;
+  eventType: string;
+  /** The event as JSON text, returned as it is. */
+  json: string;
+}
+
+/** Index entry of a record that was set aside; its bytes are in the dead-letter topic. */
+export interface DeadLetterEntry {
+  offset: number;
+  reason: string;
+  detail: string;
+  deadLetterPartition: number;
+  deadLetterOffset: number;
+}
+
+export interface StoreBatch extends TopicRef {
+  partition: number;
+  epoch: number;
+  /** The position this batch continues from: as claimed, or `nextOffset` of the batch before; null at first. */
+  fromOffset: number | null;
+  nextOffset: number;
+  events: readonly StoredEvent[];
+  deadLetters: readonly DeadLetterEntry[];
+}
+
+export interface BatchOutcome {
+  /** For each event of the batch: true when stored now, false when its key was there already. */
+  stored: boolean[];
+}
+
+export interface PartitionPosition {
+  topicId: string;
+  partition: number;
+  offset: number | null;
+  stored: number;
+  duplicates: number;
+  deadLettered: number;
+}
+
+/** Raised by `process` when this writer no longer holds the partition, or its view of the position is old. */
+export class Fenced extends Error {
+  constructor({ topic, partition, epoch }: Pick<StoreBatch, 'topic' | 'partition' | 'epoch'>) {
+    super(`partition ${partition} of ${topic} has moved on since claim ${epoch}`);
+    this.name = 'Fenced';
+  }
+}

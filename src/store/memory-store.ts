@@ -1,0 +1,92 @@
+import {
+  type BatchOutcome,
+  type Claim,
+  type EventStore,
+  Fenced,
+  type PartitionPosition,
+  type StoreBatch,
+  type TopicRef,
+} from './event-store.ts';
+
+const PAGE_SIZE = 1000;
+
+interface Position extends TopicRef, PartitionPosition {
+  epoch: number;
+}
+
+/** Keeps events in memory: rebuilt from the start of the topic at each start, and gone at its end. */
+export class MemoryStore implements EventStore {
+  readonly #events: string[] = [];
+  readonly #keys = new Set<string>();
+  readonly #positions = new Map<string, Position>();
+
+  async claim(ref: TopicRef, partitions: readonly number[]): Promise<Claim[]> {
+    return partitions.map((partition) => {
+      const key = positionKey(ref, partition);
+      const position = this.#positions.get(key) ?? {
+        ...ref,
+        partition,
+        epoch: 0,
+        offset: null,
+        stored: 0,
+        duplicates: 0,
+        deadLettered: 0,
+      };
+      position.epoch++;
+      this.#positions.set(key, position);
+      const earlier = this.#of(ref.group, ref.topic).some(({ topicId }) => topicId !== ref.topicId);
+      return {
+        epoch: position.epoch,
+        offset: position.offset,
+        topicRecreated: earlier && position.offset === null,
+      };
+    });
+  }
+
+  async process(batch: StoreBatch): Promise<BatchOutcome> {
+    const position = this.#positions.get(positionKey(batch, batch.partition));
+    if (position?.epoch !== batch.epoch || position.offset !== batch.fromOffset) throw new Fenced(batch);
+    const stored = batch.events.map(({ key, json }) => {
+      if (this.#keys.has(key)) return false;
+      this.#keys.add(key);
+      this.#events.push(json);
+      return true;
+    });
+    const storedCount = stored.filter(Boolean).length;
+    position.offset = batch.nextOffset;
+    position.stored += storedCount;
+    position.duplicates += stored.length - storedCount;
+    position.deadLettered += batch.deadLetters.length;
+    return { stored };
+  }
+
+  async *readAll(): AsyncGenerator<string[]> {
+    const end = this.#events.length;
+    for (let at = 0; at < end; at += PAGE_SIZE) yield this.#events.slice(at, Math.min(end, at + PAGE_SIZE));
+  }
+
+  async positions(group: string, topic: string): Promise<PartitionPosition[]> {
+    return this.#of(group, topic).map(({ topicId, partition, offset, stored, duplicates, deadLettered }) => ({
+      topicId,
+      partition,
+      offset,
+      stored,
+      duplicates,
+      deadLettered,
+    }));
+  }
+
+  async ping(): Promise<void> {}
+
+  async close(): Promise<void> {}
+
+  #of(group: string, topic: string): Position[] {
+    return [...this.#positions.values()].filter(
+      (position) => position.group === group && position.topic === topic,
+    );
+  }
+}
+
+function positionKey({ group, topic, topicId }: TopicRef, partition: number): string {
+  return JSON.stringify([group, topic, topicId, partition]);
+}

@@ -1,0 +1,171 @@
+import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
+import { describe, expect, inject, it, onTestFinished } from 'vitest';
+import { EmbeddedLog } from '../../src/log/embedded-log.ts';
+import { KafkaLog, type KafkaLogOptions } from '../../src/log/kafka-log.ts';
+import { openSqliteFile } from '../../src/sqlite-file.ts';
+import { silentLogger } from '../support/logger.ts';
+import { tempFolder } from '../support/temp-folder.ts';
+import { eventLogContract, type LogHarness } from './event-log.contract.ts';
+
+const EMBEDDED = { partitions: 3, maxWaitingBytes: 64_000_000, timeoutMs: 10_000 };
+
+describe('embedded log', () => {
+  async function open(): Promise<LogHarness> {
+    const path = join(await tempFolder(), 'footfall.db');
+    let file = openSqliteFile(path);
+    onTestFinished(() => file.close());
+    const reopen = async () => {
+      file.close();
+      file = openSqliteFile(path);
+      return new EmbeddedLog(file, EMBEDDED);
+    };
+    return {
+      log: new EmbeddedLog(file, EMBEDDED),
+      topic: 'events',
+      otherTopic: 'events.dlt',
+      group: 'group',
+      reopen,
+    };
+  }
+
+  eventLogContract(open);
+
+  it('keeps the partitions a topic was created with', async () => {
+    const path = join(await tempFolder(), 'footfall.db');
+    const file = openSqliteFile(path);
+    onTestFinished(() => file.close());
+    const append = (log: EmbeddedLog) =>
+      log.append([{ topic: 'events', key: 'carol', value: 'x', headers: [] }]);
+    expect(await append(new EmbeddedLog(file, EMBEDDED))).toMatchObject([{ partition: 2, offset: 0 }]);
+    expect(await append(new EmbeddedLog(file, { ...EMBEDDED, partitions: 1 }))).toMatchObject([
+      { partition: 2, offset: 1 },
+    ]);
+  });
+
+  it('tells the caller when a write fails, and writes nothing of it', async () => {
+    const { log, topic } = await open();
+    const bad = {
+      topic,
+      key: 'alice',
+      value: 'x',
+      headers: [['h', 7 as unknown as string]] as [string, string][],
+    };
+    await expect(log.append([{ ...bad, headers: [] }, bad])).rejects.toMatchObject({
+      code: 'publish_failed',
+    });
+    expect(await log.append([{ ...bad, headers: [] }])).toMatchObject([{ offset: 0 }]);
+  });
+});
+
+for (const version of ['kafka4', 'kafka3'] as const) {
+  const brokers = inject(version);
+  const options = (topic: string): KafkaLogOptions => ({
+    brokers: [brokers!],
+    clientId: 'contract',
+    instanceId: undefined,
+    topics: [{ name: topic }, { name: `${topic}.dlt`, configs: { 'max.message.bytes': '16000000' } }],
+    partitions: 3,
+    replication: -1,
+    producerRetries: 3,
+    producerTimeoutMs: 10_000,
+    sessionTimeoutMs: 10_000,
+    maxWaitingBytes: 64_000_000,
+  });
+
+  describe.skipIf(brokers === undefined)(
+    version === 'kafka4' ? 'Apache Kafka 4 (KRaft)' : 'Apache Kafka 3.9 (ZooKeeper)',
+    () => {
+      async function open(): Promise<LogHarness> {
+        const topic = `events-${randomUUID()}`;
+        const log = new KafkaLog(options(topic), silentLogger);
+        onTestFinished(() => log.close());
+        const reopen = async () => new KafkaLog(options(topic), silentLogger);
+        return { log, topic, otherTopic: `${topic}.dlt`, group: `group-${randomUUID()}`, reopen };
+      }
+
+      eventLogContract(open);
+
+      it('creates the topic once when several instances start at the same time', async () => {
+        const topic = `events-${randomUUID()}`;
+        const logs = [1, 2, 3].map(() => new KafkaLog(options(topic), silentLogger));
+        onTestFinished(async () => void (await Promise.all(logs.map((log) => log.close()))));
+        const receipts = await Promise.all(
+          logs.map((log) => log.append([{ topic, key: 'alice', value: 'x', headers: [] }])),
+        );
+        expect(
+          receipts
+            .flat()
+            .map(({ partition, offset }) => [partition, offset])
+            .sort(),
+        ).toEqual([
+          [0, 0],
+          [0, 1],
+          [0, 2],
+        ]);
+      });
+
+      it('shares the partitions among the members of a group, each record going to one of them', async () => {
+        const { log, topic, group, reopen } = await open();
+        const other = await reopen();
+        onTestFinished(() => other.close());
+        const stop = new AbortController();
+        const partitionsOf = [new Set<number>(), new Set<number>()];
+        const follow = async (member: number) => {
+          const startAt = async (assigned: readonly { partition: number; end: number }[]) => {
+            partitionsOf[member] = new Set(assigned.map(({ partition }) => partition));
+            return new Map(assigned.map(({ partition, end }) => [partition, end]));
+          };
+          const batches = [log, other][member]!.subscribe({ topic, group, signal: stop.signal, startAt });
+          for await (const batch of batches) batch.commit();
+        };
+        const following = [follow(0), follow(1)];
+        await expect
+          .poll(() => partitionsOf.map((own) => own.size).sort(), { timeout: 25_000 })
+          .toEqual([1, 2]);
+        stop.abort();
+        await Promise.all(following);
+        expect([...partitionsOf[0]!, ...partitionsOf[1]!].sort()).toEqual([0, 1, 2]);
+      });
+    },
+  );
+}
+
+describe('Kafka log without a broker', () => {
+  const unreachable = (): KafkaLog => {
+    const log = new KafkaLog(
+      {
+        brokers: ['127.0.0.1:1'],
+        clientId: 'contract',
+        instanceId: undefined,
+        topics: [{ name: 't' }],
+        partitions: 1,
+        replication: 1,
+        producerRetries: 1,
+        producerTimeoutMs: 5000,
+        sessionTimeoutMs: 10_000,
+        maxWaitingBytes: 1_000_000,
+      },
+      silentLogger,
+    );
+    onTestFinished(() => log.close());
+    return log;
+  };
+
+  it('says that an append failed', async () => {
+    const appending = unreachable().append([{ topic: 't', key: 'k', value: 'v', headers: [] }]);
+    await expect(appending).rejects.toMatchObject({ code: 'publish_failed', retryable: true });
+  });
+
+  it('fails a ping and a reading', async () => {
+    await expect(unreachable().ping(3000)).rejects.toThrow();
+    const signal = new AbortController().signal;
+    const reading = unreachable().subscribe({
+      topic: 't',
+      group: 'g',
+      signal,
+      startAt: async () => new Map(),
+    });
+    await expect(Array.fromAsync(reading)).rejects.toThrow();
+  });
+});

@@ -1,0 +1,222 @@
+import { randomUUID } from 'node:crypto';
+import { describe, expect, it } from 'vitest';
+import { type EventStore, Fenced, type StoreBatch, type StoredEvent } from '../../src/store/event-store.ts';
+
+/** What an adapter's test file gives: a store on fresh ground, and a second look at the same ground. */
+export interface StoreHarness {
+  store: EventStore;
+  /** Another writer or reader of the same data at the same time. */
+  second(): Promise<EventStore>;
+}
+
+export interface StoreFeatures {
+  /** Data outlives the process. */
+  durable: boolean;
+}
+
+const TOPIC = { group: 'group', topic: 'topic', topicId: 'topic-id-1' };
+
+function event(name: string, key: string = randomUUID()): StoredEvent {
+  return { key, userId: 'user', eventType: 'LOGIN', json: JSON.stringify({ name }) };
+}
+
+function batch(events: StoredEvent[], position: Partial<StoreBatch> = {}): StoreBatch {
+  return {
+    ...TOPIC,
+    partition: 0,
+    epoch: 1,
+    fromOffset: null,
+    nextOffset: events.length,
+    events,
+    deadLetters: [],
+    ...position,
+  };
+}
+
+async function readAll(store: EventStore): Promise<string[]> {
+  return (await Array.fromAsync(store.readAll())).flat();
+}
+
+/** The contract of `EventStore`: every adapter passes all of it. */
+export function eventStoreContract(open: () => Promise<StoreHarness>, features: StoreFeatures): void {
+  it('has no position for a partition nobody has processed', async () => {
+    const { store } = await open();
+    expect(await store.claim(TOPIC, [0, 2])).toEqual([
+      { epoch: 1, offset: null, topicRecreated: false },
+      { epoch: 1, offset: null, topicRecreated: false },
+    ]);
+  });
+
+  it('stores events in the order of the batch and returns them oldest first', async () => {
+    const { store } = await open();
+    await store.claim(TOPIC, [0]);
+    const events = ['a', 'b', 'c'].map((name) => event(name));
+    expect(await store.process(batch(events))).toEqual({ stored: [true, true, true] });
+    await store.process(batch([event('d')], { fromOffset: 3, nextOffset: 4 }));
+    expect(await readAll(store)).toEqual([...events.map(({ json }) => json), '{"name":"d"}']);
+  });
+
+  it('stores an event delivered twice only once, the first body winning', async () => {
+    const { store } = await open();
+    await store.claim(TOPIC, [0]);
+    const key = randomUUID();
+    const first = batch([event('first', key), event('second', key), event('other')]);
+    expect(await store.process(first)).toEqual({ stored: [true, false, true] });
+    const later = batch([event('third', key)], { fromOffset: 3, nextOffset: 9 });
+    expect(await store.process(later)).toEqual({ stored: [false] });
+    expect(await readAll(store)).toEqual(['{"name":"first"}', '{"name":"other"}']);
+  });
+
+  it('moves the position and the counts with the events', async () => {
+    const { store } = await open();
+    await store.claim(TOPIC, [0]);
+    const key = randomUUID();
+    const deadLetters = [
+      { offset: 2, reason: 'not-json', detail: 'x', deadLetterPartition: 0, deadLetterOffset: 7 },
+    ];
+    await store.process(batch([event('a', key), event('b', key)], { nextOffset: 3, deadLetters }));
+    expect(await store.positions('group', 'topic')).toEqual([
+      { topicId: 'topic-id-1', partition: 0, offset: 3, stored: 1, duplicates: 1, deadLettered: 1 },
+    ]);
+    expect(await store.claim(TOPIC, [0])).toEqual([{ epoch: 2, offset: 3, topicRecreated: false }]);
+  });
+
+  it('moves the position over a batch without records', async () => {
+    const { store } = await open();
+    await store.claim(TOPIC, [0]);
+    expect(await store.process(batch([], { nextOffset: 5 }))).toEqual({ stored: [] });
+    expect(await store.claim(TOPIC, [0])).toMatchObject([{ offset: 5 }]);
+  });
+
+  it('refuses a writer whose partition was claimed by another, and stores nothing of it', async () => {
+    const { store, second } = await open();
+    const other = await second();
+    await store.claim(TOPIC, [0]);
+    await other.claim(TOPIC, [0]);
+    await expect(store.process(batch([event('late')]))).rejects.toThrow(Fenced);
+    await other.process(batch([event('rightful')], { epoch: 2 }));
+    expect(await readAll(store)).toEqual(['{"name":"rightful"}']);
+    expect(await store.positions('group', 'topic')).toMatchObject([{ offset: 1, stored: 1 }]);
+  });
+
+  it('refuses a batch that does not continue from the position', async () => {
+    const { store } = await open();
+    await store.claim(TOPIC, [0]);
+    await store.process(batch([event('a')]));
+    await expect(store.process(batch([event('again')]))).rejects.toThrow(Fenced);
+    await expect(store.process(batch([event('gap')], { fromOffset: 5, nextOffset: 6 }))).rejects.toThrow(
+      Fenced,
+    );
+    expect(await readAll(store)).toEqual(['{"name":"a"}']);
+  });
+
+  it('refuses a batch of a partition that was never claimed', async () => {
+    const { store } = await open();
+    await expect(store.process(batch([event('a')]))).rejects.toThrow(Fenced);
+    expect(await readAll(store)).toEqual([]);
+  });
+
+  it('lets one of two writers win when both process the same batch at once', async () => {
+    const { store, second } = await open();
+    const other = await second();
+    await store.claim(TOPIC, [0]);
+    const same = batch([event('a'), event('b')]);
+    const outcomes = await Promise.allSettled([store.process(same), other.process(same)]);
+    expect(outcomes.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
+    expect(await readAll(store)).toHaveLength(2);
+  });
+
+  it('lets different partitions be processed at once, and an event in two of them is stored once', async () => {
+    const { store, second } = await open();
+    const other = await second();
+    await store.claim(TOPIC, [0, 1]);
+    const shared = event('shared');
+    const outcomes = await Promise.all([
+      store.process(batch([event('a'), shared])),
+      other.process(batch([event('b'), shared], { partition: 1 })),
+    ]);
+    expect(outcomes.flatMap(({ stored }) => stored).filter((stored) => !stored)).toHaveLength(1);
+    expect((await readAll(store)).filter((json) => json === shared.json)).toHaveLength(1);
+  });
+
+  it('keeps positions of groups, topics and partitions apart', async () => {
+    const { store } = await open();
+    await store.claim(TOPIC, [0]);
+    await store.process(batch([event('a')]));
+    for (const other of [
+      { ...TOPIC, group: 'other' },
+      { ...TOPIC, topic: 'other' },
+    ]) {
+      expect(await store.claim(other, [0])).toEqual([{ epoch: 1, offset: null, topicRecreated: false }]);
+    }
+    expect(await store.claim(TOPIC, [1, 0])).toMatchObject([{ offset: null }, { offset: 1 }]);
+  });
+
+  it('tells a topic that was created anew from the one before', async () => {
+    const { store } = await open();
+    await store.claim(TOPIC, [0]);
+    await store.process(batch([event('a')]));
+    const recreated = { ...TOPIC, topicId: 'topic-id-2' };
+    expect(await store.claim(recreated, [0])).toEqual([{ epoch: 1, offset: null, topicRecreated: true }]);
+    await store.process(batch([event('b')], { ...recreated }));
+    expect(await store.claim(recreated, [0])).toMatchObject([{ offset: 1, topicRecreated: false }]);
+    expect(await readAll(store)).toHaveLength(2);
+  });
+
+  it('returns what was stored byte for byte', async () => {
+    const { store } = await open();
+    await store.claim(TOPIC, [0]);
+    const json =
+      '{"payload":{"b": 9007199254740993,"a":1e400,"zero":-0,"nul":"\\u0000","half":"\\ud800","emoji":"😀","tab":"\\t\\"\\\\",\n"b":1.0}}';
+    await store.process(batch([{ ...event('x'), userId: 'user-😀"\'\\', json }]));
+    expect(await readAll(store)).toEqual([json]);
+  });
+
+  it('returns more than fits a page, without gap or repetition', async () => {
+    const { store } = await open();
+    await store.claim(TOPIC, [0]);
+    const events = Array.from({ length: 2501 }, (_, number) => event(String(number)));
+    await store.process(batch(events));
+    expect(await readAll(store)).toEqual(events.map(({ json }) => json));
+  });
+
+  it('ends a reading at what was there when it began', async () => {
+    const { store } = await open();
+    await store.claim(TOPIC, [0]);
+    await store.process(batch(Array.from({ length: 1500 }, (_, number) => event(String(number)))));
+    const reading = store.readAll()[Symbol.asyncIterator]();
+    const first = await reading.next();
+    await store.process(batch([event('later')], { fromOffset: 1500, nextOffset: 1501 }));
+    const second = await reading.next();
+    expect([first.value, second.value].map((page) => page?.length)).toEqual([1000, 500]);
+    expect((await reading.next()).done).toBe(true);
+  });
+
+  it('answers a ping, and closes twice without complaint', async () => {
+    const { store } = await open();
+    await store.ping(5000);
+    await store.close();
+    await store.close();
+  });
+
+  describe.runIf(features.durable)('durability', () => {
+    it('shows another reader everything as soon as it is processed', async () => {
+      const { store, second } = await open();
+      await store.claim(TOPIC, [0]);
+      await store.process(batch([event('a')]));
+      const other = await second();
+      expect(await readAll(other)).toEqual(['{"name":"a"}']);
+      expect(await other.claim(TOPIC, [0])).toEqual([{ epoch: 2, offset: 1, topicRecreated: false }]);
+    });
+
+    it('stores nothing of a batch that fails half-way', async () => {
+      const { store } = await open();
+      await store.claim(TOPIC, [0]);
+      const broken = { ...event('b'), json: null as unknown as string };
+      await expect(store.process(batch([event('a'), broken]))).rejects.toThrow();
+      expect(await readAll(store)).toEqual([]);
+      expect(await store.positions('group', 'topic')).toMatchObject([{ offset: null, stored: 0 }]);
+      await store.process(batch([event('a')]));
+    });
+  });
+}

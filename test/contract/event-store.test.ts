@@ -1,0 +1,195 @@
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import pg from 'pg';
+import { describe, expect, inject, it, onTestFinished } from 'vitest';
+import { openSqliteFile, type SqliteFile } from '../../src/sqlite-file.ts';
+import { MemoryStore } from '../../src/store/memory-store.ts';
+import { PostgresStore } from '../../src/store/postgres-store.ts';
+import { SqliteStore } from '../../src/store/sqlite-store.ts';
+import { silentLogger } from '../support/logger.ts';
+import { createDatabase } from '../support/postgres-server.ts';
+import { tempFolder } from '../support/temp-folder.ts';
+import { eventStoreContract } from './event-store.contract.ts';
+
+describe('memory store', () => {
+  eventStoreContract(
+    async () => {
+      const store = new MemoryStore();
+      return { store, second: async () => store };
+    },
+    { durable: false },
+  );
+});
+
+describe('SQLite store', () => {
+  async function openFile(): Promise<SqliteFile> {
+    const file = openSqliteFile(join(await tempFolder(), 'data', 'footfall.db'));
+    onTestFinished(() => file.close());
+    return file;
+  }
+
+  eventStoreContract(
+    async () => {
+      const file = await openFile();
+      return { store: new SqliteStore(file), second: async () => new SqliteStore(file) };
+    },
+    { durable: true },
+  );
+
+  it('has everything again after the file was closed and opened', async () => {
+    const path = join(await tempFolder(), 'footfall.db');
+    const topic = { group: 'g', topic: 't', topicId: 'id' };
+    const before = openSqliteFile(path);
+    const store = new SqliteStore(before);
+    await store.claim(topic, [0]);
+    const event = { key: crypto.randomUUID(), userId: 'u', eventType: 'LOGIN', json: '{}' };
+    await store.process({
+      ...topic,
+      partition: 0,
+      epoch: 1,
+      fromOffset: null,
+      nextOffset: 4,
+      events: [event],
+      deadLetters: [],
+    });
+    before.close();
+    const after = openSqliteFile(path);
+    onTestFinished(() => after.close());
+    const again = new SqliteStore(after);
+    expect(await again.claim(topic, [0])).toMatchObject([{ epoch: 2, offset: 4 }]);
+    expect((await Array.fromAsync(again.readAll())).flat()).toEqual(['{}']);
+  });
+
+  it('refuses a file of a newer Footfall', async () => {
+    const file = await openFile();
+    new SqliteStore(file);
+    file.db.exec("update schema_versions set version = 99 where name = 'store'");
+    expect(() => new SqliteStore(file)).toThrow('newer Footfall');
+  });
+
+  it('ends a reading without fault when rows are deleted under it', async () => {
+    const file = await openFile();
+    const store = new SqliteStore(file);
+    const topic = { group: 'g', topic: 't', topicId: 'id' };
+    await store.claim(topic, [0]);
+    const events = Array.from({ length: 1500 }, () => ({
+      key: crypto.randomUUID(),
+      userId: 'u',
+      eventType: 'LOGIN',
+      json: '{}',
+    }));
+    await store.process({
+      ...topic,
+      partition: 0,
+      epoch: 1,
+      fromOffset: null,
+      nextOffset: 1500,
+      events,
+      deadLetters: [],
+    });
+    const reading = store.readAll();
+    await reading.next();
+    file.db.exec('delete from events where seq > 1000');
+    expect((await reading.next()).done).toBe(true);
+  });
+});
+
+describe('PostgreSQL store', () => {
+  function open(url: string): PostgresStore {
+    const store = new PostgresStore({ url, poolSize: 5 }, silentLogger);
+    onTestFinished(() => store.close());
+    return store;
+  }
+
+  async function query(url: string, text: string): Promise<pg.QueryResult> {
+    const client = new pg.Client({ connectionString: url });
+    await client.connect();
+    const result = await client.query(text);
+    await client.end();
+    return result;
+  }
+
+  eventStoreContract(
+    async () => {
+      const url = await createDatabase(inject('postgres'));
+      return { store: open(url), second: async () => open(url) };
+    },
+    { durable: true },
+  );
+
+  it('creates its tables once when several instances start at the same time', async () => {
+    const url = await createDatabase(inject('postgres'));
+    await Promise.all([open(url), open(url), open(url)].map((store) => store.ping(20_000)));
+    const { rows } = await query(url, 'select count(*)::int as count from footfall_migrations');
+    expect(rows).toEqual([{ count: 1 }]);
+  });
+
+  it('refuses a database of a newer Footfall', async () => {
+    const url = await createDatabase(inject('postgres'));
+    await open(url).ping(20_000);
+    await query(url, "insert into footfall_migrations (name, run_on) values ('9999_future', now())");
+    await expect(open(url).ping(20_000)).rejects.toThrow('newer Footfall');
+  });
+
+  it('goes on by itself after its connections were cut', async () => {
+    const url = await createDatabase(inject('postgres'));
+    const store = open(url);
+    await store.claim({ group: 'g', topic: 't', topicId: 'id' }, [0]);
+    await query(
+      url,
+      'select pg_terminate_backend(pid) from pg_stat_activity where pid <> pg_backend_pid() and datname = current_database()',
+    );
+    await expect
+      .poll(() =>
+        store.ping(5000).then(
+          () => 'up',
+          () => 'down',
+        ),
+      )
+      .toBe('up');
+    expect(await store.claim({ group: 'g', topic: 't', topicId: 'id' }, [0])).toMatchObject([{ epoch: 2 }]);
+  });
+
+  it('says at once that the server is not there, and does not give up on it', async () => {
+    const url = await createDatabase(inject('postgres'));
+    const store = open(url.replace(/:\d+\//, ':1/'));
+    await expect(store.ping(3000)).rejects.toThrow(/ECONNREFUSED/);
+    await expect(store.claim({ group: 'g', topic: 't', topicId: 'id' }, [0])).rejects.toThrow(/ECONNREFUSED/);
+  });
+
+  it('gives up on a server that does not answer within the time given', async () => {
+    const silent = createServer();
+    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+    onTestFinished(() => void silent.close());
+    const { port } = silent.address() as { port: number };
+    await expect(open(`postgres://u:p@127.0.0.1:${port}/d`).ping(300)).rejects.toThrow(
+      'no answer within 300 ms',
+    );
+  });
+
+  it('ends a reading without fault when rows are deleted under it', async () => {
+    const url = await createDatabase(inject('postgres'));
+    const store = open(url);
+    const topic = { group: 'g', topic: 't', topicId: 'id' };
+    await store.claim(topic, [0]);
+    const events = Array.from({ length: 1500 }, () => ({
+      key: crypto.randomUUID(),
+      userId: 'u',
+      eventType: 'LOGIN',
+      json: '{}',
+    }));
+    await store.process({
+      ...topic,
+      partition: 0,
+      epoch: 1,
+      fromOffset: null,
+      nextOffset: 1500,
+      events,
+      deadLetters: [],
+    });
+    const reading = store.readAll();
+    await reading.next();
+    await query(url, 'delete from events where seq > 1000');
+    expect((await reading.next()).done).toBe(true);
+  });
+});

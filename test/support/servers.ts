@@ -1,0 +1,56 @@
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TestProject } from 'vitest/node';
+import { KAFKA_3, KAFKA_4, MissingProgramError, requireJavaAndMaven } from '../../scripts/kafka-jars.ts';
+import { KafkaServer } from '../../scripts/kafka-server.ts';
+import { PostgresServer } from './postgres-server.ts';
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    /** `host:port` of real brokers; undefined where there is no Java to run them. */
+    kafka4: string | undefined;
+    kafka3: string | undefined;
+    /** Address of a real PostgreSQL server, without a database name. */
+    postgres: string;
+  }
+}
+
+/** Starts the real servers once for all test files of a project. */
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const folder = await mkdtemp(join(tmpdir(), 'footfall-test-'));
+  // As root, PostgreSQL runs as a user of its own, who must get in.
+  await chmod(folder, 0o755);
+  const postgres = await PostgresServer.start(join(folder, 'postgres'));
+  const kafka = (await canRunKafka()) ? await startKafka(folder, project.name === 'contract') : [];
+  project.provide('postgres', postgres.url);
+  project.provide('kafka4', kafka[0]?.bootstrap);
+  project.provide('kafka3', kafka[1]?.bootstrap);
+  return async () => {
+    await Promise.all([postgres.stop(), ...kafka.map((server) => server.stop())]);
+    await rm(folder, { recursive: true, force: true });
+  };
+}
+
+async function startKafka(folder: string, both: boolean): Promise<KafkaServer[]> {
+  const progress = (text: string) => console.log(text);
+  const four = KafkaServer.start({ version: KAFKA_4, port: 0, dataDir: join(folder, 'kafka-4'), progress });
+  if (!both) return [await four];
+  const dataDir = join(folder, 'kafka-3');
+  return Promise.all([
+    four,
+    KafkaServer.start({ version: KAFKA_3, port: 0, dataDir, zookeeper: true, progress }),
+  ]);
+}
+
+/** Without Java everything else still runs on a laptop; CI must not leave anything out. */
+async function canRunKafka(): Promise<boolean> {
+  try {
+    await requireJavaAndMaven();
+    return true;
+  } catch (error) {
+    if (!(error instanceof MissingProgramError) || process.env.CI === 'true') throw error;
+    console.warn(`\nLEFT OUT: every test that needs Apache Kafka. ${error.message}\n`);
+    return false;
+  }
+}
