@@ -105,6 +105,11 @@ export const SETTINGS = Type.Object({
     description:
       'Folder of the embedded log and the SQLite store; created if missing. One process at a time.',
   }),
+  ROLE: Type.Enum(['all', 'api', 'consumer'], {
+    default: 'all',
+    description:
+      'What this instance does: take and answer requests (`api`), process events (`consumer`), or both. One alone needs `KAFKA_BROKERS` and a PostgreSQL, which the instances share.',
+  }),
   INSTANCE_ID: Type.Optional(
     Type.String({
       pattern: '^[a-zA-Z0-9._-]{1,200}$',
@@ -193,12 +198,14 @@ export function loadConfig(env: Record<string, string | undefined>): Config {
   );
   const settings = validate(given);
   const dataFile = resolve(join(settings.DATA_DIR, 'footfall.db'));
-  return {
-    ...settings,
-    brokers: settings.KAFKA_BROKERS?.split(',').map((broker) => broker.trim()) ?? [],
-    store: storeTarget(settings, dataFile),
-    dataFile,
-  };
+  const brokers = settings.KAFKA_BROKERS?.split(',').map((broker) => broker.trim()) ?? [];
+  const store = storeTarget(settings, dataFile);
+  if (settings.ROLE !== 'all' && (brokers.length === 0 || store.kind !== 'postgres')) {
+    throw new ConfigError([
+      `ROLE=${settings.ROLE} needs KAFKA_BROKERS and DATABASE_URL=postgres://…: an embedded log, a file or memory belongs to one process, which has to do both`,
+    ]);
+  }
+  return { ...settings, brokers, store, dataFile };
 }
 
 function validate(given: Record<string, unknown>): Settings {

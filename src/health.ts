@@ -24,11 +24,12 @@ export interface HealthReport {
 export class Health {
   readonly #log: EventLog;
   readonly #store: EventStore;
-  readonly #consumer: Consumer;
+  readonly #consumer: Consumer | undefined;
   #latest: Promise<HealthReport> | undefined;
   #checkedAt = 0;
 
-  constructor(log: EventLog, store: EventStore, consumer: Consumer) {
+  /** @param consumer none in an instance that only answers requests: consuming is then not its job */
+  constructor(log: EventLog, store: EventStore, consumer: Consumer | undefined) {
     this.#log = log;
     this.#store = store;
     this.#consumer = consumer;
@@ -49,7 +50,7 @@ export class Health {
       reach(this.#log.ping(CHECK_TIMEOUT_MS)),
       reach(this.#store.ping(CHECK_TIMEOUT_MS)),
     ]);
-    const { state } = this.#consumer;
+    const state = this.#consumer?.state ?? 'consuming';
     const consumer = state === 'consuming' ? { ok: true } : { ok: false, reason: `the consumer is ${state}` };
     return { log, store, consumer };
   }

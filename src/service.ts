@@ -56,7 +56,8 @@ async function run(
   const producer = new Producer({ log, topic, logger, metrics, now, newId, logEvery });
   const processor = new Processor({ log, store, group, logger, metrics, logEvery });
   const consumer = new Consumer({ log, store, processor, topic, group, logger, metrics });
-  const health = new Health(log, store, consumer);
+  const consumes = config.ROLE !== 'api';
+  const health = new Health(log, store, consumes ? consumer : undefined);
   let draining = false;
   const isDraining = () => draining;
   const api = createApi({
@@ -66,11 +67,12 @@ async function run(
     metrics,
     logger,
     maxBodyBytes: config.MAX_BODY_BYTES,
+    takesEvents: config.ROLE !== 'consumer',
     isDraining,
   });
 
   const url = await listen(api, config);
-  consumer.start();
+  if (consumes) consumer.start();
   logger.info(
     { url, log: config.brokers.length > 0 ? 'kafka' : 'embedded', store: config.store.kind },
     `Footfall answers on ${url}`,

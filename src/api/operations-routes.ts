@@ -2,10 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import type { ApiOptions } from './server.ts';
 
 /** Health, probes and metrics: for load balancers, orchestrators and whoever is woken at night. */
-export async function operationsRoutes(
-  api: FastifyInstance,
-  { health, metrics, isDraining }: ApiOptions,
-): Promise<void> {
+export async function operationsRoutes(api: FastifyInstance, { health, metrics }: ApiOptions): Promise<void> {
   api.get('/health', async (_request, reply) => {
     const { log, store, consumer } = await health.check();
     const consuming = log.ok && store.ok && consumer.ok;
@@ -20,7 +17,7 @@ export async function operationsRoutes(
 
   api.get('/readyz', async (_request, reply) => {
     const report = await health.check();
-    const ready = Object.values(report).every(({ ok }) => ok) && !isDraining();
+    const ready = Object.values(report).every(({ ok }) => ok);
     return reply.code(ready ? 200 : 503).send({ status: ready ? 'ready' : 'not ready', ...report });
   });
 

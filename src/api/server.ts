@@ -20,6 +20,8 @@ export interface ApiOptions {
   metrics: Metrics;
   logger: Logger;
   maxBodyBytes: number;
+  /** False in an instance that only processes: it answers probes and metrics. */
+  takesEvents: boolean;
   /** True from the moment a stop begins: requests on connections that are still open are turned away. */
   isDraining(): boolean;
 }
@@ -62,7 +64,7 @@ export function createApi(options: ApiOptions): FastifyInstance {
     { parseAs: 'buffer' },
     async (_request: FastifyRequest, body: Buffer) => body,
   );
-  api.register(eventRoutes, options);
+  if (options.takesEvents) api.register(eventRoutes, options);
   api.register(operationsRoutes, options);
   return api;
 }

@@ -2,12 +2,12 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import pg from 'pg';
 import { describe, expect, inject, it, onTestFinished } from 'vitest';
+import { createDatabase } from '../../scripts/postgres-server.ts';
 import { openSqliteFile, type SqliteFile } from '../../src/sqlite-file.ts';
 import { MemoryStore } from '../../src/store/memory-store.ts';
 import { PostgresStore } from '../../src/store/postgres-store.ts';
 import { SqliteStore } from '../../src/store/sqlite-store.ts';
 import { silentLogger } from '../support/logger.ts';
-import { createDatabase } from '../support/postgres-server.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 import { eventStoreContract } from './event-store.contract.ts';
 

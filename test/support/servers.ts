@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
 import { KAFKA_3, KAFKA_4, MissingProgramError, requireJavaAndMaven } from '../../scripts/kafka-jars.ts';
 import { KafkaServer } from '../../scripts/kafka-server.ts';
-import { PostgresServer } from './postgres-server.ts';
+import { PostgresServer } from '../../scripts/postgres-server.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {

