@@ -52,6 +52,12 @@ export class KafkaServer {
     return server;
   }
 
+  /** Kafka's command-line tools without a broker of their own. */
+  static async tools(version: string): Promise<Pick<KafkaServer, 'tool'>> {
+    const jars = await kafkaJars(version, () => {});
+    return new KafkaServer({ version, port: 0, dataDir: '' }, jars, 0, 0);
+  }
+
   /** `host:port`, for `KAFKA_BROKERS`. */
   get bootstrap(): string {
     return `127.0.0.1:${this.port}`;

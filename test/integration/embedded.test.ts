@@ -1,0 +1,132 @@
+import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { type Acked, expectExactlyOnce, postLoad } from '../support/history.ts';
+import { post, processed } from '../support/service.ts';
+import { ServiceProcess } from '../support/service-process.ts';
+import { tempFolder } from '../support/temp-folder.ts';
+
+const EVENT = { userId: 'user-123', eventType: 'LOGIN', payload: { device: 'iPhone' } };
+
+/** A request whose body never ends: it keeps the service from finishing. */
+async function openEndedRequest(url: string): Promise<void> {
+  const socket = connect(Number(new URL(url).port), '127.0.0.1');
+  socket.on('error', () => {});
+  await once(socket, 'connect');
+  const head =
+    'POST /events/generate HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n';
+  await new Promise<void>((done) => socket.write(`${head}{"userId":`, () => done()));
+  // The service has the head once it answers a later request.
+  await fetch(`${url}/livez`);
+}
+
+/** Waits until all that was acknowledged is stored, and checks that it is there once and in order. */
+async function untilStored(url: string, acked: Acked[]): Promise<void> {
+  const ids = new Set(acked.map(({ eventId }) => eventId));
+  const found = async () => (await processed(url)).filter(({ eventId }) => ids.has(eventId)).length;
+  await expect.poll(found, { timeout: 20_000 }).toBe(ids.size);
+  expectExactlyOnce(acked, await processed(url));
+}
+
+describe('the service as a process, embedded', () => {
+  it('takes an event and returns it, and says so in its log', async () => {
+    const service = await ServiceProcess.start();
+    const answer = (await (await post(service.url, EVENT)).json()) as {
+      success: boolean;
+      event: { eventId: string };
+    };
+    await expect.poll(() => processed(service.url)).toEqual([answer.event]);
+    const { eventId } = answer.event;
+    await service.untilSaid(new RegExp(`\\[Producer\\] Event published successfully - eventId: ${eventId}`));
+    await service.untilSaid(new RegExp(`\\[Consumer\\] Event processed - eventId: ${eventId}`));
+    expect(service.lines.join()).not.toContain('iPhone');
+  });
+
+  it.each(['SIGTERM', 'SIGINT'] as const)(
+    'stops cleanly at %s and has everything after a start',
+    async (signal) => {
+      const folder = await tempFolder();
+      const service = await ServiceProcess.start({}, folder);
+      await post(service.url, EVENT);
+      expect(await service.kill(signal)).toEqual({ code: 0, signal: null });
+      const again = await ServiceProcess.start({}, folder);
+      await expect.poll(async () => (await processed(again.url)).length).toBe(1);
+    },
+  );
+
+  it('loses nothing it has answered when it is stopped under load', async () => {
+    const folder = await tempFolder();
+    const service = await ServiceProcess.start({}, folder);
+    const load = postLoad(() => [service.url], 20, 10_000);
+    await expect.poll(() => load.acked.length).toBeGreaterThan(100);
+    expect(await service.kill('SIGTERM')).toEqual({ code: 0, signal: null });
+    load.stop();
+    await load.done;
+    const again = await ServiceProcess.start({}, folder);
+    await untilStored(again.url, load.acked);
+  });
+
+  it('loses and doubles nothing when it is killed under load', async () => {
+    const folder = await tempFolder();
+    let service = await ServiceProcess.start({}, folder);
+    const load = postLoad(() => [service.url], 20, 200);
+    for (let round = 1; round <= 3; round++) {
+      await expect
+        .poll(() => load.acked.length, { timeout: 20_000, interval: 5 })
+        .toBeGreaterThan(round * 300);
+      await service.kill('SIGKILL');
+      service = await ServiceProcess.start({}, folder);
+    }
+    await load.done;
+    expect(load.failures).toBeGreaterThan(0);
+    await untilStored(service.url, load.acked);
+  });
+
+  it('refuses a data directory another process has, in one line, and leaves that process alone', async () => {
+    const folder = await tempFolder();
+    const first = await ServiceProcess.start({}, folder);
+    const second = await ServiceProcess.spawn({}, folder);
+    expect((await second.ended).code).toBe(1);
+    expect(second.stderr).toMatch(
+      /^Footfall cannot start: .*footfall\.db is in use by another process\..*DATA_DIR.*\n$/,
+    );
+    expect((await post(first.url, EVENT)).status).toBe(201);
+  });
+
+  it('names every bad setting at once and does not start', async () => {
+    const service = await ServiceProcess.spawn({ PORT: 'abc', LOG_LEVEL: 'loud', KAFKA_BROKERS: 'nowhere' });
+    expect((await service.ended).code).toBe(2);
+    for (const name of ['PORT', 'LOG_LEVEL', 'KAFKA_BROKERS']) expect(service.stderr).toContain(`- ${name} `);
+    expect(service.stderr).not.toContain('at ');
+  });
+
+  it('reads .env, and lets the environment win', async () => {
+    const folder = await tempFolder();
+    await writeFile(join(folder, '.env'), '# a comment\nKAFKA_TOPIC=from-file\nLOG_LEVEL=silly\n');
+    const service = await ServiceProcess.start({ LOG_LEVEL: 'info' }, folder);
+    expect((await post(service.url, EVENT)).headers.get('event-topic')).toBe('from-file');
+  });
+
+  it('says which port is taken', async () => {
+    const first = await ServiceProcess.start();
+    const second = await ServiceProcess.spawn({ PORT: new URL(first.url).port });
+    expect((await second.ended).code).toBe(1);
+    expect(second.stderr).toMatch(/Port \d+ on 127\.0\.0\.1 is taken/);
+  });
+
+  it('is ended at once by a second signal', async () => {
+    const service = await ServiceProcess.start();
+    await openEndedRequest(service.url);
+    service.signal('SIGTERM');
+    await service.untilSaid(/is stopping/);
+    expect(await service.kill('SIGTERM')).toEqual({ code: 1, signal: null });
+  });
+
+  it('gives up at the deadline on what does not finish', async () => {
+    const service = await ServiceProcess.start({ SHUTDOWN_TIMEOUT_MS: '300' });
+    await openEndedRequest(service.url);
+    expect(await service.kill('SIGTERM')).toEqual({ code: 1, signal: null });
+  });
+});

@@ -1,0 +1,223 @@
+import { randomUUID } from 'node:crypto';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { KAFKA_4 } from '../../scripts/kafka-jars.ts';
+import { KafkaServer } from '../../scripts/kafka-server.ts';
+import { createDatabase, PostgresServer } from '../../scripts/postgres-server.ts';
+import { expectExactlyOnce, postLoad } from '../support/history.ts';
+import { post, processed } from '../support/service.ts';
+import { ServiceProcess } from '../support/service-process.ts';
+import { tempFolder } from '../support/temp-folder.ts';
+
+const EVENT = { userId: 'user-123', eventType: 'LOGIN', payload: {} };
+const HEALTHY = '{"status":"healthy","producer":"connected","consumer":"connected"}';
+const NO_BROKER = '{"status":"degraded","producer":"disconnected","consumer":"disconnected"}';
+const NO_STORE = '{"status":"degraded","producer":"connected","consumer":"disconnected"}';
+/** What an operator is promised: an outage shows, and its end shows, within ten seconds. */
+const WITHIN_TEN_SECONDS = { timeout: 10_000, interval: 100 };
+
+const brokers = inject('kafka4');
+
+/** Settings of a group of instances with a topic, a group and a database of their own. */
+async function freshGround(kafka: string): Promise<Record<string, string>> {
+  return {
+    KAFKA_BROKERS: kafka,
+    KAFKA_TOPIC: `events-${randomUUID()}`,
+    KAFKA_CONSUMER_GROUP: `group-${randomUUID()}`,
+    KAFKA_CONSUMER_SESSION_TIMEOUT_MS: '6000',
+    DATABASE_URL: await createDatabase(inject('postgres')),
+    LOG_EVERY_NTH_EVENT: '0',
+  };
+}
+
+async function untilStored(url: string, count: number): Promise<void> {
+  await expect
+    .poll(async () => (await processed(url)).length, { timeout: 40_000, interval: 200 })
+    .toBeGreaterThanOrEqual(count);
+}
+
+async function partitionsOf(service: ServiceProcess): Promise<string[]> {
+  const metrics = await (await fetch(`${service.url}/metrics`)).text();
+  return [...metrics.matchAll(/consumer_lag_records\{partition="(\d+)"\}/g)].map((found) => found[1]!);
+}
+
+describe.skipIf(brokers === undefined)('the service on Apache Kafka and PostgreSQL', () => {
+  it('processes what another client wrote, and is not stopped by its junk', async () => {
+    const env = await freshGround(brokers!);
+    const tools = await KafkaServer.tools(KAFKA_4);
+    const service = await ServiceProcess.start(env);
+    await expect.poll(async () => (await service.health()).body, WITHIN_TEN_SECONDS).toBe(HEALTHY);
+    const foreign = {
+      eventId: 'order-77',
+      userId: 'u',
+      eventType: 'LOGOUT',
+      timestamp: '2024-02-14T10:30:00Z',
+      payload: { n: 1 },
+    };
+    const lines = [
+      'junk',
+      '[]',
+      '{"eventId":"x"}',
+      JSON.stringify(foreign),
+      '\u0000\u0001',
+      JSON.stringify(foreign),
+    ];
+    await tools.tool(
+      'org.apache.kafka.tools.ConsoleProducer',
+      ['--bootstrap-server', brokers!, '--topic', env.KAFKA_TOPIC!],
+      `${lines.join('\n')}\n`,
+    );
+    await post(service.url, EVENT);
+    await untilStored(service.url, 2);
+    const events = await processed(service.url);
+    expect(events).toHaveLength(2);
+    expect(events).toContainEqual(foreign);
+    await expect
+      .poll(async () =>
+        (await (await fetch(`${service.url}/metrics`)).text()).match(/dead_letters_total\{.*\} \d+/g),
+      )
+      .toEqual(['dead_letters_total{reason="not-json"} 2', 'dead_letters_total{reason="invalid"} 2']);
+  });
+
+  it('shares the partitions among instances, and loses and doubles nothing when one is killed', async () => {
+    const env = await freshGround(brokers!);
+    const first = await ServiceProcess.start(env);
+    const second = await ServiceProcess.start(env);
+    let urls = [first.url];
+    const load = postLoad(() => urls, 40, 400);
+    await expect.poll(() => load.acked.length, { timeout: 30_000, interval: 20 }).toBeGreaterThan(3000);
+    const third = await ServiceProcess.start(env);
+    urls = [first.url, third.url];
+    await expect
+      .poll(async () => (await partitionsOf(second)).length, { timeout: 30_000 })
+      .toBeGreaterThan(0);
+    await second.kill('SIGKILL');
+    await load.done;
+    expect(load.failures).toBe(0);
+    await untilStored(first.url, load.acked.length);
+    expectExactlyOnce(load.acked, await processed(first.url));
+  });
+
+  it('hands its partitions over when it stops, without waiting for a session to time out', async () => {
+    const env = { ...(await freshGround(brokers!)), KAFKA_CONSUMER_SESSION_TIMEOUT_MS: '60000' };
+    const first = await ServiceProcess.start(env);
+    await post(first.url, EVENT);
+    await untilStored(first.url, 1);
+    expect((await first.kill('SIGTERM')).code).toBe(0);
+    const second = await ServiceProcess.start(env);
+    await post(second.url, EVENT);
+    await expect.poll(async () => (await processed(second.url)).length, WITHIN_TEN_SECONDS).toBe(2);
+  });
+
+  it('reads the whole topic again into a new database, whatever the group has committed', async () => {
+    const env = await freshGround(brokers!);
+    const first = await ServiceProcess.start(env);
+    for (let number = 0; number < 5; number++) await post(first.url, EVENT);
+    await untilStored(first.url, 5);
+    await first.kill('SIGTERM');
+    const again = await ServiceProcess.start({
+      ...env,
+      DATABASE_URL: await createDatabase(inject('postgres')),
+    });
+    await untilStored(again.url, 5);
+    const inMemory = await ServiceProcess.start({
+      ...env,
+      DATABASE_URL: 'memory:',
+      KAFKA_CONSUMER_GROUP: `group-${randomUUID()}`,
+    });
+    await untilStored(inMemory.url, 5);
+  });
+
+  it('divides the work between instances that answer and instances that process', async () => {
+    const env = await freshGround(brokers!);
+    const api = await ServiceProcess.start({ ...env, ROLE: 'api' });
+    await post(api.url, EVENT);
+    expect(await processed(api.url)).toEqual([]);
+    const consumer = await ServiceProcess.start({ ...env, ROLE: 'consumer' });
+    await untilStored(api.url, 1);
+    expect((await api.health()).body).toBe(HEALTHY);
+    expect((await consumer.health()).body).toBe(HEALTHY);
+  });
+});
+
+describe.skipIf(brokers === undefined)('the service without its dependencies', () => {
+  let kafka: KafkaServer;
+  let folder: string;
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'footfall-outages-'));
+    kafka = await KafkaServer.start({ version: KAFKA_4, port: 0, dataDir: folder });
+  });
+
+  afterAll(async () => {
+    await kafka.stop();
+    await rm(folder, { recursive: true });
+  });
+
+  it('starts before Kafka does, and works as soon as it is there', async () => {
+    await kafka.stopBroker();
+    const service = await ServiceProcess.start(await freshGround(kafka.bootstrap));
+    expect(await service.health()).toEqual({ status: 503, body: NO_BROKER });
+    await kafka.startBroker();
+    await expect.poll(() => service.health(), WITHIN_TEN_SECONDS).toEqual({ status: 200, body: HEALTHY });
+    expect((await post(service.url, EVENT)).status).toBe(201);
+    await untilStored(service.url, 1);
+  });
+
+  it.each([
+    ['killed', () => kafka.kill(), () => kafka.startBroker()],
+    ['frozen', async () => kafka.pause(), async () => kafka.resume()],
+  ])('tells the truth while the broker is %s, and heals by itself', async (_how, breakIt, mendIt) => {
+    const env = { ...(await freshGround(kafka.bootstrap)), KAFKA_PRODUCER_TIMEOUT_MS: '4000' };
+    const service = await ServiceProcess.start(env);
+    const before = postLoad(() => [service.url], 5, 40);
+    await before.done;
+    await untilStored(service.url, before.acked.length);
+
+    await breakIt();
+    await expect.poll(() => service.health(), WITHIN_TEN_SECONDS).toEqual({ status: 503, body: NO_BROKER });
+    const startedAt = Date.now();
+    const answer = await post(service.url, EVENT);
+    expect([answer.status, await answer.text()]).toEqual([
+      500,
+      '{"success":false,"error":"Failed to publish event to Kafka"}',
+    ]);
+    expect(Date.now() - startedAt).toBeLessThan(6000);
+    expect(await processed(service.url)).toHaveLength(before.acked.length);
+
+    await mendIt();
+    await expect.poll(() => service.health(), WITHIN_TEN_SECONDS).toEqual({ status: 200, body: HEALTHY });
+    const after = postLoad(() => [service.url], 5, 40);
+    await after.done;
+    expect(after.failures).toBe(0);
+    const acked = [...before.acked, ...after.acked];
+    await untilStored(service.url, acked.length);
+    expectExactlyOnce(acked, await processed(service.url));
+  });
+
+  it('keeps taking events while PostgreSQL is away, and stores them when it is back', async () => {
+    const folder = await tempFolder();
+    await chmod(folder, 0o755);
+    const postgres = await PostgresServer.start(join(folder, 'postgres'));
+    try {
+      const env = { ...(await freshGround(kafka.bootstrap)), DATABASE_URL: `${postgres.url}/postgres` };
+      const service = await ServiceProcess.start(env);
+      await post(service.url, EVENT);
+      await untilStored(service.url, 1);
+      await postgres.stop();
+      await expect.poll(() => service.health(), WITHIN_TEN_SECONDS).toEqual({ status: 503, body: NO_STORE });
+      const load = postLoad(() => [service.url], 5, 40);
+      await load.done;
+      expect(load.failures).toBe(0);
+      await postgres.restart();
+      await expect.poll(() => service.health(), WITHIN_TEN_SECONDS).toEqual({ status: 200, body: HEALTHY });
+      await untilStored(service.url, 1 + load.acked.length);
+      expectExactlyOnce(load.acked, await processed(service.url));
+      expect(await processed(service.url)).toHaveLength(1 + load.acked.length);
+    } finally {
+      await postgres.stop();
+    }
+  });
+});

@@ -1,0 +1,91 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { resolve } from 'node:path';
+import { createInterface } from 'node:readline';
+import { onTestFinished } from 'vitest';
+import { tempFolder } from './temp-folder.ts';
+
+const MAIN = resolve('src/main.ts');
+
+export interface ProcessEnd {
+  code: number | null;
+  signal: NodeJS.Signals | null;
+}
+
+/** The real service as a process of its own, in an empty working folder. */
+export class ServiceProcess {
+  readonly #child: ChildProcess;
+  readonly ended: Promise<ProcessEnd>;
+  /** Standard output, line by line, as it comes. */
+  readonly lines: string[] = [];
+  stderr = '';
+  url = '';
+
+  private constructor(child: ChildProcess) {
+    this.#child = child;
+    this.ended = new Promise((done) => child.once('close', (code, signal) => done({ code, signal })));
+    child.stderr!.on('data', (chunk) => {
+      this.stderr += chunk;
+    });
+  }
+
+  /**
+   * @param env on top of a free port; nothing of this process's environment but PATH is passed on
+   * @param folder working folder; a fresh one if not given
+   */
+  static async spawn(env: Record<string, string> = {}, folder?: string): Promise<ServiceProcess> {
+    const cwd = folder ?? (await tempFolder());
+    const child = spawn(process.execPath, [MAIN], {
+      cwd,
+      env: { PATH: process.env.PATH, PORT: '0', ...env },
+      stdio: 'pipe',
+    });
+    const service = new ServiceProcess(child);
+    createInterface(child.stdout!).on('line', (line) => service.lines.push(line));
+    onTestFinished(async ({ task }) => {
+      await service.kill('SIGKILL');
+      if (task.result?.state === 'fail')
+        console.log(`the last the service said:\n${service.lines.slice(-20).join('\n')}\n${service.stderr}`);
+    });
+    return service;
+  }
+
+  /** Spawns one and waits until it answers. */
+  static async start(env: Record<string, string> = {}, folder?: string): Promise<ServiceProcess> {
+    const service = await ServiceProcess.spawn(env, folder);
+    service.url = await Promise.race([
+      service.untilSaid(/answers on (http:\/\/127\.0\.0\.1:\d+)/),
+      service.ended.then(({ code }) => {
+        throw new Error(`the service ended with ${code}: ${service.stderr}`);
+      }),
+    ]);
+    return service;
+  }
+
+  /** Resolves with the first group of the pattern once a line matches it. */
+  untilSaid(pattern: RegExp): Promise<string> {
+    return new Promise((done) => {
+      const look = () => {
+        for (const line of this.lines) {
+          const found = pattern.exec(line);
+          if (found) return done(found[1] ?? found[0]);
+        }
+        this.#child.stdout!.once('data', () => setImmediate(look));
+      };
+      look();
+    });
+  }
+
+  signal(name: NodeJS.Signals): void {
+    this.#child.kill(name);
+  }
+
+  async kill(name: NodeJS.Signals): Promise<ProcessEnd> {
+    if (this.#child.exitCode === null && this.#child.signalCode === null) this.#child.kill(name);
+    return this.ended;
+  }
+
+  async health(): Promise<{ status: number; body: string }> {
+    const response = await fetch(`${this.url}/health`);
+    return { status: response.status, body: await response.text() };
+  }
+}

@@ -1,0 +1,79 @@
+import { globSync, readFileSync } from 'node:fs';
+import { dirname, join, normalize } from 'node:path';
+import { describe, expect, it } from 'vitest';
+
+const SOURCE = 'src';
+const MAX_LINES = 300;
+const files = globSync(`${SOURCE}/**/*.ts`).map((path) => {
+  const text = readFileSync(path, 'utf8');
+  const imports = [...text.matchAll(/(?:from|import)\s*\(?\s*'([^']+)'/g)].map((found) => found[1]!);
+  return { path, text, imports };
+});
+
+/** From the top down: a file imports from its own layer or from layers below it. */
+const LAYERS: [name: string, pattern: RegExp][] = [
+  ['main', /^src\/main\.ts$/],
+  ['service', /^src\/service\.ts$/],
+  ['api', /^src\/api\//],
+  ['flow', /^src\/(producer|consumer|processor|dead-letters|health)\.ts$/],
+  ['adapters', /^src\/(log|store)\/(?!event-)/],
+  ['ports', /^src\/(log|store)\/event-(log|store)\.ts$/],
+  ['base', /^src\/[a-z-]+\.ts$/],
+];
+const layerOf = (path: string) => LAYERS.findIndex(([, pattern]) => pattern.test(path));
+
+function importersOf(specifier: string): string[] {
+  return files.filter(({ imports }) => imports.includes(specifier)).map(({ path }) => path);
+}
+
+describe('the source', () => {
+  it('imports downwards only', () => {
+    const upwards = files.flatMap(({ path, imports }) =>
+      imports
+        .filter((specifier) => specifier.startsWith('.'))
+        .map((specifier) => normalize(join(dirname(path), specifier)))
+        .filter((target) => layerOf(target) < layerOf(path))
+        .map((target) => `${path} imports ${target}`),
+    );
+    expect(upwards).toEqual([]);
+  });
+
+  it('names adapters in the service alone, and loads them only when used', () => {
+    const adapters = /^\.\/(log|store)\/(embedded|kafka|memory|sqlite|postgres)-/;
+    const naming = files.filter(({ imports }) => imports.some((specifier) => adapters.test(specifier)));
+    expect(naming.map(({ path }) => path).filter((path) => dirname(path) === SOURCE)).toEqual([
+      'src/service.ts',
+    ]);
+    const service = files.find(({ path }) => path === 'src/service.ts')!;
+    expect(service.text.match(/^import .*(embedded|kafka|memory|sqlite|postgres)-(log|store)/m)).toBeNull();
+  });
+
+  it.each([
+    ['@platformatic/kafka', 'src/log/kafka-client.ts'],
+    ['node:sqlite', 'src/sqlite-file.ts'],
+    ['pg', 'src/store/postgres-client.ts'],
+  ])('imports %s in one file', (specifier, path) => {
+    const valueImports = importersOf(specifier).filter((importer) => {
+      const { text } = files.find((file) => file.path === importer)!;
+      return !new RegExp(`import type [^;]*'${specifier}'`).test(text);
+    });
+    expect(valueImports).toEqual([path]);
+  });
+
+  it('touches the process in main alone', () => {
+    const touching = files.filter(({ text }) =>
+      /\bprocess\.(env|exit|on|once|argv|stdout|stdin)\b/.test(text),
+    );
+    expect(touching.map(({ path }) => path)).toEqual(['src/main.ts']);
+  });
+
+  it('has no file that is too long to see whole', () => {
+    expect(files.filter(({ text }) => text.split('\n').length > MAX_LINES).map(({ path }) => path)).toEqual(
+      [],
+    );
+  });
+
+  it('belongs to a layer, every file of it', () => {
+    expect(files.filter(({ path }) => layerOf(path) === -1).map(({ path }) => path)).toEqual([]);
+  });
+});

@@ -1,0 +1,305 @@
+import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
+import { pino } from 'pino';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { Consumer } from '../../src/consumer.ts';
+import { EmbeddedLog } from '../../src/log/embedded-log.ts';
+import type { AssignedPartition, EventLog } from '../../src/log/event-log.ts';
+import { createMetrics } from '../../src/metrics.ts';
+import { Processor } from '../../src/processor.ts';
+import { openSqliteFile } from '../../src/sqlite-file.ts';
+import type { EventStore } from '../../src/store/event-store.ts';
+import { MemoryStore } from '../../src/store/memory-store.ts';
+import { tempFolder } from '../support/temp-folder.ts';
+
+const TOPIC = 'events';
+const GROUP = 'group';
+
+function eventJson(eventId: string, userId = 'u'): string {
+  return `{"eventId":"${eventId}","userId":"${userId}","eventType":"LOGIN","timestamp":"2024-02-14T10:30:00.000Z","payload":{}}`;
+}
+
+/** A log, a store, and consumers between them; what is logged is kept. */
+async function setUp(options: { partitions?: number } = {}) {
+  const file = openSqliteFile(join(await tempFolder(), 'footfall.db'));
+  const log = new EmbeddedLog(file, {
+    partitions: options.partitions ?? 1,
+    maxWaitingBytes: 1e9,
+    timeoutMs: 5000,
+  });
+  const store = new MemoryStore();
+  const lines: { level: number; msg: string }[] = [];
+  const logger = pino({ level: 'debug' }, { write: (line: string) => void lines.push(JSON.parse(line)) });
+  const metrics = createMetrics();
+  const consumers: Consumer[] = [];
+  onTestFinished(async () => {
+    await Promise.all(consumers.map((consumer) => consumer.stop()));
+    file.close();
+  });
+  return {
+    log,
+    store,
+    lines,
+    metrics,
+    append: (value: string | null, key = 'u') =>
+      log.append([{ topic: TOPIC, key, value, headers: [['h', 'x']] }]),
+    consume(from: EventLog = log, into: EventStore = store): Consumer {
+      const processor = new Processor({ log: from, store: into, group: GROUP, logger, metrics, logEvery: 1 });
+      const consumer = new Consumer({
+        log: from,
+        store: into,
+        processor,
+        topic: TOPIC,
+        group: GROUP,
+        logger,
+        metrics,
+      });
+      consumers.push(consumer);
+      consumer.start();
+      return consumer;
+    },
+    stored: async () => (await Array.fromAsync(store.readAll())).flat(),
+    count: async (name: string) => (await metrics.registry.getSingleMetric(name)!.get()).values,
+  };
+}
+
+/** The store, with one of its methods failing as an outage would make it. */
+function failing<T extends object, K extends keyof T>(
+  target: T,
+  method: K,
+  times: number,
+  error = new Error('outage'),
+): T {
+  let left = times;
+  return new Proxy(target, {
+    get(_target, name) {
+      const real = Reflect.get(target, name) as unknown;
+      if (typeof real !== 'function') return real;
+      return (...args: unknown[]) => {
+        if (name === method && left-- > 0) throw error;
+        return (real as (...all: unknown[]) => unknown).apply(target, args);
+      };
+    },
+  });
+}
+
+describe('the consumer', () => {
+  it('stores an event that is in the topic twice only once, and says so', async () => {
+    const { append, consume, stored, lines, count } = await setUp();
+    const id = randomUUID();
+    await append(eventJson(id));
+    await append(eventJson(id, 'second'));
+    await append(eventJson(id.toUpperCase()));
+    consume();
+    await expect
+      .poll(() => count('events_processed_total'))
+      .toMatchObject([{ value: 1 }, { value: 2 }, { value: 0 }]);
+    expect(await stored()).toEqual([eventJson(id)]);
+    expect(lines.map(({ msg }) => msg)).toContain(`[Consumer] Event processed - eventId: ${id}`);
+    expect(lines.map(({ msg }) => msg)).toContain(`[Consumer] Duplicate event skipped - eventId: ${id}`);
+  });
+
+  it('sets records aside that are no events, with their origin, and goes on', async () => {
+    const { log, append, consume, stored, count, store } = await setUp();
+    const junk = ['junk', null, '[]', '{"eventId":"x"}'];
+    const [first, second] = [randomUUID(), randomUUID()];
+    await append(eventJson(first));
+    for (const value of junk) await append(value, 'key');
+    await append(eventJson(second));
+    consume();
+    await expect.poll(stored).toEqual([eventJson(first), eventJson(second)]);
+    expect(await count('dead_letters_total')).toEqual([
+      { labels: { reason: 'not-json' }, value: 1 },
+      { labels: { reason: 'empty' }, value: 1 },
+      { labels: { reason: 'invalid' }, value: 2 },
+    ]);
+    expect(await store.positions(GROUP, TOPIC)).toMatchObject([{ offset: 6, stored: 2, deadLettered: 4 }]);
+
+    const letters = [];
+    const stop = new AbortController();
+    const startAt = async () => new Map([[0, 0]]);
+    for await (const batch of log.subscribe({
+      topic: `${TOPIC}.dlt`,
+      group: 'look',
+      signal: stop.signal,
+      startAt,
+    })) {
+      letters.push(...batch.records);
+      if (letters.length >= junk.length) stop.abort();
+    }
+    expect(letters.map(({ value }) => value?.toString() ?? null)).toEqual(junk);
+    expect(letters[0]!.key!.toString()).toBe('key');
+    expect(Object.fromEntries(letters[0]!.headers.map(([name, value]) => [name, value!.toString()]))).toEqual(
+      {
+        h: 'x',
+        'kafka_dlt-original-topic': TOPIC,
+        'kafka_dlt-original-partition': '0',
+        'kafka_dlt-original-offset': '1',
+        'kafka_dlt-original-timestamp': expect.stringMatching(/^\d+$/),
+        'kafka_dlt-original-consumer-group': GROUP,
+        'kafka_dlt-exception-fqcn': 'not-json',
+        'kafka_dlt-exception-message': 'the value is not JSON',
+      },
+    );
+  });
+
+  it('waits out a store that cannot be written, shows it, and drops nothing', async () => {
+    const { log, store, append, consume, stored, lines } = await setUp();
+    const ids = Array.from({ length: 5 }, () => randomUUID());
+    for (const id of ids) await append(eventJson(id));
+    const consumer = consume(log, failing(store, 'process', 4));
+    await expect.poll(() => consumer.state).toBe('recovering');
+    await expect.poll(stored, { timeout: 10_000 }).toEqual(ids.map((id) => eventJson(id)));
+    expect(consumer.state).toBe('consuming');
+    // One line for the outage and one for its end, however often it was tried.
+    expect(lines.filter(({ level }) => level >= 50)).toHaveLength(1);
+    expect(lines.filter(({ msg }) => msg === '[Consumer] working again')).toHaveLength(1);
+  });
+
+  it('waits out a store that cannot be claimed and a log that cannot be read', async () => {
+    const { log, store, append, consume, stored } = await setUp();
+    const id = randomUUID();
+    await append(eventJson(id));
+    consume(failing(log, 'subscribe', 2), failing(store, 'claim', 2));
+    await expect.poll(stored, { timeout: 10_000 }).toEqual([eventJson(id)]);
+  });
+
+  it('does not move on from a record it could not set aside', async () => {
+    const { log, store, append, consume, stored } = await setUp();
+    const id = randomUUID();
+    await append('junk');
+    await append(eventJson(id));
+    consume(failing(log, 'append', 3));
+    await expect.poll(() => store.positions(GROUP, TOPIC)).toMatchObject([{ offset: null }]);
+    await expect.poll(stored, { timeout: 10_000 }).toEqual([eventJson(id)]);
+    expect(await store.positions(GROUP, TOPIC)).toMatchObject([{ deadLettered: 1 }]);
+  });
+
+  it('claims a partition back from a latecomer, and neither loses nor repeats an event', async () => {
+    const { log, store, append, consume, stored, lines } = await setUp();
+    let topicId = '';
+    const watched = new Proxy(store, {
+      get: (_target, name) => {
+        const real = (Reflect.get(store, name) as (...args: unknown[]) => unknown).bind(store);
+        return (...args: unknown[]) => {
+          if (name === 'claim') topicId = (args[0] as { topicId: string }).topicId;
+          return real(...args);
+        };
+      },
+    });
+    consume(log, watched);
+    const ids = Array.from({ length: 3 }, () => randomUUID());
+    await append(eventJson(ids[0]!));
+    await expect.poll(stored).toHaveLength(1);
+    await store.claim({ group: GROUP, topic: TOPIC, topicId }, [0]);
+    await append(eventJson(ids[1]!));
+    await append(eventJson(ids[2]!));
+    await expect.poll(stored).toEqual(ids.map((id) => eventJson(id)));
+    expect(lines.map(({ msg }) => msg)).toContain('[Consumer] Partition claimed again');
+  });
+
+  it('lets two consumers of one partition fight without harm: each event once, in order', async () => {
+    const { log, append, consume, stored } = await setUp();
+    consume(log);
+    consume(log);
+    const ids = Array.from({ length: 200 }, () => randomUUID());
+    for (const id of ids) await append(eventJson(id));
+    await expect.poll(async () => (await stored()).length, { timeout: 20_000 }).toBe(ids.length);
+    expect(await stored()).toEqual(ids.map((id) => eventJson(id)));
+  });
+
+  it('continues where another consumer of the group stopped', async () => {
+    const { append, consume, stored, lines } = await setUp();
+    const ids = Array.from({ length: 4 }, () => randomUUID());
+    for (const id of ids.slice(0, 2)) await append(eventJson(id));
+    const first = consume();
+    await expect.poll(stored).toHaveLength(2);
+    await first.stop();
+    expect(first.state).toBe('stopped');
+    for (const id of ids.slice(2)) await append(eventJson(id));
+    consume();
+    await expect.poll(stored).toEqual(ids.map((id) => eventJson(id)));
+    expect(lines.filter(({ msg }) => msg.includes('Duplicate'))).toEqual([]);
+  });
+
+  it('stops at once while the store is away', async () => {
+    const { log, store, append, consume } = await setUp();
+    await append(eventJson(randomUUID()));
+    const consumer = consume(log, failing(store, 'process', Number.POSITIVE_INFINITY));
+    await expect.poll(() => consumer.state).toBe('recovering');
+    await consumer.stop();
+  });
+});
+
+describe('at an assignment the consumer', () => {
+  /** A log that reports other bounds or another id for its partition than it has. */
+  function reporting(log: EventLog, change: Partial<AssignedPartition>): EventLog {
+    return new Proxy(log, {
+      get(_target, name) {
+        if (name !== 'subscribe')
+          return (Reflect.get(log, name) as (...args: unknown[]) => unknown).bind(log);
+        return (options: Parameters<EventLog['subscribe']>[0]) =>
+          log.subscribe({
+            ...options,
+            startAt: (assigned) =>
+              options.startAt(assigned.map((partition) => ({ ...partition, ...change }))),
+          });
+      },
+    });
+  }
+
+  it('reports records that the log deleted before they were processed, and continues behind them', async () => {
+    const { log, append, consume, stored, lines, count } = await setUp();
+    const ids = Array.from({ length: 5 }, () => randomUUID());
+    await append(eventJson(ids[0]!));
+    const first = consume();
+    await expect.poll(stored).toHaveLength(1);
+    await first.stop();
+    for (const id of ids.slice(1)) await append(eventJson(id));
+    consume(reporting(log, { earliest: 3 }));
+    await expect.poll(stored).toEqual([0, 3, 4].map((at) => eventJson(ids[at]!)));
+    expect(await count('data_gap_records_total')).toEqual([{ labels: { partition: 0 }, value: 2 }]);
+    expect(lines.some(({ level, msg }) => level === 50 && msg.includes('Data gap'))).toBe(true);
+  });
+
+  it('reports a log that ends before what was processed, and continues with what comes', async () => {
+    const { log, append, consume, stored, lines } = await setUp();
+    const ids = Array.from({ length: 3 }, () => randomUUID());
+    for (const id of ids) await append(eventJson(id));
+    const first = consume();
+    await expect.poll(stored).toHaveLength(3);
+    await first.stop();
+    consume(reporting(log, { end: 2 }));
+    const later = randomUUID();
+    await append(eventJson(later));
+    await expect.poll(stored).toEqual([...ids, later].map((id) => eventJson(id)));
+    expect(
+      lines.some(({ level, msg }) => level === 50 && msg.includes('ends before what was processed')),
+    ).toBe(true);
+  });
+
+  it('recognises a topic that was created anew, and reads it from its start', async () => {
+    const { log, append, consume, stored, lines } = await setUp();
+    const ids = [randomUUID(), randomUUID()];
+    await append(eventJson(ids[0]!));
+    const first = consume();
+    await expect.poll(stored).toHaveLength(1);
+    await first.stop();
+    await append(eventJson(ids[1]!));
+    const renamed = new Proxy(log, {
+      get(_target, name) {
+        const real = (Reflect.get(log, name) as (...args: unknown[]) => unknown).bind(log);
+        if (name !== 'subscribe') return real;
+        return async function* (options: Parameters<EventLog['subscribe']>[0]) {
+          const startAt: typeof options.startAt = (assigned) =>
+            options.startAt(assigned.map((partition) => ({ ...partition, topicId: 'anew' })));
+          for await (const batch of log.subscribe({ ...options, startAt }))
+            yield { ...batch, topicId: 'anew' };
+        };
+      },
+    });
+    consume(renamed);
+    await expect.poll(stored).toEqual(ids.map((id) => eventJson(id)));
+    expect(lines.some(({ msg }) => msg.includes('created anew'))).toBe(true);
+  });
+});

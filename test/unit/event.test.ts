@@ -1,0 +1,170 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { FootfallError } from '../../src/errors.ts';
+import {
+  buildEvent,
+  decodeEvent,
+  encodeEvent,
+  eventKey,
+  isRejection,
+  parseNewEvent,
+  type UserEvent,
+} from '../../src/event.ts';
+
+const USER_MESSAGE = 'userId is required and must be a string';
+const TYPE_MESSAGE = 'eventType is required and must be one of: LOGIN, LOGOUT, PRODUCT_VIEW';
+const NOW = new Date('2024-02-14T10:30:00.000Z');
+
+function refusal(body: string | Buffer | undefined): Pick<FootfallError, 'code' | 'details' | 'message'> {
+  try {
+    parseNewEvent(typeof body === 'string' ? Buffer.from(body) : body);
+  } catch (error) {
+    if (error instanceof FootfallError) return error;
+    throw error;
+  }
+  throw new Error('accepted');
+}
+
+describe('parseNewEvent', () => {
+  it('takes an event with and without payload', () => {
+    expect(parseNewEvent(Buffer.from('{"userId":"u","eventType":"LOGIN","payload":{"a": 1.0}}'))).toEqual({
+      userId: 'u',
+      eventType: 'LOGIN',
+      payload: '{"a": 1.0}',
+    });
+    expect(parseNewEvent(Buffer.from('{"eventType":"LOGOUT","userId":"u"}')).payload).toBe('{}');
+  });
+
+  it.each([
+    ['{}', [USER_MESSAGE, TYPE_MESSAGE]],
+    ['{"userId":""}', [USER_MESSAGE, TYPE_MESSAGE]],
+    ['{"userId":7,"eventType":"LOGIN"}', [USER_MESSAGE]],
+    ['{"userId":"u","eventType":"login"}', [TYPE_MESSAGE]],
+    ['{"userId":"u","eventType":["LOGIN"]}', [TYPE_MESSAGE]],
+    ['{"userId":"u","eventType":"LOGIN","payload":[]}', ['payload must be an object']],
+    ['{"userId":"u","eventType":"LOGIN","payload":null}', ['payload must be an object']],
+    ['{"userId":"u","eventType":"LOGIN","payload":0}', ['payload must be an object']],
+    [
+      '{"userId":"a\\u0000b","eventType":"LOGIN"}',
+      ['userId must not contain NUL characters or unpaired surrogates'],
+    ],
+    [
+      '{"userId":"\\ud800","eventType":"LOGIN"}',
+      ['userId must not contain NUL characters or unpaired surrogates'],
+    ],
+    [`{"userId":"${'u'.repeat(256)}","eventType":"LOGIN"}`, ['userId must be at most 255 characters long']],
+    ['{"__proto__":{"userId":"u","eventType":"LOGIN"}}', [USER_MESSAGE, TYPE_MESSAGE]],
+  ])('says what is wrong with %s', (body, messages) => {
+    expect(refusal(body)).toMatchObject({ code: 'invalid_event', details: messages });
+  });
+
+  it.each([
+    [undefined, 'body_missing'],
+    ['', 'body_missing'],
+    ['{"userId":', 'body_not_json'],
+    ['\ufeff{}', 'body_not_json'],
+    [Buffer.from([0x7b, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d]), 'body_not_json'],
+    ['[]', 'body_not_object'],
+    ['null', 'body_not_object'],
+    ['"text"', 'body_not_object'],
+  ])('refuses %j as %s', (body, code) => {
+    expect(refusal(body as string).code).toBe(code);
+  });
+
+  it('is not impressed by a million nested arrays', () => {
+    const deep = `{"userId":"u","eventType":"LOGIN","payload":{"a":${'['.repeat(400_000)}${']'.repeat(400_000)}}}`;
+    expect(parseNewEvent(Buffer.from(deep)).payload).toHaveLength(800_006);
+  });
+});
+
+describe('encodeEvent', () => {
+  it('writes the members in the order of the contract', () => {
+    const event = buildEvent({ userId: 'u"1', eventType: 'LOGIN', payload: '{"z":1, "a":2}' }, 'id-1', NOW);
+    expect(encodeEvent(event)).toBe(
+      '{"eventId":"id-1","userId":"u\\"1","eventType":"LOGIN","timestamp":"2024-02-14T10:30:00.000Z","payload":{"z":1, "a":2}}',
+    );
+  });
+});
+
+describe('decodeEvent', () => {
+  const valid = '{"eventId":"e","userId":"u","eventType":"LOGIN","timestamp":"2024-02-14T10:30:00Z"}';
+
+  it('reads what another producer wrote, in any member order', () => {
+    const foreign =
+      '{ "payload": {"n":1}, "timestamp":"2024-02-14", "extra":1, "eventType":"LOGOUT","userId":"u","eventId":"abc" }';
+    expect(decodeEvent(Buffer.from(foreign))).toEqual({
+      eventId: 'abc',
+      userId: 'u',
+      eventType: 'LOGOUT',
+      timestamp: '2024-02-14',
+      payload: '{"n":1}',
+    });
+    expect(decodeEvent(Buffer.from(valid))).toMatchObject({ payload: '{}' });
+  });
+
+  it.each([
+    [null, 'empty'],
+    ['', 'empty'],
+    ['junk', 'not-json'],
+    [Buffer.from([0xff, 0xfe]), 'not-json'],
+    ['[]', 'invalid'],
+    ['null', 'invalid'],
+    [valid.replace('"e"', '""'), 'invalid'],
+    [valid.replace('"e"', '7'), 'invalid'],
+    [valid.replace('"e"', '"\\ud800"'), 'invalid'],
+    [valid.replace('2024-02-14T10:30:00Z', 'yesterday'), 'invalid'],
+    [valid.replace('LOGIN', 'PURCHASE'), 'invalid'],
+    [valid.replace('"userId":"u",', ''), 'invalid'],
+  ])('sets %j aside as %s', (value, reason) => {
+    const decoded = decodeEvent(value === null ? null : Buffer.from(value));
+    expect(isRejection(decoded) && decoded.reason).toBe(reason);
+  });
+
+  it('returns any accepted event as it was, byte for byte', () => {
+    const json = fc.object({
+      maxDepth: 4,
+      values: [fc.string({ unit: 'binary' }), fc.double(), fc.boolean(), fc.constant(null)],
+    });
+    const text = fc
+      .array(fc.integer({ min: 0, max: 0xffff }), { minLength: 1, maxLength: 60 })
+      .map((units) => String.fromCharCode(...units))
+      .filter((userId) => userId.isWellFormed() && !userId.includes('\u0000'));
+    fc.assert(
+      fc.property(
+        text,
+        fc.constantFrom('LOGIN', 'LOGOUT', 'PRODUCT_VIEW'),
+        json,
+        fc.uuid(),
+        (userId, eventType, payload, id) => {
+          const raw = JSON.stringify(payload, null, 1);
+          const body = Buffer.from(
+            `{"userId":${JSON.stringify(userId)},"payload":${raw},"eventType":"${eventType}"}`,
+          );
+          const event = buildEvent(parseNewEvent(body), id, NOW);
+          const decoded = decodeEvent(Buffer.from(encodeEvent(event))) as UserEvent;
+          expect(decoded).toEqual({
+            eventId: id,
+            userId,
+            eventType,
+            timestamp: NOW.toISOString(),
+            payload: raw,
+          });
+          expect(encodeEvent(decoded)).toBe(encodeEvent(event));
+        },
+      ),
+      { numRuns: 500 },
+    );
+  });
+});
+
+describe('eventKey', () => {
+  it('takes a UUID as it is, in either case', () => {
+    expect(eventKey('F47AC10B-58CC-4372-A567-0E02B2C3D479')).toBe('f47ac10b-58cc-4372-a567-0e02b2c3d479');
+  });
+
+  it('gives any other id a UUID of its own, always the same', () => {
+    expect(eventKey('abc')).toMatch(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/);
+    expect(eventKey('abc')).toBe(eventKey('abc'));
+    expect(eventKey('abc')).not.toBe(eventKey('ABC'));
+  });
+});

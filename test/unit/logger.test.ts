@@ -1,0 +1,26 @@
+import { describe, expect, it } from 'vitest';
+import { createLogger, describeError } from '../../src/logger.ts';
+
+describe('describeError', () => {
+  it('names the distinct reasons at the bottom of nested tries', () => {
+    const refused = (port: number) => new Error(`connect ECONNREFUSED 127.0.0.1:${port}`);
+    const tries = [1, 1, 2].map((port) => new Error('cannot connect', { cause: refused(port) }));
+    const error = Object.assign(new AggregateError(tries, 'failed 3 times'), { code: 'PLT_KFK_MULTIPLE' });
+    expect(describeError(error)).toEqual({
+      message: 'failed 3 times',
+      code: 'PLT_KFK_MULTIPLE',
+      reasons: ['connect ECONNREFUSED 127.0.0.1:1', 'connect ECONNREFUSED 127.0.0.1:2'],
+    });
+  });
+
+  it('keeps the stack of an error without a code, which is likely a fault of ours', () => {
+    const error = new TypeError('x is not a function');
+    expect(describeError(error)).toEqual({ message: 'x is not a function', stack: error.stack });
+  });
+});
+
+describe('createLogger', () => {
+  it.each(['json', 'text'] as const)('makes a %s logger of the level asked for', async (format) => {
+    expect((await createLogger({ level: 'warn', format })).level).toBe('warn');
+  });
+});
