@@ -1,0 +1,33 @@
+# syntax=docker/dockerfile:1
+# TypeScript is run as it is: there is nothing to build. The stages differ in their dependencies only.
+
+FROM node:26-trixie-slim AS base
+WORKDIR /app
+COPY package.json package-lock.json .npmrc ./
+COPY LICENSE ./
+
+# For docker-compose.yml: tests and tools inside, the source mounted over it, restarted when it changes.
+FROM base AS development
+ENV NODE_ENV=development
+RUN npm ci && mkdir data && chown -R 1000:1000 /app
+COPY --chown=1000:1000 . .
+USER 1000:1000
+EXPOSE 3000
+HEALTHCHECK --interval=5s --timeout=4s --start-period=30s --retries=6 \
+  CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT||3000}/livez`).then(r=>process.exit(r.ok?0:1),()=>process.exit(1))"]
+CMD ["node", "--watch-path=src", "src/main.ts"]
+
+FROM base AS dependencies
+RUN npm ci --omit=dev
+
+FROM base AS production
+ENV NODE_ENV=production HOST=0.0.0.0 DATA_DIR=/app/data
+COPY --from=dependencies /app/node_modules ./node_modules
+COPY src ./src
+RUN mkdir data && chown 1000:1000 data
+USER 1000:1000
+VOLUME /app/data
+EXPOSE 3000
+HEALTHCHECK --interval=10s --timeout=4s --start-period=10s --retries=3 \
+  CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT||3000}/livez`).then(r=>process.exit(r.ok?0:1),()=>process.exit(1))"]
+CMD ["node", "src/main.ts"]
