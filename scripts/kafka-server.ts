@@ -188,7 +188,9 @@ export class KafkaServer {
       mainClass,
       join(dataDir, propertiesFile),
     ];
-    const child = spawn('java', args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    // A process group of its own: Ctrl-C in a terminal would stop ZooKeeper under a broker that still needs it.
+    const child = spawn('java', args, { stdio: ['ignore', 'pipe', 'pipe'], detached: true });
+    process.once('exit', () => child.kill('SIGKILL'));
     const log = createWriteStream(join(dataDir, logFile), { flags: 'a' });
     child.stdout.pipe(log);
     child.stderr.pipe(log);

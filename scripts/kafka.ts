@@ -8,7 +8,7 @@ const program = new Command()
   .description('Starts a real one-node Apache Kafka for development, without Docker. Ctrl-C stops it.')
   .option('--port <number>', 'port for clients', '9092')
   .option('--data-dir <folder>', 'where topics are kept (default: ./data/kafka-<version>)')
-  .option('--kafka-version <version>', 'Apache Kafka version, from Maven Central')
+  .option('--version <version>', 'Apache Kafka version, from Maven Central')
   .option('--zookeeper', `run on ZooKeeper instead of KRaft (takes Kafka ${KAFKA_3})`, false)
   .addHelpText(
     'after',
@@ -25,10 +25,10 @@ Then, in another terminal:
 const options = program.parse().opts<{
   port: string;
   dataDir?: string;
-  kafkaVersion?: string;
+  version?: string;
   zookeeper: boolean;
 }>();
-const version = options.kafkaVersion ?? (options.zookeeper ? KAFKA_3 : KAFKA_4);
+const version = options.version ?? (options.zookeeper ? KAFKA_3 : KAFKA_4);
 const mode = options.zookeeper ? '-zookeeper' : '';
 
 try {

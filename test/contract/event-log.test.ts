@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
+import { Admin } from '@platformatic/kafka';
 import { describe, expect, inject, it, onTestFinished } from 'vitest';
 import { EmbeddedLog } from '../../src/log/embedded-log.ts';
+import { hasKafkaError } from '../../src/log/kafka-client.ts';
 import { KafkaLog, type KafkaLogOptions } from '../../src/log/kafka-log.ts';
 import { openSqliteFile } from '../../src/sqlite-file.ts';
 import { silentLogger } from '../support/logger.ts';
@@ -103,6 +105,36 @@ for (const version of ['kafka4', 'kafka3'] as const) {
           [0, 1],
           [0, 2],
         ]);
+      });
+
+      it('commits to Kafka what was processed, for lag tools, without holding up the reading', async () => {
+        const { log, topic, group } = await open();
+        await log.append(
+          Array.from({ length: 50 }, () => ({ topic, key: 'alice', value: 'x', headers: [] })),
+        );
+        const admin = new Admin({ clientId: 'lag-tool', bootstrapBrokers: [brokers!] });
+        onTestFinished(() => admin.close());
+        const committed = async () => {
+          const [offsets] = await admin.listConsumerGroupOffsets({ groups: [group] });
+          return offsets!.topics.flatMap(({ partitions }) =>
+            partitions.map((own) => [own.partitionIndex, own.committedOffset]),
+          );
+        };
+        const stop = new AbortController();
+        const startAt = async () => new Map([[0, 0]]);
+        for await (const batch of log.subscribe({ topic, group, signal: stop.signal, startAt })) {
+          batch.commit();
+          batch.commit();
+          if (batch.nextOffset === 50) await expect.poll(committed).toEqual([[0, 50n]]);
+          if (batch.nextOffset === 50) stop.abort();
+        }
+      });
+
+      it('ends a reading whose broker refuses its offset, so that it begins anew', async () => {
+        const { log, topic, group } = await open();
+        const signal = new AbortController().signal;
+        const reading = log.subscribe({ topic, group, signal, startAt: async () => new Map([[0, 7]]) });
+        await expect(Array.fromAsync(reading)).rejects.toSatisfy((error) => hasKafkaError(error, 'OFFSET_OUT_OF_RANGE'));
       });
 
       it('shares the partitions among the members of a group, each record going to one of them', async () => {

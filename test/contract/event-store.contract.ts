@@ -199,7 +199,10 @@ export function eventStoreContract(open: () => Promise<StoreHarness>, features: 
     await store.close();
   });
 
-  describe.runIf(features.durable)('durability', () => {
+  // Not skipped but absent: a store that forgets has nothing to show here.
+  if (!features.durable) return;
+
+  describe('durability', () => {
     it('shows another reader everything as soon as it is processed', async () => {
       const { store, second } = await open();
       await store.claim(TOPIC, [0]);

@@ -177,6 +177,28 @@ describe('operations', () => {
   });
 });
 
+describe('while it stops', () => {
+  it('finishes the request at hand, and turns away the next one on the same connection', async () => {
+    const { url, stop } = await serviceHere();
+    const socket = connect(Number(new URL(url).port), '127.0.0.1');
+    let answer = '';
+    socket.on('data', (chunk) => (answer += chunk));
+    const body = JSON.stringify(EVENT);
+    const head = `POST /events/generate HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n`;
+    socket.write(head + body.slice(0, 10));
+    // The service has the first part once it answers a later request.
+    await fetch(`${url}/livez`);
+    const stopped = stop();
+    socket.write(`${body.slice(10)}${head}${body}`);
+    await Promise.all([stopped, once(socket, 'close')]);
+    const answers = answer.split(/(?=HTTP\/1\.1 )/);
+    expect(answers.map((text) => text.slice(9, 12))).toEqual(['201', '503']);
+    expect(answers[1]).toMatch(/\r\nconnection: close\r\n/i);
+    expect(answers[1]).toMatch(/\r\nretry-after: 1\r\n/i);
+    expect(answers[1]).toContain('{"success":false,"error":"Service is shutting down: send again"}');
+  });
+});
+
 describe('anything else', () => {
   it('does not know other paths, to the byte', async () => {
     const { url } = await serviceHere();
