@@ -7,6 +7,7 @@ import { promisify } from 'node:util';
 
 export const KAFKA_4 = '4.1.0';
 export const KAFKA_3 = '3.9.1';
+const LOG4J = '2.24.3';
 
 /** Raised when a program this needs is not on the PATH; the message says what to install. */
 export class MissingProgramError extends Error {
@@ -78,10 +79,15 @@ async function mavenCopy(work: string): Promise<void> {
 }
 
 function pom(version: string): string {
-  // The console tools are a module of their own since 3.5.
-  const dependencies = ['kafka_2.13', 'kafka-tools'].map(
-    (artifact) =>
-      `<dependency><groupId>org.apache.kafka</groupId><artifactId>${artifact}</artifactId><version>${version}</version></dependency>`,
-  );
+  const dependencies = [
+    `org.apache.kafka:kafka_2.13:${version}`,
+    // The console tools are a module of their own.
+    `org.apache.kafka:kafka-tools:${version}`,
+    // Kafka 4 leaves the choice of a logger to whoever runs it; 3.x brings its own.
+    ...(version.startsWith('3.') ? [] : [`org.apache.logging.log4j:log4j-slf4j-impl:${LOG4J}`]),
+  ].map((coordinates) => {
+    const [group, artifact, artifactVersion] = coordinates.split(':');
+    return `<dependency><groupId>${group}</groupId><artifactId>${artifact}</artifactId><version>${artifactVersion}</version></dependency>`;
+  });
   return `<project><modelVersion>4.0.0</modelVersion><groupId>footfall</groupId><artifactId>kafka</artifactId><version>1</version><packaging>pom</packaging><dependencies>${dependencies.join('')}</dependencies></project>`;
 }

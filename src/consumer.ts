@@ -74,6 +74,7 @@ export class Consumer {
   /** Claims what was assigned, for as long as it takes, and decides where to start. */
   async #claim(assigned: readonly AssignedPartition[]): Promise<Map<number, number>> {
     this.#positions.clear();
+    this.#options.metrics.lag.reset();
     const first = assigned[0];
     if (first !== undefined) {
       const { topic, topicId } = first;
@@ -82,9 +83,10 @@ export class Consumer {
       const claims = await this.#untilDone('the store cannot be reached', () =>
         this.#options.store.claim(ref, numbers),
       );
-      for (const [at, partition] of assigned.entries()) {
-        if (claims !== undefined)
-          this.#positions.set(partition.partition, this.#begin(partition, claims[at]!));
+      for (const [at, partition] of (claims === undefined ? [] : assigned).entries()) {
+        const position = this.#begin(partition, claims![at]!);
+        this.#positions.set(partition.partition, position);
+        this.#reportLag(partition.partition, partition.end - position.next);
       }
     }
     this.#recovered();
@@ -143,10 +145,11 @@ export class Consumer {
     await this.#options.processor.process({ ...batch, records }, { epoch, fromOffset: stored });
     position.stored = batch.nextOffset;
     position.next = batch.nextOffset;
-    this.#options.metrics.lag.set(
-      { partition: batch.partition },
-      Math.max(0, batch.endOffset - batch.nextOffset),
-    );
+    this.#reportLag(batch.partition, batch.endOffset - batch.nextOffset);
+  }
+
+  #reportLag(partition: number, records: number): void {
+    this.#options.metrics.lag.set({ partition }, Math.max(0, records));
   }
 
   async #claimAgain({ topic, topicId, partition }: LogBatch): Promise<void> {

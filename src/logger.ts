@@ -18,7 +18,7 @@ export async function createLogger({ level, format }: LoggerOptions): Promise<Lo
   };
   if (format === 'json') return pino(base, pino.destination({ dest: 1, sync: false }));
   const { PinoPretty } = await import('pino-pretty');
-  return pino(base, PinoPretty({ translateTime: 'HH:MM:ss.l', ignore: 'pid,hostname' }));
+  return pino(base, PinoPretty({ translateTime: 'HH:MM:ss.l', singleLine: true }));
 }
 
 /**

@@ -134,7 +134,9 @@ for (const version of ['kafka4', 'kafka3'] as const) {
         const { log, topic, group } = await open();
         const signal = new AbortController().signal;
         const reading = log.subscribe({ topic, group, signal, startAt: async () => new Map([[0, 7]]) });
-        await expect(Array.fromAsync(reading)).rejects.toSatisfy((error) => hasKafkaError(error, 'OFFSET_OUT_OF_RANGE'));
+        await expect(Array.fromAsync(reading)).rejects.toSatisfy((error) =>
+          hasKafkaError(error, 'OFFSET_OUT_OF_RANGE'),
+        );
       });
 
       it('shares the partitions among the members of a group, each record going to one of them', async () => {

@@ -111,6 +111,21 @@ describe.skipIf(brokers === undefined)('the service on Apache Kafka and PostgreS
     await expect.poll(async () => (await processed(second.url)).length, WITHIN_TEN_SECONDS).toBe(2);
   });
 
+  it('continues at once after a kill -9 when it has a name in its group', async () => {
+    const env = {
+      ...(await freshGround(brokers!)),
+      KAFKA_CONSUMER_SESSION_TIMEOUT_MS: '60000',
+      INSTANCE_ID: 'consumer-1',
+    };
+    const first = await ServiceProcess.start(env);
+    await post(first.url, EVENT);
+    await untilStored(first.url, 1);
+    await first.kill('SIGKILL');
+    const again = await ServiceProcess.start(env);
+    await post(again.url, EVENT);
+    await expect.poll(async () => (await processed(again.url)).length, WITHIN_TEN_SECONDS).toBe(2);
+  });
+
   it('reads the whole topic again into a new database, whatever the group has committed', async () => {
     const env = await freshGround(brokers!);
     const first = await ServiceProcess.start(env);
