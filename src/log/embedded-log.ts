@@ -10,6 +10,7 @@ import type {
   LogRecord,
   NewRecord,
   Receipt,
+  RecordPosition,
   SubscribeOptions,
 } from './event-log.ts';
 import { partitionOf } from './partitioner.ts';
@@ -124,6 +125,14 @@ export class EmbeddedLog implements EventLog {
     }
   }
 
+  async read(name: string, positions: readonly RecordPosition[]): Promise<(LogRecord | undefined)[]> {
+    const topic = this.#topic(name);
+    return positions.map(({ partition, offset }) => {
+      const [record] = this.#readFrom(topic, partition, offset, 1);
+      return record?.offset === offset ? record : undefined;
+    });
+  }
+
   async ping(): Promise<void> {
     this.#file.db.prepare('select 1').get();
   }
@@ -160,10 +169,11 @@ export class EmbeddedLog implements EventLog {
     return receipts;
   }
 
-  #readFrom(topic: Topic, partition: number, offset: number): LogRecord[] {
-    return this.#read.all(topic.id, partition, offset, BATCH_RECORDS).map((row) => ({
+  #readFrom(topic: Topic, partition: number, offset: number, limit = BATCH_RECORDS): LogRecord[] {
+    return this.#read.all(topic.id, partition, offset, limit).map((row) => ({
       offset: row.offset as number,
       timestamp: row.timestamp as number,
+      timestampType: 'LogAppendTime',
       key: row.key === null ? null : Buffer.from(row.key as Uint8Array),
       value: row.value === null ? null : Buffer.from(row.value as Uint8Array),
       headers: decodeHeaders(row.headers as string),

@@ -20,6 +20,13 @@ export interface EventLog {
    */
   subscribe(options: SubscribeOptions): AsyncIterable<LogBatch>;
 
+  /**
+   * Reads single records by where they are.
+   *
+   * @returns the record for each position, in the same order; undefined where the log no longer holds it
+   */
+  read(topic: string, positions: readonly RecordPosition[]): Promise<(LogRecord | undefined)[]>;
+
   /** Resolves when appending and reading would work just now. @throws why not, within `timeoutMs` */
   ping(timeoutMs: number): Promise<void>;
 
@@ -43,14 +50,17 @@ export interface Receipt {
   offset: number;
 }
 
+export type RecordPosition = Pick<Receipt, 'partition' | 'offset'>;
+
 export interface LogRecord {
   offset: number;
   key: Buffer | null;
   value: Buffer | null;
   /** Names may repeat. */
   headers: [name: string, value: Buffer | null][];
-  /** Milliseconds since 1970, as the producer or the broker set it. */
+  /** Milliseconds since 1970, as the producer (`CreateTime`) or the broker (`LogAppendTime`) set it. */
   timestamp: number;
+  timestampType: 'CreateTime' | 'LogAppendTime';
 }
 
 /** A partition this member was given, and what the log holds of it at that moment. */

@@ -1,8 +1,17 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { withDeadline } from '../deadline.ts';
 import { FootfallError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import { AppendLane, type SizedRecord } from './append-lane.ts';
-import type { EventLog, LogBatch, NewRecord, Receipt, SubscribeOptions } from './event-log.ts';
+import type {
+  EventLog,
+  LogBatch,
+  LogRecord,
+  NewRecord,
+  Receipt,
+  RecordPosition,
+  SubscribeOptions,
+} from './event-log.ts';
 import {
   type Admin,
   createAdmin,
@@ -12,6 +21,7 @@ import {
   type KafkaClientOptions,
   type Producer,
 } from './kafka-client.ts';
+import { KafkaReader } from './kafka-reader.ts';
 import { readGroup } from './kafka-subscription.ts';
 import { partitionOf } from './partitioner.ts';
 
@@ -34,6 +44,8 @@ export interface TopicDefinition {
 const MAX_GROUP_BYTES = 1_000_000;
 /** How long the known leaders of a topic are trusted to group by; the client itself follows each change. */
 const LEADERS_TTL_MS = 5000;
+const TOPIC_CREATION_TIMEOUT_MS = 10_000;
+const TOPIC_CREATION_POLL_MS = 50;
 
 interface TopicLeaders {
   /** Node id of the leader of each partition. */
@@ -50,6 +62,7 @@ export class KafkaLog implements EventLog {
   readonly #lanes = new Map<number, AppendLane>();
   readonly #topics = new Map<string, TopicLeaders>();
   readonly #lookups = new Map<string, Promise<TopicLeaders>>();
+  #reader: KafkaReader | undefined;
   #topicsReady: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
 
@@ -87,6 +100,12 @@ export class KafkaLog implements EventLog {
     yield* readGroup(createConsumer(this.#options, options.group), options, this.#logger);
   }
 
+  async read(topic: string, positions: readonly RecordPosition[]): Promise<(LogRecord | undefined)[]> {
+    await this.#ensureTopics();
+    this.#reader ??= new KafkaReader(createConsumer(this.#options, 'footfall-reader'));
+    return this.#reader.read(topic, positions);
+  }
+
   async ping(timeoutMs: number): Promise<void> {
     await withDeadline(this.#checkLeaders(), timeoutMs, 'Kafka');
   }
@@ -98,7 +117,7 @@ export class KafkaLog implements EventLog {
 
   async #close(): Promise<void> {
     await Promise.all([...this.#lanes.values()].map((lane) => lane.idle()));
-    await Promise.allSettled([this.#producer.close(), this.#admin.close()]);
+    await Promise.allSettled([this.#producer.close(), this.#admin.close(), this.#reader?.close()]);
   }
 
   async #checkLeaders(): Promise<void> {
@@ -121,9 +140,19 @@ export class KafkaLog implements EventLog {
   }
 
   async #createMissingTopics(): Promise<void> {
+    const missing = await this.#missingTopics();
+    await Promise.all(missing.map((topic) => this.#createTopic(topic)));
+    // The controller has created them; the broker asked here learns of it a moment later.
+    const giveUpAt = Date.now() + TOPIC_CREATION_TIMEOUT_MS;
+    while (missing.length > 0 && (await this.#missingTopics()).length > 0) {
+      if (Date.now() > giveUpAt) throw new Error('the topics were created but do not appear');
+      await sleep(TOPIC_CREATION_POLL_MS);
+    }
+  }
+
+  async #missingTopics(): Promise<TopicDefinition[]> {
     const existing = await this.#admin.listTopics();
-    for (const topic of this.#options.topics)
-      if (!existing.includes(topic.name)) await this.#createTopic(topic);
+    return this.#options.topics.filter(({ name }) => !existing.includes(name));
   }
 
   async #createTopic({ name, configs = {} }: TopicDefinition): Promise<void> {

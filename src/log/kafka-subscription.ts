@@ -1,15 +1,10 @@
 import { once } from 'node:events';
 import { withDeadline } from '../deadline.ts';
 import type { Logger } from '../logger.ts';
-import type { AssignedPartition, LogBatch, LogRecord, SubscribeOptions } from './event-log.ts';
-import {
-  type Consumer,
-  type FetchResponse,
-  IS_CONTROL,
-  ListOffsetTimestamps,
-  type RecordsBatch,
-} from './kafka-client.ts';
+import type { AssignedPartition, LogBatch, SubscribeOptions } from './event-log.ts';
+import { type Consumer, type FetchResponse, ListOffsetTimestamps } from './kafka-client.ts';
 import { GroupMember } from './kafka-group-member.ts';
+import { toRecords } from './kafka-records.ts';
 
 const FETCH_MAX_BYTES = 4 * 1024 * 1024;
 const FETCH_MAX_BYTES_PER_PARTITION = 1024 * 1024;
@@ -203,24 +198,4 @@ function toBatches(
     }
   }
   return batches;
-}
-
-/** A broker answers with whole batches, so the first may begin before the position. */
-function toRecords(batch: RecordsBatch, position: number): LogRecord[] {
-  if ((batch.attributes & IS_CONTROL) !== 0) return [];
-  const firstOffset = Number(batch.firstOffset);
-  const firstTimestamp = Number(batch.firstTimestamp);
-  const records: LogRecord[] = [];
-  for (const { key, value, headers, offsetDelta, timestampDelta } of batch.records) {
-    const offset = firstOffset + offsetDelta;
-    if (offset < position) continue;
-    records.push({
-      offset,
-      key,
-      value,
-      headers: headers.map(([name, text]) => [name?.toString() ?? '', text]),
-      timestamp: firstTimestamp + Number(timestampDelta),
-    });
-  }
-  return records;
 }

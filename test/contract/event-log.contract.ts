@@ -278,6 +278,23 @@ export function eventLogContract(open: () => Promise<LogHarness>): void {
     await log.close();
   });
 
+  it('reads single records by where they are, and says which it does not have', async () => {
+    const { log, topic } = await open();
+    const keys = ['alice', 'dave', 'alice', 'carol', 'alice'];
+    const receipts = await log.append(keys.map((key, at) => record(topic, key, String(at))));
+    const wanted = [
+      receipts[4]!,
+      { partition: 0, offset: 3 },
+      receipts[1]!,
+      receipts[0]!,
+      { partition: 2, offset: 99 },
+    ];
+    const found = await log.read(topic, wanted);
+    expect(found.map((one) => one?.value?.toString())).toEqual(['4', undefined, '1', '0', undefined]);
+    expect(found[0]).toMatchObject({ offset: 2, key: Buffer.from('alice'), headers: [] });
+    expect(await log.read(topic, [])).toEqual([]);
+  });
+
   describe('when it closes', () => {
     it('finishes the appends in flight', async () => {
       const harness = await open();

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
-import { Admin } from '@platformatic/kafka';
+import { Admin, Producer } from '@platformatic/kafka';
 import { describe, expect, inject, it, onTestFinished } from 'vitest';
 import { EmbeddedLog } from '../../src/log/embedded-log.ts';
 import { hasKafkaError } from '../../src/log/kafka-client.ts';
@@ -105,6 +105,63 @@ for (const version of ['kafka4', 'kafka3'] as const) {
           [0, 1],
           [0, 2],
         ]);
+      });
+
+      it('reads what other producers wrote: compressed, in transactions, without what was rolled back', async () => {
+        const { log, topic, group } = await open();
+        await log.ping(10_000);
+        const write = async (value: string, how: { compression?: 'gzip' | 'snappy' | 'lz4' | 'zstd' }) => {
+          const producer = new Producer({ clientId: 'foreign', bootstrapBrokers: [brokers!] });
+          await producer.send({
+            ...how,
+            messages: [{ topic, partition: 0, value: Buffer.from(value) }],
+            acks: -1,
+          });
+          await producer.close();
+        };
+        for (const compression of ['gzip', 'snappy', 'lz4', 'zstd'] as const)
+          await write(compression, { compression });
+        for (const outcome of ['abort', 'commit'] as const) {
+          const producer = new Producer({
+            clientId: 'foreign',
+            bootstrapBrokers: [brokers!],
+            idempotent: true,
+            transactionalId: `transaction-${randomUUID()}`,
+          });
+          const transaction = await producer.beginTransaction();
+          await transaction.send({ messages: [{ topic, partition: 0, value: Buffer.from(outcome) }] });
+          await transaction[outcome]();
+          await producer.close();
+        }
+        await write('last', {});
+        const stop = new AbortController();
+        const values: string[] = [];
+        let next = 0;
+        const startAt = async () => new Map([[0, 0]]);
+        for await (const batch of log.subscribe({ topic, group, signal: stop.signal, startAt })) {
+          values.push(...batch.records.map(({ value }) => value!.toString()));
+          next = batch.nextOffset;
+          if (values.includes('last')) stop.abort();
+        }
+        expect(values).toEqual(['gzip', 'snappy', 'lz4', 'zstd', 'commit', 'last']);
+        // The markers of both transactions and the record rolled back have offsets, too.
+        expect(next).toBe(9);
+      });
+
+      it("takes the broker's time where the topic is set to it", async () => {
+        const topic = `events-${randomUUID()}`;
+        const configs = { 'message.timestamp.type': 'LogAppendTime' };
+        const log = new KafkaLog({ ...options(topic), topics: [{ name: topic, configs }] }, silentLogger);
+        onTestFinished(() => log.close());
+        const before = Date.now();
+        await log.append(['a', 'b'].map((value) => ({ topic, key: 'alice', value, headers: [] })));
+        const [, second] = await log.read(
+          topic,
+          [0, 1].map((offset) => ({ partition: 0, offset })),
+        );
+        expect(second).toMatchObject({ timestampType: 'LogAppendTime', value: Buffer.from('b') });
+        expect(second!.timestamp).toBeGreaterThanOrEqual(before);
+        expect(second!.timestamp).toBeLessThanOrEqual(Date.now());
       });
 
       it('commits to Kafka what was processed, for lag tools, without holding up the reading', async () => {

@@ -1,0 +1,92 @@
+import { withDeadline } from '../deadline.ts';
+import type { LogRecord, RecordPosition } from './event-log.ts';
+import { type Consumer, ListOffsetTimestamps } from './kafka-client.ts';
+import { toRecords } from './kafka-records.ts';
+
+const FETCH_MAX_BYTES = 1024 * 1024;
+const FETCH_DEADLINE_MS = 10_000;
+
+/** Reads records by their positions, outside any group. One answer often holds many of them. */
+export class KafkaReader {
+  readonly #consumer: Consumer;
+
+  /** @param consumer never joins its group */
+  constructor(consumer: Consumer) {
+    this.#consumer = consumer;
+  }
+
+  /** As `EventLog.read`. */
+  async read(topic: string, positions: readonly RecordPosition[]): Promise<(LogRecord | undefined)[]> {
+    if (!this.#consumer.topics.has(topic)) this.#consumer.topics.track(topic);
+    const found = new Map<string, LogRecord>();
+    for (const [partition, wanted] of Map.groupBy(positions, (position) => position.partition)) {
+      const offsets = wanted.map(({ offset }) => offset).sort((a, b) => a - b);
+      for (const record of await this.#readPartition(topic, partition, offsets)) {
+        found.set(`${partition}:${record.offset}`, record);
+      }
+    }
+    return positions.map(({ partition, offset }) => found.get(`${partition}:${offset}`));
+  }
+
+  async close(): Promise<void> {
+    await this.#consumer.close(true);
+  }
+
+  /** @param offsets ascending */
+  async #readPartition(topic: string, partition: number, offsets: readonly number[]): Promise<LogRecord[]> {
+    const [earliest, end] = await this.#bounds(topic, partition);
+    const records: LogRecord[] = [];
+    let next = earliest;
+    for (const offset of offsets) {
+      if (offset < next || offset >= end) continue;
+      const answer = await this.#fetch(topic, partition, offset);
+      records.push(...answer.records);
+      next = answer.nextOffset;
+    }
+    return records;
+  }
+
+  async #bounds(topic: string, partition: number): Promise<[earliest: number, end: number]> {
+    const wanted = { topics: [topic], partitions: { [topic]: [partition] } };
+    const [earliest, end] = await Promise.all([
+      this.#consumer.listOffsets({ ...wanted, timestamp: ListOffsetTimestamps.EARLIEST }),
+      this.#consumer.listOffsets({ ...wanted, timestamp: ListOffsetTimestamps.LATEST }),
+    ]);
+    return [Number(earliest.get(topic)![partition]), Number(end.get(topic)![partition])];
+  }
+
+  async #fetch(
+    topic: string,
+    partition: number,
+    offset: number,
+  ): Promise<{ records: LogRecord[]; nextOffset: number }> {
+    const metadata = (await this.#consumer.metadata({ topics: [topic] })).topics.get(topic)!;
+    const request = this.#consumer.fetch({
+      node: metadata.partitions[partition]!.leader,
+      minBytes: 1,
+      maxBytes: FETCH_MAX_BYTES,
+      maxWaitTime: 0,
+      topics: [
+        {
+          topicId: metadata.id,
+          partitions: [
+            {
+              partition,
+              fetchOffset: BigInt(offset),
+              partitionMaxBytes: FETCH_MAX_BYTES,
+              currentLeaderEpoch: -1,
+              lastFetchedEpoch: -1,
+            },
+          ],
+        },
+      ],
+    });
+    const response = await withDeadline(request, FETCH_DEADLINE_MS, 'fetch');
+    const batches = response.responses.flatMap(({ partitions }) =>
+      partitions.flatMap(({ records }) => records ?? []),
+    );
+    const last = batches.at(-1);
+    const nextOffset = last === undefined ? offset + 1 : Number(last.firstOffset) + last.lastOffsetDelta + 1;
+    return { records: batches.flatMap((batch) => toRecords(batch, offset)), nextOffset };
+  }
+}
