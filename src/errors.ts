@@ -22,7 +22,10 @@ export const ERRORS = {
   body_not_object: { status: 400, retryable: false, message: 'Request body must be a JSON object' },
   bad_request: { status: 400, retryable: false, message: 'The request could not be understood' },
   invalid_event: { status: 400, retryable: false, message: 'The event is not valid' },
+  invalid_query: { status: 400, retryable: false, message: 'The query is not valid' },
+  invalid_redrive: { status: 400, retryable: false, message: 'The redrive request is not valid' },
   endpoint_not_found: { status: 404, retryable: false, message: 'Endpoint not found' },
+  dead_letter_not_found: { status: 404, retryable: false, message: 'There is no dead letter with this id' },
   method_not_allowed: {
     status: 405,
     retryable: false,
@@ -48,7 +51,7 @@ export const ERRORS = {
 
 export type ErrorCode = keyof typeof ERRORS;
 
-/** An error a caller is told about. `details` are the single messages of `invalid_event`. */
+/** An error a caller is told about. `details` are the single messages of the `invalid_…` codes. */
 export class FootfallError extends Error {
   readonly code: ErrorCode;
   readonly details: readonly string[] | undefined;

@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { hash } from 'node:crypto';
 import { FootfallError } from './errors.ts';
+import { isObject, NOT_JSON, parseJson, parseJsonBody } from './json-body.ts';
 import { rawMembers } from './raw-json.ts';
 
 export const EVENT_TYPES = ['LOGIN', 'LOGOUT', 'PRODUCT_VIEW'] as const;
@@ -29,15 +30,10 @@ const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
  *   for each field at fault, in the order userId, eventType, payload
  */
 export function parseNewEvent(body: Buffer | undefined): NewEvent {
-  if (body === undefined || body.length === 0) throw new FootfallError('body_missing');
-  if (!isUtf8(body)) throw new FootfallError('body_not_json', { message: 'Request body is not valid UTF-8' });
-  const text = body.toString('utf8');
-  const parsed = parseJson(text);
-  if (parsed === NOT_JSON) throw new FootfallError('body_not_json');
-  if (!isObject(parsed)) throw new FootfallError('body_not_object');
-  const errors = fieldErrors(parsed);
+  const { text, fields } = parseJsonBody(body);
+  const errors = fieldErrors(fields);
   if (errors.length > 0) throw new FootfallError('invalid_event', { details: errors });
-  return newEvent(text, parsed);
+  return newEvent(text, fields);
 }
 
 /** Completes a new event with its identity and the time it was accepted. */
@@ -82,20 +78,6 @@ export function eventKey(eventId: string): string {
   if (UUID.test(eventId)) return eventId.toLowerCase();
   const hex = hash('sha256', eventId, 'hex');
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20, 32)}`;
-}
-
-const NOT_JSON = Symbol('not JSON');
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return NOT_JSON;
-  }
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function newEvent(text: string, parsed: Record<string, unknown>): NewEvent {

@@ -3,7 +3,7 @@ import type { FastifyInstance } from 'fastify';
 import { createApi } from './api/server.ts';
 import type { Config } from './config.ts';
 import { Consumer } from './consumer.ts';
-import { deadLetterTopic } from './dead-letters.ts';
+import { DeadLetters, deadLetterTopic } from './dead-letters.ts';
 import { Health } from './health.ts';
 import type { EventLog } from './log/event-log.ts';
 import type { Logger } from './logger.ts';
@@ -62,6 +62,7 @@ async function run(
   const isDraining = () => draining;
   const api = createApi({
     producer,
+    deadLetters: new DeadLetters(log, store, group),
     store,
     health,
     metrics,

@@ -4,17 +4,20 @@ import Fastify, {
   type FastifyReply,
   type FastifyRequest,
 } from 'fastify';
+import type { DeadLetters } from '../dead-letters.ts';
 import { type ErrorCode, FootfallError } from '../errors.ts';
 import type { Health } from '../health.ts';
 import type { Logger } from '../logger.ts';
 import type { Metrics } from '../metrics.ts';
 import type { Producer } from '../producer.ts';
 import type { EventStore } from '../store/event-store.ts';
+import { deadLetterRoutes } from './dead-letter-routes.ts';
 import { eventRoutes } from './event-routes.ts';
 import { operationsRoutes } from './operations-routes.ts';
 
 export interface ApiOptions {
   producer: Producer;
+  deadLetters: DeadLetters;
   store: EventStore;
   health: Health;
   metrics: Metrics;
@@ -45,7 +48,7 @@ export function createApi(options: ApiOptions): FastifyInstance {
     frameworkErrors: (error, _request, reply) =>
       sendError(reply, new FootfallError('bad_request', { cause: error })),
   });
-  const allowed = collectAllowedMethods(api);
+  const paths = collectKnownPaths(api);
   api.addHook('onRequest', async (_request, reply) => {
     if (!options.isDraining()) return;
     reply.header('Connection', 'close');
@@ -56,7 +59,7 @@ export function createApi(options: ApiOptions): FastifyInstance {
     if (known.code === 'internal_error') options.logger.error({ err: error }, '[API] Request failed');
     return sendError(reply, known);
   });
-  api.setNotFoundHandler((request, reply) => answerUnrouted(request, reply, allowed));
+  api.setNotFoundHandler((request, reply) => answerUnrouted(request, reply, paths));
   // Bodies arrive as bytes: payloads are kept as they were written, and only UTF-8 is text.
   api.removeAllContentTypeParsers();
   api.addContentTypeParser(
@@ -64,29 +67,37 @@ export function createApi(options: ApiOptions): FastifyInstance {
     { parseAs: 'buffer' },
     async (_request: FastifyRequest, body: Buffer) => body,
   );
-  if (options.takesEvents) api.register(eventRoutes, options);
+  if (options.takesEvents) {
+    api.register(eventRoutes, options);
+    api.register(deadLetterRoutes, options);
+  }
   api.register(operationsRoutes, options);
   return api;
 }
 
-function collectAllowedMethods(api: FastifyInstance): Map<string, Set<string>> {
-  const allowed = new Map<string, Set<string>>();
+/** A path as requests have it, and the methods of its routes. */
+interface KnownPath {
+  pattern: RegExp;
+  methods: string[];
+}
+
+function collectKnownPaths(api: FastifyInstance): KnownPath[] {
+  const paths: KnownPath[] = [];
   api.addHook('onRoute', ({ url, method }) => {
-    const methods = allowed.get(url) ?? new Set();
-    allowed.set(url, methods);
-    for (const name of [method].flat()) methods.add(name);
+    paths.push({ pattern: new RegExp(`^${url.replaceAll(/:\w+/g, '[^/]+')}$`), methods: [method].flat() });
   });
-  return allowed;
+  return paths;
 }
 
 function answerUnrouted(
   request: FastifyRequest,
   reply: FastifyReply,
-  allowed: Map<string, Set<string>>,
+  paths: readonly KnownPath[],
 ): FastifyReply {
-  const methods = allowed.get(request.url.split('?', 1)[0]!);
-  if (methods === undefined) return sendError(reply, new FootfallError('endpoint_not_found'));
-  reply.header('Allow', [...methods].sort().join(', '));
+  const path = request.url.split('?', 1)[0]!;
+  const methods = paths.filter(({ pattern }) => pattern.test(path)).flatMap((known) => known.methods);
+  if (methods.length === 0) return sendError(reply, new FootfallError('endpoint_not_found'));
+  reply.header('Allow', [...new Set(methods)].sort().join(', '));
   return sendError(reply, new FootfallError('method_not_allowed'));
 }
 

@@ -27,6 +27,15 @@ export interface EventStore {
   /** Where each partition of a topic stands, and what has been counted on the way. */
   positions(group: string, topic: string): Promise<PartitionPosition[]>;
 
+  /**
+   * What was set aside for a group, newest first. After a failure between dead-letter topic and store a record
+   * may be in the topic twice; here it is once.
+   */
+  deadLetters(group: string, query: DeadLetterQuery): Promise<DeadLetter[]>;
+
+  /** Notes that dead letters were appended to their topic again. Ids that are not there are passed over. */
+  markRedriven(group: string, ids: readonly number[], at: Date): Promise<void>;
+
   /** Resolves when storing and reading would work just now. @throws why not, within `timeoutMs` */
   ping(timeoutMs: number): Promise<void>;
 
@@ -65,8 +74,30 @@ export interface DeadLetterEntry {
   offset: number;
   reason: string;
   detail: string;
+  /** 1 at first; one more each time it was redriven and set aside again. */
+  attempt: number;
+  setAsideAt: Date;
   deadLetterPartition: number;
   deadLetterOffset: number;
+}
+
+export interface DeadLetter extends DeadLetterEntry {
+  /** Ascending in the order in which they were set aside. */
+  id: number;
+  topic: string;
+  partition: number;
+  redrivenAt: Date | null;
+}
+
+/** All parts that are given must hold. */
+export interface DeadLetterQuery {
+  limit: number;
+  /** Only ids below this. */
+  before?: number;
+  ids?: readonly number[];
+  reason?: string;
+  /** True: only those not redriven yet. */
+  waiting?: boolean;
 }
 
 export interface StoreBatch extends TopicRef {

@@ -1,6 +1,8 @@
 import {
   type BatchOutcome,
   type Claim,
+  type DeadLetter,
+  type DeadLetterQuery,
   type EventStore,
   Fenced,
   type PartitionPosition,
@@ -19,6 +21,7 @@ export class MemoryStore implements EventStore {
   readonly #events: string[] = [];
   readonly #keys = new Set<string>();
   readonly #positions = new Map<string, Position>();
+  readonly #deadLetters: (DeadLetter & { group: string })[] = [];
 
   async claim(ref: TopicRef, partitions: readonly number[]): Promise<Claim[]> {
     return partitions.map((partition) => {
@@ -57,6 +60,17 @@ export class MemoryStore implements EventStore {
     position.stored += storedCount;
     position.duplicates += stored.length - storedCount;
     position.deadLettered += batch.deadLetters.length;
+    const { group, topic, partition } = batch;
+    for (const entry of batch.deadLetters) {
+      this.#deadLetters.push({
+        ...entry,
+        id: this.#deadLetters.length + 1,
+        group,
+        topic,
+        partition,
+        redrivenAt: null,
+      });
+    }
     return { stored };
   }
 
@@ -74,6 +88,24 @@ export class MemoryStore implements EventStore {
       duplicates,
       deadLettered,
     }));
+  }
+
+  async deadLetters(group: string, query: DeadLetterQuery): Promise<DeadLetter[]> {
+    const { before = Number.POSITIVE_INFINITY, ids, reason, waiting, limit } = query;
+    return this.#deadLetters
+      .filter((letter) => letter.group === group && letter.id < before)
+      .filter(({ id }) => ids === undefined || ids.includes(id))
+      .filter((letter) => reason === undefined || letter.reason === reason)
+      .filter(({ redrivenAt }) => !waiting || redrivenAt === null)
+      .slice(-limit)
+      .reverse()
+      .map(({ group: _group, ...letter }) => letter);
+  }
+
+  async markRedriven(group: string, ids: readonly number[], at: Date): Promise<void> {
+    for (const letter of this.#deadLetters) {
+      if (letter.group === group && ids.includes(letter.id)) letter.redrivenAt = at;
+    }
   }
 
   async ping(): Promise<void> {}

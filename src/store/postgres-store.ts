@@ -4,6 +4,8 @@ import type { Logger } from '../logger.ts';
 import {
   type BatchOutcome,
   type Claim,
+  type DeadLetter,
+  type DeadLetterQuery,
   type EventStore,
   Fenced,
   type PartitionPosition,
@@ -33,9 +35,11 @@ with held as (
   on conflict (event_key) do nothing
   returning event_key
 ), set_aside as (
-  insert into dead_letters (consumer_group, topic, topic_id, partition, "offset", reason, detail, dlt_partition, dlt_offset)
+  insert into dead_letters (consumer_group, topic, topic_id, partition, "offset", reason, detail, attempt, set_aside_at,
+    dlt_partition, dlt_offset)
   select $1, $2, $3, $4, d.*
-  from held, unnest($12::bigint[], $13::text[], $14::text[], $15::integer[], $16::bigint[]) as d
+  from held, unnest($12::bigint[], $13::text[], $14::text[], $15::integer[], $16::timestamptz[], $17::integer[],
+    $18::bigint[]) as d
   on conflict do nothing
 ), moved as (
   update positions set
@@ -55,6 +59,14 @@ select $1, $2, $3, partition, 1 from unnest($4::integer[]) as partition order by
 on conflict (consumer_group, topic, topic_id, partition) do update set epoch = positions.epoch + 1
 returning partition, epoch, next_offset,
   exists (select 1 from positions p where p.consumer_group = $1 and p.topic = $2 and p.topic_id <> $3) as other_topic`;
+
+const DEAD_LETTERS = `
+select seq as id, topic, partition, "offset", reason, detail, attempt, set_aside_at as "setAsideAt",
+  redriven_at as "redrivenAt", dlt_partition as "deadLetterPartition", dlt_offset as "deadLetterOffset"
+from dead_letters
+where consumer_group = $1 and ($2::bigint is null or seq < $2) and ($3::bigint[] is null or seq = any($3))
+  and ($4::text is null or reason = $4) and (not $5 or redriven_at is null)
+order by seq desc limit $6`;
 
 /** Keeps events in PostgreSQL; any number of instances may share it. Creates its tables when first used. */
 export class PostgresStore implements EventStore {
@@ -92,7 +104,11 @@ export class PostgresStore implements EventStore {
       ...[events.map(({ key }) => key), events.map(({ userId }) => userId)],
       ...[events.map(({ eventType }) => eventType), events.map(({ json }) => json)],
       ...[deadLetters.map(({ offset }) => offset), deadLetters.map(({ reason }) => reason)],
-      ...[deadLetters.map(({ detail }) => detail), deadLetters.map((entry) => entry.deadLetterPartition)],
+      ...[deadLetters.map(({ detail }) => detail), deadLetters.map(({ attempt }) => attempt)],
+      ...[
+        deadLetters.map((entry) => entry.setAsideAt),
+        deadLetters.map((entry) => entry.deadLetterPartition),
+      ],
       deadLetters.map((entry) => entry.deadLetterOffset),
     ]);
     const { moved, stored } = rows[0]!;
@@ -133,6 +149,33 @@ export class PostgresStore implements EventStore {
     }));
   }
 
+  async deadLetters(group: string, query: DeadLetterQuery): Promise<DeadLetter[]> {
+    await this.#ready();
+    const { before = null, ids = null, reason = null, waiting = false, limit } = query;
+    const { rows } = await this.#pool.query<DeadLetterRow>(DEAD_LETTERS, [
+      group,
+      before,
+      ids,
+      reason,
+      waiting,
+      limit,
+    ]);
+    return rows.map((row) => ({
+      ...row,
+      id: Number(row.id),
+      offset: Number(row.offset),
+      deadLetterOffset: Number(row.deadLetterOffset),
+    }));
+  }
+
+  async markRedriven(group: string, ids: readonly number[], at: Date): Promise<void> {
+    await this.#ready();
+    await this.#pool.query(
+      'update dead_letters set redriven_at = $3 where consumer_group = $1 and seq = any($2::bigint[])',
+      [group, ids, at],
+    );
+  }
+
   async ping(timeoutMs: number): Promise<void> {
     await withDeadline(this.#probe(timeoutMs), timeoutMs, 'PostgreSQL');
   }
@@ -164,6 +207,11 @@ interface ClaimRow {
   next_offset: string | null;
   other_topic: boolean;
 }
+
+/** int8 comes as text. */
+type DeadLetterRow = {
+  [K in keyof DeadLetter]: K extends 'id' | 'offset' | 'deadLetterOffset' ? string : DeadLetter[K];
+};
 
 interface PositionRow {
   topic_id: string;

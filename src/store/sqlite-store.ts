@@ -2,6 +2,8 @@ import { inTransaction, migrateSqlite, type SqliteFile, type StatementSync } fro
 import {
   type BatchOutcome,
   type Claim,
+  type DeadLetter,
+  type DeadLetterQuery,
   type EventStore,
   Fenced,
   type PartitionPosition,
@@ -40,6 +42,9 @@ const SCHEMA = [
      offset integer not null,
      reason text not null,
      detail text not null,
+     attempt integer not null,
+     set_aside_at text not null,
+     redriven_at text,
      dlt_partition integer not null,
      dlt_offset integer not null,
      unique (consumer_group, topic_id, partition, offset)
@@ -55,6 +60,7 @@ export class SqliteStore implements EventStore {
   readonly #insertEvent: StatementSync;
   readonly #insertDeadLetter: StatementSync;
   readonly #count: StatementSync;
+  readonly #deadLetters: StatementSync;
   readonly #page: StatementSync;
 
   /** @param file stays open after `close`: it belongs to whoever opened it */
@@ -77,12 +83,19 @@ export class SqliteStore implements EventStore {
       'insert into events (event_key, user_id, event_type, json) values (?, ?, ?, ?) on conflict do nothing',
     );
     this.#insertDeadLetter = db.prepare(
-      `insert into dead_letters (consumer_group, topic, topic_id, partition, offset, reason, detail, dlt_partition, dlt_offset)
-       values (?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict do nothing`,
+      `insert into dead_letters (consumer_group, topic, topic_id, partition, offset, reason, detail, attempt,
+         set_aside_at, dlt_partition, dlt_offset)
+       values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict do nothing`,
     );
     this.#count = db.prepare(
       `update positions set stored = stored + ?, duplicates = duplicates + ?, dead_lettered = dead_lettered + ?
        where consumer_group = ? and topic = ? and topic_id = ? and partition = ?`,
+    );
+    this.#deadLetters = db.prepare(
+      `select * from dead_letters where consumer_group = ? and (? is null or seq < ?)
+         and (? is null or seq in (select value from json_each(?)))
+         and (? is null or reason = ?) and (? = 0 or redriven_at is null)
+       order by seq desc limit ?`,
     );
     this.#page = db.prepare('select seq, json from events where seq > ? and seq <= ? order by seq limit ?');
   }
@@ -107,19 +120,10 @@ export class SqliteStore implements EventStore {
         ({ key, userId, eventType, json }) =>
           this.#insertEvent.run(keyBytes(key), userId, eventType, json).changes === 1,
       );
-      for (const { offset, reason, detail, deadLetterPartition, deadLetterOffset } of deadLetters) {
+      for (const { offset, reason, detail, attempt, setAsideAt, ...copy } of deadLetters) {
         this.#insertDeadLetter.run(
-          ...[
-            group,
-            topic,
-            topicId,
-            partition,
-            offset,
-            reason,
-            detail,
-            deadLetterPartition,
-            deadLetterOffset,
-          ],
+          ...[group, topic, topicId, partition, offset, reason, detail, attempt, setAsideAt.toISOString()],
+          ...[copy.deadLetterPartition, copy.deadLetterOffset],
         );
       }
       const storedCount = stored.filter(Boolean).length;
@@ -155,11 +159,45 @@ export class SqliteStore implements EventStore {
       }));
   }
 
+  async deadLetters(group: string, query: DeadLetterQuery): Promise<DeadLetter[]> {
+    const { before = null, ids, reason = null, waiting = false, limit } = query;
+    return this.#deadLetters
+      .all(
+        ...[group, before, before, ids === undefined ? null : JSON.stringify(ids), JSON.stringify(ids ?? [])],
+        ...[reason, reason, waiting ? 1 : 0, limit],
+      )
+      .map(toDeadLetter);
+  }
+
+  async markRedriven(group: string, ids: readonly number[], at: Date): Promise<void> {
+    this.#file.db
+      .prepare(
+        'update dead_letters set redriven_at = ? where consumer_group = ? and seq in (select value from json_each(?))',
+      )
+      .run(at.toISOString(), group, JSON.stringify(ids));
+  }
+
   async ping(): Promise<void> {
     this.#file.db.prepare('select 1').get();
   }
 
   async close(): Promise<void> {}
+}
+
+function toDeadLetter(row: ReturnType<StatementSync['all']>[number]): DeadLetter {
+  return {
+    id: row.seq as number,
+    topic: row.topic as string,
+    partition: row.partition as number,
+    offset: row.offset as number,
+    reason: row.reason as string,
+    detail: row.detail as string,
+    attempt: row.attempt as number,
+    setAsideAt: new Date(row.set_aside_at as string),
+    redrivenAt: row.redriven_at === null ? null : new Date(row.redriven_at as string),
+    deadLetterPartition: row.dlt_partition as number,
+    deadLetterOffset: row.dlt_offset as number,
+  };
 }
 
 /** 16 bytes instead of 36 characters in the row and again in the index. */

@@ -1,6 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { type EventStore, Fenced, type StoreBatch, type StoredEvent } from '../../src/store/event-store.ts';
+import {
+  type DeadLetterEntry,
+  type EventStore,
+  Fenced,
+  type StoreBatch,
+  type StoredEvent,
+} from '../../src/store/event-store.ts';
 
 /** What an adapter's test file gives: a store on fresh ground, and a second look at the same ground. */
 export interface StoreHarness {
@@ -30,6 +36,19 @@ function batch(events: StoredEvent[], position: Partial<StoreBatch> = {}): Store
     events,
     deadLetters: [],
     ...position,
+  };
+}
+
+function deadLetter(offset: number, reason = 'not-json'): DeadLetterEntry {
+  const setAsideAt = new Date('2024-02-14T10:30:00.000Z');
+  return {
+    offset,
+    reason,
+    detail: 'why',
+    attempt: 1,
+    setAsideAt,
+    deadLetterPartition: 2,
+    deadLetterOffset: offset + 100,
   };
 }
 
@@ -71,9 +90,7 @@ export function eventStoreContract(open: () => Promise<StoreHarness>, features: 
     const { store } = await open();
     await store.claim(TOPIC, [0]);
     const key = randomUUID();
-    const deadLetters = [
-      { offset: 2, reason: 'not-json', detail: 'x', deadLetterPartition: 0, deadLetterOffset: 7 },
-    ];
+    const deadLetters = [deadLetter(2)];
     await store.process(batch([event('a', key), event('b', key)], { nextOffset: 3, deadLetters }));
     expect(await store.positions('group', 'topic')).toEqual([
       { topicId: 'topic-id-1', partition: 0, offset: 3, stored: 1, duplicates: 1, deadLettered: 1 },
@@ -190,6 +207,51 @@ export function eventStoreContract(open: () => Promise<StoreHarness>, features: 
     const second = await reading.next();
     expect([first.value, second.value].map((page) => page?.length)).toEqual([1000, 500]);
     expect((await reading.next()).done).toBe(true);
+  });
+
+  it('lists what was set aside, newest first and page by page', async () => {
+    const { store } = await open();
+    await store.claim(TOPIC, [0, 1]);
+    await store.process(
+      batch([], { nextOffset: 3, deadLetters: [deadLetter(0), deadLetter(1), deadLetter(2, 'empty')] }),
+    );
+    await store.process(batch([], { partition: 1, nextOffset: 1, deadLetters: [deadLetter(0)] }));
+    const all = await store.deadLetters('group', { limit: 10 });
+    expect(all.map(({ partition, offset }) => [partition, offset])).toEqual([
+      [1, 0],
+      [0, 2],
+      [0, 1],
+      [0, 0],
+    ]);
+    expect(all[1]).toEqual({
+      ...deadLetter(2, 'empty'),
+      id: all[1]!.id,
+      topic: 'topic',
+      partition: 0,
+      redrivenAt: null,
+    });
+    const page = await store.deadLetters('group', { limit: 2 });
+    expect(page).toEqual(all.slice(0, 2));
+    expect(await store.deadLetters('group', { limit: 2, before: page[1]!.id })).toEqual(all.slice(2));
+    expect(await store.deadLetters('group', { limit: 10, reason: 'empty' })).toEqual([all[1]]);
+    expect(await store.deadLetters('group', { limit: 10, ids: [all[3]!.id, all[0]!.id, 9999] })).toEqual([
+      all[0],
+      all[3],
+    ]);
+    expect(await store.deadLetters('group', { limit: 10, ids: [] })).toEqual([]);
+    expect(await store.deadLetters('other', { limit: 10 })).toEqual([]);
+  });
+
+  it('remembers what was redriven', async () => {
+    const { store } = await open();
+    await store.claim(TOPIC, [0]);
+    await store.process(batch([], { nextOffset: 2, deadLetters: [deadLetter(0), deadLetter(1)] }));
+    const [second, first] = await store.deadLetters('group', { limit: 10 });
+    const at = new Date('2024-02-15T00:00:00.000Z');
+    await store.markRedriven('other', [second!.id], at);
+    await store.markRedriven('group', [first!.id, 9999], at);
+    expect(await store.deadLetters('group', { limit: 10, waiting: true })).toEqual([second]);
+    expect(await store.deadLetters('group', { limit: 10 })).toEqual([second, { ...first, redrivenAt: at }]);
   });
 
   it('answers a ping, and closes twice without complaint', async () => {

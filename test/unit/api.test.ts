@@ -213,6 +213,7 @@ describe('anything else', () => {
     ['/events/generate', 'GET', 'POST'],
     ['/events/processed', 'POST', 'GET, HEAD'],
     ['/health', 'DELETE', 'GET, HEAD'],
+    ['/dead-letters/7', 'DELETE', 'GET, HEAD'],
   ])('answers a wrong method on %s with 405 and what is allowed', async (path, method, allow) => {
     const { url } = await serviceHere();
     const response = await fetch(`${url}${path}?x=1`, { method });

@@ -137,8 +137,13 @@ describe('the consumer', () => {
         'kafka_dlt-original-offset': '1',
         'kafka_dlt-original-timestamp': expect.stringMatching(/^\d+$/),
         'kafka_dlt-original-consumer-group': GROUP,
-        'kafka_dlt-exception-fqcn': 'not-json',
+        'kafka_dlt-original-timestamp-type': 'LogAppendTime',
+        'kafka_dlt-exception-fqcn': 'footfall.RejectedRecord',
+        'kafka_dlt-exception-cause-fqcn': 'footfall.RejectedRecord',
         'kafka_dlt-exception-message': 'the value is not JSON',
+        'kafka_dlt-exception-stacktrace': 'footfall.RejectedRecord: the value is not JSON',
+        'footfall-dlt-reason': 'not-json',
+        'footfall-dlt-attempt': '1',
       },
     );
   });

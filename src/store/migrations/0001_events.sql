@@ -29,6 +29,9 @@ create table dead_letters (
   "offset" bigint not null,
   reason text not null,
   detail text not null,
+  attempt integer not null,
+  set_aside_at timestamptz not null,
+  redriven_at timestamptz,
   dlt_partition integer not null,
   dlt_offset bigint not null,
   unique (consumer_group, topic_id, partition, "offset")
