@@ -9,6 +9,9 @@ export interface Assignment {
   signal: AbortSignal;
 }
 
+/** How soon a partition that was added to the topic is given to a member. */
+const PARTITIONS_CHECK_MS = 5000;
+
 /** This process as a member of a consumer group, for one topic: its current assignment and its commits. */
 export class GroupMember {
   readonly #consumer: Consumer;
@@ -19,6 +22,8 @@ export class GroupMember {
   #failure: Error | undefined;
   readonly #commits = new Map<number, { offset: number; leaderEpoch: number }>();
   #committing: Promise<void> | undefined;
+  #partitionCount: number | undefined;
+  readonly #partitionsCheck: NodeJS.Timeout;
 
   constructor(consumer: Consumer, topic: string, logger: Logger) {
     this.#consumer = consumer;
@@ -31,6 +36,7 @@ export class GroupMember {
       this.#fail(new Error(`no heartbeat was answered for ${stalledFor} ms`));
     });
     consumer.on('error', (error: Error) => this.#fail(error));
+    this.#partitionsCheck = setInterval(() => this.#rejoinIfPartitionsChanged(), PARTITIONS_CHECK_MS).unref();
   }
 
   /** Resolves when the group has taken this member in; at once when `signal` aborts. */
@@ -41,6 +47,7 @@ export class GroupMember {
     const waiting = new AbortController();
     const aborted = once(signal, 'abort', { signal: waiting.signal }).catch(() => {});
     if (!signal.aborted) await Promise.race([joined, aborted]).finally(() => waiting.abort());
+    if (!signal.aborted) this.#partitionCount = await this.#countPartitions();
   }
 
   /**
@@ -69,7 +76,8 @@ export class GroupMember {
   }
 
   /** Waits for commits under way; they are information only, so no failure is reported. */
-  async flushCommits(timeoutMs: number): Promise<void> {
+  async end(timeoutMs: number): Promise<void> {
+    clearInterval(this.#partitionsCheck);
     await withDeadline(this.#committing ?? Promise.resolve(), timeoutMs, 'commit').catch(() => {});
   }
 
@@ -90,6 +98,25 @@ export class GroupMember {
         return;
       }
     }
+  }
+
+  /** Nobody tells a classic group that its topic has grown: its leader has to join again to divide it anew. */
+  async #rejoinIfPartitionsChanged(): Promise<void> {
+    if (!this.#consumer.isActive()) return;
+    try {
+      const count = await this.#countPartitions();
+      if (count === this.#partitionCount) return;
+      this.#logger.info({ topic: this.#topic, before: this.#partitionCount, count }, 'the topic has grown');
+      await this.#consumer.joinGroup();
+      this.#partitionCount = count;
+    } catch (error) {
+      this.#logger.debug({ err: error }, 'partitions not checked');
+    }
+  }
+
+  async #countPartitions(): Promise<number> {
+    const { topics } = await this.#consumer.metadata({ topics: [this.#topic] });
+    return topics.get(this.#topic)!.partitionsCount;
   }
 
   #assign(partitions: number[]): void {

@@ -46,7 +46,7 @@ export async function* readGroup(
       yield* readAssignment(consumer, member, assignment.signal, { topic, positions, signal });
     }
   } finally {
-    await member.flushCommits(CLOSE_DEADLINE_MS);
+    await member.end(CLOSE_DEADLINE_MS);
     // A broker that does not answer must not hold up a stop: it will notice the missing heartbeats.
     await withDeadline(consumer.close(true), CLOSE_DEADLINE_MS, 'leaving the group').catch((error) => {
       logger.debug({ err: error }, 'consumer not closed cleanly');

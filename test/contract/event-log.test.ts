@@ -187,6 +187,43 @@ for (const version of ['kafka4', 'kafka3'] as const) {
         }
       });
 
+      it('reads a partition that is added while it reads, from its first record', async () => {
+        const { log, topic, group } = await open();
+        await log.ping(10_000);
+        const admin = new Admin({ clientId: 'operator', bootstrapBrokers: [brokers!] });
+        const producer = new Producer({ clientId: 'foreign', bootstrapBrokers: [brokers!] });
+        onTestFinished(async () => void (await Promise.all([admin.close(), producer.close()])));
+        const stop = new AbortController();
+        let growing: Promise<void> | undefined;
+        const startAt = async (assigned: readonly { partition: number }[]) => {
+          if (assigned.length === 4) return new Map(assigned.map(({ partition }) => [partition, 0]));
+          const grow = async () => {
+            await admin.createPartitions({
+              topics: [{ name: topic, count: 4, assignments: [{ brokerIds: [1] }] }],
+            });
+            await expect
+              .poll(
+                async () =>
+                  (await admin.metadata({ topics: [topic], forceUpdate: true })).topics.get(topic)!
+                    .partitionsCount,
+              )
+              .toBe(4);
+            await producer.send({ messages: [{ topic, partition: 3, value: Buffer.from('new') }], acks: -1 });
+          };
+          growing ??= grow();
+          return new Map();
+        };
+        const batches = log.subscribe({ topic, group, signal: stop.signal, startAt });
+        for await (const { partition, records } of batches) {
+          expect([partition, records.map(({ offset, value }) => [offset, value!.toString()])]).toEqual([
+            3,
+            [[0, 'new']],
+          ]);
+          stop.abort();
+        }
+        await growing;
+      });
+
       it('ends a reading whose broker refuses its offset, so that it begins anew', async () => {
         const { log, topic, group } = await open();
         const signal = new AbortController().signal;

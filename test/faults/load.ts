@@ -1,0 +1,83 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/** What a client was told about one event. */
+export interface Acked {
+  eventId: string;
+  userId: string;
+  partition: number;
+  offset: number;
+}
+
+const PAUSE_MS = 15;
+const PAUSE_AFTER_FAILURE_MS = 100;
+/** Longer than the service may take (`KAFKA_PRODUCER_TIMEOUT_MS`) and than a frozen instance sleeps. */
+const ANSWER_TIMEOUT_MS = 30_000;
+
+/**
+ * Users who each send one event after the other: the next one only after the answer to the one before, so that
+ * the order of a user's answers is the order of their events.
+ */
+export class Load {
+  readonly acked: Acked[] = [];
+  /** Answers by status; 0: the connection broke, or no answer came. */
+  readonly statuses = new Map<number, number>();
+  /** Answers that break the contract, such as a retryable error without `Retry-After`. */
+  readonly lies: string[] = [];
+  readonly #urls: () => string[];
+  readonly #users: Promise<void>[];
+  #stopping = false;
+
+  /** @param urls asked once for each event */
+  constructor(urls: () => string[], users: number) {
+    this.#urls = urls;
+    this.#users = Array.from({ length: users }, (_, number) => this.#user(`user-${number}`));
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    await Promise.all(this.#users);
+  }
+
+  /** Sends one event. @returns its receipt, or undefined if it was not acknowledged */
+  async send(userId: string, number: number): Promise<Acked | undefined> {
+    const urls = this.#urls();
+    if (urls.length === 0) return undefined;
+    try {
+      const response = await fetch(`${urls[number % urls.length]}/events/generate`, {
+        method: 'POST',
+        headers: { 'Content-Type': 'application/json' },
+        body: JSON.stringify({ userId, eventType: 'PRODUCT_VIEW', payload: { number } }),
+        signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS),
+      });
+      const text = await response.text();
+      this.#note(response, text);
+      if (response.status !== 201) return undefined;
+      const { event } = JSON.parse(text) as { event: { eventId: string } };
+      const receipt = ['event-partition', 'event-offset'].map((name) => Number(response.headers.get(name)));
+      return { eventId: event.eventId, userId, partition: receipt[0]!, offset: receipt[1]! };
+    } catch {
+      this.#count(0);
+      return undefined;
+    }
+  }
+
+  async #user(userId: string): Promise<void> {
+    for (let number = 0; !this.#stopping; number++) {
+      const acked = await this.send(userId, number);
+      if (acked) this.acked.push(acked);
+      await sleep(acked ? PAUSE_MS : PAUSE_AFTER_FAILURE_MS);
+    }
+  }
+
+  #note({ status, headers }: Response, text: string): void {
+    this.#count(status);
+    if (status === 201) return;
+    const fair =
+      [500, 503].includes(status) && headers.has('retry-after') && text.startsWith('{"success":false,');
+    if (!fair) this.lies.push(`${status} ${text}`);
+  }
+
+  #count(status: number): void {
+    this.statuses.set(status, (this.statuses.get(status) ?? 0) + 1);
+  }
+}

@@ -1,0 +1,187 @@
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { eventKey } from '../../src/event.ts';
+import { Cluster } from './cluster.ts';
+import type { Fault } from './faults.ts';
+import { checkHistory, readHistory } from './history.ts';
+import { type Acked, Load } from './load.ts';
+import { shuffled } from './random.ts';
+
+export interface TortureOptions {
+  seed: number;
+  random: () => number;
+  /** Each is used at least once, in an order the seed decides; then again until the time is over. */
+  faults: readonly Fault[];
+  minutes: number;
+  instances: number;
+  mutation?: string;
+  say(text: string): void;
+}
+
+export interface TortureResult {
+  counts: Record<string, number>;
+  statuses: Record<string, number>;
+  recoveries: { fault: string; seconds: number }[];
+  peakMemoryMb: number;
+  /** What breaks a promise, in words. The logs and data of a run that has any are kept. */
+  violations: string[];
+}
+
+const USERS = 16;
+const CALM_MS = 1000;
+/** I8: how soon an outage must show. */
+const SHOWS_WITHIN_MS = 10_000;
+/** I7: how soon everything must work again without help. */
+const RECOVERS_WITHIN_MS = 30_000;
+const SETTLES_WITHIN_MS = 60_000;
+/** I6. */
+const MAX_MEMORY_MB = 400;
+/** Users whose events go to partitions 0, 1 and 2 of three. */
+const PROBE_USERS = ['alice', 'dave', 'carol'];
+
+/** Runs the service under load, breaks things by plan, and checks the history afterwards. */
+export async function torture(options: TortureOptions): Promise<TortureResult> {
+  const folder = await mkdtemp(join(tmpdir(), 'footfall-torture-'));
+  // As root, PostgreSQL runs as a user of its own, who must get in.
+  await chmod(folder, 0o755);
+  const cluster = await Cluster.start(folder, options.instances, options.mutation);
+  let result: TortureResult | undefined;
+  try {
+    result = await new Torture(cluster, options).run();
+  } finally {
+    await cluster.stop();
+    // A mutation is meant to fail: there is nothing to look into.
+    const passed = result !== undefined && (result.violations.length === 0 || options.mutation !== undefined);
+    if (passed) await rm(folder, { recursive: true, force: true });
+    else options.say(`evidence kept in ${folder}`);
+  }
+  return result;
+}
+
+class Torture {
+  readonly #cluster: Cluster;
+  readonly #options: TortureOptions;
+  readonly #load: Load;
+  readonly #violations: string[] = [];
+  readonly #recoveries: TortureResult['recoveries'] = [];
+  readonly #probes: Acked[] = [];
+  #peakMemory = 0;
+
+  constructor(cluster: Cluster, options: TortureOptions) {
+    this.#cluster = cluster;
+    this.#options = options;
+    this.#load = new Load(() => cluster.urls(), USERS);
+  }
+
+  async run(): Promise<TortureResult> {
+    await this.#recovered('the start');
+    const memory = setInterval(() => this.#sampleMemory(), 1000);
+    const endsAt = Date.now() + this.#options.minutes * 60_000;
+    do {
+      for (const fault of shuffled(this.#options.faults, this.#options.random)) {
+        await this.#apply(fault);
+        if (this.#recoveries.length > this.#options.faults.length && Date.now() > endsAt) break;
+      }
+    } while (Date.now() < endsAt);
+    await this.#load.stop();
+    clearInterval(memory);
+    return this.#judge();
+  }
+
+  async #apply(fault: Fault): Promise<void> {
+    const [least, most] = fault.lastsMs;
+    const lastsMs = least + this.#options.random() * (most - least);
+    this.#options.say(
+      `${fault.cases.join(', ')}: ${fault.name}${lastsMs > 0 ? ` for ${Math.round(lastsMs)} ms` : ''}`,
+    );
+    const heal = await fault.inject(this.#cluster, this.#options.random);
+    const injectedAt = Date.now();
+    if (fault.shows) await this.#shows(fault, fault.shows);
+    await sleep(Math.max(0, injectedAt + lastsMs - Date.now()));
+    await heal();
+    await this.#recovered(fault.name);
+    await sleep(CALM_MS);
+  }
+
+  /** I8: an instance that runs says in time what is broken. */
+  async #shows(fault: Fault, dependency: 'log' | 'store'): Promise<void> {
+    const giveUpAt = Date.now() + SHOWS_WITHIN_MS;
+    while (Date.now() < giveUpAt) {
+      const response = await fetch(`${this.#cluster.urls()[0]}/readyz`).catch(() => undefined);
+      const report = (await response?.json()) as Record<'log' | 'store', { ok: boolean }> | undefined;
+      if (response?.status === 503 && report?.[dependency].ok === false) return;
+      await sleep(100);
+    }
+    this.#violations.push(`I8 "${fault.name}" did not show in /readyz within ${SHOWS_WITHIN_MS} ms`);
+  }
+
+  /** I7: a new event of each partition is acknowledged and stored. */
+  async #recovered(after: string): Promise<void> {
+    const startedAt = Date.now();
+    const missing = new Set(PROBE_USERS);
+    const sent = new Map<string, Acked>();
+    while (missing.size > 0 && Date.now() - startedAt < RECOVERS_WITHIN_MS) {
+      for (const user of missing) {
+        const acked = sent.get(user) ?? (await this.#load.send(user, sent.size));
+        if (acked === undefined) continue;
+        if (!sent.has(user)) this.#probes.push(acked);
+        sent.set(user, acked);
+        if (await this.#isStored(acked)) missing.delete(user);
+      }
+      if (missing.size > 0) await sleep(50);
+    }
+    const seconds = (Date.now() - startedAt) / 1000;
+    this.#recoveries.push({ fault: after, seconds });
+    this.#options.say(
+      missing.size === 0 ? `  works again after ${seconds.toFixed(1)} s` : '  DOES NOT RECOVER',
+    );
+    if (missing.size > 0)
+      this.#violations.push(`I7 not recovered from "${after}" within ${RECOVERS_WITHIN_MS} ms`);
+  }
+
+  async #isStored({ eventId }: Acked): Promise<boolean> {
+    return (
+      (await this.#cluster.query('select 1 from events where event_key = $1', [eventKey(eventId)])).length > 0
+    );
+  }
+
+  async #sampleMemory(): Promise<void> {
+    for (const instance of this.#cluster.instances) {
+      this.#peakMemory = Math.max(this.#peakMemory, (await instance.memory()) ?? 0);
+    }
+  }
+
+  async #judge(): Promise<TortureResult> {
+    await this.#settled();
+    const { counts, violations } = checkHistory(
+      await readHistory(this.#cluster, [...this.#load.acked, ...this.#probes]),
+    );
+    const peakMemoryMb = Math.round(this.#peakMemory / 1e6);
+    if (peakMemoryMb > MAX_MEMORY_MB) violations.push(`I6 an instance used ${peakMemoryMb} MB`);
+    violations.push(...this.#violations);
+    violations.push(...this.#load.lies.slice(0, 3).map((lie) => `I5 ${lie}`));
+    violations.push(
+      ...this.#cluster.instances.flatMap(({ crashes }) => crashes.map((crash) => `I9 ${crash}`)),
+    );
+    const statuses = Object.fromEntries(
+      [...this.#load.statuses].map(([status, count]) => [status || 'no answer', count]),
+    );
+    return { counts, statuses, recoveries: this.#recoveries, peakMemoryMb, violations };
+  }
+
+  /** Waits until the store has followed the log to its end; the checker says if it has not. */
+  async #settled(): Promise<void> {
+    const giveUpAt = Date.now() + SETTLES_WITHIN_MS;
+    const unsettled = async () => {
+      const metrics = await Promise.all(
+        this.#cluster.urls().map(async (url) => (await fetch(`${url}/metrics`)).text()),
+      );
+      return metrics.some((text) => /consumer_lag_records\{partition="\d+"\} [1-9]/.test(text));
+    };
+    while (Date.now() < giveUpAt && (await unsettled())) await sleep(200);
+    // The gauge is of the last batch; what came after the last answer is there a moment later.
+    await sleep(2000);
+  }
+}

@@ -1,0 +1,79 @@
+import { describe, expect, it } from 'vitest';
+import { checkHistory, type History } from '../faults/history.ts';
+
+/** Three events of one user and a piece of junk, all as it should be. */
+function sound(): History {
+  const events = [0, 1, 3].map((offset) => {
+    const key = `00000000-0000-7000-8000-00000000000${offset}`;
+    return { partition: 0, offset, event: { key, userId: 'u', json: `{"n":${offset}}` } };
+  });
+  return {
+    acked: events.map(({ offset, event }) => ({ eventId: event.key, userId: 'u', partition: 0, offset })),
+    topic: [events[0]!, events[1]!, { partition: 0, offset: 2, event: undefined }, events[2]!],
+    stored: events.map(({ event }) => event),
+    deadLetters: [{ partition: 0, offset: 2 }],
+    positions: [{ partition: 0, offset: 4, stored: 3, duplicates: 0, deadLettered: 1 }],
+  };
+}
+
+describe('the history checker', () => {
+  it('finds nothing in a sound history', () => {
+    expect(checkHistory(sound())).toEqual({
+      counts: {
+        ...{ acknowledged: 3, 'in the topic': 4, stored: 3, duplicates: 0, 'dead-lettered': 1 },
+        ...{ lost: 0, reordered: 0 },
+      },
+      violations: [],
+    });
+  });
+
+  it('accepts an event that was never acknowledged, and one that is in the topic twice', () => {
+    const history = sound();
+    const again = { ...history.topic[0]!, offset: 4 };
+    expect(
+      checkHistory({
+        ...history,
+        acked: history.acked.slice(1),
+        topic: [...history.topic, again],
+        positions: [{ partition: 0, offset: 5, stored: 3, duplicates: 1, deadLettered: 1 }],
+      }).violations,
+    ).toEqual([]);
+  });
+
+  it.each<[string, (history: History) => Partial<History>]>([
+    ['I1 acknowledged and not stored', ({ stored }) => ({ stored: stored.slice(0, 2) })],
+    ['I1 in the topic and not stored', ({ stored }) => ({ stored: stored.slice(1) })],
+    [
+      'I1 acknowledged and not where the receipt says',
+      ({ acked }) => ({ acked: [{ ...acked[0]!, offset: 1 }] }),
+    ],
+    ['I1 no event and not among the dead letters', () => ({ deadLetters: [] })],
+    [
+      'good events among the dead letters',
+      ({ deadLetters }) => ({ deadLetters: [...deadLetters, { partition: 0, offset: 3 }] }),
+    ],
+    ['I2 stored twice', ({ stored }) => ({ stored: [...stored, stored[0]!] })],
+    [
+      'I2 stored and never in the topic',
+      ({ stored }) => ({ stored: [...stored, { key: 'x', userId: 'u', json: '{}' }] }),
+    ],
+    [
+      'I2 stored with another body',
+      ({ stored }) => ({ stored: [{ ...stored[0]!, json: '{}' }, ...stored.slice(1)] }),
+    ],
+    ['I3 stored against the order', ({ stored }) => ({ stored: stored.toReversed() })],
+    ['I4 partition 0 is at 3 of 4', ({ positions }) => ({ positions: [{ ...positions[0]!, offset: 3 }] })],
+    [
+      'I4 partition 0: 4 records, but',
+      ({ positions }) => ({ positions: [{ ...positions[0]!, duplicates: 1 }] }),
+    ],
+    [
+      'I4 2 counted as stored',
+      ({ positions }) => ({ positions: [{ ...positions[0]!, stored: 2, duplicates: 1 }] }),
+    ],
+  ])('notices: %s', (violation, change) => {
+    const history = sound();
+    const { violations } = checkHistory({ ...history, ...change(history) });
+    expect(violations.join('\n')).toContain(violation);
+  });
+});
