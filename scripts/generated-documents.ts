@@ -81,7 +81,7 @@ lost, a repetition is a second event with an id of its own.
 }
 
 function metricsPage(): string {
-  const metrics = createMetrics().registry.getMetricsAsArray() as unknown as {
+  const metrics = createMetrics({ requests: 0, bytes: 0 }).registry.getMetricsAsArray() as unknown as {
     name: string;
     help: string;
     labelNames?: string[];

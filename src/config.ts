@@ -125,12 +125,19 @@ export const SETTINGS = Type.Object({
     description:
       'Largest request body; larger ones are answered with 413. Must fit the `max.message.bytes` of the topic.',
   }),
-  MAX_WAITING_BYTES: Type.Integer({
-    minimum: 1_000_000,
-    maximum: 2_000_000_000,
-    default: 64_000_000,
+  MAX_IN_FLIGHT_REQUESTS: Type.Integer({
+    minimum: 1,
+    maximum: 1_000_000,
+    default: 10_000,
     description:
-      'Bytes of events that may wait to be written; beyond, POST is answered with 503 and `Retry-After`.',
+      'Requests for events that may be worked on at the same time; further ones are answered with 503 and `Retry-After`.',
+  }),
+  MAX_IN_FLIGHT_BYTES: Type.Integer({
+    minimum: 1_000_000,
+    maximum: 10_000_000_000,
+    default: 128_000_000,
+    description:
+      'Bytes that bodies and answers of these requests may take together. A request counts with its `Content-Length`, or `MAX_BODY_BYTES` if it has none; a list being read counts with 1 MB.',
   }),
   LOG_LEVEL: Type.Enum(LOG_LEVELS, { default: 'info', description: `One of ${LOG_LEVELS.join(', ')}.` }),
   LOG_FORMAT: Type.Enum(['auto', 'json', 'text'], {

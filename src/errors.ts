@@ -44,7 +44,7 @@ export const ERRORS = {
   overloaded: {
     status: 503,
     retryable: true,
-    message: 'Too many events are waiting to be written: send again after Retry-After',
+    message: 'Too many requests are being worked on: send again after Retry-After',
   },
   draining: { status: 503, retryable: true, message: 'Service is shutting down: send again' },
 } satisfies Record<string, ErrorDefinition>;
@@ -55,15 +55,18 @@ export type ErrorCode = keyof typeof ERRORS;
 export class FootfallError extends Error {
   readonly code: ErrorCode;
   readonly details: readonly string[] | undefined;
+  /** Seconds after which sending again is worth it. */
+  readonly retryAfterS: number;
 
   constructor(
     code: ErrorCode,
-    options: { message?: string; details?: readonly string[]; cause?: unknown } = {},
+    options: { message?: string; details?: readonly string[]; retryAfterS?: number; cause?: unknown } = {},
   ) {
     super(options.message ?? ERRORS[code].message, { cause: options.cause });
     this.name = 'FootfallError';
     this.code = code;
     this.details = options.details;
+    this.retryAfterS = options.retryAfterS ?? 1;
   }
 
   get status(): number {

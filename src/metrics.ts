@@ -1,4 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { Admission } from './admission.ts';
 
 /** What became of a consumed record. */
 export type Outcome = 'stored' | 'duplicate' | 'dead-lettered';
@@ -8,6 +9,7 @@ export interface Metrics {
   registry: Registry;
   eventsGenerated: Counter;
   eventsRejected: Counter<'code'>;
+  overloadRejections: Counter;
   eventsProcessed: Counter<'outcome'>;
   deadLetters: Counter<'reason'>;
   dataGaps: Counter<'partition'>;
@@ -18,10 +20,27 @@ export interface Metrics {
 
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 
-export function createMetrics(): Metrics {
+/** @param admission read at each scrape */
+export function createMetrics(admission: Pick<Admission, 'requests' | 'bytes'>): Metrics {
   const registry = new Registry();
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
+  new Gauge({
+    name: 'requests_in_flight',
+    help: 'Requests for events being worked on.',
+    registers,
+    collect() {
+      this.set(admission.requests);
+    },
+  });
+  new Gauge({
+    name: 'requests_in_flight_bytes',
+    help: 'Bytes these requests may take.',
+    registers,
+    collect() {
+      this.set(admission.bytes);
+    },
+  });
   return {
     registry,
     eventsGenerated: new Counter({
@@ -33,6 +52,11 @@ export function createMetrics(): Metrics {
       name: 'events_rejected_total',
       help: 'POSTs not answered with 201, by error code.',
       labelNames: ['code'],
+      registers,
+    }),
+    overloadRejections: new Counter({
+      name: 'overload_rejections_total',
+      help: 'Requests turned away with 503 because too many were being worked on.',
       registers,
     }),
     eventsProcessed: new Counter({

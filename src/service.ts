@@ -1,5 +1,6 @@
 import { randomUUIDv7 } from 'node:crypto';
 import type { FastifyInstance } from 'fastify';
+import { Admission } from './admission.ts';
 import { createApi } from './api/server.ts';
 import type { Config } from './config.ts';
 import { Consumer } from './consumer.ts';
@@ -51,7 +52,9 @@ async function run(
   store: EventStore,
   files: OpenFiles,
 ): Promise<Service> {
-  const metrics = createMetrics();
+  const { MAX_IN_FLIGHT_REQUESTS: maxRequests, MAX_IN_FLIGHT_BYTES: maxBytes } = config;
+  const admission = new Admission({ maxRequests, maxBytes });
+  const metrics = createMetrics(admission);
   const { KAFKA_TOPIC: topic, KAFKA_CONSUMER_GROUP: group, LOG_EVERY_NTH_EVENT: logEvery } = config;
   const producer = new Producer({ log, topic, logger, metrics, now, newId, logEvery });
   const processor = new Processor({ log, store, group, logger, metrics, logEvery });
@@ -62,6 +65,7 @@ async function run(
   const isDraining = () => draining;
   const api = createApi({
     producer,
+    admission,
     deadLetters: new DeadLetters(log, store, group),
     store,
     health,
@@ -127,15 +131,11 @@ function warnAboutSettings({ HOST, brokers, store }: Config, logger: Logger): vo
 }
 
 async function openLog(config: Config, logger: Logger, files: OpenFiles): Promise<EventLog> {
-  const {
-    KAFKA_TOPIC: topic,
-    KAFKA_PRODUCER_TIMEOUT_MS: timeoutMs,
-    MAX_WAITING_BYTES: maxWaitingBytes,
-  } = config;
+  const { KAFKA_TOPIC: topic, KAFKA_PRODUCER_TIMEOUT_MS: timeoutMs } = config;
   if (config.brokers.length === 0) {
     const { EmbeddedLog } = await import('./log/embedded-log.ts');
     // One process reads it, so one partition: all events in the order they came.
-    return new EmbeddedLog(await files.open(config.dataFile), { partitions: 1, maxWaitingBytes, timeoutMs });
+    return new EmbeddedLog(await files.open(config.dataFile), { partitions: 1, timeoutMs });
   }
   const { KafkaLog } = await import('./log/kafka-log.ts');
   const options = {
@@ -149,7 +149,6 @@ async function openLog(config: Config, logger: Logger, files: OpenFiles): Promis
     producerRetries: config.KAFKA_PRODUCER_RETRIES,
     producerTimeoutMs: timeoutMs,
     sessionTimeoutMs: config.KAFKA_CONSUMER_SESSION_TIMEOUT_MS,
-    maxWaitingBytes,
   };
   return new KafkaLog(options, logger);
 }

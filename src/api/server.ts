@@ -4,6 +4,7 @@ import Fastify, {
   type FastifyReply,
   type FastifyRequest,
 } from 'fastify';
+import type { Admission } from '../admission.ts';
 import type { DeadLetters } from '../dead-letters.ts';
 import { type ErrorCode, FootfallError } from '../errors.ts';
 import type { Health } from '../health.ts';
@@ -17,6 +18,7 @@ import { operationsRoutes } from './operations-routes.ts';
 
 export interface ApiOptions {
   producer: Producer;
+  admission: Admission;
   deadLetters: DeadLetters;
   store: EventStore;
   health: Health;
@@ -29,10 +31,15 @@ export interface ApiOptions {
   isDraining(): boolean;
 }
 
-/** Seconds a client should wait before it sends a retryable request again. */
-const RETRY_AFTER_S = 1;
 const HEADERS_TIMEOUT_MS = 10_000;
 const REQUEST_TIMEOUT_MS = 30_000;
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** The most bytes a request of this route holds in memory; such requests are subject to admission. */
+    holdsBytes?: number;
+  }
+}
 
 /** The HTTP surface. Not listening yet. */
 export function createApi(options: ApiOptions): FastifyInstance {
@@ -54,9 +61,17 @@ export function createApi(options: ApiOptions): FastifyInstance {
     reply.header('Connection', 'close');
     throw new FootfallError('draining');
   });
+  api.addHook('onRequest', async ({ headers, routeOptions }, reply) => {
+    const most = routeOptions.config.holdsBytes;
+    if (most === undefined) return;
+    const leave = options.admission.enter(Math.min(Number(headers['content-length'] ?? most), most));
+    // However it ends: answered, aborted by the client, or cut.
+    reply.raw.once('close', leave);
+  });
   api.setErrorHandler((error: FastifyError | FootfallError, _request, reply) => {
     const known = toFootfallError(error);
     if (known.code === 'internal_error') options.logger.error({ err: error }, '[API] Request failed');
+    if (known.code === 'overloaded') options.metrics.overloadRejections.inc();
     return sendError(reply, known);
   });
   api.setNotFoundHandler((request, reply) => answerUnrouted(request, reply, paths));
@@ -125,7 +140,7 @@ function sendError(reply: FastifyReply, error: FootfallError): FastifyReply {
     .code(error.status)
     .header('Error-Code', error.code)
     .header('Error-Retryable', String(error.retryable));
-  if (error.status >= 500) reply.header('Retry-After', String(RETRY_AFTER_S));
+  if (error.status >= 500) reply.header('Retry-After', String(error.retryAfterS));
   const problem = error.details ? { errors: error.details } : { error: error.message };
   return reply.type('application/json; charset=utf-8').send(JSON.stringify({ success: false, ...problem }));
 }

@@ -13,8 +13,6 @@ export type SendGroup = (records: readonly SizedRecord[]) => Promise<(Receipt | 
 export interface LaneLimits {
   /** Most bytes in one group; a single larger record is sent alone. */
   maxGroupBytes: number;
-  /** Most bytes waiting; beyond, `add` is refused. */
-  maxWaitingBytes: number;
   /** Milliseconds after which a call is answered, whatever has become of it. */
   timeoutMs: number;
 }
@@ -36,7 +34,6 @@ export class AppendLane {
   readonly #send: SendGroup;
   readonly #limits: LaneLimits;
   #waiting: Call[] = [];
-  #waitingBytes = 0;
   #inFlight: readonly Call[] = [];
   #running: Promise<void> | undefined;
   #expiry: NodeJS.Timeout | undefined;
@@ -49,13 +46,13 @@ export class AppendLane {
   /**
    * Records of one call stay in order; more of them than one write may hold go in several.
    *
-   * @throws FootfallError `overloaded` or `publish_failed`, as `EventLog.append`
+   * @throws FootfallError `publish_failed`, as `EventLog.append`
    */
   async add(records: readonly SizedRecord[]): Promise<Receipt[]> {
-    const bytes = sumBytes(records);
-    if (this.#waitingBytes + bytes > this.#limits.maxWaitingBytes) throw new FootfallError('overloaded');
     const parts =
-      bytes <= this.#limits.maxGroupBytes ? [records] : split(records, this.#limits.maxGroupBytes);
+      sumBytes(records) <= this.#limits.maxGroupBytes
+        ? [records]
+        : split(records, this.#limits.maxGroupBytes);
     const receipts = await Promise.all(parts.map((part) => this.#enqueue(part)));
     return receipts.flat();
   }
@@ -69,7 +66,6 @@ export class AppendLane {
     const bytes = sumBytes(records);
     return new Promise((resolve, reject) => {
       this.#waiting.push({ records, bytes, deadline: Date.now() + this.#limits.timeoutMs, resolve, reject });
-      this.#waitingBytes += bytes;
       this.#running ??= this.#run();
       this.#expiry ??= setTimeout(() => this.#expire(), this.#limits.timeoutMs).unref();
     });
@@ -104,7 +100,6 @@ export class AppendLane {
       bytes += call.bytes;
       count++;
     }
-    this.#waitingBytes -= bytes;
     return this.#waiting.splice(0, count);
   }
 
@@ -120,7 +115,6 @@ export class AppendLane {
     const expired = this.#waiting.filter(late);
     this.#waiting = this.#waiting.filter((call) => !late(call));
     for (const call of expired) {
-      this.#waitingBytes -= call.bytes;
       call.reject(new FootfallError('publish_failed', { cause: new Error('not written in time') }));
     }
     const next = this.#inFlight.find((call) => !late(call)) ?? this.#waiting[0];

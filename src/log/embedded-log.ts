@@ -40,7 +40,6 @@ const MAX_GROUP_BYTES = 8_000_000;
 export interface EmbeddedLogOptions {
   /** Partitions of a topic that is not there yet. */
   partitions: number;
-  maxWaitingBytes: number;
   timeoutMs: number;
 }
 

@@ -9,7 +9,7 @@ export interface EventLog {
    * same time share one write. Records of one call with one key keep their order.
    *
    * @throws FootfallError `publish_failed`: not known to be durable, some may be; appending them again is safe
-   *   for events because the store keeps the first of each eventId. `overloaded`: none was written.
+   *   for events because the store keeps the first of each eventId.
    */
   append(records: readonly NewRecord[]): Promise<Receipt[]>;
 

@@ -31,7 +31,6 @@ export interface KafkaLogOptions extends KafkaClientOptions {
   partitions: number;
   /** -1: the broker's default. */
   replication: number;
-  maxWaitingBytes: number;
 }
 
 export interface TopicDefinition {
@@ -170,10 +169,9 @@ export class KafkaLog implements EventLog {
   #lane(leader: number): AppendLane {
     const known = this.#lanes.get(leader);
     if (known !== undefined) return known;
-    const { maxWaitingBytes, producerTimeoutMs: timeoutMs } = this.#options;
+    const { producerTimeoutMs: timeoutMs } = this.#options;
     const lane = new AppendLane((records) => this.#send(records), {
       maxGroupBytes: MAX_GROUP_BYTES,
-      maxWaitingBytes,
       timeoutMs,
     });
     this.#lanes.set(leader, lane);

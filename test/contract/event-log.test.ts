@@ -10,7 +10,7 @@ import { silentLogger } from '../support/logger.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 import { eventLogContract, type LogHarness } from './event-log.contract.ts';
 
-const EMBEDDED = { partitions: 3, maxWaitingBytes: 64_000_000, timeoutMs: 10_000 };
+const EMBEDDED = { partitions: 3, timeoutMs: 10_000 };
 
 describe('embedded log', () => {
   async function open(): Promise<LogHarness> {
@@ -72,7 +72,6 @@ for (const version of ['kafka4', 'kafka3'] as const) {
     producerRetries: 3,
     producerTimeoutMs: 10_000,
     sessionTimeoutMs: 10_000,
-    maxWaitingBytes: 64_000_000,
   });
 
   describe.skipIf(brokers === undefined)(
@@ -272,7 +271,6 @@ describe('Kafka log without a broker', () => {
         producerRetries: 1,
         producerTimeoutMs: 5000,
         sessionTimeoutMs: 10_000,
-        maxWaitingBytes: 1_000_000,
       },
       silentLogger,
     );

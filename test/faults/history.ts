@@ -66,7 +66,7 @@ async function readTopic(cluster: Cluster): Promise<TopicRecord[]> {
   const log = new KafkaLog(
     {
       ...{ brokers: [`127.0.0.1:${cluster.kafkaProxy.port}`], clientId: 'checker', instanceId: undefined },
-      ...{ topics: [{ name: TOPIC }], partitions: 3, replication: 1, maxWaitingBytes: 1e6 },
+      ...{ topics: [{ name: TOPIC }], partitions: 3, replication: 1 },
       ...{ producerRetries: 3, producerTimeoutMs: 10_000, sessionTimeoutMs: 10_000 },
     },
     silentLogger,

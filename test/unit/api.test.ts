@@ -1,7 +1,12 @@
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { connect } from 'node:net';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { EmbeddedLog } from '../../src/log/embedded-log.ts';
+import { openSqliteFile } from '../../src/sqlite-file.ts';
 import { post, processed, serviceHere } from '../support/service.ts';
+import { tempFolder } from '../support/temp-folder.ts';
 
 const JSON_TYPE = 'application/json; charset=utf-8';
 const EVENT = {
@@ -136,11 +141,20 @@ describe('GET /events/processed', () => {
   });
 
   it('returns more than one page as one array', async () => {
-    const { url } = await serviceHere();
-    const users = Array.from({ length: 2300 }, (_, number) => `user-${number}`);
-    await Promise.all(users.map((userId) => post(url, { userId, eventType: 'LOGIN' })));
-    await expect.poll(async () => (await processed(url)).length, { timeout: 10_000 }).toBe(users.length);
-    expect((await processed(url)).map(({ userId }) => userId).sort()).toEqual(users.sort());
+    const folder = await tempFolder();
+    const file = openSqliteFile(join(folder, 'footfall.db'));
+    const log = new EmbeddedLog(file, { partitions: 1, timeoutMs: 5000 });
+    const ids = Array.from({ length: 2300 }, () => randomUUID());
+    const values = ids.map((eventId) =>
+      JSON.stringify({ eventId, userId: 'u', eventType: 'LOGIN', timestamp: '2024-02-14T10:30:00Z' }),
+    );
+    await log.append(
+      values.map((value) => ({ topic: 'user-activity-events', key: 'u', value, headers: [] })),
+    );
+    await log.close();
+    file.close();
+    const { url } = await serviceHere({ DATA_DIR: folder });
+    await expect.poll(async () => (await processed(url)).map(({ eventId }) => eventId)).toEqual(ids);
   });
 });
 
@@ -174,6 +188,48 @@ describe('operations', () => {
     expect(metrics).toContain('events_rejected_total{code="invalid_event"} 1');
     expect(metrics).toContain('events_processed_total{outcome="stored"} 1');
     expect(metrics).toContain('consumer_lag_records{partition="0"} 0');
+  });
+});
+
+describe('when too much is asked at once', () => {
+  it('turns requests away with the time to wait, before it reads them, and goes on when there is room', async () => {
+    const { url } = await serviceHere({ MAX_IN_FLIGHT_REQUESTS: '2' });
+    const port = Number(new URL(url).port);
+    const head =
+      'POST /events/generate HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 50\r\n\r\n';
+    const holding = [1, 2].map(() => connect(port, '127.0.0.1'));
+    for (const socket of holding) socket.write(`${head}{`);
+    const metrics = async () => (await fetch(`${url}/metrics`)).text();
+    await expect.poll(metrics).toContain('requests_in_flight 2');
+    expect(await metrics()).toContain('requests_in_flight_bytes 100');
+
+    const refused = await post(url, EVENT);
+    expect([
+      refused.status,
+      refused.headers.get('error-code'),
+      refused.headers.get('error-retryable'),
+    ]).toEqual([503, 'overloaded', 'true']);
+    expect(Number(refused.headers.get('retry-after'))).toBeGreaterThanOrEqual(1);
+    expect((await fetch(`${url}/events/processed`)).status).toBe(503);
+    expect((await fetch(`${url}/health`)).status).toBe(200);
+    expect(await metrics()).toContain('overload_rejections_total 2');
+
+    for (const socket of holding) socket.destroy();
+    await expect.poll(metrics).toContain('requests_in_flight 0');
+    expect((await post(url, EVENT)).status).toBe(201);
+  });
+
+  it('bounds the bytes, too, and counts a body of unknown length as the largest', async () => {
+    const { url } = await serviceHere({ MAX_IN_FLIGHT_BYTES: '1000000', MAX_BODY_BYTES: '600000' });
+    const socket = connect(Number(new URL(url).port), '127.0.0.1');
+    socket.write(
+      'POST /events/generate HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\n',
+    );
+    const metrics = async () => (await fetch(`${url}/metrics`)).text();
+    await expect.poll(metrics).toContain('requests_in_flight_bytes 600000');
+    expect((await fetch(`${url}/events/processed`)).status).toBe(503);
+    expect((await post(url, EVENT)).status).toBe(201);
+    socket.destroy();
   });
 });
 

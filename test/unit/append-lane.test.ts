@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { AppendLane, type LaneLimits, type SendGroup, type SizedRecord } from '../../src/log/append-lane.ts';
 import type { Receipt } from '../../src/log/event-log.ts';
 
-const LIMITS: LaneLimits = { maxGroupBytes: 100, maxWaitingBytes: 1000, timeoutMs: 5000 };
+const LIMITS: LaneLimits = { maxGroupBytes: 100, timeoutMs: 5000 };
 
 function record(value: string, bytes = 1): SizedRecord {
   return { topic: 't', key: null, value, headers: [], partition: 0, bytes };
@@ -72,17 +72,6 @@ describe('AppendLane', () => {
       send.answer();
     }
     expect((await call).map(({ offset }) => offset)).toEqual([0, 1, 2, 3]);
-  });
-
-  it('refuses more than may wait, and takes records again once there is room', async () => {
-    const { lane, nextSend } = laneByHand({ maxWaitingBytes: 100 });
-    const first = lane.add([record('a', 100)]);
-    await expect(lane.add([record('b', 1)])).rejects.toMatchObject({ code: 'overloaded', retryable: true });
-    (await nextSend()).answer();
-    await first;
-    const again = lane.add([record('c', 100)]);
-    (await nextSend()).answer();
-    await again;
   });
 
   it('fails only the calls whose records failed', async () => {

@@ -24,13 +24,12 @@ async function setUp(options: { partitions?: number } = {}) {
   const file = openSqliteFile(join(await tempFolder(), 'footfall.db'));
   const log = new EmbeddedLog(file, {
     partitions: options.partitions ?? 1,
-    maxWaitingBytes: 1e9,
     timeoutMs: 5000,
   });
   const store = new MemoryStore();
   const lines: { level: number; msg: string }[] = [];
   const logger = pino({ level: 'debug' }, { write: (line: string) => void lines.push(JSON.parse(line)) });
-  const metrics = createMetrics();
+  const metrics = createMetrics({ requests: 0, bytes: 0 });
   const consumers: Consumer[] = [];
   onTestFinished(async () => {
     await Promise.all(consumers.map((consumer) => consumer.stop()));

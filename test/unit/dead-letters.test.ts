@@ -31,7 +31,7 @@ function eventJson(eventId: string): string {
 async function serviceOn(values: (string | Buffer | null)[]): Promise<string> {
   const folder = await tempFolder();
   const file = openSqliteFile(join(folder, 'footfall.db'));
-  const log = new EmbeddedLog(file, { partitions: 1, maxWaitingBytes: 1e9, timeoutMs: 5000 });
+  const log = new EmbeddedLog(file, { partitions: 1, timeoutMs: 5000 });
   await log.append(values.map((value) => ({ topic: TOPIC, key: 'key', value, headers: [['h', 'x']] })));
   await log.close();
   file.close();
@@ -193,7 +193,7 @@ describe('POST /dead-letters/redrive', () => {
   it('stores what has become an event once, also when a crash made it be sent back twice', async () => {
     const file = openSqliteFile(join(await tempFolder(), 'footfall.db'));
     onTestFinished(() => file.close());
-    const log = new EmbeddedLog(file, { partitions: 1, maxWaitingBytes: 1e9, timeoutMs: 5000 });
+    const log = new EmbeddedLog(file, { partitions: 1, timeoutMs: 5000 });
     const store = new MemoryStore();
     const id = randomUUID();
     // Set aside by an earlier version, to which this event was none.
@@ -223,7 +223,7 @@ describe('POST /dead-letters/redrive', () => {
     expect(await letters.redrive({})).toEqual({ redriven: 0, skipped: 0, missing: [] });
     expect(markRedriven).toHaveBeenCalledTimes(2);
 
-    const [metrics, logger] = [createMetrics(), silentLogger];
+    const [metrics, logger] = [createMetrics({ requests: 0, bytes: 0 }), silentLogger];
     const processor = new Processor({ log, store, group: 'group', logger, metrics, logEvery: 0 });
     const consumer = new Consumer({ log, store, processor, topic: TOPIC, group: 'group', logger, metrics });
     onTestFinished(() => consumer.stop());
