@@ -5,6 +5,7 @@ import type { Logger } from './logger.ts';
 import type { Metrics } from './metrics.ts';
 import type { Processor } from './processor.ts';
 import { type Claim, type EventStore, Fenced } from './store/event-store.ts';
+import { Watchdog, type WatchdogOptions } from './watchdog.ts';
 
 const MAX_BACKOFF_MS = 5000;
 
@@ -16,6 +17,8 @@ export interface ConsumerOptions {
   group: string;
   logger: Logger;
   metrics: Metrics;
+  /** How often progress is looked at, and how long there may be none although there are records. */
+  watchdog: Pick<WatchdogOptions, 'checkEveryMs' | 'stalledAfterMs'>;
 }
 
 /** Where this consumer stands in a partition it was given. */
@@ -35,12 +38,27 @@ export class Consumer {
   readonly #options: ConsumerOptions;
   readonly #stopping = new AbortController();
   readonly #positions = new Map<number, Position>();
+  readonly #watchdog: Watchdog;
+  #reading = new AbortController();
+  #working = false;
   #state: ConsumerState = 'starting';
   #failures = 0;
   #running: Promise<void> | undefined;
 
   constructor(options: ConsumerOptions) {
     this.#options = options;
+    const { log, topic, logger, metrics } = options;
+    this.#watchdog = new Watchdog({
+      ...{ log, topic, logger, metrics },
+      ...options.watchdog,
+      waitingAt: () => (this.#working ? undefined : this.#nextOffsets()),
+      restart: () => this.#reading.abort(),
+    });
+  }
+
+  /** Partitions that have records and do not move; what is stalled is being begun anew. */
+  get stalled(): readonly number[] {
+    return this.#watchdog.stalled;
   }
 
   get state(): ConsumerState {
@@ -49,10 +67,12 @@ export class Consumer {
 
   start(): void {
     this.#running ??= this.#run();
+    this.#watchdog.start();
   }
 
   /** Finishes the batch at hand, leaves the group and resolves. */
   async stop(): Promise<void> {
+    this.#watchdog.stop();
     this.#stopping.abort();
     await this.#running;
     this.#state = 'stopped';
@@ -60,11 +80,16 @@ export class Consumer {
 
   async #run(): Promise<void> {
     const { log, topic, group } = this.#options;
-    const { signal } = this.#stopping;
-    while (!signal.aborted) {
+    while (!this.#stopping.signal.aborted) {
+      this.#reading = new AbortController();
+      const signal = AbortSignal.any([this.#stopping.signal, this.#reading.signal]);
       try {
         const batches = log.subscribe({ topic, group, signal, startAt: (assigned) => this.#claim(assigned) });
-        for await (const batch of batches) await this.#process(batch);
+        for await (const batch of batches) {
+          this.#working = true;
+          await this.#process(batch);
+          this.#working = false;
+        }
       } catch (error) {
         await this.#backOff(error as Error, 'the log cannot be read');
       }
@@ -90,6 +115,10 @@ export class Consumer {
       }
     }
     this.#recovered();
+    return this.#nextOffsets();
+  }
+
+  #nextOffsets(): Map<number, number> {
     return new Map([...this.#positions].map(([partition, { next }]) => [partition, next]));
   }
 

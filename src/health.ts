@@ -51,6 +51,9 @@ export class Health {
       reach(this.#store.ping(CHECK_TIMEOUT_MS)),
     ]);
     const state = this.#consumer?.state ?? 'consuming';
+    const stalled = this.#consumer?.stalled ?? [];
+    if (stalled.length > 0)
+      return { log, store, consumer: { ok: false, reason: `no progress in partition ${stalled}` } };
     const consumer = state === 'consuming' ? { ok: true } : { ok: false, reason: `the consumer is ${state}` };
     return { log, store, consumer };
   }

@@ -14,6 +14,7 @@ export interface Metrics {
   deadLetters: Counter<'reason'>;
   dataGaps: Counter<'partition'>;
   lag: Gauge<'partition'>;
+  watchdogRestarts: Counter;
   appendSeconds: Histogram;
   processSeconds: Histogram;
 }
@@ -79,8 +80,13 @@ export function createMetrics(admission: Pick<Admission, 'requests' | 'bytes'>):
     }),
     lag: new Gauge({
       name: 'consumer_lag_records',
-      help: 'Records of the partition not processed yet, as of the last batch.',
+      help: 'Records of the partition not processed yet.',
       labelNames: ['partition'],
+      registers,
+    }),
+    watchdogRestarts: new Counter({
+      name: 'watchdog_restarts_total',
+      help: 'How often a reading that had gone silent was begun anew.',
       registers,
     }),
     appendSeconds: new Histogram({

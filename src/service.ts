@@ -1,7 +1,7 @@
 import { randomUUIDv7 } from 'node:crypto';
 import type { FastifyInstance } from 'fastify';
 import { Admission } from './admission.ts';
-import { createApi } from './api/server.ts';
+import { closeApi, createApi } from './api/server.ts';
 import type { Config } from './config.ts';
 import { Consumer } from './consumer.ts';
 import { DeadLetters, deadLetterTopic } from './dead-letters.ts';
@@ -13,6 +13,9 @@ import { Processor } from './processor.ts';
 import { Producer } from './producer.ts';
 import type { SqliteFile } from './sqlite-file.ts';
 import type { EventStore } from './store/event-store.ts';
+
+/** A silent reading is begun anew in time for consumption to be back within ten seconds of what silenced it. */
+const WATCHDOG = { checkEveryMs: 2000, stalledAfterMs: 6000 };
 
 /** What the service takes from outside besides its settings. */
 export interface Surroundings {
@@ -58,7 +61,7 @@ async function run(
   const { KAFKA_TOPIC: topic, KAFKA_CONSUMER_GROUP: group, LOG_EVERY_NTH_EVENT: logEvery } = config;
   const producer = new Producer({ log, topic, logger, metrics, now, newId, logEvery });
   const processor = new Processor({ log, store, group, logger, metrics, logEvery });
-  const consumer = new Consumer({ log, store, processor, topic, group, logger, metrics });
+  const consumer = new Consumer({ log, store, processor, topic, group, logger, metrics, watchdog: WATCHDOG });
   const consumes = config.ROLE !== 'api';
   const health = new Health(log, store, consumes ? consumer : undefined);
   let draining = false;
@@ -87,9 +90,12 @@ async function run(
   let stopping: Promise<void> | undefined;
   const stop = async () => {
     draining = true;
-    await api.close();
+    await closeApi(api, admission);
+    logger.debug('stopping: requests are answered');
     await consumer.stop();
+    logger.debug('stopping: the batch at hand is stored, the group is left');
     await log.close();
+    logger.debug('stopping: the log is closed');
     await store.close();
     files.close();
     logger.info('Footfall has stopped');

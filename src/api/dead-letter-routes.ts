@@ -6,6 +6,8 @@ import type { LogRecord } from '../log/event-log.ts';
 import type { DeadLetter } from '../store/event-store.ts';
 import type { ApiOptions } from './server.ts';
 
+/** What a page of dead letters, or of their records, takes: roughly. */
+const PAGE_BYTES = 1_000_000;
 const DEFAULT_LIMIT = 50;
 const MAX_LIMIT = 500;
 const ID = /^[1-9]\d{0,14}$/;
@@ -14,14 +16,15 @@ type Query = Record<'limit' | 'cursor' | 'reason' | 'waiting', string | undefine
 
 /** What was set aside: list, look, send back. */
 export async function deadLetterRoutes(api: FastifyInstance, { deadLetters }: ApiOptions): Promise<void> {
-  api.get<{ Querystring: Query }>('/dead-letters', async (request) => {
+  const config = { holdsBytes: PAGE_BYTES };
+  api.get<{ Querystring: Query }>('/dead-letters', { config }, async (request) => {
     const query = parseQuery(request.query);
     const page = await deadLetters.list(query);
     const next = page.length < query.limit ? null : String(page.at(-1)!.id);
     return { deadLetters: page.map(describe), next };
   });
 
-  api.get<{ Params: { id: string } }>('/dead-letters/:id', async (request) => {
+  api.get<{ Params: { id: string } }>('/dead-letters/:id', { config }, async (request) => {
     const found = ID.test(request.params.id) ? await deadLetters.get(Number(request.params.id)) : undefined;
     if (found === undefined) throw new FootfallError('dead_letter_not_found');
     return {
@@ -30,7 +33,7 @@ export async function deadLetterRoutes(api: FastifyInstance, { deadLetters }: Ap
     };
   });
 
-  api.post<{ Body: Buffer | undefined }>('/dead-letters/redrive', async (request) => {
+  api.post<{ Body: Buffer | undefined }>('/dead-letters/redrive', { config }, async (request) => {
     return { success: true, ...(await deadLetters.redrive(parseRedrive(request.body))) };
   });
 }

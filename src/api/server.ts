@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import Fastify, {
   type FastifyError,
   type FastifyInstance,
@@ -31,6 +32,9 @@ export interface ApiOptions {
   isDraining(): boolean;
 }
 
+const CLOSE_POLL_MS = 50;
+/** How long a stop waits for the first request of a connection. */
+const UNUSED_CONNECTION_MS = 1000;
 const HEADERS_TIMEOUT_MS = 10_000;
 const REQUEST_TIMEOUT_MS = 30_000;
 
@@ -88,6 +92,25 @@ export function createApi(options: ApiOptions): FastifyInstance {
   }
   api.register(operationsRoutes, options);
   return api;
+}
+
+/**
+ * Stops listening, answers the requests at hand, and closes the connections.
+ *
+ * Node closes idle connections once, at the beginning. One that is busy then is idle a moment later and would
+ * stay open, and so would one that was opened and has not sent anything yet.
+ */
+export async function closeApi(api: FastifyInstance, admission: Admission): Promise<void> {
+  const cutUnusedAt = Date.now() + UNUSED_CONNECTION_MS;
+  let closed = false;
+  const closing = api.close().then(() => {
+    closed = true;
+  });
+  while (!closed) {
+    await Promise.race([closing, sleep(CLOSE_POLL_MS)]);
+    api.server.closeIdleConnections();
+    if (Date.now() > cutUnusedAt && admission.requests === 0) api.server.closeAllConnections();
+  }
 }
 
 /** A path as requests have it, and the methods of its routes. */

@@ -124,6 +124,10 @@ export class EmbeddedLog implements EventLog {
     }
   }
 
+  async ends(name: string): Promise<Map<number, number>> {
+    return new Map(this.#topic(name).ends.map((end, partition) => [partition, end]));
+  }
+
   async read(name: string, positions: readonly RecordPosition[]): Promise<(LogRecord | undefined)[]> {
     const topic = this.#topic(name);
     return positions.map(({ partition, offset }) => {

@@ -20,6 +20,9 @@ export interface EventLog {
    */
   subscribe(options: SubscribeOptions): AsyncIterable<LogBatch>;
 
+  /** The offset the next record of each partition will get; records of open transactions do not count. */
+  ends(topic: string): Promise<Map<number, number>>;
+
   /**
    * Reads single records by where they are.
    *

@@ -100,9 +100,11 @@ export class KafkaLog implements EventLog {
   }
 
   async read(topic: string, positions: readonly RecordPosition[]): Promise<(LogRecord | undefined)[]> {
-    await this.#ensureTopics();
-    this.#reader ??= new KafkaReader(createConsumer(this.#options, 'footfall-reader'));
-    return this.#reader.read(topic, positions);
+    return (await this.#openReader()).read(topic, positions);
+  }
+
+  async ends(topic: string): Promise<Map<number, number>> {
+    return (await this.#openReader()).ends(topic);
   }
 
   async ping(timeoutMs: number): Promise<void> {
@@ -112,6 +114,12 @@ export class KafkaLog implements EventLog {
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
+  }
+
+  async #openReader(): Promise<KafkaReader> {
+    await this.#ensureTopics();
+    this.#reader ??= new KafkaReader(createConsumer(this.#options, 'footfall-reader'));
+    return this.#reader;
   }
 
   async #close(): Promise<void> {

@@ -15,6 +15,13 @@ export class KafkaReader {
     this.#consumer = consumer;
   }
 
+  /** As `EventLog.ends`. */
+  async ends(topic: string): Promise<Map<number, number>> {
+    const request = this.#consumer.listOffsets({ topics: [topic], timestamp: ListOffsetTimestamps.LATEST });
+    const offsets = await withDeadline(request, FETCH_DEADLINE_MS, 'list offsets');
+    return new Map(offsets.get(topic)!.map((end, partition) => [partition, Number(end)]));
+  }
+
   /** As `EventLog.read`. */
   async read(topic: string, positions: readonly RecordPosition[]): Promise<(LogRecord | undefined)[]> {
     if (!this.#consumer.topics.has(topic)) this.#consumer.topics.track(topic);

@@ -62,8 +62,21 @@ export async function readHistory(cluster: Cluster, acked: readonly Acked[]): Pr
   };
 }
 
-async function readTopic(cluster: Cluster): Promise<TopicRecord[]> {
-  const log = new KafkaLog(
+/** Whether records of the topic are not processed yet. */
+export async function isBehind(cluster: Cluster): Promise<boolean> {
+  const log = openLog(cluster);
+  const ends = await log.ends(TOPIC);
+  await log.close();
+  const positions = await cluster.query<{ partition: number; next_offset: string | null }>(
+    'select partition, next_offset from positions where consumer_group = $1',
+    [GROUP],
+  );
+  const processed = new Map(positions.map(({ partition, next_offset }) => [partition, Number(next_offset)]));
+  return [...ends].some(([partition, end]) => (processed.get(partition) ?? 0) < end);
+}
+
+function openLog(cluster: Cluster): KafkaLog {
+  return new KafkaLog(
     {
       ...{ brokers: [`127.0.0.1:${cluster.kafkaProxy.port}`], clientId: 'checker', instanceId: undefined },
       ...{ topics: [{ name: TOPIC }], partitions: 3, replication: 1 },
@@ -71,6 +84,10 @@ async function readTopic(cluster: Cluster): Promise<TopicRecord[]> {
     },
     silentLogger,
   );
+}
+
+async function readTopic(cluster: Cluster): Promise<TopicRecord[]> {
+  const log = openLog(cluster);
   const records: TopicRecord[] = [];
   const behind = new Map<number, number>();
   const done = new AbortController();

@@ -39,11 +39,9 @@ export class Load {
   }
 
   /** Sends one event. @returns its receipt, or undefined if it was not acknowledged */
-  async send(userId: string, number: number): Promise<Acked | undefined> {
-    const urls = this.#urls();
-    if (urls.length === 0) return undefined;
+  async send(url: string, userId: string, number: number): Promise<Acked | undefined> {
     try {
-      const response = await fetch(`${urls[number % urls.length]}/events/generate`, {
+      const response = await fetch(`${url}/events/generate`, {
         method: 'POST',
         headers: { 'Content-Type': 'application/json' },
         body: JSON.stringify({ userId, eventType: 'PRODUCT_VIEW', payload: { number } }),
@@ -63,7 +61,9 @@ export class Load {
 
   async #user(userId: string): Promise<void> {
     for (let number = 0; !this.#stopping; number++) {
-      const acked = await this.send(userId, number);
+      const urls = this.#urls();
+      const acked =
+        urls.length === 0 ? undefined : await this.send(urls[number % urls.length]!, userId, number);
       if (acked) this.acked.push(acked);
       await sleep(acked ? PAUSE_MS : PAUSE_AFTER_FAILURE_MS);
     }

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { eventKey } from '../../src/event.ts';
 import { Cluster } from './cluster.ts';
 import type { Fault } from './faults.ts';
-import { checkHistory, readHistory } from './history.ts';
+import { checkHistory, isBehind, readHistory } from './history.ts';
 import { type Acked, Load } from './load.ts';
 import { shuffled } from './random.ts';
 
@@ -58,6 +58,11 @@ export async function torture(options: TortureOptions): Promise<TortureResult> {
     else options.say(`evidence kept in ${folder}`);
   }
   return result;
+}
+
+interface Probe {
+  url: string;
+  user: string;
 }
 
 class Torture {
@@ -117,28 +122,35 @@ class Torture {
     this.#violations.push(`I8 "${fault.name}" did not show in /readyz within ${SHOWS_WITHIN_MS} ms`);
   }
 
-  /** I7: a new event of each partition is acknowledged and stored. */
+  /** I7: every instance takes a new event of each partition again, and they are stored. */
   async #recovered(after: string): Promise<void> {
     const startedAt = Date.now();
-    const missing = new Set(PROBE_USERS);
-    const sent = new Map<string, Acked>();
+    const missing = new Set(
+      this.#cluster.urls().flatMap((url) => PROBE_USERS.map((user) => ({ url, user }))),
+    );
+    const sent = new Map<object, Acked>();
     while (missing.size > 0 && Date.now() - startedAt < RECOVERS_WITHIN_MS) {
-      for (const user of missing) {
-        const acked = sent.get(user) ?? (await this.#load.send(user, sent.size));
-        if (acked === undefined) continue;
-        if (!sent.has(user)) this.#probes.push(acked);
-        sent.set(user, acked);
-        if (await this.#isStored(acked)) missing.delete(user);
-      }
+      await Promise.all([...missing].map((probe) => this.#probe(probe, sent, missing)));
       if (missing.size > 0) await sleep(50);
     }
     const seconds = (Date.now() - startedAt) / 1000;
     this.#recoveries.push({ fault: after, seconds });
-    this.#options.say(
-      missing.size === 0 ? `  works again after ${seconds.toFixed(1)} s` : '  DOES NOT RECOVER',
+    if (missing.size === 0) return this.#options.say(`  works again after ${seconds.toFixed(1)} s`);
+    const what = [...missing].map(
+      (probe) => `${sent.has(probe) ? 'storing' : 'taking'} events of ${probe.user} at ${probe.url}`,
     );
-    if (missing.size > 0)
-      this.#violations.push(`I7 not recovered from "${after}" within ${RECOVERS_WITHIN_MS} ms`);
+    this.#options.say(`  DOES NOT RECOVER: ${what.join(', ')}`);
+    this.#violations.push(
+      `I7 not recovered from "${after}" within ${RECOVERS_WITHIN_MS} ms: ${what.join(', ')}`,
+    );
+  }
+
+  async #probe(probe: Probe, sent: Map<object, Acked>, missing: Set<Probe>): Promise<void> {
+    const acked = sent.get(probe) ?? (await this.#load.send(probe.url, probe.user, 0));
+    if (acked === undefined) return;
+    if (!sent.has(probe)) this.#probes.push(acked);
+    sent.set(probe, acked);
+    if (await this.#isStored(acked)) missing.delete(probe);
   }
 
   async #isStored({ eventId }: Acked): Promise<boolean> {
@@ -174,14 +186,6 @@ class Torture {
   /** Waits until the store has followed the log to its end; the checker says if it has not. */
   async #settled(): Promise<void> {
     const giveUpAt = Date.now() + SETTLES_WITHIN_MS;
-    const unsettled = async () => {
-      const metrics = await Promise.all(
-        this.#cluster.urls().map(async (url) => (await fetch(`${url}/metrics`)).text()),
-      );
-      return metrics.some((text) => /consumer_lag_records\{partition="\d+"\} [1-9]/.test(text));
-    };
-    while (Date.now() < giveUpAt && (await unsettled())) await sleep(200);
-    // The gauge is of the last batch; what came after the last answer is there a moment later.
-    await sleep(2000);
+    while (Date.now() < giveUpAt && (await isBehind(this.#cluster))) await sleep(200);
   }
 }

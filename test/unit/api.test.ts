@@ -234,6 +234,24 @@ describe('when too much is asked at once', () => {
 });
 
 describe('while it stops', () => {
+  it('does not wait for a client that keeps its connection open after the answer', async () => {
+    const { url, stop } = await serviceHere();
+    const socket = connect(Number(new URL(url).port), '127.0.0.1');
+    let answer = '';
+    socket.on('data', (chunk) => (answer += chunk));
+    const body = JSON.stringify(EVENT);
+    socket.write(
+      `POST /events/generate HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body.slice(0, 10)}`,
+    );
+    // The service has the first part once it answers a later request.
+    await fetch(`${url}/livez`);
+    const stopped = stop();
+    await new Promise(setImmediate);
+    socket.write(body.slice(10));
+    await Promise.all([stopped, once(socket, 'close')]);
+    expect(answer).toMatch(/^HTTP\/1.1 201 /);
+  });
+
   it('finishes the request at hand, and turns away the next one on the same connection', async () => {
     const { url, stop } = await serviceHere();
     const socket = connect(Number(new URL(url).port), '127.0.0.1');

@@ -42,7 +42,11 @@ async function setUp(options: { partitions?: number } = {}) {
     metrics,
     append: (value: string | null, key = 'u') =>
       log.append([{ topic: TOPIC, key, value, headers: [['h', 'x']] }]),
-    consume(from: EventLog = log, into: EventStore = store): Consumer {
+    consume(
+      from: EventLog = log,
+      into: EventStore = store,
+      watchdog = { checkEveryMs: 60_000, stalledAfterMs: 60_000 },
+    ): Consumer {
       const processor = new Processor({ log: from, store: into, group: GROUP, logger, metrics, logEvery: 1 });
       const consumer = new Consumer({
         log: from,
@@ -52,6 +56,7 @@ async function setUp(options: { partitions?: number } = {}) {
         group: GROUP,
         logger,
         metrics,
+        watchdog,
       });
       consumers.push(consumer);
       consumer.start();
@@ -224,6 +229,55 @@ describe('the consumer', () => {
     consume();
     await expect.poll(stored).toEqual(ids.map((id) => eventJson(id)));
     expect(lines.filter(({ msg }) => msg.includes('Duplicate'))).toEqual([]);
+  });
+
+  it('begins a reading anew that has gone silent, and says so', async () => {
+    const { log, append, consume, stored, count, lines } = await setUp();
+    let silent = true;
+    const goingSilent = new Proxy(log, {
+      get(_target, name) {
+        const real = (Reflect.get(log, name) as (...args: unknown[]) => unknown).bind(log);
+        if (name !== 'subscribe') return real;
+        return async function* (options: Parameters<EventLog['subscribe']>[0]) {
+          for await (const batch of log.subscribe(options)) {
+            yield batch;
+            if (!silent) continue;
+            silent = false;
+            // As a client that has lost its fetch would: nothing comes any more, and nothing fails.
+            await new Promise((resolve) => options.signal.addEventListener('abort', resolve));
+          }
+        };
+      },
+    });
+    const ids = Array.from({ length: 3 }, () => randomUUID());
+    await append(eventJson(ids[0]!));
+    const consumer = consume(goingSilent, undefined, { checkEveryMs: 20, stalledAfterMs: 200 });
+    await expect.poll(stored).toHaveLength(1);
+    await append(eventJson(ids[1]!));
+    await append(eventJson(ids[2]!));
+    await expect.poll(() => consumer.stalled, { interval: 5 }).toEqual([0]);
+    await expect.poll(stored).toEqual(ids.map((id) => eventJson(id)));
+    await expect.poll(() => consumer.stalled).toEqual([]);
+    expect(await count('watchdog_restarts_total')).toMatchObject([{ value: 1 }]);
+    expect(lines.some(({ level, msg }) => level === 50 && msg.includes('Silent although'))).toBe(true);
+  });
+
+  it('does not take a slow store for a silent log', async () => {
+    const { log, store, append, consume, stored, count } = await setUp();
+    await append(eventJson(randomUUID()));
+    const slow = new Proxy(store, {
+      get(_target, name) {
+        const real = (Reflect.get(store, name) as (...args: unknown[]) => unknown).bind(store);
+        if (name !== 'process') return real;
+        return async (...args: unknown[]) => {
+          await new Promise((resolve) => setTimeout(resolve, 300));
+          return real(...args);
+        };
+      },
+    });
+    consume(log, slow, { checkEveryMs: 10, stalledAfterMs: 50 });
+    await expect.poll(stored).toHaveLength(1);
+    expect(await count('watchdog_restarts_total')).toMatchObject([{ value: 0 }]);
   });
 
   it('stops at once while the store is away', async () => {

@@ -225,7 +225,17 @@ describe('POST /dead-letters/redrive', () => {
 
     const [metrics, logger] = [createMetrics({ requests: 0, bytes: 0 }), silentLogger];
     const processor = new Processor({ log, store, group: 'group', logger, metrics, logEvery: 0 });
-    const consumer = new Consumer({ log, store, processor, topic: TOPIC, group: 'group', logger, metrics });
+    const watchdog = { checkEveryMs: 60_000, stalledAfterMs: 60_000 };
+    const consumer = new Consumer({
+      log,
+      store,
+      processor,
+      topic: TOPIC,
+      group: 'group',
+      logger,
+      metrics,
+      watchdog,
+    });
     onTestFinished(() => consumer.stop());
     consumer.start();
     await expect
