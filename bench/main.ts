@@ -30,10 +30,12 @@ interface Target {
   args: string[];
   env: Record<string, string>;
   results: LoadResult[];
+  /** Connections, as a multiple of those asked for. */
+  overload?: number;
 }
 
 /** Runs the target alone, warms it up, measures it, and stops it again. */
-async function measure({ name, args, env }: Target): Promise<LoadResult> {
+async function measure({ name, args, env, overload = 1 }: Target): Promise<LoadResult> {
   const child = spawn(process.execPath, args, {
     env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -47,7 +49,7 @@ async function measure({ name, args, env }: Target): Promise<LoadResult> {
         if (found) resolve(found[0]);
       });
     });
-    const load = { url, connections: Number(options.connections), folder };
+    const load = { url, connections: Number(options.connections) * overload, folder };
     await postEvents({ ...load, seconds: WARM_UP_SECONDS });
     return await postEvents({ ...load, seconds: Number(options.seconds) });
   } finally {
@@ -104,6 +106,13 @@ const targets: Target[] = [
     args: ['src/main.ts'],
     env: { ...service, ROLE: 'api', KAFKA_TOPIC: 'api' },
     results: [],
+  },
+  {
+    name: 'Footfall, ROLE=api, 10 times the connections it admits',
+    args: ['src/main.ts'],
+    env: { ...service, ROLE: 'api', KAFKA_TOPIC: 'overload', MAX_IN_FLIGHT_REQUESTS: options.connections },
+    results: [],
+    overload: 10,
   },
   {
     name: 'Footfall, API + consumer + PostgreSQL',

@@ -1,6 +1,8 @@
 import { describeSettings, type SettingDescription } from '../src/config.ts';
 import { ERRORS } from '../src/errors.ts';
+import { registerLedger } from '../src/ledger.ts';
 import { createMetrics } from '../src/metrics.ts';
+import { MemoryStore } from '../src/store/memory-store.ts';
 
 /** The documents that are printed from the code, by path. A test compares them with the files. */
 export function generatedDocuments(): Record<string, string> {
@@ -81,7 +83,9 @@ lost, a repetition is a second event with an id of its own.
 }
 
 function metricsPage(): string {
-  const metrics = createMetrics({ requests: 0, bytes: 0 }).registry.getMetricsAsArray() as unknown as {
+  const { registry } = createMetrics({ requests: 0, bytes: 0 });
+  registerLedger(registry, new MemoryStore(), 'group', 'topic');
+  const metrics = registry.getMetricsAsArray() as unknown as {
     name: string;
     help: string;
     labelNames?: string[];

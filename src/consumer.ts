@@ -171,7 +171,10 @@ export class Consumer {
   async #processFrom(batch: LogBatch, position: Position): Promise<void> {
     const { epoch, stored, next } = position;
     const records = batch.records.filter(({ offset }) => offset >= next);
-    await this.#options.processor.process({ ...batch, records }, { epoch, fromOffset: stored });
+    await this.#options.processor.process(
+      { ...batch, records },
+      { epoch, fromOffset: stored, firstOffset: next },
+    );
     position.stored = batch.nextOffset;
     position.next = batch.nextOffset;
     this.#reportLag(batch.partition, batch.endOffset - batch.nextOffset);

@@ -21,6 +21,11 @@ interface DecidedEvent extends StoredEvent {
   eventId: string;
 }
 
+/** Where a batch belongs: the claim, the position it continues from, and the first offset it was read from. */
+export interface BatchPlace extends Pick<StoreBatch, 'epoch' | 'fromOffset'> {
+  firstOffset: number;
+}
+
 /** Decides for each record: stored, duplicate, or dead-lettered. */
 export class Processor {
   readonly #options: ProcessorOptions;
@@ -34,10 +39,7 @@ export class Processor {
    * @throws Fenced and the errors of store and log; nothing of the batch is stored then, unless the outcome is
    *   unknown, and processing it again is safe
    */
-  async process(
-    batch: LogBatch,
-    { epoch, fromOffset }: Pick<StoreBatch, 'epoch' | 'fromOffset'>,
-  ): Promise<void> {
+  async process(batch: LogBatch, { epoch, fromOffset, firstOffset }: BatchPlace): Promise<void> {
     const { log, store, group, metrics } = this.#options;
     const stopTimer = metrics.processSeconds.startTimer();
     const { events, rejected } = decide(batch.records);
@@ -48,6 +50,9 @@ export class Processor {
       ...{ group, topic, topicId, partition, epoch, fromOffset, nextOffset },
       events,
       deadLetters,
+      startOffset: firstOffset,
+      withoutRecord: nextOffset - firstOffset - batch.records.length,
+      lost: fromOffset === null ? 0 : firstOffset - fromOffset,
     });
     // If we die here: all is stored, and the next claim continues behind it.
     stopTimer();

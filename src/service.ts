@@ -6,6 +6,7 @@ import type { Config } from './config.ts';
 import { Consumer } from './consumer.ts';
 import { DeadLetters, deadLetterTopic } from './dead-letters.ts';
 import { Health } from './health.ts';
+import { registerLedger } from './ledger.ts';
 import type { EventLog } from './log/event-log.ts';
 import type { Logger } from './logger.ts';
 import { createMetrics } from './metrics.ts';
@@ -37,11 +38,34 @@ export interface Service {
  * @throws when its own means are missing: the port is taken, the data directory is in use or cannot be written
  */
 export async function startService(config: Config, surroundings: Surroundings): Promise<Service> {
+  const adapters = await openAdapters(config, surroundings.logger);
+  try {
+    return await run(config, surroundings, adapters);
+  } catch (error) {
+    await adapters.close();
+    throw error;
+  }
+}
+
+/** The log and the store the settings choose. */
+export interface Adapters {
+  log: EventLog;
+  store: EventStore;
+  close(): Promise<void>;
+}
+
+/** @throws when the data directory is in use or cannot be written */
+export async function openAdapters(config: Config, logger: Logger): Promise<Adapters> {
   const files = new OpenFiles();
   try {
-    const log = await openLog(config, surroundings.logger, files);
-    const store = await openStore(config, surroundings.logger, files);
-    return await run(config, surroundings, log, store, files);
+    const log = await openLog(config, logger, files);
+    const store = await openStore(config, logger, files);
+    const close = async () => {
+      await log.close();
+      await store.close();
+      files.close();
+    };
+    return { log, store, close };
   } catch (error) {
     files.close();
     throw error;
@@ -51,15 +75,14 @@ export async function startService(config: Config, surroundings: Surroundings): 
 async function run(
   config: Config,
   { logger, now, newId }: Surroundings,
-  log: EventLog,
-  store: EventStore,
-  files: OpenFiles,
+  { log, store, close }: Adapters,
 ): Promise<Service> {
   const { MAX_IN_FLIGHT_REQUESTS: maxRequests, MAX_IN_FLIGHT_BYTES: maxBytes } = config;
   const admission = new Admission({ maxRequests, maxBytes });
   const metrics = createMetrics(admission);
   const { KAFKA_TOPIC: topic, KAFKA_CONSUMER_GROUP: group, LOG_EVERY_NTH_EVENT: logEvery } = config;
   const producer = new Producer({ log, topic, logger, metrics, now, newId, logEvery });
+  registerLedger(metrics.registry, store, group, topic);
   const processor = new Processor({ log, store, group, logger, metrics, logEvery });
   const consumer = new Consumer({ log, store, processor, topic, group, logger, metrics, watchdog: WATCHDOG });
   const consumes = config.ROLE !== 'api';
@@ -94,10 +117,7 @@ async function run(
     logger.debug('stopping: requests are answered');
     await consumer.stop();
     logger.debug('stopping: the batch at hand is stored, the group is left');
-    await log.close();
-    logger.debug('stopping: the log is closed');
-    await store.close();
-    files.close();
+    await close();
     logger.info('Footfall has stopped');
   };
   return {

@@ -21,6 +21,9 @@ export interface EventStore {
    */
   process(batch: StoreBatch): Promise<BatchOutcome>;
 
+  /** Stored events by key, as JSON texts; keys that are not there are left out. */
+  get(keys: readonly string[]): Promise<Map<string, string>>;
+
   /** Everything stored when the call was made, oldest first in processing order, as JSON texts, in pages. */
   readAll(): AsyncIterable<string[]>;
 
@@ -108,6 +111,12 @@ export interface StoreBatch extends TopicRef {
   nextOffset: number;
   events: readonly StoredEvent[];
   deadLetters: readonly DeadLetterEntry[];
+  /** Where reading of the partition began; kept with the first batch. */
+  startOffset: number;
+  /** Offsets of the batch that hold no record: transaction markers, and what compaction took. */
+  withoutRecord: number;
+  /** Offsets before the batch that the log had deleted before they were processed. */
+  lost: number;
 }
 
 export interface BatchOutcome {
@@ -115,13 +124,17 @@ export interface BatchOutcome {
   stored: boolean[];
 }
 
+/** Each offset from `startOffset` to `offset` is counted once in what follows them. */
 export interface PartitionPosition {
   topicId: string;
   partition: number;
+  startOffset: number | null;
   offset: number | null;
   stored: number;
   duplicates: number;
   deadLettered: number;
+  withoutRecord: number;
+  lost: number;
 }
 
 /** Raised by `process` when this writer no longer holds the partition, or its view of the position is old. */

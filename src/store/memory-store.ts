@@ -19,7 +19,8 @@ interface Position extends TopicRef, PartitionPosition {
 /** Keeps events in memory: rebuilt from the start of the topic at each start, and gone at its end. */
 export class MemoryStore implements EventStore {
   readonly #events: string[] = [];
-  readonly #keys = new Set<string>();
+  /** Key to index in `#events`. */
+  readonly #keys = new Map<string, number>();
   readonly #positions = new Map<string, Position>();
   readonly #deadLetters: (DeadLetter & { group: string })[] = [];
 
@@ -34,6 +35,9 @@ export class MemoryStore implements EventStore {
         stored: 0,
         duplicates: 0,
         deadLettered: 0,
+        startOffset: null,
+        withoutRecord: 0,
+        lost: 0,
       };
       position.epoch++;
       this.#positions.set(key, position);
@@ -51,8 +55,7 @@ export class MemoryStore implements EventStore {
     if (position?.epoch !== batch.epoch || position.offset !== batch.fromOffset) throw new Fenced(batch);
     const stored = batch.events.map(({ key, json }) => {
       if (this.#keys.has(key)) return false;
-      this.#keys.add(key);
-      this.#events.push(json);
+      this.#keys.set(key, this.#events.push(json) - 1);
       return true;
     });
     const storedCount = stored.filter(Boolean).length;
@@ -60,6 +63,9 @@ export class MemoryStore implements EventStore {
     position.stored += storedCount;
     position.duplicates += stored.length - storedCount;
     position.deadLettered += batch.deadLetters.length;
+    position.startOffset ??= batch.startOffset;
+    position.withoutRecord += batch.withoutRecord;
+    position.lost += batch.lost;
     const { group, topic, partition } = batch;
     for (const entry of batch.deadLetters) {
       this.#deadLetters.push({
@@ -74,20 +80,20 @@ export class MemoryStore implements EventStore {
     return { stored };
   }
 
+  async get(keys: readonly string[]): Promise<Map<string, string>> {
+    const known = keys.filter((key) => this.#keys.has(key));
+    return new Map(known.map((key) => [key, this.#events[this.#keys.get(key)!]!]));
+  }
+
   async *readAll(): AsyncGenerator<string[]> {
     const end = this.#events.length;
     for (let at = 0; at < end; at += PAGE_SIZE) yield this.#events.slice(at, Math.min(end, at + PAGE_SIZE));
   }
 
   async positions(group: string, topic: string): Promise<PartitionPosition[]> {
-    return this.#of(group, topic).map(({ topicId, partition, offset, stored, duplicates, deadLettered }) => ({
-      topicId,
-      partition,
-      offset,
-      stored,
-      duplicates,
-      deadLettered,
-    }));
+    return this.#of(group, topic).map(
+      ({ group: _group, topic: _topic, epoch: _epoch, ...position }) => position,
+    );
   }
 
   async deadLetters(group: string, query: DeadLetterQuery): Promise<DeadLetter[]> {

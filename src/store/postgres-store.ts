@@ -46,7 +46,10 @@ with held as (
     next_offset = $7,
     stored = stored + (select count(*) from inserted),
     duplicates = duplicates + cardinality($8::uuid[]) - (select count(*) from inserted),
-    dead_lettered = dead_lettered + cardinality($12::bigint[])
+    dead_lettered = dead_lettered + cardinality($12::bigint[]),
+    start_offset = coalesce(start_offset, $19),
+    without_record = without_record + $20,
+    lost = lost + $21
   from held
   where consumer_group = $1 and topic = $2 and topic_id = $3 and partition = $4
   returning 1
@@ -110,12 +113,22 @@ export class PostgresStore implements EventStore {
         deadLetters.map((entry) => entry.deadLetterPartition),
       ],
       deadLetters.map((entry) => entry.deadLetterOffset),
+      ...[batch.startOffset, batch.withoutRecord, batch.lost],
     ]);
     const { moved, stored } = rows[0]!;
     if (!moved) throw new Fenced(batch);
     const inserted = new Set(stored);
     // Deleting makes the second of two equal keys in one batch the duplicate it is.
     return { stored: events.map(({ key }) => inserted.delete(key)) };
+  }
+
+  async get(keys: readonly string[]): Promise<Map<string, string>> {
+    await this.#ready();
+    const { rows } = await this.#pool.query<{ key: string; json: string }>(
+      'select event_key::text as key, json from events where event_key = any($1::uuid[])',
+      [keys],
+    );
+    return new Map(rows.map(({ key, json }) => [key, json]));
   }
 
   async *readAll(): AsyncGenerator<string[]> {
@@ -146,6 +159,9 @@ export class PostgresStore implements EventStore {
       stored: Number(row.stored),
       duplicates: Number(row.duplicates),
       deadLettered: Number(row.dead_lettered),
+      startOffset: row.start_offset === null ? null : Number(row.start_offset),
+      withoutRecord: Number(row.without_record),
+      lost: Number(row.lost),
     }));
   }
 
@@ -220,4 +236,7 @@ interface PositionRow {
   stored: string;
   duplicates: string;
   dead_lettered: string;
+  start_offset: string | null;
+  without_record: string;
+  lost: string;
 }

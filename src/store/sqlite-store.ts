@@ -31,6 +31,9 @@ const SCHEMA = [
      stored integer not null default 0,
      duplicates integer not null default 0,
      dead_lettered integer not null default 0,
+     start_offset integer,
+     without_record integer not null default 0,
+     lost integer not null default 0,
      primary key (consumer_group, topic, topic_id, partition)
    ) strict, without rowid;
    create table dead_letters (
@@ -61,6 +64,7 @@ export class SqliteStore implements EventStore {
   readonly #insertDeadLetter: StatementSync;
   readonly #count: StatementSync;
   readonly #deadLetters: StatementSync;
+  readonly #get: StatementSync;
   readonly #page: StatementSync;
 
   /** @param file stays open after `close`: it belongs to whoever opened it */
@@ -88,7 +92,8 @@ export class SqliteStore implements EventStore {
        values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict do nothing`,
     );
     this.#count = db.prepare(
-      `update positions set stored = stored + ?, duplicates = duplicates + ?, dead_lettered = dead_lettered + ?
+      `update positions set stored = stored + ?, duplicates = duplicates + ?, dead_lettered = dead_lettered + ?,
+         start_offset = coalesce(start_offset, ?), without_record = without_record + ?, lost = lost + ?
        where consumer_group = ? and topic = ? and topic_id = ? and partition = ?`,
     );
     this.#deadLetters = db.prepare(
@@ -97,6 +102,7 @@ export class SqliteStore implements EventStore {
          and (? is null or reason = ?) and (? = 0 or redriven_at is null)
        order by seq desc limit ?`,
     );
+    this.#get = db.prepare('select json from events where event_key = ?');
     this.#page = db.prepare('select seq, json from events where seq > ? and seq <= ? order by seq limit ?');
   }
 
@@ -128,10 +134,20 @@ export class SqliteStore implements EventStore {
       }
       const storedCount = stored.filter(Boolean).length;
       this.#count.run(
-        ...[storedCount, stored.length - storedCount, deadLetters.length, group, topic, topicId, partition],
+        ...[storedCount, stored.length - storedCount, deadLetters.length],
+        ...[batch.startOffset, batch.withoutRecord, batch.lost, group, topic, topicId, partition],
       );
       return { stored };
     });
+  }
+
+  async get(keys: readonly string[]): Promise<Map<string, string>> {
+    const found = new Map<string, string>();
+    for (const key of keys) {
+      const row = this.#get.get(keyBytes(key));
+      if (row !== undefined) found.set(key, row.json as string);
+    }
+    return found;
   }
 
   async *readAll(): AsyncGenerator<string[]> {
@@ -156,6 +172,9 @@ export class SqliteStore implements EventStore {
         stored: row.stored as number,
         duplicates: row.duplicates as number,
         deadLettered: row.dead_lettered as number,
+        startOffset: row.start_offset as number | null,
+        withoutRecord: row.without_record as number,
+        lost: row.lost as number,
       }));
   }
 

@@ -35,6 +35,7 @@ function batch(events: StoredEvent[], position: Partial<StoreBatch> = {}): Store
     nextOffset: events.length,
     events,
     deadLetters: [],
+    ...{ startOffset: 0, withoutRecord: 0, lost: 0 },
     ...position,
   };
 }
@@ -93,9 +94,36 @@ export function eventStoreContract(open: () => Promise<StoreHarness>, features: 
     const deadLetters = [deadLetter(2)];
     await store.process(batch([event('a', key), event('b', key)], { nextOffset: 3, deadLetters }));
     expect(await store.positions('group', 'topic')).toEqual([
-      { topicId: 'topic-id-1', partition: 0, offset: 3, stored: 1, duplicates: 1, deadLettered: 1 },
+      {
+        ...{ topicId: 'topic-id-1', partition: 0, startOffset: 0, offset: 3 },
+        ...{ stored: 1, duplicates: 1, deadLettered: 1, withoutRecord: 0, lost: 0 },
+      },
     ]);
     expect(await store.claim(TOPIC, [0])).toEqual([{ epoch: 2, offset: 3, topicRecreated: false }]);
+  });
+
+  it('accounts for every offset since reading began', async () => {
+    const { store } = await open();
+    await store.claim(TOPIC, [0]);
+    await store.process(batch([event('a')], { startOffset: 10, nextOffset: 13, withoutRecord: 2 }));
+    const later = { fromOffset: 13, startOffset: 20, nextOffset: 22, lost: 7, withoutRecord: 1 };
+    await store.process(batch([event('b')], later));
+    const [position] = await store.positions('group', 'topic');
+    expect(position).toMatchObject({ startOffset: 10, offset: 22, stored: 2, withoutRecord: 3, lost: 7 });
+  });
+
+  it('finds events by key', async () => {
+    const { store } = await open();
+    await store.claim(TOPIC, [0]);
+    const [a, b] = [event('a'), event('b')];
+    await store.process(batch([a, b]));
+    expect(await store.get([b.key, randomUUID(), a.key])).toEqual(
+      new Map([
+        [a.key, a.json],
+        [b.key, b.json],
+      ]),
+    );
+    expect(await store.get([])).toEqual(new Map());
   });
 
   it('moves the position over a batch without records', async () => {

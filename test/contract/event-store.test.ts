@@ -51,6 +51,7 @@ describe('SQLite store', () => {
       nextOffset: 4,
       events: [event],
       deadLetters: [],
+      ...{ startOffset: 0, withoutRecord: 0, lost: 0 },
     });
     before.close();
     const after = openSqliteFile(path);
@@ -86,6 +87,7 @@ describe('SQLite store', () => {
       nextOffset: 1500,
       events,
       deadLetters: [],
+      ...{ startOffset: 0, withoutRecord: 0, lost: 0 },
     });
     const reading = store.readAll();
     await reading.next();
@@ -186,6 +188,7 @@ describe('PostgreSQL store', () => {
       nextOffset: 1500,
       events,
       deadLetters: [],
+      ...{ startOffset: 0, withoutRecord: 0, lost: 0 },
     });
     const reading = store.readAll();
     await reading.next();

@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { decodeEvent, encodeEvent, eventKey, isRejection } from '../../src/event.ts';
 import { KafkaLog } from '../../src/log/kafka-log.ts';
+import { PostgresStore } from '../../src/store/postgres-store.ts';
+import { type MissingRecord, verify } from '../../src/verify.ts';
 import { silentLogger } from '../support/logger.ts';
 import { type Cluster, GROUP, TOPIC } from './cluster.ts';
 import type { Acked } from './load.ts';
@@ -60,6 +62,20 @@ export async function readHistory(cluster: Cluster, acked: readonly Acked[]): Pr
       deadLettered: Number(row.dead_lettered),
     })),
   };
+}
+
+/** What `npm run verify` finds missing: the service's own oracle, beside the checker. */
+export async function verifyCluster(cluster: Cluster): Promise<MissingRecord[]> {
+  const log = openLog(cluster);
+  const store = new PostgresStore({ url: `${cluster.postgres.url}/postgres`, poolSize: 2 }, silentLogger);
+  const range = { from: 0, to: Number.POSITIVE_INFINITY };
+  const { missing, accounts } = await verify({ log, store, topic: TOPIC, group: GROUP, ...range });
+  await Promise.all([log.close(), store.close()]);
+  const unaccounted = accounts.filter((account) => account.unaccounted !== 0);
+  return [
+    ...missing,
+    ...unaccounted.map(({ partition }) => ({ partition, offset: -1, eventId: 'unaccounted' })),
+  ];
 }
 
 /** Whether records of the topic are not processed yet. */

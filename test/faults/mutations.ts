@@ -13,10 +13,10 @@ export const MUTATIONS: Record<string, Mutation[]> = {
   'commit before store': [
     {
       file: 'src/consumer.ts',
-      from: 'await this.#options.processor.process({ ...batch, records }, { epoch, fromOffset: stored });',
-      to: `await this.#options.processor.process({ ...batch, records: [] }, { epoch, fromOffset: stored });
+      from: 'await this.#options.processor.process({ ...batch, records }, { epoch, fromOffset: stored, firstOffset: next });',
+      to: `await this.#options.processor.process({ ...batch, records: [] }, { epoch, fromOffset: stored, firstOffset: next });
     await new Promise((resolve) => setTimeout(resolve, 300));
-    await this.#options.processor.process({ ...batch, records }, { epoch, fromOffset: batch.nextOffset });`,
+    await this.#options.processor.process({ ...batch, records }, { epoch, fromOffset: batch.nextOffset, firstOffset: batch.nextOffset - records.length });`,
     },
   ],
   'no fencing': [

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { eventKey } from '../../src/event.ts';
 import { Cluster } from './cluster.ts';
 import type { Fault } from './faults.ts';
-import { checkHistory, isBehind, readHistory } from './history.ts';
+import { checkHistory, isBehind, readHistory, verifyCluster } from './history.ts';
 import { type Acked, Load } from './load.ts';
 import { shuffled } from './random.ts';
 
@@ -170,6 +170,9 @@ class Torture {
     const { counts, violations } = checkHistory(
       await readHistory(this.#cluster, [...this.#load.acked, ...this.#probes]),
     );
+    const missing = await verifyCluster(this.#cluster);
+    if (missing.length > 0)
+      violations.push(`verify misses ${missing.length}, such as ${JSON.stringify(missing[0])}`);
     const peakMemoryMb = Math.round(this.#peakMemory / 1e6);
     if (peakMemoryMb > MAX_MEMORY_MB) violations.push(`I6 an instance used ${peakMemoryMb} MB`);
     violations.push(...this.#violations);

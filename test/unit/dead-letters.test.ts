@@ -214,6 +214,7 @@ describe('POST /dead-letters/redrive', () => {
       nextOffset: 1,
       events: [],
       deadLetters,
+      ...{ startOffset: 0, withoutRecord: 0, lost: 0 },
     });
 
     const markRedriven = vi.spyOn(store, 'markRedriven').mockRejectedValueOnce(new Error('crash'));

@@ -17,6 +17,9 @@ create table positions (
   stored bigint not null default 0,
   duplicates bigint not null default 0,
   dead_lettered bigint not null default 0,
+  start_offset bigint,
+  without_record bigint not null default 0,
+  lost bigint not null default 0,
   primary key (consumer_group, topic, topic_id, partition)
 );
 
