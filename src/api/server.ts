@@ -32,6 +32,8 @@ export interface ApiOptions {
   isDraining(): boolean;
 }
 
+/** How long a request that is turned away waits for its answer. */
+const REJECTION_DELAY_MS = 1000;
 const CLOSE_POLL_MS = 50;
 /** How long a stop waits for the first request of a connection. */
 const UNUSED_CONNECTION_MS = 1000;
@@ -68,9 +70,15 @@ export function createApi(options: ApiOptions): FastifyInstance {
   api.addHook('onRequest', async ({ headers, routeOptions }, reply) => {
     const most = routeOptions.config.holdsBytes;
     if (most === undefined) return;
-    const leave = options.admission.enter(Math.min(Number(headers['content-length'] ?? most), most));
-    // However it ends: answered, aborted by the client, or cut.
-    reply.raw.once('close', leave);
+    try {
+      const leave = options.admission.enter(Math.min(Number(headers['content-length'] ?? most), most));
+      // However it ends: answered, aborted by the client, or cut.
+      reply.raw.once('close', leave);
+    } catch (error) {
+      // Clients that come back at once would take the time of those that were admitted.
+      await sleep(REJECTION_DELAY_MS);
+      throw error;
+    }
   });
   api.setErrorHandler((error: FastifyError | FootfallError, _request, reply) => {
     const known = toFootfallError(error);

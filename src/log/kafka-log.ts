@@ -74,24 +74,17 @@ export class KafkaLog implements EventLog {
   }
 
   async append(records: readonly NewRecord[]): Promise<Receipt[]> {
-    const byLeader = new Map<number, { records: SizedRecord[]; indexes: number[] }>();
-    for (const [index, record] of records.entries()) {
+    const sized: SizedRecord[] = [];
+    const leaderOf: number[] = [];
+    for (const record of records) {
       const { leaders } = this.#knownLeaders(record.topic) ?? (await this.#awaitLeaders(record.topic));
-      const sized = sizeRecord(record, leaders.length);
-      const leader = leaders[sized.partition]!;
-      const own = byLeader.get(leader) ?? { records: [], indexes: [] };
-      byLeader.set(leader, own);
-      own.records.push(sized);
-      own.indexes.push(index);
+      const own = sizeRecord(record, leaders.length);
+      sized.push(own);
+      leaderOf.push(leaders[own.partition]!);
     }
-    const receipts: Receipt[] = new Array(records.length);
-    await Promise.all(
-      [...byLeader].map(async ([leader, own]) => {
-        const written = await this.#lane(leader).add(own.records);
-        for (const [at, index] of own.indexes.entries()) receipts[index] = written[at]!;
-      }),
-    );
-    return receipts;
+    // Nearly always: one record, or one broker.
+    if (leaderOf.every((leader) => leader === leaderOf[0])) return this.#lane(leaderOf[0] ?? 0).add(sized);
+    return this.#appendByLeader(sized, leaderOf);
   }
 
   async *subscribe(options: SubscribeOptions): AsyncGenerator<LogBatch> {
@@ -172,6 +165,18 @@ export class KafkaLog implements EventLog {
       // Another instance was faster.
       if (!hasKafkaError(error, 'TOPIC_ALREADY_EXISTS')) throw error;
     }
+  }
+
+  async #appendByLeader(records: readonly SizedRecord[], leaderOf: readonly number[]): Promise<Receipt[]> {
+    const receipts: Receipt[] = new Array(records.length);
+    const byLeader = Map.groupBy(records.keys(), (index) => leaderOf[index]!);
+    await Promise.all(
+      [...byLeader].map(async ([leader, indexes]) => {
+        const written = await this.#lane(leader).add(indexes.map((index) => records[index]!));
+        for (const [at, index] of indexes.entries()) receipts[index] = written[at]!;
+      }),
+    );
+    return receipts;
   }
 
   #lane(leader: number): AppendLane {
