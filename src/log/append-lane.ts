@@ -128,7 +128,8 @@ function settle(group: readonly Call[], results: readonly (Receipt | Error)[]): 
     const own = results.slice(at, at + call.records.length);
     at += call.records.length;
     const failure = own.find((result) => result instanceof Error);
-    if (failure) call.reject(new FootfallError('publish_failed', { cause: failure }));
+    if (failure instanceof FootfallError) call.reject(failure);
+    else if (failure) call.reject(new FootfallError('publish_failed', { cause: failure }));
     else call.resolve(own as Receipt[]);
   }
 }

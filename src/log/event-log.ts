@@ -9,7 +9,8 @@ export interface EventLog {
    * same time share one write. Records of one call with one key keep their order.
    *
    * @throws FootfallError `publish_failed`: not known to be durable, some may be; appending them again is safe
-   *   for events because the store keeps the first of each eventId.
+   *   for events because the store keeps the first of each eventId. `body_too_large`: the log
+   *   refuses a record of this size; records of other calls do not suffer from it.
    */
   append(records: readonly NewRecord[]): Promise<Receipt[]>;
 

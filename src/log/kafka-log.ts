@@ -21,6 +21,7 @@ import {
   type KafkaClientOptions,
   type Producer,
 } from './kafka-client.ts';
+import { sendGroup } from './kafka-producer.ts';
 import { KafkaReader } from './kafka-reader.ts';
 import { readGroup } from './kafka-subscription.ts';
 import { partitionOf } from './partitioner.ts';
@@ -191,28 +192,11 @@ export class KafkaLog implements EventLog {
     return lane;
   }
 
-  /** One produce request; offsets are given to the records of a partition in the order they are sent. */
   async #send(records: readonly SizedRecord[]): Promise<(Receipt | Error)[]> {
-    const messages = records.map(toMessage);
-    let failure: Error | undefined;
-    let offsets: { topic: string; partition: number; offset: bigint }[];
-    try {
-      offsets = (await this.#producer.send({ messages })).offsets ?? [];
-    } catch (error) {
-      failure = error as Error;
-      this.#topics.clear();
-      // Partitions that did get their records are told apart, so that only the others are reported as failed.
-      offsets = (error as { produced?: { offsets?: typeof offsets } }).produced?.offsets ?? [];
-    }
-    const next = new Map(offsets.map((base) => [`${base.topic}:${base.partition}`, Number(base.offset)]));
-    return records.map(({ topic, partition }) => {
-      const key = `${topic}:${partition}`;
-      const offset = next.get(key);
-      if (offset === undefined || offset < 0)
-        return failure ?? new Error(`no offset was returned for ${key}`);
-      next.set(key, offset + 1);
-      return { topic, partition, offset };
-    });
+    const results = await sendGroup(this.#producer, records);
+    // Whatever it was, the leaders may be others now.
+    if (results.some((result) => result instanceof Error)) this.#topics.clear();
+    return results;
   }
 
   #knownLeaders(topic: string): TopicLeaders | undefined {
@@ -266,20 +250,4 @@ function recordBytes(key: Buffer | null, value: Buffer | null, headers: NewRecor
   let bytes = 40 + (key?.length ?? 0) + (value?.length ?? 0);
   for (const [name, content] of headers) bytes += 10 + (name.length + (content?.length ?? 0)) * 3;
   return bytes;
-}
-
-function toMessage({ topic, partition, key, value, headers }: SizedRecord) {
-  return {
-    topic,
-    partition,
-    key: toBuffer(key),
-    value: toBuffer(value),
-    // A map by identity of its keys, so that a name may repeat.
-    headers: new Map(headers.map(([name, content]) => [Buffer.from(name), toBuffer(content)])),
-  };
-}
-
-/** The client writes null for undefined; its types leave that out. */
-function toBuffer(bytes: string | Buffer | null): Buffer {
-  return (typeof bytes === 'string' ? Buffer.from(bytes) : (bytes ?? undefined)) as Buffer;
 }

@@ -147,6 +147,34 @@ for (const version of ['kafka4', 'kafka3'] as const) {
         expect(next).toBe(9);
       });
 
+      it('refuses a record the topic finds too large, and no other of the same write', async () => {
+        const topic = `events-${randomUUID()}`;
+        const configs = { 'max.message.bytes': '2000' };
+        const log = new KafkaLog({ ...options(topic), topics: [{ name: topic, configs }] }, silentLogger);
+        onTestFinished(() => log.close());
+        const sizes = [10, 5000, 20, 1500, 1500, 30];
+        const appends = sizes.map((size, at) =>
+          log.append([{ topic, key: ['alice', 'dave'][at % 2]!, value: 'x'.repeat(size), headers: [] }]),
+        );
+        const outcomes = await Promise.allSettled(appends);
+        expect(outcomes.map(({ status }) => status)).toEqual(
+          sizes.map((size) => (size > 2000 ? 'rejected' : 'fulfilled')),
+        );
+        await expect(appends[1]).rejects.toMatchObject({
+          code: 'body_too_large',
+          status: 413,
+          retryable: false,
+        });
+        const positions = [0, 1].flatMap((partition) => [0, 1, 2].map((offset) => ({ partition, offset })));
+        const written = (await log.read(topic, positions)).flatMap((record) =>
+          record ? [record.value!.length] : [],
+        );
+        expect(written.sort()).toEqual(sizes.filter((size) => size < 2000).sort());
+        expect(await log.append([{ topic, key: 'alice', value: 'after', headers: [] }])).toMatchObject([
+          { partition: 0 },
+        ]);
+      });
+
       it("takes the broker's time where the topic is set to it", async () => {
         const topic = `events-${randomUUID()}`;
         const configs = { 'message.timestamp.type': 'LogAppendTime' };

@@ -54,13 +54,17 @@ export class Instance {
     });
     this.#child = child;
     const log = createWriteStream(join(folder, `${name}.log`), { flags: 'a' });
-    child.stderr.pipe(log);
+    let stderr = '';
+    child.stderr.on('data', (chunk) => {
+      stderr += chunk;
+      log.write(chunk);
+    });
     child.on('exit', (code, signal) => {
       this.url = undefined;
       if (this.#child === child) this.crashes.push(`${name} ended by itself with ${code ?? signal}`);
     });
     this.url = await new Promise<string>((found, failed) => {
-      child.once('exit', (code) => failed(new Error(`${name} ended with ${code}`)));
+      child.once('exit', (code) => failed(new Error(`${name} ended with ${code}: ${stderr.slice(-1000)}`)));
       createInterface(child.stdout).on('line', (line) => {
         log.write(`${line}\n`);
         if (line.startsWith('{"level":60')) this.crashes.push(line);

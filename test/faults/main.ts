@@ -11,7 +11,7 @@ const program = new Command()
   )
   .option('--seed <number>', 'decides faults, victims and times', String(Date.now() % 100_000))
   .option('--minutes <number>', 'how long; every fault is used at least once', '6')
-  .option('--only <cases>', 'only these fault cases, comma-separated')
+  .option('--only <cases>', 'only these faults, by case or name, comma-separated')
   .option('--instances <number>', 'instances of the service', '3')
   .option('--mutations', 'take out one guarantee after the other and see that the checker notices', false)
   .addHelpText(
@@ -20,6 +20,7 @@ const program = new Command()
 Examples:
   npm run torture -- --minutes 6 --seed 1
   npm run torture -- --only F2,F19 --minutes 2
+  npm run torture -- --only 'broker killed,broker frozen'
   npm run torture -- --mutations
 
 Fault cases:
@@ -37,9 +38,9 @@ const seed = Number(options.seed);
 const say = (text: string) => console.log(text);
 
 function chosen(only: string | undefined) {
-  const cases = only?.split(',').map((name) => name.trim());
+  const wanted = only?.split(',').map((name) => name.trim());
   const faults = FAULTS.filter(
-    (fault) => cases === undefined || fault.cases.some((name) => cases.includes(name)),
+    ({ cases, name }) => !wanted || [name, ...cases].some((one) => wanted.includes(one)),
   );
   if (faults.length === 0) throw new Error(`no fault covers ${only}; --help lists them`);
   return faults;

@@ -13,10 +13,14 @@ export const MUTATIONS: Record<string, Mutation[]> = {
   'commit before store': [
     {
       file: 'src/consumer.ts',
-      from: 'await this.#options.processor.process({ ...batch, records }, { epoch, fromOffset: stored, firstOffset: next });',
-      to: `await this.#options.processor.process({ ...batch, records: [] }, { epoch, fromOffset: stored, firstOffset: next });
+      from: `    await this.#options.processor.process(
+      { ...batch, records },
+      { epoch, fromOffset: stored, firstOffset: next },
+    );`,
+      to: `    await this.#options.processor.process({ ...batch, records: [] }, { epoch, fromOffset: stored, firstOffset: next });
     await new Promise((resolve) => setTimeout(resolve, 300));
-    await this.#options.processor.process({ ...batch, records }, { epoch, fromOffset: batch.nextOffset, firstOffset: batch.nextOffset - records.length });`,
+    const firstOffset = batch.nextOffset - records.length;
+    await this.#options.processor.process({ ...batch, records }, { epoch, fromOffset: batch.nextOffset, firstOffset });`,
     },
   ],
   'no fencing': [

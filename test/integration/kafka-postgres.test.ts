@@ -2,7 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { Admin } from '@platformatic/kafka';
+import { afterAll, beforeAll, describe, expect, inject, it, onTestFinished } from 'vitest';
 import { KAFKA_4 } from '../../scripts/kafka-jars.ts';
 import { KafkaServer } from '../../scripts/kafka-server.ts';
 import { createDatabase, PostgresServer } from '../../scripts/postgres-server.ts';
@@ -143,6 +144,31 @@ describe.skipIf(brokers === undefined)('the service on Apache Kafka and PostgreS
       KAFKA_CONSUMER_GROUP: `group-${randomUUID()}`,
     });
     await untilStored(inMemory.url, 5);
+  });
+
+  it('recognises a topic that was deleted and created again, and takes none of its events for processed', async () => {
+    const env = await freshGround(brokers!);
+    const topic = env.KAFKA_TOPIC!;
+    const service = await ServiceProcess.start({ ...env, KAFKA_PRODUCER_TIMEOUT_MS: '4000' });
+    const before = postLoad(() => [service.url], 5, 20);
+    await before.done;
+    await untilStored(service.url, before.acked.length);
+    const admin = new Admin({ clientId: 'operator', bootstrapBrokers: [brokers!] });
+    onTestFinished(() => admin.close());
+    await admin.deleteTopics({ topics: [topic] });
+    await expect.poll(() => admin.listTopics(), WITHIN_TEN_SECONDS).not.toContain(topic);
+    await admin.createTopics({ topics: [topic], partitions: 3, replicas: 1 });
+    await expect
+      .poll(async () => (await post(service.url, EVENT)).status, { timeout: 20_000, interval: 500 })
+      .toBe(201);
+    const after = postLoad(() => [service.url], 5, 20);
+    await after.done;
+    const acked = [...before.acked, ...after.acked];
+    const ids = new Set(acked.map(({ eventId }) => eventId));
+    const found = async () => (await processed(service.url)).filter(({ eventId }) => ids.has(eventId)).length;
+    await expect.poll(found, { timeout: 30_000, interval: 200 }).toBe(ids.size);
+    expectExactlyOnce(acked, await processed(service.url));
+    await service.untilSaid(/The topic was created anew/);
   });
 
   it('divides the work between instances that answer and instances that process', async () => {

@@ -1,0 +1,65 @@
+import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { EmbeddedLog } from '../../src/log/embedded-log.ts';
+import { openSqliteFile, type SqliteFile } from '../../src/sqlite-file.ts';
+import { SqliteStore } from '../../src/store/sqlite-store.ts';
+import { tempFolder } from '../support/temp-folder.ts';
+
+async function openFile(): Promise<SqliteFile> {
+  const file = openSqliteFile(join(await tempFolder(), 'footfall.db'));
+  onTestFinished(() => file.close());
+  return file;
+}
+
+/** SQLite reports the same error for its page limit as for a disk without room. */
+function fill({ db }: SqliteFile): void {
+  db.exec('pragma max_page_count = 1');
+}
+
+function makeRoom({ db }: SqliteFile): void {
+  db.exec('pragma max_page_count = 1000000');
+}
+
+describe('on a full disk', () => {
+  it('the log refuses what it cannot keep, keeps what it has, and goes on when there is room', async () => {
+    const file = await openFile();
+    const log = new EmbeddedLog(file, { partitions: 1, timeoutMs: 5000 });
+    const append = (value: string) => log.append([{ topic: 'events', key: 'u', value, headers: [] }]);
+    expect(await append('before')).toMatchObject([{ offset: 0 }]);
+    fill(file);
+    await expect(append('x'.repeat(100_000))).rejects.toMatchObject({
+      code: 'publish_failed',
+      retryable: true,
+    });
+    const [kept] = await log.read('events', [{ partition: 0, offset: 0 }]);
+    expect(kept!.value!.toString()).toBe('before');
+    makeRoom(file);
+    expect(await append('after')).toMatchObject([{ offset: 1 }]);
+  });
+
+  it('the store stores all of a batch or nothing, and the position stays', async () => {
+    const file = await openFile();
+    const store = new SqliteStore(file);
+    const topic = { group: 'g', topic: 't', topicId: 'id' };
+    await store.claim(topic, [0]);
+    const json = JSON.stringify({ text: 'x'.repeat(5000) });
+    const events = Array.from({ length: 50 }, () => ({
+      key: randomUUID(),
+      userId: 'u',
+      eventType: 'LOGIN',
+      json,
+    }));
+    const batch = {
+      ...{ ...topic, partition: 0, epoch: 1, fromOffset: null, nextOffset: 50, events, deadLetters: [] },
+      ...{ startOffset: 0, withoutRecord: 0, lost: 0 },
+    };
+    fill(file);
+    await expect(store.process(batch)).rejects.toThrow('full');
+    expect((await Array.fromAsync(store.readAll())).flat()).toEqual([]);
+    expect(await store.positions('g', 't')).toMatchObject([{ offset: null, stored: 0 }]);
+    makeRoom(file);
+    expect((await store.process(batch)).stored).toEqual(events.map(() => true));
+    expect(file.db.prepare('pragma integrity_check').get()).toEqual({ integrity_check: 'ok' });
+  });
+});
