@@ -4,12 +4,28 @@ import pg from 'pg';
 import { describe, expect, inject, it, onTestFinished } from 'vitest';
 import { createDatabase } from '../../scripts/postgres-server.ts';
 import { openSqliteFile, type SqliteFile } from '../../src/sqlite-file.ts';
+import type { EventStore } from '../../src/store/event-store.ts';
 import { MemoryStore } from '../../src/store/memory-store.ts';
 import { PostgresStore } from '../../src/store/postgres-store.ts';
 import { SqliteStore } from '../../src/store/sqlite-store.ts';
 import { silentLogger } from '../support/logger.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 import { eventStoreContract } from './event-store.contract.ts';
+
+async function storeEvents(store: EventStore, count: number): Promise<void> {
+  const topic = { group: 'g', topic: 't', topicId: 'id' };
+  await store.claim(topic, [0]);
+  const events = Array.from({ length: count }, () => ({
+    key: crypto.randomUUID(),
+    userId: 'u',
+    eventType: 'LOGIN',
+    json: '{}',
+  }));
+  await store.process({
+    ...{ ...topic, partition: 0, epoch: 1, fromOffset: null, nextOffset: count, events, deadLetters: [] },
+    ...{ startOffset: 0, withoutRecord: 0, lost: 0 },
+  });
+}
 
 describe('memory store', () => {
   eventStoreContract(
@@ -71,24 +87,7 @@ describe('SQLite store', () => {
   it('ends a reading without fault when rows are deleted under it', async () => {
     const file = await openFile();
     const store = new SqliteStore(file);
-    const topic = { group: 'g', topic: 't', topicId: 'id' };
-    await store.claim(topic, [0]);
-    const events = Array.from({ length: 1500 }, () => ({
-      key: crypto.randomUUID(),
-      userId: 'u',
-      eventType: 'LOGIN',
-      json: '{}',
-    }));
-    await store.process({
-      ...topic,
-      partition: 0,
-      epoch: 1,
-      fromOffset: null,
-      nextOffset: 1500,
-      events,
-      deadLetters: [],
-      ...{ startOffset: 0, withoutRecord: 0, lost: 0 },
-    });
+    await storeEvents(store, 1500);
     const reading = store.readAll();
     await reading.next();
     file.db.exec('delete from events where seq > 1000');
@@ -172,24 +171,7 @@ describe('PostgreSQL store', () => {
   it('ends a reading without fault when rows are deleted under it', async () => {
     const url = await createDatabase(inject('postgres'));
     const store = open(url);
-    const topic = { group: 'g', topic: 't', topicId: 'id' };
-    await store.claim(topic, [0]);
-    const events = Array.from({ length: 1500 }, () => ({
-      key: crypto.randomUUID(),
-      userId: 'u',
-      eventType: 'LOGIN',
-      json: '{}',
-    }));
-    await store.process({
-      ...topic,
-      partition: 0,
-      epoch: 1,
-      fromOffset: null,
-      nextOffset: 1500,
-      events,
-      deadLetters: [],
-      ...{ startOffset: 0, withoutRecord: 0, lost: 0 },
-    });
+    await storeEvents(store, 1500);
     const reading = store.readAll();
     await reading.next();
     await query(url, 'delete from events where seq > 1000');
