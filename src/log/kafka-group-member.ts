@@ -22,6 +22,7 @@ export class GroupMember {
   #failure: Error | undefined;
   readonly #commits = new Map<number, { offset: number; leaderEpoch: number }>();
   #committing: Promise<void> | undefined;
+  #ended = false;
   #partitionCount: number | undefined;
   readonly #partitionsCheck: NodeJS.Timeout;
 
@@ -77,6 +78,7 @@ export class GroupMember {
 
   /** Waits for commits under way; they are information only, so no failure is reported. */
   async end(timeoutMs: number): Promise<void> {
+    this.#ended = true;
     clearInterval(this.#partitionsCheck);
     await withDeadline(this.#committing ?? Promise.resolve(), timeoutMs, 'commit').catch(() => {});
   }
@@ -102,7 +104,7 @@ export class GroupMember {
 
   /** Nobody tells a classic group that its topic has grown: its leader has to join again to divide it anew. */
   async #rejoinIfPartitionsChanged(): Promise<void> {
-    if (!this.#consumer.isActive()) return;
+    if (this.#ended || !this.#consumer.isActive()) return;
     try {
       const count = await this.#countPartitions();
       if (count === this.#partitionCount) return;
@@ -120,6 +122,8 @@ export class GroupMember {
   }
 
   #assign(partitions: number[]): void {
+    // A join that was under way when this member ended.
+    if (this.#ended) return;
     this.#assignment?.end.abort();
     this.#commits.clear();
     const end = new AbortController();

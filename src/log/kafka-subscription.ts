@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { withDeadline } from '../deadline.ts';
 import type { Logger } from '../logger.ts';
 import type { AssignedPartition, LogBatch, SubscribeOptions } from './event-log.ts';
@@ -13,6 +14,7 @@ const FETCH_MAX_WAIT_MS = 500;
 /** A fetch unanswered for so long has lost its connection, whatever the socket says. */
 const FETCH_DEADLINE_MS = 10_000;
 const CLOSE_DEADLINE_MS = 3000;
+const CLOSE_RETRY_MS = 1000;
 
 interface FetchDone {
   node: number;
@@ -47,10 +49,29 @@ export async function* readGroup(
     }
   } finally {
     await member.end(CLOSE_DEADLINE_MS);
-    // A broker that does not answer must not hold up a stop: it will notice the missing heartbeats.
-    await withDeadline(consumer.close(true), CLOSE_DEADLINE_MS, 'leaving the group').catch((error) => {
-      logger.debug({ err: error }, 'consumer not closed cleanly');
+    // A broker that does not answer must not hold up a stop; leaving goes on on the side.
+    await withDeadline(leave(consumer), CLOSE_DEADLINE_MS, 'leaving the group').catch((error) => {
+      logger.debug({ err: error }, 'the group is not left yet');
     });
+  }
+}
+
+/**
+ * Leaves the group and closes, however long it takes. The membership is ended first: closing alone lets a join that
+ * is under way succeed, and the client would then keep alive a member, with partitions, that nobody reads for.
+ */
+async function leave(consumer: Consumer): Promise<void> {
+  try {
+    await consumer.leaveGroup(true);
+  } catch {
+    // Not answered: without heartbeats the session runs out, and closing tries once more.
+  }
+  for (;;) {
+    try {
+      return await consumer.close(true);
+    } catch {
+      await sleep(CLOSE_RETRY_MS, undefined, { ref: false });
+    }
   }
 }
 
