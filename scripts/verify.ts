@@ -1,7 +1,5 @@
-import { existsSync, readFileSync } from 'node:fs';
-import { parseEnv } from 'node:util';
 import { Command } from 'commander';
-import { loadConfig } from '../src/config.ts';
+import { loadConfig, withEnvFile } from '../src/config.ts';
 import { createLogger } from '../src/logger.ts';
 import { openAdapters } from '../src/service.ts';
 import { verify } from '../src/verify.ts';
@@ -34,8 +32,7 @@ function time(text: string | undefined, otherwise: number): number {
 const SHOWN = 20;
 
 try {
-  const file = existsSync('.env') ? parseEnv(readFileSync('.env', 'utf8')) : {};
-  const config = loadConfig({ ...file, ...process.env });
+  const config = loadConfig(withEnvFile(process.env));
   if (config.store.kind === 'memory')
     throw new Error('a memory: store is gone with its process; there is nothing to compare');
   const [from, to] = [time(options.from, 0), time(options.to, Number.POSITIVE_INFINITY)];

@@ -1,4 +1,6 @@
+import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { parseEnv } from 'node:util';
 import envSchema from 'env-schema';
 import Type from 'typebox';
 
@@ -193,6 +195,11 @@ export interface Config extends Settings {
   store: StoreTarget;
   /** File of the embedded log; the SQLite store shares it unless `DATABASE_URL` says otherwise. */
   dataFile: string;
+}
+
+/** Adds the variables of a file `.env` in the working folder, where there is one; those given win. */
+export function withEnvFile(env: Record<string, string | undefined>): Record<string, string | undefined> {
+  return { ...(existsSync('.env') ? parseEnv(readFileSync('.env', 'utf8')) : {}), ...env };
 }
 
 /**

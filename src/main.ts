@@ -1,7 +1,5 @@
-import { existsSync, readFileSync } from 'node:fs';
-import { parseEnv } from 'node:util';
 import closeWithGrace from 'close-with-grace';
-import { type Config, ConfigError, loadConfig } from './config.ts';
+import { type Config, ConfigError, loadConfig, withEnvFile } from './config.ts';
 import { createLogger } from './logger.ts';
 import { realSurroundings, startService } from './service.ts';
 
@@ -9,18 +7,13 @@ import { realSurroundings, startService } from './service.ts';
 const EXIT_FAILED = 1;
 const EXIT_SETTINGS = 2;
 
-function readEnvironment(): Record<string, string | undefined> {
-  const file = existsSync('.env') ? parseEnv(readFileSync('.env', 'utf8')) : {};
-  return { ...file, ...process.env };
-}
-
 function logFormat({ LOG_FORMAT, NODE_ENV }: Config): 'json' | 'text' {
   if (LOG_FORMAT !== 'auto') return LOG_FORMAT;
   return process.stdout.isTTY || NODE_ENV === 'development' ? 'text' : 'json';
 }
 
 async function main(): Promise<void> {
-  const config = loadConfig(readEnvironment());
+  const config = loadConfig(withEnvFile(process.env));
   const logger = await createLogger({ level: config.LOG_LEVEL, format: logFormat(config) });
   const service = await startService(config, { ...realSurroundings, logger });
   closeWithGrace({ delay: config.SHUTDOWN_TIMEOUT_MS, logger }, async ({ err, signal }) => {

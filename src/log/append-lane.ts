@@ -49,6 +49,7 @@ export class AppendLane {
    * @throws FootfallError `publish_failed`, as `EventLog.append`
    */
   async add(records: readonly SizedRecord[]): Promise<Receipt[]> {
+    if (records.length === 0) return [];
     const parts =
       sumBytes(records) <= this.#limits.maxGroupBytes
         ? [records]

@@ -1,4 +1,12 @@
-import { Admin, type BaseOptions, Consumer, findErrorBy, ProduceAcks, Producer } from '@platformatic/kafka';
+import {
+  Admin,
+  type BaseOptions,
+  Consumer,
+  findErrorBy,
+  ListOffsetTimestamps,
+  ProduceAcks,
+  Producer,
+} from '@platformatic/kafka';
 
 export type { Admin, Consumer, Producer, RecordsBatch } from '@platformatic/kafka';
 export { findErrorBy, IS_CONTROL, ListOffsetTimestamps } from '@platformatic/kafka';
@@ -77,4 +85,27 @@ function ignoreErrorEvents<T extends Admin | Producer>(client: T): T {
 /** Whether anything in a chain of client errors carries this Kafka error code. */
 export function hasKafkaError(error: unknown, apiId: string): boolean {
   return findErrorBy(error as Error, 'apiId', apiId) !== null;
+}
+
+/** What a partition holds: its lowest offset, and the one its next record will get. */
+export interface PartitionBounds {
+  earliest: number;
+  end: number;
+}
+
+/** @returns the bounds of each partition, in the same order */
+export async function readBounds(
+  consumer: Consumer,
+  topic: string,
+  partitions: readonly number[],
+): Promise<PartitionBounds[]> {
+  const wanted = { topics: [topic], partitions: { [topic]: [...partitions] } };
+  const [earliest, end] = await Promise.all([
+    consumer.listOffsets({ ...wanted, timestamp: ListOffsetTimestamps.EARLIEST }),
+    consumer.listOffsets({ ...wanted, timestamp: ListOffsetTimestamps.LATEST }),
+  ]);
+  return partitions.map((partition) => ({
+    earliest: Number(earliest.get(topic)![partition]),
+    end: Number(end.get(topic)![partition]),
+  }));
 }

@@ -1,6 +1,6 @@
 import { withDeadline } from '../deadline.ts';
 import type { LogRecord, RecordPosition } from './event-log.ts';
-import { type Consumer, ListOffsetTimestamps } from './kafka-client.ts';
+import { type Consumer, ListOffsetTimestamps, readBounds } from './kafka-client.ts';
 import { toRecords } from './kafka-records.ts';
 
 const FETCH_MAX_BYTES = 1024 * 1024;
@@ -41,7 +41,8 @@ export class KafkaReader {
 
   /** @param offsets ascending */
   async #readPartition(topic: string, partition: number, offsets: readonly number[]): Promise<LogRecord[]> {
-    const [earliest, end] = await this.#bounds(topic, partition);
+    const [bounds] = await readBounds(this.#consumer, topic, [partition]);
+    const { earliest, end } = bounds!;
     const records: LogRecord[] = [];
     let next = earliest;
     for (const offset of offsets) {
@@ -51,15 +52,6 @@ export class KafkaReader {
       next = answer.nextOffset;
     }
     return records;
-  }
-
-  async #bounds(topic: string, partition: number): Promise<[earliest: number, end: number]> {
-    const wanted = { topics: [topic], partitions: { [topic]: [partition] } };
-    const [earliest, end] = await Promise.all([
-      this.#consumer.listOffsets({ ...wanted, timestamp: ListOffsetTimestamps.EARLIEST }),
-      this.#consumer.listOffsets({ ...wanted, timestamp: ListOffsetTimestamps.LATEST }),
-    ]);
-    return [Number(earliest.get(topic)![partition]), Number(end.get(topic)![partition])];
   }
 
   async #fetch(

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { withDeadline } from '../deadline.ts';
 import type { Logger } from '../logger.ts';
 import type { AssignedPartition, LogBatch, SubscribeOptions } from './event-log.ts';
-import { type Consumer, type FetchResponse, ListOffsetTimestamps } from './kafka-client.ts';
+import { type Consumer, type FetchResponse, readBounds } from './kafka-client.ts';
 import { GroupMember } from './kafka-group-member.ts';
 import { toRecords } from './kafka-records.ts';
 
@@ -81,20 +81,12 @@ async function describePartitions(
   partitions: number[],
 ): Promise<AssignedPartition[]> {
   if (partitions.length === 0) return [];
-  const wanted = { topics: [topic], partitions: { [topic]: partitions } };
-  const [metadata, earliest, end] = await Promise.all([
+  const [metadata, bounds] = await Promise.all([
     consumer.metadata({ topics: [topic] }),
-    consumer.listOffsets({ ...wanted, timestamp: ListOffsetTimestamps.EARLIEST }),
-    consumer.listOffsets({ ...wanted, timestamp: ListOffsetTimestamps.LATEST }),
+    readBounds(consumer, topic, partitions),
   ]);
   const topicId = metadata.topics.get(topic)!.id;
-  return partitions.map((partition) => ({
-    topic,
-    topicId,
-    partition,
-    earliest: Number(earliest.get(topic)![partition]),
-    end: Number(end.get(topic)![partition]),
-  }));
+  return partitions.map((partition, at) => ({ topic, topicId, partition, ...bounds[at]! }));
 }
 
 interface Reading {

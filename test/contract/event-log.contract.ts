@@ -105,6 +105,12 @@ export function eventLogContract(open: () => Promise<LogHarness>): void {
     expect(records[0]!.timestamp).toBeLessThanOrEqual(Date.now());
   });
 
+  it('appends nothing when it is given nothing, and is not held up by it', async () => {
+    const { log, topic } = await open();
+    expect(await log.append([])).toEqual([]);
+    expect(await log.append([record(topic, 'alice', 'x')])).toMatchObject([{ offset: 0 }]);
+  });
+
   it('carries records without key and without value', async () => {
     const harness = await open();
     const [receipt] = await harness.log.append([record(harness.topic, null, null)]);

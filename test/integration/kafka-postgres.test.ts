@@ -44,6 +44,7 @@ async function partitionsOf(service: ServiceProcess): Promise<string[]> {
   return [...metrics.matchAll(/consumer_lag_records\{partition="(\d+)"\}/g)].map((found) => found[1]!);
 }
 
+// Left out only where there is no Java, and said so; with CI=true that is an error instead.
 describe.skipIf(brokers === undefined)('the service on Apache Kafka and PostgreSQL', () => {
   it('processes what another client wrote, and is not stopped by its junk', async () => {
     const env = await freshGround(brokers!);
@@ -183,6 +184,7 @@ describe.skipIf(brokers === undefined)('the service on Apache Kafka and PostgreS
   });
 });
 
+// Left out only where there is no Java, and said so; with CI=true that is an error instead.
 describe.skipIf(brokers === undefined)('the service without its dependencies', () => {
   let kafka: KafkaServer;
   let folder: string;

@@ -74,6 +74,13 @@ describe('AppendLane', () => {
     expect((await call).map(({ offset }) => offset)).toEqual([0, 1, 2, 3]);
   });
 
+  it('answers a call without records at once, and sends nothing for it', async () => {
+    const { lane, sends } = laneByHand();
+    expect(await lane.add([])).toEqual([]);
+    await lane.idle();
+    expect(sends).toEqual([]);
+  });
+
   it('fails only the calls whose records failed', async () => {
     const { lane, nextSend } = laneByHand();
     const calls = [lane.add([record('a')]), lane.add([record('b')])];
