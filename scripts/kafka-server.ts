@@ -17,13 +17,15 @@ export interface KafkaServerOptions {
   zookeeper?: boolean;
   /** Broker settings on top of those below. */
   settings?: Record<string, string>;
+  /** Joins the cluster of this server as one more broker, with a node id of its own (KRaft only). */
+  joins?: { server: KafkaServer; nodeId: number };
   progress?(text: string): void;
 }
 
 const START_TIMEOUT_MS = 60_000;
 const JAVA_OPTIONS = ['-Xms128m', '-Xmx768m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=4'];
 
-/** A real one-node Apache Kafka, run from its jars. */
+/** A real Apache Kafka broker, run from its jars: a cluster of its own, or one more broker of another's. */
 export class KafkaServer {
   readonly port: number;
   readonly #options: KafkaServerOptions;
@@ -147,22 +149,10 @@ export class KafkaServer {
   }
 
   #brokerProperties(): string {
-    const { dataDir, zookeeper, settings } = this.#options;
-    const address = `127.0.0.1:${this.port}`;
-    const side = `127.0.0.1:${this.#sidePort}`;
-    const mode: Record<string, string> = zookeeper
-      ? { 'broker.id': '1', 'zookeeper.connect': side, listeners: `PLAINTEXT://${address}` }
-      : {
-          'process.roles': 'broker,controller',
-          'node.id': '1',
-          'controller.quorum.voters': `1@${side}`,
-          'controller.listener.names': 'CONTROLLER',
-          'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT',
-          listeners: `PLAINTEXT://${address},CONTROLLER://${side}`,
-        };
+    const { dataDir, settings } = this.#options;
     return properties({
-      ...mode,
-      'advertised.listeners': `PLAINTEXT://${address}`,
+      ...this.#roleProperties(),
+      'advertised.listeners': `PLAINTEXT://127.0.0.1:${this.port}`,
       'log.dirs': join(dataDir, 'topics'),
       'num.partitions': '3',
       'offsets.topic.num.partitions': '5',
@@ -172,6 +162,26 @@ export class KafkaServer {
       'group.initial.rebalance.delay.ms': '0',
       ...settings,
     });
+  }
+
+  #roleProperties(): Record<string, string> {
+    const { zookeeper, joins } = this.#options;
+    const listener = `PLAINTEXT://127.0.0.1:${this.port}`;
+    const side = `127.0.0.1:${this.#sidePort}`;
+    if (zookeeper) return { 'broker.id': '1', 'zookeeper.connect': side, listeners: listener };
+    const common = {
+      'controller.quorum.voters': `1@127.0.0.1:${(joins?.server ?? this).#sidePort}`,
+      'controller.listener.names': 'CONTROLLER',
+      'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT',
+    };
+    return joins
+      ? { ...common, 'process.roles': 'broker', 'node.id': String(joins.nodeId), listeners: listener }
+      : {
+          ...common,
+          'process.roles': 'broker,controller',
+          'node.id': '1',
+          listeners: `${listener},CONTROLLER://${side}`,
+        };
   }
 
   #java(mainClass: string, propertiesFile: string, logFile: string): ChildProcess {
@@ -190,7 +200,9 @@ export class KafkaServer {
     ];
     // A process group of its own: Ctrl-C in a terminal would stop ZooKeeper under a broker that still needs it.
     const child = spawn('java', args, { stdio: ['ignore', 'pipe', 'pipe'], detached: true });
-    process.once('exit', () => child.kill('SIGKILL'));
+    const killAtExit = () => child.kill('SIGKILL');
+    process.once('exit', killAtExit);
+    child.once('exit', () => process.off('exit', killAtExit));
     const log = createWriteStream(join(dataDir, logFile), { flags: 'a' });
     child.stdout.pipe(log);
     child.stderr.pipe(log);

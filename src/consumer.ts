@@ -86,6 +86,7 @@ export class Consumer {
       try {
         const batches = log.subscribe({ topic, group, signal, startAt: (assigned) => this.#claim(assigned) });
         for await (const batch of batches) {
+          // If we die here: nothing of the batch is stored, and whoever claims the partition next reads it anew.
           this.#working = true;
           await this.#process(batch);
           this.#working = false;
@@ -109,7 +110,7 @@ export class Consumer {
         this.#options.store.claim(ref, numbers),
       );
       for (const [at, partition] of (claims === undefined ? [] : assigned).entries()) {
-        const position = this.#begin(partition, claims![at]!);
+        const position = await this.#begin(partition, claims![at]!);
         this.#positions.set(partition.partition, position);
         this.#reportLag(partition.partition, partition.end - position.next);
       }
@@ -123,10 +124,10 @@ export class Consumer {
   }
 
   /** Compares what the store has processed with what the log holds; they differ after a loss on either side. */
-  #begin(
-    { topic, partition, earliest, end }: AssignedPartition,
+  async #begin(
+    { topic, partition, earliest, end, reaches }: AssignedPartition,
     { epoch, offset, topicRecreated }: Claim,
-  ): Position {
+  ): Promise<Position> {
     const { logger, metrics } = this.#options;
     if (topicRecreated) {
       logger.warn({ topic, partition }, '[Consumer] The topic was created anew: reading it from its start');
@@ -138,17 +139,15 @@ export class Consumer {
         '[Consumer] Data gap: the log has deleted records that were not processed yet',
       );
     }
-    if (offset !== null && offset > end) {
+    const isCutShort = offset !== null && offset > end && !(await reaches(offset));
+    if (isCutShort) {
       logger.error(
         { topic, partition, processed: offset, end },
         '[Consumer] The log ends before what was processed: it has lost records; reading on from its end',
       );
     }
-    return {
-      epoch,
-      stored: offset,
-      next: Math.min(Math.max(offset ?? earliest, earliest), Math.max(end, earliest)),
-    };
+    const next = isCutShort ? Math.max(end, earliest) : Math.max(offset ?? earliest, earliest);
+    return { epoch, stored: offset, next };
   }
 
   async #process(batch: LogBatch): Promise<void> {

@@ -206,7 +206,8 @@ export class EmbeddedLog implements EventLog {
 }
 
 function assigned(name: string, topic: Topic, partition: number, end: number): AssignedPartition {
-  return { topic: name, topicId: topic.topicId, partition, earliest: 0, end };
+  const { topicId } = topic;
+  return { topic: name, topicId, partition, earliest: 0, end, reaches: async (offset) => offset <= end };
 }
 
 function ignoreAbort(error: Error): void {

@@ -75,8 +75,10 @@ export interface AssignedPartition {
   partition: number;
   /** Lowest offset still held. */
   earliest: number;
-  /** Offset the next record will get. */
+  /** Offset the next record will get; a broker that has just started may know of less than it holds. */
   end: number;
+  /** Whether the log goes on from this offset, known for certain: false when it ends before. */
+  reaches(offset: number): Promise<boolean>;
 }
 
 export interface SubscribeOptions {

@@ -9,7 +9,7 @@ import {
 } from '@platformatic/kafka';
 
 export type { Admin, Consumer, Producer, RecordsBatch } from '@platformatic/kafka';
-export { findErrorBy, IS_CONTROL, ListOffsetTimestamps } from '@platformatic/kafka';
+export { ConfigResourceTypes, findErrorBy, IS_CONTROL, ListOffsetTimestamps } from '@platformatic/kafka';
 
 /** The client does not export the type by name. */
 export type FetchResponse = Awaited<ReturnType<Consumer['fetch']>>;

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { withDeadline } from '../deadline.ts';
 import { FootfallError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
@@ -17,35 +16,21 @@ import {
   createAdmin,
   createConsumer,
   createProducer,
-  hasKafkaError,
   type KafkaClientOptions,
   type Producer,
 } from './kafka-client.ts';
 import { sendGroup } from './kafka-producer.ts';
 import { KafkaReader } from './kafka-reader.ts';
 import { readGroup } from './kafka-subscription.ts';
+import { KafkaTopics, type TopicsOptions } from './kafka-topics.ts';
 import { partitionOf } from './partitioner.ts';
 
-export interface KafkaLogOptions extends KafkaClientOptions {
-  /** Created where they are missing, before anything is read or written. */
-  topics: TopicDefinition[];
-  partitions: number;
-  /** -1: the broker's default. */
-  replication: number;
-}
-
-export interface TopicDefinition {
-  name: string;
-  /** Topic settings by Kafka's names, on top of the broker's. */
-  configs?: Record<string, string>;
-}
+export interface KafkaLogOptions extends KafkaClientOptions, TopicsOptions {}
 
 /** Below the broker's default `message.max.bytes` (1 048 588) even if all of a group goes to one partition. */
 const MAX_GROUP_BYTES = 1_000_000;
 /** How long the known leaders of a topic are trusted to group by; the client itself follows each change. */
 const LEADERS_TTL_MS = 5000;
-const TOPIC_CREATION_TIMEOUT_MS = 10_000;
-const TOPIC_CREATION_POLL_MS = 50;
 
 interface TopicLeaders {
   /** Node id of the leader of each partition. */
@@ -58,12 +43,12 @@ export class KafkaLog implements EventLog {
   readonly #options: KafkaLogOptions;
   readonly #logger: Logger;
   readonly #admin: Admin;
+  readonly #topics: KafkaTopics;
   readonly #producer: Producer;
   readonly #lanes = new Map<number, AppendLane>();
-  readonly #topics = new Map<string, TopicLeaders>();
+  readonly #leaders = new Map<string, TopicLeaders>();
   readonly #lookups = new Map<string, Promise<TopicLeaders>>();
   #reader: KafkaReader | undefined;
-  #topicsReady: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
 
   /** Connects when first used, so that a start does not depend on Kafka being there. */
@@ -71,6 +56,7 @@ export class KafkaLog implements EventLog {
     this.#options = options;
     this.#logger = logger;
     this.#admin = createAdmin(options);
+    this.#topics = new KafkaTopics(options, this.#admin, logger);
     this.#producer = createProducer(options);
   }
 
@@ -89,7 +75,7 @@ export class KafkaLog implements EventLog {
   }
 
   async *subscribe(options: SubscribeOptions): AsyncGenerator<LogBatch> {
-    await this.#ensureTopics();
+    await this.#topics.ensure();
     yield* readGroup(createConsumer(this.#options, options.group), options, this.#logger);
   }
 
@@ -102,7 +88,7 @@ export class KafkaLog implements EventLog {
   }
 
   async ping(timeoutMs: number): Promise<void> {
-    await withDeadline(this.#checkLeaders(), timeoutMs, 'Kafka');
+    await withDeadline(this.#topics.check(), timeoutMs, 'Kafka');
   }
 
   close(): Promise<void> {
@@ -111,7 +97,7 @@ export class KafkaLog implements EventLog {
   }
 
   async #openReader(): Promise<KafkaReader> {
-    await this.#ensureTopics();
+    await this.#topics.ensure();
     this.#reader ??= new KafkaReader(createConsumer(this.#options, 'footfall-reader'));
     return this.#reader;
   }
@@ -119,53 +105,6 @@ export class KafkaLog implements EventLog {
   async #close(): Promise<void> {
     await Promise.all([...this.#lanes.values()].map((lane) => lane.idle()));
     await Promise.allSettled([this.#producer.close(), this.#admin.close(), this.#reader?.close()]);
-  }
-
-  async #checkLeaders(): Promise<void> {
-    await this.#ensureTopics();
-    const names = this.#options.topics.map(({ name }) => name);
-    const { topics } = await this.#admin.metadata({ topics: names, forceUpdate: true, retries: 0 });
-    for (const [name, { partitions }] of topics) {
-      const missing = partitions.findIndex(({ leader }) => leader < 0);
-      if (missing !== -1) throw new Error(`partition ${missing} of topic ${name} has no leader`);
-    }
-  }
-
-  /** Creates missing topics; done once, tried again at the next need after a failure. */
-  #ensureTopics(): Promise<void> {
-    this.#topicsReady ??= this.#createMissingTopics().catch((error) => {
-      this.#topicsReady = undefined;
-      throw error;
-    });
-    return this.#topicsReady;
-  }
-
-  async #createMissingTopics(): Promise<void> {
-    const missing = await this.#missingTopics();
-    await Promise.all(missing.map((topic) => this.#createTopic(topic)));
-    // The controller has created them; the broker asked here learns of it a moment later.
-    const giveUpAt = Date.now() + TOPIC_CREATION_TIMEOUT_MS;
-    while (missing.length > 0 && (await this.#missingTopics()).length > 0) {
-      if (Date.now() > giveUpAt) throw new Error('the topics were created but do not appear');
-      await sleep(TOPIC_CREATION_POLL_MS);
-    }
-  }
-
-  async #missingTopics(): Promise<TopicDefinition[]> {
-    const existing = await this.#admin.listTopics();
-    return this.#options.topics.filter(({ name }) => !existing.includes(name));
-  }
-
-  async #createTopic({ name, configs = {} }: TopicDefinition): Promise<void> {
-    const { partitions, replication: replicas } = this.#options;
-    try {
-      const settings = Object.entries(configs).map(([setting, value]) => ({ name: setting, value }));
-      await this.#admin.createTopics({ topics: [name], partitions, replicas, configs: settings });
-      this.#logger.info({ topic: name, partitions }, 'topic created');
-    } catch (error) {
-      // Another instance was faster.
-      if (!hasKafkaError(error, 'TOPIC_ALREADY_EXISTS')) throw error;
-    }
   }
 
   async #appendByLeader(records: readonly SizedRecord[], leaderOf: readonly number[]): Promise<Receipt[]> {
@@ -195,12 +134,12 @@ export class KafkaLog implements EventLog {
   async #send(records: readonly SizedRecord[]): Promise<(Receipt | Error)[]> {
     const results = await sendGroup(this.#producer, records);
     // Whatever it was, the leaders may be others now.
-    if (results.some((result) => result instanceof Error)) this.#topics.clear();
+    if (results.some((result) => result instanceof Error)) this.#leaders.clear();
     return results;
   }
 
   #knownLeaders(topic: string): TopicLeaders | undefined {
-    const known = this.#topics.get(topic);
+    const known = this.#leaders.get(topic);
     // Looked up again on the side: only the very first append waits. A failure shows at the next send.
     if (known !== undefined && Date.now() - known.readAt > LEADERS_TTL_MS)
       this.#lookUpLeaders(topic).catch(() => {});
@@ -224,11 +163,11 @@ export class KafkaLog implements EventLog {
   }
 
   async #readLeaders(topic: string): Promise<TopicLeaders> {
-    await this.#ensureTopics();
+    await this.#topics.ensure();
     const metadata = await this.#producer.metadata({ topics: [topic], forceUpdate: true });
     const leaders = metadata.topics.get(topic)!.partitions.map(({ leader }) => leader);
     const found = { leaders, readAt: Date.now() };
-    this.#topics.set(topic, found);
+    this.#leaders.set(topic, found);
     return found;
   }
 }

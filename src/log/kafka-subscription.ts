@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { withDeadline } from '../deadline.ts';
 import type { Logger } from '../logger.ts';
 import type { AssignedPartition, LogBatch, SubscribeOptions } from './event-log.ts';
-import { type Consumer, type FetchResponse, readBounds } from './kafka-client.ts';
+import { type Consumer, type FetchResponse, hasKafkaError, readBounds } from './kafka-client.ts';
 import { GroupMember } from './kafka-group-member.ts';
 import { toRecords } from './kafka-records.ts';
 
@@ -86,7 +86,32 @@ async function describePartitions(
     readBounds(consumer, topic, partitions),
   ]);
   const topicId = metadata.topics.get(topic)!.id;
-  return partitions.map((partition, at) => ({ topic, topicId, partition, ...bounds[at]! }));
+  return partitions.map((partition, at) => ({
+    ...{ topic, topicId, partition },
+    ...bounds[at]!,
+    reaches: (offset) => reaches(consumer, topic, partition, offset),
+  }));
+}
+
+/**
+ * After a restart a leader takes its high watermark from a checkpoint that is seconds old, and gives that as the end of
+ * the log. What it refuses to read from is truly not there.
+ */
+async function reaches(
+  consumer: Consumer,
+  topic: string,
+  partition: number,
+  offset: number,
+): Promise<boolean> {
+  const metadata = (await consumer.metadata({ topics: [topic] })).topics.get(topic)!;
+  try {
+    const position = new Map([[partition, offset]]);
+    await fetchFrom(consumer, metadata.partitions[partition]!.leader, metadata.id, position, 0);
+    return true;
+  } catch (error) {
+    if (hasKafkaError(error, 'OFFSET_OUT_OF_RANGE')) return false;
+    throw error;
+  }
 }
 
 interface Reading {
@@ -136,32 +161,41 @@ async function startFetches(
   const byLeader = Map.groupBy(positions.keys(), (partition) => metadata.partitions[partition]!.leader);
   for (const [node, partitions] of byLeader) {
     if (fetches.has(node)) continue;
-    const request = consumer.fetch({
-      node,
-      minBytes: 1,
-      maxBytes: FETCH_MAX_BYTES,
-      maxWaitTime: FETCH_MAX_WAIT_MS,
-      topics: [
-        {
-          topicId: metadata.id,
-          partitions: partitions.map((partition) => ({
-            partition,
-            fetchOffset: BigInt(positions.get(partition)!),
-            partitionMaxBytes: FETCH_MAX_BYTES_PER_PARTITION,
-            currentLeaderEpoch: -1,
-            lastFetchedEpoch: -1,
-          })),
-        },
-      ],
-    });
+    const wanted = new Map(partitions.map((partition) => [partition, positions.get(partition)!]));
+    const request = fetchFrom(consumer, node, metadata.id, wanted, FETCH_MAX_WAIT_MS);
     fetches.set(
       node,
-      withDeadline(request, FETCH_DEADLINE_MS, 'fetch').then(
+      request.then(
         (response) => ({ node, response }),
         (error: Error) => ({ node, error }),
       ),
     );
   }
+}
+
+/** @param maxWaitMs how long the broker may wait for records to come */
+function fetchFrom(
+  consumer: Consumer,
+  node: number,
+  topicId: string,
+  positions: ReadonlyMap<number, number>,
+  maxWaitMs: number,
+): Promise<FetchResponse> {
+  const partitions = [...positions].map(([partition, offset]) => ({
+    partition,
+    fetchOffset: BigInt(offset),
+    partitionMaxBytes: FETCH_MAX_BYTES_PER_PARTITION,
+    currentLeaderEpoch: -1,
+    lastFetchedEpoch: -1,
+  }));
+  const request = consumer.fetch({
+    node,
+    minBytes: 1,
+    maxBytes: FETCH_MAX_BYTES,
+    maxWaitTime: maxWaitMs,
+    topics: [{ topicId, partitions }],
+  });
+  return withDeadline(request, FETCH_DEADLINE_MS, 'fetch');
 }
 
 /** The first fetch to end; nothing when the assignment ended before. With nothing assigned: waits for that. */

@@ -175,6 +175,19 @@ export function eventLogContract(open: () => Promise<LogHarness>): void {
     expect(new Set(assigned.map(({ topicId }) => topicId)).size).toBe(1);
   });
 
+  it('knows for certain up to where a partition goes', async () => {
+    const harness = await open();
+    await harness.log.append(['dave', 'dave'].map((key) => record(harness.topic, key, 'x')));
+    let answers: boolean[] = [];
+    await read(harness, harness.log, 2, async (given) => {
+      const own = given.find(({ end }) => end === 2)!;
+      answers = await Promise.all([own.reaches(1), own.reaches(2)]);
+      answers.push(await own.reaches(3));
+      return fromStart(given);
+    });
+    expect(answers).toEqual([true, true, false]);
+  });
+
   it('hands out batches of one partition each, in offset order, and says where it stands', async () => {
     const harness = await open();
     const keys = Object.keys(JAVA_PARTITIONS);

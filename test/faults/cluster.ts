@@ -5,60 +5,88 @@ import pg from 'pg';
 import { KAFKA_4 } from '../../scripts/kafka-jars.ts';
 import { KafkaServer } from '../../scripts/kafka-server.ts';
 import { PostgresServer } from '../../scripts/postgres-server.ts';
+import type { DeletedRange, TopicRecord } from './check-history.ts';
 import { Instance } from './instance.ts';
+import { currentTopicId, withAdmin } from './read-history.ts';
 import { TcpProxy } from './tcp-proxy.ts';
 
 export const TOPIC = 'events';
 export const GROUP = 'group';
 export const SESSION_TIMEOUT_MS = 6000;
 
+/** A producer that pauses for a second is forgotten by the broker (F6). */
+const ONE_BROKER = { 'producer.id.expiration.ms': '1000', 'producer.id.expiration.check.interval.ms': '500' };
+const THREE_BROKERS = {
+  'default.replication.factor': '3',
+  'min.insync.replicas': '2',
+  'offsets.topic.replication.factor': '3',
+  'broker.session.timeout.ms': '4000',
+  'broker.heartbeat.interval.ms': '500',
+};
+
+/** A broker and what stands between it and its clients. */
+interface Broker {
+  server: KafkaServer;
+  proxy: TcpProxy;
+}
+
+export interface ClusterOptions {
+  folder: string;
+  brokers: 1 | 3;
+  instances: number;
+  mutation?: string | undefined;
+}
+
 /** Everything under test: a real Kafka and a real PostgreSQL, each behind a proxy, and instances of the service. */
 export class Cluster {
   readonly folder: string;
-  readonly kafka: KafkaServer;
-  readonly kafkaProxy: TcpProxy;
+  readonly brokers: readonly Broker[];
   readonly postgres: PostgresServer;
   readonly postgresProxy: TcpProxy;
   readonly instances: Instance[] = [];
   readonly #mutation: string | undefined;
+  /** The topic as it is now; the plan may delete it and create it anew. */
+  topicId = '';
+  /** What was in the topic before the plan deleted any of it. */
+  readonly readBefore: TopicRecord[] = [];
+  readonly deleted: DeletedRange[] = [];
 
-  private constructor(parts: {
-    folder: string;
-    kafka: KafkaServer;
-    kafkaProxy: TcpProxy;
-    postgres: PostgresServer;
-    postgresProxy: TcpProxy;
-    mutation: string | undefined;
-  }) {
-    this.folder = parts.folder;
-    this.kafka = parts.kafka;
-    this.kafkaProxy = parts.kafkaProxy;
+  private constructor(
+    { folder, mutation }: ClusterOptions,
+    parts: Pick<Cluster, 'brokers' | 'postgres' | 'postgresProxy'>,
+  ) {
+    this.folder = folder;
+    this.brokers = parts.brokers;
     this.postgres = parts.postgres;
     this.postgresProxy = parts.postgresProxy;
-    this.#mutation = parts.mutation;
+    this.#mutation = mutation;
   }
 
-  static async start(folder: string, instances: number, mutation?: string): Promise<Cluster> {
+  static async start(options: ClusterOptions): Promise<Cluster> {
+    const { folder, instances } = options;
     await mkdir(folder, { recursive: true });
-    const ports = { kafka: 0, postgres: 0 };
-    const kafkaProxy = await TcpProxy.start(() => ports.kafka);
-    const postgresProxy = await TcpProxy.start(() => ports.postgres);
-    const [kafka, postgres] = await Promise.all([
-      KafkaServer.start({
-        version: KAFKA_4,
-        port: 0,
-        dataDir: join(folder, 'kafka'),
-        // Clients are sent to the proxy, also by the broker itself.
-        settings: { 'advertised.listeners': `PLAINTEXT://127.0.0.1:${kafkaProxy.port}` },
-      }),
-      PostgresServer.start(join(folder, 'postgres')),
+    const [brokers, [postgres, postgresProxy]] = await Promise.all([
+      startBrokers(options),
+      behindProxy(() => PostgresServer.start(join(folder, 'postgres'))),
     ]);
-    ports.kafka = kafka.port;
-    ports.postgres = postgres.port;
-    const cluster = new Cluster({ folder, kafka, kafkaProxy, postgres, postgresProxy, mutation });
+    const cluster = new Cluster(options, { brokers, postgres, postgresProxy });
     for (let number = 1; number <= instances; number++) await cluster.addInstance();
     for (const instance of cluster.instances) while (!(await instance.ready())) await sleep(50);
     return cluster;
+  }
+
+  /** The first broker, which is also the controller. */
+  get kafka(): KafkaServer {
+    return this.brokers[0]!.server;
+  }
+
+  get kafkaProxy(): TcpProxy {
+    return this.brokers[0]!.proxy;
+  }
+
+  /** `host:port` of each broker's proxy. */
+  get bootstrap(): string[] {
+    return this.brokers.map(({ proxy }) => `127.0.0.1:${proxy.port}`);
   }
 
   /** Starts one more instance of the group. */
@@ -68,7 +96,7 @@ export class Cluster {
       folder: this.folder,
       mutation: this.#mutation,
       env: {
-        KAFKA_BROKERS: `127.0.0.1:${this.kafkaProxy.port}`,
+        KAFKA_BROKERS: this.bootstrap.join(),
         KAFKA_TOPIC: TOPIC,
         KAFKA_CONSUMER_GROUP: GROUP,
         KAFKA_CONSUMER_SESSION_TIMEOUT_MS: String(SESSION_TIMEOUT_MS),
@@ -92,6 +120,26 @@ export class Cluster {
     return this.instances.flatMap(({ answers, url }) => (answers ? [url!] : []));
   }
 
+  /** Ends every connection of the service to the database. */
+  async terminateBackends(): Promise<void> {
+    await this.query(
+      "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'footfall'",
+    );
+  }
+
+  /** Creates the topic, which was deleted; waits until the deleting is through. */
+  async createTopicAnew(): Promise<void> {
+    const before = this.topicId;
+    await withAdmin(this, async (admin) => {
+      while ((await admin.listTopics()).includes(TOPIC)) await sleep(50);
+      await admin.createTopics({ topics: [TOPIC], partitions: 3, replicas: -1 });
+    });
+    while (this.topicId === before) {
+      this.topicId = await currentTopicId(this);
+      await sleep(50);
+    }
+  }
+
   /** Asks the database itself, past the proxy. */
   async query<Row extends pg.QueryResultRow>(text: string, values: unknown[] = []): Promise<Row[]> {
     const client = new pg.Client({ connectionString: `${this.postgres.url}/postgres` });
@@ -104,10 +152,46 @@ export class Cluster {
   }
 
   async stop(): Promise<void> {
-    this.kafkaProxy.set('pass');
+    for (const { proxy } of this.brokers) proxy.set('pass');
     this.postgresProxy.set('pass');
     await Promise.all(this.instances.map((instance) => instance.kill()));
-    await Promise.all([this.kafka.stop(), this.postgres.stop()]);
-    await Promise.all([this.kafkaProxy.stop(), this.postgresProxy.stop()]);
+    // The controller last: the others ask it for leave to stop.
+    for (const { server } of this.brokers.toReversed()) await server.stop();
+    await this.postgres.stop();
+    await Promise.all(this.brokers.map(({ proxy }) => proxy.stop()));
+    await this.postgresProxy.stop();
   }
+}
+
+/** Starts a server that is told its proxy's port. */
+async function behindProxy<T extends { port: number }>(
+  start: (proxyPort: number) => Promise<T>,
+): Promise<[T, TcpProxy]> {
+  let port = 0;
+  const proxy = await TcpProxy.start(() => port);
+  const server = await start(proxy.port);
+  port = server.port;
+  return [server, proxy];
+}
+
+async function startBrokers({ folder, brokers: count }: ClusterOptions): Promise<Broker[]> {
+  const brokers: Broker[] = [];
+  for (let nodeId = 1; nodeId <= count; nodeId++) {
+    const controller = brokers[0]?.server;
+    const [server, proxy] = await behindProxy((proxyPort) =>
+      KafkaServer.start({
+        version: KAFKA_4,
+        port: 0,
+        dataDir: join(folder, `kafka-${nodeId}`),
+        settings: {
+          ...(count === 1 ? ONE_BROKER : THREE_BROKERS),
+          // Clients are sent to the proxy, also by the broker itself.
+          'advertised.listeners': `PLAINTEXT://127.0.0.1:${proxyPort}`,
+        },
+        ...(controller && { joins: { server: controller, nodeId } }),
+      }),
+    );
+    brokers.push({ server, proxy });
+  }
+  return brokers;
 }

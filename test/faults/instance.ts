@@ -3,6 +3,7 @@ import { createWriteStream } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
+import type { CrashPoint } from './crash-points.ts';
 
 export interface InstanceOptions {
   name: string;
@@ -11,6 +12,8 @@ export interface InstanceOptions {
   /** A guarantee to take out of the source it runs, to see that the checker notices. */
   mutation: string | undefined;
 }
+
+const PRELOAD = resolve('test/faults/preload.ts');
 
 /** One process of the real service, with its log kept in a file. */
 export class Instance {
@@ -39,9 +42,26 @@ export class Instance {
 
   /** Resolves when it listens. */
   async start(): Promise<void> {
+    const { child, listening } = this.#spawn('');
+    child.on('exit', (code, signal) => {
+      if (this.#child === child) this.crashes.push(`${this.name} ended by itself with ${code ?? signal}`);
+    });
+    await listening;
+  }
+
+  /** Restarts it so that it kills itself when it comes to a point of its source; resolves when it has. */
+  async restartToDieAt(point: CrashPoint): Promise<void> {
+    await this.stop();
+    const { child, listening } = this.#spawn(point.id);
+    // It may be dead before it says that it listens.
+    listening.catch(() => {});
+    await new Promise((resolve) => child.once('exit', resolve));
+  }
+
+  /** @returns its process, and what resolves when it listens */
+  #spawn(diesAt: string): { child: ChildProcess; listening: Promise<void> } {
     const { name, folder, env, mutation } = this.#options;
-    const loader = mutation === undefined ? [] : ['--import', resolve('test/faults/mutations.ts')];
-    const child = spawn(process.execPath, [...loader, resolve('src/main.ts')], {
+    const child = spawn(process.execPath, ['--import', PRELOAD, resolve('src/main.ts')], {
       cwd: folder,
       env: {
         PATH: process.env.PATH,
@@ -49,6 +69,7 @@ export class Instance {
         LOG_LEVEL: 'debug',
         ...env,
         FOOTFALL_MUTATION: mutation ?? '',
+        FOOTFALL_DIES_AT: diesAt,
       },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
@@ -59,19 +80,21 @@ export class Instance {
       stderr += chunk;
       log.write(chunk);
     });
-    child.on('exit', (code, signal) => {
-      this.url = undefined;
-      if (this.#child === child) this.crashes.push(`${name} ended by itself with ${code ?? signal}`);
+    child.on('exit', () => {
+      if (this.#child === child) this.url = undefined;
     });
-    this.url = await new Promise<string>((found, failed) => {
+    const listening = new Promise<void>((found, failed) => {
       child.once('exit', (code) => failed(new Error(`${name} ended with ${code}: ${stderr.slice(-1000)}`)));
       createInterface(child.stdout).on('line', (line) => {
         log.write(`${line}\n`);
         if (line.startsWith('{"level":60')) this.crashes.push(line);
         const url = /answers on (http:\S+?)"/.exec(line)?.[1];
-        if (url) found(url);
+        if (url === undefined || child.exitCode !== null || child.signalCode !== null) return;
+        this.url = url;
+        found();
       });
     });
+    return { child, listening };
   }
 
   async kill(): Promise<void> {
@@ -86,6 +109,11 @@ export class Instance {
   freeze(): void {
     this.#frozen = true;
     this.#child?.kill('SIGSTOP');
+  }
+
+  /** Blocks its event loop for 20 s: it is alive and does nothing, not even send heartbeats. */
+  block(): void {
+    this.#child?.kill('SIGURG');
   }
 
   unfreeze(): void {

@@ -1,11 +1,18 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** What a client was told about one event. */
+/** What a client was told about one event, and the topic that was there at the time. */
 export interface Acked {
   eventId: string;
   userId: string;
+  topicId: string;
   partition: number;
   offset: number;
+}
+
+/** What the load is sent to, asked anew for each event. */
+export interface LoadTarget {
+  urls(): string[];
+  readonly topicId: string;
 }
 
 const PAUSE_MS = 15;
@@ -23,13 +30,14 @@ export class Load {
   readonly statuses = new Map<number, number>();
   /** Answers that break the contract, such as a retryable error without `Retry-After`. */
   readonly lies: string[] = [];
-  readonly #urls: () => string[];
+  readonly #target: LoadTarget;
   readonly #users: Promise<void>[];
   #stopping = false;
+  #paused = false;
+  #sending = 0;
 
-  /** @param urls asked once for each event */
-  constructor(urls: () => string[], users: number) {
-    this.#urls = urls;
+  constructor(target: LoadTarget, users: number) {
+    this.#target = target;
     this.#users = Array.from({ length: users }, (_, number) => this.#user(`user-${number}`));
   }
 
@@ -38,8 +46,19 @@ export class Load {
     await Promise.all(this.#users);
   }
 
+  /** Resolves when the events on their way are answered; until `resume` there are no others. */
+  async pause(): Promise<void> {
+    this.#paused = true;
+    while (this.#sending > 0) await sleep(10);
+  }
+
+  resume(): void {
+    this.#paused = false;
+  }
+
   /** Sends one event. @returns its receipt, or undefined if it was not acknowledged */
   async send(url: string, userId: string, number: number): Promise<Acked | undefined> {
+    this.#sending++;
     try {
       const response = await fetch(`${url}/events/generate`, {
         method: 'POST',
@@ -52,16 +71,19 @@ export class Load {
       if (response.status !== 201) return undefined;
       const { event } = JSON.parse(text) as { event: { eventId: string } };
       const receipt = ['event-partition', 'event-offset'].map((name) => Number(response.headers.get(name)));
-      return { eventId: event.eventId, userId, partition: receipt[0]!, offset: receipt[1]! };
+      const { topicId } = this.#target;
+      return { eventId: event.eventId, userId, topicId, partition: receipt[0]!, offset: receipt[1]! };
     } catch {
       this.#count(0);
       return undefined;
+    } finally {
+      this.#sending--;
     }
   }
 
   async #user(userId: string): Promise<void> {
     for (let number = 0; !this.#stopping; number++) {
-      const urls = this.#urls();
+      const urls = this.#paused ? [] : this.#target.urls();
       const acked =
         urls.length === 0 ? undefined : await this.send(urls[number % urls.length]!, userId, number);
       if (acked) this.acked.push(acked);

@@ -86,7 +86,7 @@ async function tortureOnce(): Promise<boolean> {
 
 /** Faults under which each mutation shows. */
 const REVEALING: Record<string, string> = {
-  'commit before store': 'F18',
+  'commit before store': 'an instance is killed',
   'no fencing': 'F19',
   'no position in the transaction': 'F21',
 };

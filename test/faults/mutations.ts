@@ -1,14 +1,13 @@
-// Loaded before the service (`node --import`): takes one guarantee out of its source, in memory only, so that the
-// history checker can show that it would notice.
-import { registerHooks } from 'node:module';
-
-interface Mutation {
+export interface Mutation {
   file: string;
   from: string;
   to: string;
 }
 
-/** What is taken out, by name. */
+/**
+ * Guarantees that can be taken out of the source as it is loaded, in memory only, so that the history checker can show
+ * that it would notice.
+ */
 export const MUTATIONS: Record<string, Mutation[]> = {
   'commit before store': [
     {
@@ -41,20 +40,3 @@ export const MUTATIONS: Record<string, Mutation[]> = {
     { file: 'src/store/postgres-store.ts', from: 'next_offset = $7,', to: 'next_offset = coalesce($6, $7),' },
   ],
 };
-
-const mutation = MUTATIONS[process.env.FOOTFALL_MUTATION ?? ''];
-if (mutation) {
-  registerHooks({
-    load(url, context, nextLoad) {
-      const loaded = nextLoad(url, context);
-      const changes = mutation.filter(({ file }) => url.endsWith(`/${file}`));
-      if (changes.length === 0) return loaded;
-      let source = String(loaded.source);
-      for (const { from, to, file } of changes) {
-        if (!source.includes(from)) throw new Error(`the mutation no longer fits ${file}`);
-        source = source.replace(from, () => to);
-      }
-      return { ...loaded, source };
-    },
-  });
-}

@@ -2,9 +2,11 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
 
 /**
  * `pass`: forwards both ways. `blackhole`: accepts and holds everything back, nothing is lost. `mute`: requests
- * get through, answers are thrown away.
+ * get through, answers are thrown away. `delay`: everything arrives late.
  */
-export type ProxyMode = 'pass' | 'blackhole' | 'mute';
+export type ProxyMode = 'pass' | 'blackhole' | 'mute' | 'delay';
+
+const DELAY_MS = 400;
 
 /** Stands between the service and a server, and treats the traffic as a bad network would. */
 export class TcpProxy {
@@ -27,17 +29,22 @@ export class TcpProxy {
     return proxy;
   }
 
-  /** Changes how existing and new connections are treated. Leaving `mute` resets them: bytes are missing. */
+  /** Changes how existing and new connections are treated. Where bytes are missing or still late, it resets them. */
   set(mode: ProxyMode): void {
     const before = this.#mode;
     this.#mode = mode;
-    if (before === 'mute') this.reset();
+    if (before === 'mute' || before === 'delay') this.reset();
     for (const pair of this.#pairs) this.#hold(pair);
   }
 
   /** Cuts every connection with a TCP reset. */
   reset(): void {
     for (const sockets of this.#pairs) for (const socket of sockets) socket.resetAndDestroy();
+  }
+
+  /** Tells the clients that nothing more comes, as a server or a load balancer does with connections it has had enough of. */
+  halfClose(): void {
+    for (const [client] of this.#pairs) client.end();
   }
 
   async stop(): Promise<void> {
@@ -48,9 +55,9 @@ export class TcpProxy {
   #join(client: Socket, upstream: Socket): void {
     const pair: [Socket, Socket] = [client, upstream];
     this.#pairs.add(pair);
-    client.on('data', (chunk) => upstream.write(chunk));
+    client.on('data', (chunk) => this.#forward(chunk, upstream));
     upstream.on('data', (chunk) => {
-      if (this.#mode !== 'mute') client.write(chunk);
+      if (this.#mode !== 'mute') this.#forward(chunk, client);
     });
     for (const [one, other] of [pair, pair.toReversed() as [Socket, Socket]]) {
       one.on('error', () => {});
@@ -60,6 +67,11 @@ export class TcpProxy {
       });
     }
     this.#hold(pair);
+  }
+
+  #forward(chunk: Buffer | string, to: Socket): void {
+    if (this.#mode === 'delay') setTimeout(() => to.writable && to.write(chunk), DELAY_MS);
+    else if (to.writable) to.write(chunk);
   }
 
   #hold(pair: readonly Socket[]): void {

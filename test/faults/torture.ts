@@ -3,11 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { eventKey } from '../../src/event.ts';
+import { checkHistory } from './check-history.ts';
 import { Cluster } from './cluster.ts';
-import type { Fault } from './faults.ts';
-import { checkHistory, isBehind, readHistory, verifyCluster } from './history.ts';
+import type { Fault } from './fault.ts';
 import { type Acked, Load } from './load.ts';
 import { shuffled } from './random.ts';
+import { currentTopicId, isBehind, readHistory, verifyCluster } from './read-history.ts';
 
 export interface TortureOptions {
   seed: number;
@@ -41,12 +42,26 @@ const MAX_MEMORY_MB = 400;
 /** Users whose events go to partitions 0, 1 and 2 of three. */
 const PROBE_USERS = ['alice', 'dave', 'carol'];
 
-/** Runs the service under load, breaks things by plan, and checks the history afterwards. */
+/**
+ * Runs the service under load, breaks things by plan, and checks the history afterwards. Faults that need three brokers
+ * have a cluster of their own, and their share of the time.
+ */
 export async function torture(options: TortureOptions): Promise<TortureResult> {
+  const results: TortureResult[] = [];
+  for (const [brokers, faults] of Map.groupBy(options.faults, (fault) => fault.brokers ?? 1)) {
+    const minutes = (options.minutes * faults.length) / options.faults.length;
+    options.say(`\n${brokers === 1 ? 'One broker' : `${brokers} brokers`}, ${options.instances} instances`);
+    results.push(await tortureCluster(brokers, { ...options, faults, minutes }));
+  }
+  return results.reduce(merge);
+}
+
+async function tortureCluster(brokers: 1 | 3, options: TortureOptions): Promise<TortureResult> {
   const folder = await mkdtemp(join(tmpdir(), 'footfall-torture-'));
   // As root, PostgreSQL runs as a user of its own, who must get in.
   await chmod(folder, 0o755);
-  const cluster = await Cluster.start(folder, options.instances, options.mutation);
+  const { instances, mutation } = options;
+  const cluster = await Cluster.start({ folder, brokers, instances, mutation });
   let result: TortureResult | undefined;
   try {
     result = await new Torture(cluster, options).run();
@@ -58,6 +73,21 @@ export async function torture(options: TortureOptions): Promise<TortureResult> {
     else options.say(`evidence kept in ${folder}`);
   }
   return result;
+}
+
+function merge(one: TortureResult, other: TortureResult): TortureResult {
+  return {
+    counts: added(one.counts, other.counts),
+    statuses: added(one.statuses, other.statuses),
+    recoveries: [...one.recoveries, ...other.recoveries],
+    peakMemoryMb: Math.max(one.peakMemoryMb, other.peakMemoryMb),
+    violations: [...one.violations, ...other.violations],
+  };
+}
+
+function added(one: Record<string, number>, other: Record<string, number>): Record<string, number> {
+  const names = new Set([...Object.keys(one), ...Object.keys(other)]);
+  return Object.fromEntries([...names].map((name) => [name, (one[name] ?? 0) + (other[name] ?? 0)]));
 }
 
 interface Probe {
@@ -77,10 +107,11 @@ class Torture {
   constructor(cluster: Cluster, options: TortureOptions) {
     this.#cluster = cluster;
     this.#options = options;
-    this.#load = new Load(() => cluster.urls(), USERS);
+    this.#load = new Load(cluster, USERS);
   }
 
   async run(): Promise<TortureResult> {
+    this.#cluster.topicId = await currentTopicId(this.#cluster);
     await this.#recovered('the start');
     const memory = setInterval(() => this.#sampleMemory(), 1000);
     const endsAt = Date.now() + this.#options.minutes * 60_000;
@@ -101,8 +132,13 @@ class Torture {
     this.#options.say(
       `${fault.cases.join(', ')}: ${fault.name}${lastsMs > 0 ? ` for ${Math.round(lastsMs)} ms` : ''}`,
     );
-    const heal = await fault.inject(this.#cluster, this.#options.random);
+    const heal = await fault.inject({
+      cluster: this.#cluster,
+      load: this.#load,
+      random: this.#options.random,
+    });
     const injectedAt = Date.now();
+    if (fault.worksMeanwhile) await this.#recovered(`${fault.name}, meanwhile`);
     if (fault.shows) await this.#shows(fault, fault.shows);
     await sleep(Math.max(0, injectedAt + lastsMs - Date.now()));
     await heal();

@@ -327,13 +327,30 @@ describe('at an assignment the consumer', () => {
     const first = consume();
     await expect.poll(stored).toHaveLength(3);
     await first.stop();
-    consume(reporting(log, { end: 2 }));
+    consume(reporting(log, { end: 2, reaches: async () => false }));
     const later = randomUUID();
     await append(eventJson(later));
     await expect.poll(stored).toEqual([...ids, later].map((id) => eventJson(id)));
     expect(
       lines.some(({ level, msg }) => level === 50 && msg.includes('ends before what was processed')),
     ).toBe(true);
+  });
+
+  it('reads on where it was when the log has more than a broker that has just started knows of', async () => {
+    const { log, append, consume, stored, lines, count } = await setUp();
+    const ids = Array.from({ length: 3 }, () => randomUUID());
+    for (const id of ids) await append(eventJson(id));
+    const first = consume();
+    await expect.poll(stored).toHaveLength(3);
+    await first.stop();
+    consume(reporting(log, { end: 2 }));
+    const later = randomUUID();
+    await append(eventJson(later));
+    await expect.poll(stored).toEqual([...ids, later].map((id) => eventJson(id)));
+    expect(lines.filter(({ level }) => level === 50)).toEqual([]);
+    expect(await count('events_processed_total')).not.toContainEqual(
+      expect.objectContaining({ labels: { outcome: 'duplicate' }, value: 1 }),
+    );
   });
 
   it('recognises a topic that was created anew, and reads it from its start', async () => {

@@ -1,0 +1,35 @@
+import { globSync, readFileSync } from 'node:fs';
+
+/** A comment of the source that says what a crash at this place leaves. */
+export interface CrashPoint {
+  /** `FILE:LINE`. */
+  id: string;
+  says: string;
+}
+
+const MARK = /^\s*\/\/ (?:.*)?If we die/;
+/** Not part of a service on Kafka and PostgreSQL; killing the embedded one has a test of its own. */
+const ELSEWHERE = /embedded-log/;
+
+/** Every place where the source says what a crash leaves: torture tries each. */
+export function crashPoints(): CrashPoint[] {
+  return globSync('src/**/*.ts')
+    .filter((file) => !ELSEWHERE.test(file))
+    .sort()
+    .flatMap((file) =>
+      readFileSync(file, 'utf8')
+        .split('\n')
+        .flatMap((line, at) =>
+          MARK.test(line) ? [{ id: `${file}:${at + 1}`, says: line.trim().slice(3) }] : [],
+        ),
+    );
+}
+
+/** The source of a file with a kill -9 of itself at a point. */
+export function dyingAt(source: string, id: string): string {
+  const lines = source.split('\n');
+  const line = Number(id.split(':')[1]) - 1;
+  if (!MARK.test(lines[line] ?? '')) throw new Error(`there is no crash point at ${id}`);
+  lines[line] = "process.kill(process.pid, 'SIGKILL');";
+  return lines.join('\n');
+}

@@ -1,0 +1,90 @@
+import pg from 'pg';
+import { every, type Fault } from './fault.ts';
+
+/** What happens to PostgreSQL and to the network between it and the service. */
+export const POSTGRES_FAULTS: Fault[] = [
+  {
+    name: 'PostgreSQL stopped',
+    cases: ['F32'],
+    shows: 'store',
+    lastsMs: [3000, 8000],
+    async inject({ cluster: { postgres } }) {
+      await postgres.stop();
+      return () => postgres.restart();
+    },
+  },
+  {
+    name: "PostgreSQL's backends are terminated",
+    cases: ['F32'],
+    lastsMs: [2000, 4000],
+    async inject({ cluster }) {
+      return every(300, () => cluster.terminateBackends());
+    },
+  },
+  {
+    name: 'PostgreSQL has too many connections',
+    cases: ['F32'],
+    shows: 'store',
+    lastsMs: [2000, 4000],
+    async inject({ cluster }) {
+      const taken: pg.Client[] = [];
+      await cluster.terminateBackends();
+      while (await takeConnection(`${cluster.postgres.url}/postgres`, taken));
+      return async () => {
+        await Promise.all(taken.map((client) => client.end()));
+      };
+    },
+  },
+  {
+    name: "PostgreSQL's answers are lost, commits included",
+    cases: ['F33'],
+    shows: 'store',
+    lastsMs: [1000, 4000],
+    async inject({ cluster: { postgresProxy } }) {
+      postgresProxy.set('mute');
+      return async () => postgresProxy.set('pass');
+    },
+  },
+  {
+    name: 'network to PostgreSQL holds everything back',
+    cases: ['F32'],
+    shows: 'store',
+    lastsMs: [4000, 10_000],
+    async inject({ cluster: { postgresProxy } }) {
+      postgresProxy.set('blackhole');
+      return async () => postgresProxy.set('pass');
+    },
+  },
+  {
+    name: 'network to PostgreSQL is slow',
+    cases: ['F32'],
+    worksMeanwhile: true,
+    lastsMs: [3000, 5000],
+    async inject({ cluster: { postgresProxy } }) {
+      postgresProxy.set('delay');
+      return async () => postgresProxy.set('pass');
+    },
+  },
+  {
+    name: 'PostgreSQL half-closes its connections',
+    cases: ['F32'],
+    lastsMs: [1000, 3000],
+    async inject({ cluster: { postgresProxy } }) {
+      return every(500, () => postgresProxy.halfClose());
+    },
+  },
+];
+
+/** @returns false when the server has no connection left */
+async function takeConnection(url: string, taken: pg.Client[]): Promise<boolean> {
+  const client = new pg.Client({ connectionString: url, application_name: 'greedy' });
+  client.on('error', () => {});
+  try {
+    await client.connect();
+    taken.push(client);
+    return true;
+  } catch (error) {
+    if ((error as { code?: string }).code !== '53300') throw error;
+    return false;
+  }
+}

@@ -1,0 +1,146 @@
+import { randomUUID } from 'node:crypto';
+import { Admin } from '@platformatic/kafka';
+import { decodeEvent, encodeEvent, eventKey, isRejection } from '../../src/event.ts';
+import { KafkaLog } from '../../src/log/kafka-log.ts';
+import { PostgresStore } from '../../src/store/postgres-store.ts';
+import { type MissingRecord, verify } from '../../src/verify.ts';
+import { silentLogger } from '../support/logger.ts';
+import type { History, Place, TopicRecord } from './check-history.ts';
+import { type Cluster, GROUP, TOPIC } from './cluster.ts';
+import type { Acked } from './load.ts';
+
+type PositionRow = Record<
+  'topicId' | 'partition' | 'offset' | 'stored' | 'duplicates' | 'deadLettered' | 'lost',
+  string
+>;
+
+/** Reads log and store past the service and its proxies. */
+export async function readHistory(cluster: Cluster, acked: readonly Acked[]): Promise<History> {
+  const stored = await cluster.query<{ key: string; userId: string; json: string }>(
+    'select event_key::text as key, user_id as "userId", json from events order by seq',
+  );
+  const deadLetters = await cluster.query<Record<'topicId' | 'partition' | 'offset', string>>(
+    'select topic_id as "topicId", partition, "offset" from dead_letters where consumer_group = $1',
+    [GROUP],
+  );
+  return {
+    acked,
+    topic: await wholeTopic(cluster),
+    stored,
+    deadLetters: deadLetters.map(toPlace),
+    positions: await readPositions(cluster),
+    deleted: cluster.deleted,
+  };
+}
+
+/** Everything that was ever in the topic: what the plan deleted was read before. */
+async function wholeTopic(cluster: Cluster): Promise<TopicRecord[]> {
+  const records = new Map<string, TopicRecord>();
+  for (const record of [...cluster.readBefore, ...(await readTopic(cluster))]) {
+    records.set(`${record.topicId} ${record.partition} ${record.offset}`, record);
+  }
+  return [...records.values()];
+}
+
+export async function readPositions(cluster: Cluster): Promise<History['positions']> {
+  const rows = await cluster.query<PositionRow>(
+    `select topic_id as "topicId", partition, next_offset as "offset", stored, duplicates,
+       dead_lettered as "deadLettered", lost
+     from positions where consumer_group = $1`,
+    [GROUP],
+  );
+  return rows.map((row) => ({
+    ...toPlace(row),
+    stored: Number(row.stored),
+    duplicates: Number(row.duplicates),
+    deadLettered: Number(row.deadLettered),
+    lost: Number(row.lost),
+  }));
+}
+
+function toPlace(row: Record<'topicId' | 'partition' | 'offset', string>): Place {
+  return { topicId: row.topicId, partition: Number(row.partition), offset: Number(row.offset) };
+}
+
+/** What `npm run verify` finds missing: the service's own oracle, beside the checker. */
+export async function verifyCluster(cluster: Cluster): Promise<MissingRecord[]> {
+  const log = openLog(cluster);
+  const store = new PostgresStore({ url: `${cluster.postgres.url}/postgres`, poolSize: 2 }, silentLogger);
+  const range = { from: 0, to: Number.POSITIVE_INFINITY };
+  const { missing, accounts } = await verify({ log, store, topic: TOPIC, group: GROUP, ...range });
+  await Promise.all([log.close(), store.close()]);
+  const unaccounted = accounts.filter((account) => account.unaccounted !== 0);
+  return [
+    ...missing,
+    ...unaccounted.map(({ partition }) => ({ partition, offset: -1, eventId: 'unaccounted' })),
+  ];
+}
+
+/** Whether records of the topic are not processed yet. */
+export async function isBehind(cluster: Cluster): Promise<boolean> {
+  const log = openLog(cluster);
+  const ends = await log.ends(TOPIC);
+  await log.close();
+  const topicId = await currentTopicId(cluster);
+  const positions = (await readPositions(cluster)).filter((position) => position.topicId === topicId);
+  const processed = new Map(positions.map(({ partition, offset }) => [partition, offset]));
+  return [...ends].some(([partition, end]) => (processed.get(partition) ?? 0) < end);
+}
+
+export async function currentTopicId(cluster: Cluster): Promise<string> {
+  return withAdmin(cluster, async (admin) => {
+    const { topics } = await admin.metadata({ topics: [TOPIC], forceUpdate: true });
+    return topics.get(TOPIC)!.id;
+  });
+}
+
+/** Asks the brokers themselves, past the service. */
+export async function withAdmin<T>(cluster: Cluster, use: (admin: Admin) => Promise<T>): Promise<T> {
+  const admin = new Admin({ clientId: 'torture', bootstrapBrokers: cluster.bootstrap });
+  try {
+    return await use(admin);
+  } finally {
+    await admin.close();
+  }
+}
+
+function openLog(cluster: Cluster): KafkaLog {
+  return new KafkaLog(
+    {
+      ...{ brokers: cluster.bootstrap, clientId: 'checker', instanceId: undefined },
+      ...{ topics: [{ name: TOPIC }], partitions: 3, replication: -1 },
+      ...{ producerRetries: 3, producerTimeoutMs: 10_000, sessionTimeoutMs: 10_000 },
+    },
+    silentLogger,
+  );
+}
+
+export async function readTopic(cluster: Cluster): Promise<TopicRecord[]> {
+  const log = openLog(cluster);
+  const records: TopicRecord[] = [];
+  const behind = new Map<number, number>();
+  const done = new AbortController();
+  const batches = log.subscribe({
+    topic: TOPIC,
+    group: `checker-${randomUUID()}`,
+    signal: done.signal,
+    startAt: async (assigned) => {
+      for (const { partition, earliest, end } of assigned) if (end > earliest) behind.set(partition, end);
+      if (behind.size === 0) done.abort();
+      return new Map(assigned.map(({ partition, earliest }) => [partition, earliest]));
+    },
+  });
+  for await (const { topicId, partition, nextOffset, records: read } of batches) {
+    for (const { offset, value } of read) {
+      const decoded = decodeEvent(value);
+      const event = isRejection(decoded)
+        ? undefined
+        : { key: eventKey(decoded.eventId), userId: decoded.userId, json: encodeEvent(decoded) };
+      records.push({ topicId, partition, offset, event });
+    }
+    if (nextOffset >= (behind.get(partition) ?? 0)) behind.delete(partition);
+    if (behind.size === 0) done.abort();
+  }
+  await log.close();
+  return records;
+}
