@@ -73,6 +73,11 @@ export function inTransaction<T>(db: DatabaseSync, work: () => T): T {
   }
 }
 
+/** @throws when nothing can be written just now, as on a full disk. Changes nothing; needs a migrated schema. */
+export function checkWritable(db: DatabaseSync): void {
+  inTransaction(db, () => db.exec('update schema_versions set version = version'));
+}
+
 /**
  * Brings a schema up to date: `steps` run in order, each once. The version reached is kept in a table by
  * `name`, because the embedded log and the store share one file.

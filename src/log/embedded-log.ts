@@ -1,7 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { EventEmitter, once } from 'node:events';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { inTransaction, migrateSqlite, type SqliteFile, type StatementSync } from '../sqlite-file.ts';
+import {
+  checkWritable,
+  inTransaction,
+  migrateSqlite,
+  type SqliteFile,
+  type StatementSync,
+} from '../sqlite-file.ts';
 import { AppendLane, type SizedRecord } from './append-lane.ts';
 import type {
   AssignedPartition,
@@ -137,7 +143,7 @@ export class EmbeddedLog implements EventLog {
   }
 
   async ping(): Promise<void> {
-    this.#file.db.prepare('select 1').get();
+    checkWritable(this.#file.db);
   }
 
   close(): Promise<void> {

@@ -1,4 +1,10 @@
-import { inTransaction, migrateSqlite, type SqliteFile, type StatementSync } from '../sqlite-file.ts';
+import {
+  checkWritable,
+  inTransaction,
+  migrateSqlite,
+  type SqliteFile,
+  type StatementSync,
+} from '../sqlite-file.ts';
 import {
   type BatchOutcome,
   type Claim,
@@ -197,7 +203,7 @@ export class SqliteStore implements EventStore {
   }
 
   async ping(): Promise<void> {
-    this.#file.db.prepare('select 1').get();
+    checkWritable(this.#file.db);
   }
 
   async close(): Promise<void> {}

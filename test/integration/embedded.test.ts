@@ -84,6 +84,29 @@ describe('the service as a process, embedded', () => {
     await untilStored(service.url, load.acked);
   });
 
+  it.runIf(process.platform === 'linux')(
+    'says that a full disk keeps it from taking events, loses none, and goes on when there is room',
+    async () => {
+      const folder = await tempFolder();
+      let service = await ServiceProcess.start({}, folder);
+      const load = postLoad(() => [service.url], 20, 500);
+      await expect.poll(() => load.acked.length).toBeGreaterThan(300);
+      service.limitFileSize(1000);
+      const answer = async () => (await post(service.url, EVENT)).status;
+      await expect.poll(answer).toBe(500);
+      expect((await service.health()).status).toBe(503);
+      await service.kill('SIGKILL');
+      service = await ServiceProcess.start({}, folder);
+      service.limitFileSize(1000);
+      await expect.poll(answer).toBe(500);
+      service.limitFileSize('unlimited');
+      await expect.poll(answer).toBe(201);
+      await load.done;
+      await untilStored(service.url, load.acked);
+      expect((await service.health()).status).toBe(200);
+    },
+  );
+
   it('refuses a data directory another process has, in one line, and leaves that process alone', async () => {
     const folder = await tempFolder();
     const first = await ServiceProcess.start({}, folder);

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { onTestFinished } from 'vitest';
@@ -82,6 +82,11 @@ export class ServiceProcess {
   async kill(name: NodeJS.Signals): Promise<ProcessEnd> {
     if (this.#child.exitCode === null && this.#child.signalCode === null) this.#child.kill(name);
     return this.ended;
+  }
+
+  /** The most bytes its files may grow to from now on: beyond, the system refuses its writes, as a full disk does. */
+  limitFileSize(bytes: number | 'unlimited'): void {
+    execFileSync('prlimit', [`--pid=${this.#child.pid}`, `--fsize=${bytes}:unlimited`]);
   }
 
   async health(): Promise<{ status: number; body: string }> {
