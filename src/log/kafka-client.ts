@@ -1,14 +1,19 @@
 import {
   Admin,
   type BaseOptions,
+  type CallbackWithPromise,
+  type ClusterMetadata,
+  type ClusterTopicMetadata,
   Consumer,
   findErrorBy,
+  kMetadata,
   ListOffsetTimestamps,
+  type MetadataOptions,
   ProduceAcks,
-  Producer,
+  Producer as ClientProducer,
 } from '@platformatic/kafka';
 
-export type { Admin, Consumer, Producer, RecordsBatch } from '@platformatic/kafka';
+export type { Admin, Consumer, RecordsBatch } from '@platformatic/kafka';
 export { ConfigResourceTypes, findErrorBy, IS_CONTROL, ListOffsetTimestamps } from '@platformatic/kafka';
 
 /** The client does not export the type by name. */
@@ -39,6 +44,37 @@ function baseOptions(options: KafkaClientOptions): BaseOptions {
 
 export function createAdmin(options: KafkaClientOptions): Admin {
   return ignoreErrorEvents(new Admin({ ...baseOptions(options), retries: 0, requestTimeout: 10_000 }));
+}
+
+/**
+ * The client's producer, with two faults of it mended. Where a topic was created anew with fewer partitions, it puts
+ * records for those that are gone into others; and a retry for one of them fails in a callback of a socket, which ends
+ * the process. Here such a partition keeps a leader, who answers that it does not know it.
+ */
+export class Producer extends ClientProducer {
+  readonly #seen = new Map<string, number>();
+  readonly #counts = new WeakMap<ClusterTopicMetadata, number>();
+
+  /** How many partitions the topic truly has. */
+  countPartitions(topic: ClusterTopicMetadata): number {
+    return this.#counts.get(topic) ?? topic.partitionsCount;
+  }
+
+  override [kMetadata](options: MetadataOptions, callback: CallbackWithPromise<ClusterMetadata>): void {
+    super[kMetadata](options, (error, metadata) => {
+      for (const [name, topic] of metadata?.topics ?? []) this.#keepLost(name, topic);
+      callback(error, metadata);
+    });
+  }
+
+  #keepLost(name: string, topic: ClusterTopicMetadata): void {
+    if (this.#counts.has(topic) || topic.partitionsCount === 0) return;
+    this.#counts.set(topic, topic.partitionsCount);
+    const seen = Math.max(this.#seen.get(name) ?? 0, topic.partitionsCount);
+    this.#seen.set(name, seen);
+    while (topic.partitions.length < seen) topic.partitions.push(topic.partitions[0]!);
+    topic.partitionsCount = seen;
+  }
 }
 
 export function createProducer(options: KafkaClientOptions): Producer {

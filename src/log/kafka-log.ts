@@ -165,10 +165,12 @@ export class KafkaLog implements EventLog {
   async #readLeaders(topic: string): Promise<TopicLeaders> {
     await this.#topics.ensure();
     const metadata = await this.#producer.metadata({ topics: [topic], forceUpdate: true });
-    const leaders = metadata.topics.get(topic)!.partitions.map(({ leader }) => leader);
-    const found = { leaders, readAt: Date.now() };
-    this.#leaders.set(topic, found);
-    return found;
+    const found = metadata.topics.get(topic)!;
+    const count = this.#producer.countPartitions(found);
+    const leaders = found.partitions.slice(0, count).map(({ leader }) => leader);
+    const known = { leaders, readAt: Date.now() };
+    this.#leaders.set(topic, known);
+    return known;
   }
 }
 
