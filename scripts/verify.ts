@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { loadConfig, withEnvFile } from '../src/config.ts';
 import { createLogger } from '../src/logger.ts';
-import { openAdapters } from '../src/service.ts';
+import { openAdapters, openCatalogue } from '../src/service.ts';
 import { verify } from '../src/verify.ts';
 
 const program = new Command()
@@ -40,7 +40,7 @@ try {
   const { log, store } = adapters;
   let shownAt = 0;
   const result = await verify({
-    ...{ log, store, from, to },
+    ...{ log, store, catalogue: openCatalogue(config), from, to },
     topic: config.KAFKA_TOPIC,
     group: config.KAFKA_CONSUMER_GROUP,
     progress(records) {

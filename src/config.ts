@@ -127,6 +127,31 @@ export const SETTINGS = Type.Object({
     description:
       'Largest request body; larger ones are answered with 413. Must fit the `max.message.bytes` of the topic.',
   }),
+  MAX_BATCH_EVENTS: Type.Integer({
+    minimum: 1,
+    maximum: 1_000_000,
+    default: 100_000,
+    description: 'Most events in one batch; what follows them is not read, and the answer says so.',
+  }),
+  MAX_BATCH_BYTES: Type.Integer({
+    minimum: 1024,
+    maximum: 10_000_000_000,
+    default: 100_000_000,
+    description: 'Most bytes of events in one batch, uncompressed. Each event may have MAX_BODY_BYTES.',
+  }),
+  EVENT_CATALOG: Type.Optional(
+    Type.String({
+      minLength: 1,
+      description:
+        'Folder of the event catalogue: a JSON Schema of the payload for each type and version, in files `TYPE.VERSION.json`. The types in it are taken beside LOGIN, LOGOUT and PRODUCT_VIEW.',
+      examples: ['./event-catalog'],
+    }),
+  ),
+  UNKNOWN_EVENT_TYPES: Type.Enum(['reject', 'accept'], {
+    default: 'reject',
+    description:
+      'Events of types that are not in the catalogue: `reject` or `accept` them, with any payload.',
+  }),
   MAX_IN_FLIGHT_REQUESTS: Type.Integer({
     minimum: 1,
     maximum: 1_000_000,

@@ -1,6 +1,6 @@
 // In: records that are no events. Out: the dead-letter topic and its index, and from there back to their topic.
-import type { Rejection } from './event.ts';
-import type { EventLog, LogBatch, LogRecord, NewRecord } from './log/event-log.ts';
+import { eventKey, type Rejection } from './event.ts';
+import { type EventLog, type LogBatch, type LogRecord, type NewRecord, receiptsOf } from './log/event-log.ts';
 import type { DeadLetter, DeadLetterEntry, DeadLetterQuery, EventStore } from './store/event-store.ts';
 
 /** A consumed record that is no event, and why. */
@@ -22,7 +22,7 @@ export function deadLetterTopic(topic: string): string {
  * further headers. Resolves once they are durable there; the position of the partition may move only after that.
  *
  * @returns the index entries for the store, in the same order
- * @throws as `EventLog.append`; copying again is safe, the store indexes each origin once
+ * @throws the errors of `EventLog.append`; copying again is safe, the store indexes each origin once
  */
 export async function setAside(
   log: EventLog,
@@ -31,7 +31,7 @@ export async function setAside(
   rejected: readonly RejectedRecord[],
 ): Promise<DeadLetterEntry[]> {
   if (rejected.length === 0) return [];
-  const receipts = await log.append(
+  const results = await log.append(
     rejected.map(({ record, reason, detail }) => ({
       topic: deadLetterTopic(batch.topic),
       key: record.key,
@@ -39,8 +39,10 @@ export async function setAside(
       headers: [...originalHeaders(record), ...deadLetterHeaders(group, batch, { record, reason, detail })],
     })),
   );
+  const receipts = receiptsOf(results);
   const setAsideAt = new Date();
-  return rejected.map(({ record, reason, detail }, at) => ({
+  return rejected.map(({ record, reason, detail, eventId }, at) => ({
+    key: eventId === undefined ? null : eventKey(eventId),
     offset: record.offset,
     reason,
     detail,
@@ -163,7 +165,7 @@ export class DeadLetters {
     const waiting = letters.filter(({ redrivenAt }) => redrivenAt === null);
     const records = await this.#read(waiting);
     const found = waiting.flatMap((letter, at) => (records[at] ? [{ letter, record: records[at] }] : []));
-    await this.#log.append(
+    const results = await this.#log.append(
       found.map(({ letter, record }) => ({
         topic: letter.topic,
         key: record.key,
@@ -171,6 +173,7 @@ export class DeadLetters {
         headers: [...originalHeaders(record), [ATTEMPT_HEADER, String(letter.attempt)]],
       })),
     );
+    receiptsOf(results);
     // If we die here: they count as waiting, and a repetition appends them once more. Events are stored once.
     const done = found.map(({ letter }) => letter.id);
     await this.#store.markRedriven(this.#group, done, new Date());

@@ -21,10 +21,27 @@ export const ERRORS = {
   body_not_json: { status: 400, retryable: false, message: 'Request body is not valid JSON' },
   body_not_object: { status: 400, retryable: false, message: 'Request body must be a JSON object' },
   bad_request: { status: 400, retryable: false, message: 'The request could not be understood' },
+  body_not_array: {
+    status: 400,
+    retryable: false,
+    message: 'Request body must be a JSON array of events, or one event a line as application/x-ndjson',
+  },
+  body_incomplete: {
+    status: 400,
+    retryable: false,
+    message: 'The JSON array ends before its closing bracket',
+  },
+  batch_empty: { status: 400, retryable: false, message: 'The batch holds no event' },
   invalid_event: { status: 400, retryable: false, message: 'The event is not valid' },
   invalid_query: { status: 400, retryable: false, message: 'The query is not valid' },
   invalid_redrive: { status: 400, retryable: false, message: 'The redrive request is not valid' },
   endpoint_not_found: { status: 404, retryable: false, message: 'Endpoint not found' },
+  event_not_found: {
+    status: 404,
+    retryable: false,
+    message:
+      'There is no event with this id; one accepted by another instance a moment ago may not be stored yet',
+  },
   dead_letter_not_found: { status: 404, retryable: false, message: 'There is no dead letter with this id' },
   method_not_allowed: {
     status: 405,
@@ -33,6 +50,12 @@ export const ERRORS = {
   },
   request_timeout: { status: 408, retryable: true, message: 'The request did not arrive in time' },
   body_too_large: { status: 413, retryable: false, message: 'Request body is too large' },
+  batch_too_large: {
+    status: 413,
+    retryable: false,
+    message:
+      'The batch is too large: this event and those after it were not read; send them in a batch of their own',
+  },
   unsupported_media_type: {
     status: 415,
     retryable: false,

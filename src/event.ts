@@ -1,69 +1,131 @@
 import { isUtf8 } from 'node:buffer';
 import { hash } from 'node:crypto';
+import type { Catalogue } from './catalogue.ts';
 import { FootfallError } from './errors.ts';
-import { isObject, NOT_JSON, parseJson, parseJsonBody } from './json-body.ts';
+import { isObject, type JsonObject, NOT_JSON, parseJson } from './json-body.ts';
 import { rawMembers } from './raw-json.ts';
 
-export const EVENT_TYPES = ['LOGIN', 'LOGOUT', 'PRODUCT_VIEW'] as const;
-export type EventType = (typeof EVENT_TYPES)[number];
-
-/** What a client posts. `payload` is the raw JSON text of an object. */
+/** What a client sends. `payload` is the raw JSON text of an object. */
 export interface NewEvent {
   userId: string;
-  eventType: EventType;
+  eventType: string;
   payload: string;
+  /** The client's own, a UUID: sending it again stores it once. */
+  eventId?: string;
+  /** When it happened, ISO 8601 in UTC; else the time at which it was accepted. */
+  timestamp?: string;
+  /** What the catalogue has to say of a payload it takes all the same. */
+  warnings?: string[];
 }
 
 /** A user-activity event. `timestamp` is ISO 8601; `payload` is the raw JSON text of an object. */
-export interface UserEvent extends NewEvent {
+export interface UserEvent {
   eventId: string;
+  userId: string;
+  eventType: string;
   timestamp: string;
+  payload: string;
 }
 
 const MAX_ID_LENGTH = 255;
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+const DATE_TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/i;
 
 /**
- * Reads the body of `POST /events/generate`.
+ * Reads a new event as clients send it: the body of `POST /events/generate`, or one element of a batch.
  *
- * @throws FootfallError `body_missing`, `body_not_json`, `body_not_object`, or `invalid_event` with one message
- *   for each field at fault, in the order userId, eventType, payload
+ * @param takesTimestamp whether a `timestamp` of the client's counts; if not, it is passed over
+ * @throws FootfallError `invalid_event` with one message for each field at fault, in the order userId, eventType,
+ *   payload, eventId, timestamp
  */
-export function parseNewEvent(body: Buffer | undefined): NewEvent {
-  const { text, fields } = parseJsonBody(body);
-  const errors = fieldErrors(fields);
-  if (errors.length > 0) throw new FootfallError('invalid_event', { details: errors });
-  return newEvent(text, fields);
+export function readNewEvent(
+  { text, fields }: JsonObject,
+  catalogue: Catalogue,
+  { takesTimestamp }: { takesTimestamp: boolean },
+): NewEvent {
+  const { userId, eventType, payload, eventId, timestamp } = fields;
+  const errors = fieldErrors(fields, catalogue);
+  if (eventId !== undefined && (typeof eventId !== 'string' || !UUID.test(eventId))) {
+    errors.push('eventId must be a UUID');
+  }
+  if (takesTimestamp && timestamp !== undefined && !isDateTime(timestamp)) {
+    errors.push('timestamp must be an ISO 8601 date and time with a time zone');
+  }
+  const findings =
+    errors.length === 0 ? catalogue.check(eventType as string, payload ?? {}) : { errors, warnings: [] };
+  if (findings.errors.length > 0) throw new FootfallError('invalid_event', { details: findings.errors });
+  return {
+    userId: userId as string,
+    eventType: eventType as string,
+    payload: rawPayload(text, fields),
+    ...(eventId === undefined ? {} : { eventId: (eventId as string).toLowerCase() }),
+    ...(takesTimestamp && timestamp !== undefined ? { timestamp: toUtc(timestamp as string) } : {}),
+    ...(findings.warnings.length === 0 ? {} : { warnings: findings.warnings }),
+  };
+}
+
+export function isUuid(text: string): boolean {
+  return UUID.test(text);
+}
+
+export function isDateTime(value: unknown): value is string {
+  return typeof value === 'string' && DATE_TIME.test(value) && !Number.isNaN(Date.parse(value));
+}
+
+/** As every timestamp is written: ISO 8601 in UTC, with milliseconds. */
+export function toUtc(dateTime: string): string {
+  return new Date(dateTime).toISOString();
 }
 
 /** Completes a new event with its identity and the time it was accepted. */
-export function buildEvent(event: NewEvent, eventId: string, acceptedAt: Date): UserEvent {
-  return { eventId, timestamp: acceptedAt.toISOString(), ...event };
+export function buildEvent(event: NewEvent, newId: () => string, acceptedAt: Date): UserEvent {
+  const { userId, eventType, payload } = event;
+  return {
+    eventId: event.eventId ?? newId(),
+    userId,
+    eventType,
+    timestamp: event.timestamp ?? acceptedAt.toISOString(),
+    payload,
+  };
 }
 
 /** The event as JSON text, members in contract order, the payload byte for byte as it came. */
 export function encodeEvent(event: UserEvent): string {
-  return `{"eventId":${JSON.stringify(event.eventId)},"userId":${JSON.stringify(event.userId)},"eventType":"${event.eventType}","timestamp":${JSON.stringify(event.timestamp)},"payload":${event.payload}}`;
+  return `{"eventId":${JSON.stringify(event.eventId)},"userId":${JSON.stringify(event.userId)},"eventType":${JSON.stringify(event.eventType)},"timestamp":${JSON.stringify(event.timestamp)},"payload":${event.payload}}`;
 }
 
 /** Why a record is no event: `reason` is one of a closed list (a metric label), `detail` is for a person. */
 export interface Rejection {
   reason: 'empty' | 'not-json' | 'invalid';
   detail: string;
+  /** The id it carries, where it carries one. */
+  eventId?: string;
 }
 
-/** Reads the value of a log record, written by us or by any other producer. */
-export function decodeEvent(value: Buffer | null): UserEvent | Rejection {
+/** Reads the value of a log record, written by us or by any other producer. Payloads were checked when they came in. */
+export function decodeEvent(
+  value: Buffer | null,
+  catalogue: Pick<Catalogue, 'has' | 'names'>,
+): UserEvent | Rejection {
   if (value === null || value.length === 0) return { reason: 'empty', detail: 'the record has no value' };
   if (!isUtf8(value)) return { reason: 'not-json', detail: 'the value is not UTF-8' };
   const text = value.toString('utf8');
   const parsed = parseJson(text);
   if (parsed === NOT_JSON) return { reason: 'not-json', detail: 'the value is not JSON' };
   if (!isObject(parsed)) return { reason: 'invalid', detail: 'the value is not a JSON object' };
-  const errors = [...identityErrors(parsed), ...fieldErrors(parsed)];
-  if (errors.length > 0) return { reason: 'invalid', detail: errors.join('; ') };
-  const { eventId, timestamp } = parsed as { eventId: string; timestamp: string };
-  return { eventId, timestamp, ...newEvent(text, parsed) };
+  const errors = [...identityErrors(parsed), ...fieldErrors(parsed, catalogue)];
+  const { eventId, timestamp, userId, eventType } = parsed as Record<string, string>;
+  if (errors.length > 0) {
+    const known = typeof eventId === 'string' && eventId !== '' ? { eventId } : {};
+    return { reason: 'invalid', detail: errors.join('; '), ...known };
+  }
+  return {
+    eventId: eventId!,
+    userId: userId!,
+    eventType: eventType!,
+    timestamp: timestamp!,
+    payload: rawPayload(text, parsed),
+  };
 }
 
 export function isRejection(decoded: UserEvent | Rejection): decoded is Rejection {
@@ -80,20 +142,28 @@ export function eventKey(eventId: string): string {
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20, 32)}`;
 }
 
-function newEvent(text: string, parsed: Record<string, unknown>): NewEvent {
-  const { userId, eventType } = parsed as { userId: string; eventType: EventType };
-  const payload = parsed.payload === undefined ? '{}' : (rawMembers(text).get('payload') as string);
-  return { userId, eventType, payload };
+/** A UUID that is always the same for the same texts, so that no instance needs to remember which it gave. */
+export function derivedUuid(...texts: string[]): string {
+  const hex = hash('sha256', texts.join('\u0000'), 'hex');
+  // Version 8: made by a rule of our own.
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-a${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
 }
 
-function fieldErrors(fields: Record<string, unknown>): string[] {
+function rawPayload(text: string, fields: Record<string, unknown>): string {
+  return fields.payload === undefined ? '{}' : rawMembers(text).get('payload')!;
+}
+
+function fieldErrors(fields: Record<string, unknown>, catalogue: Pick<Catalogue, 'has' | 'names'>): string[] {
   const errors: string[] = [];
   const { userId, eventType, payload } = fields;
   if (typeof userId !== 'string' || userId === '') errors.push('userId is required and must be a string');
   else errors.push(...storableErrors('userId', userId));
-  if (!EVENT_TYPES.includes(eventType as EventType)) {
-    errors.push(`eventType is required and must be one of: ${EVENT_TYPES.join(', ')}`);
-  }
+  if (typeof eventType !== 'string' || eventType === '' || !catalogue.has(eventType)) {
+    const allowed = catalogue.names;
+    errors.push(
+      `eventType is required and must be ${allowed ? `one of: ${allowed.join(', ')}` : 'a string'}`,
+    );
+  } else errors.push(...storableErrors('eventType', eventType));
   if (payload !== undefined && !isObject(payload)) errors.push('payload must be an object');
   return errors;
 }

@@ -10,7 +10,10 @@ export interface Metrics {
   eventsGenerated: Counter;
   eventsRejected: Counter<'code'>;
   overloadRejections: Counter;
+  eventsRepeated: Counter<'kind'>;
+  eventWarnings: Counter;
   eventsProcessed: Counter<'outcome'>;
+  eventConflicts: Counter;
   deadLetters: Counter<'reason'>;
   dataGaps: Counter<'partition'>;
   lag: Gauge<'partition'>;
@@ -55,6 +58,17 @@ export function createMetrics(admission: Pick<Admission, 'requests' | 'bytes'>):
       labelNames: ['code'],
       registers,
     }),
+    eventsRepeated: new Counter({
+      name: 'events_repeated_total',
+      help: 'Events sent again under an id that was accepted before: the `same`, or a `conflict`.',
+      labelNames: ['kind'],
+      registers,
+    }),
+    eventWarnings: new Counter({
+      name: 'event_warnings_total',
+      help: 'Events taken although their payload is against the schema of their type (mode warn).',
+      registers,
+    }),
     overloadRejections: new Counter({
       name: 'overload_rejections_total',
       help: 'Requests turned away with 503 because too many were being worked on.',
@@ -64,6 +78,11 @@ export function createMetrics(admission: Pick<Admission, 'requests' | 'bytes'>):
       name: 'events_processed_total',
       help: 'Records consumed, by what became of them.',
       labelNames: ['outcome'],
+      registers,
+    }),
+    eventConflicts: new Counter({
+      name: 'event_conflicts_total',
+      help: 'Consumed events not stored whose id was stored with another userId, eventType or payload.',
       registers,
     }),
     deadLetters: new Counter({

@@ -1,4 +1,5 @@
 // In: a batch of one partition and the claim it is processed under. Out: the batch in the store, with its position.
+import type { Catalogue } from './catalogue.ts';
 import { type RejectedRecord, setAside } from './dead-letters.ts';
 import { decodeEvent, encodeEvent, eventKey, isRejection } from './event.ts';
 import type { EventLog, LogBatch, LogRecord } from './log/event-log.ts';
@@ -9,6 +10,7 @@ import type { EventStore, StoreBatch, StoredEvent } from './store/event-store.ts
 export interface ProcessorOptions {
   log: EventLog;
   store: EventStore;
+  catalogue: Catalogue;
   group: string;
   logger: Logger;
   metrics: Metrics;
@@ -40,13 +42,13 @@ export class Processor {
    *   unknown, and processing it again is safe
    */
   async process(batch: LogBatch, { epoch, fromOffset, firstOffset }: BatchPlace): Promise<void> {
-    const { log, store, group, metrics } = this.#options;
+    const { log, store, catalogue, group, metrics } = this.#options;
     const stopTimer = metrics.processSeconds.startTimer();
-    const { events, rejected } = decide(batch.records);
+    const { events, rejected } = decide(batch.records, catalogue);
     const deadLetters = await setAside(log, group, batch, rejected);
     // If we die here: the dead letters are copied once more next time; their index has each origin once.
     const { topic, topicId, partition, nextOffset } = batch;
-    const { stored } = await store.process({
+    const { stored, conflicts } = await store.process({
       ...{ group, topic, topicId, partition, epoch, fromOffset, nextOffset },
       events,
       deadLetters,
@@ -56,6 +58,7 @@ export class Processor {
     });
     // If we die here: all is stored, and the next claim continues behind it.
     stopTimer();
+    metrics.eventConflicts.inc(conflicts);
     this.#report(batch, events, stored, rejected);
   }
 
@@ -85,15 +88,19 @@ export class Processor {
   }
 }
 
-function decide(records: readonly LogRecord[]): { events: DecidedEvent[]; rejected: RejectedRecord[] } {
+function decide(
+  records: readonly LogRecord[],
+  catalogue: Catalogue,
+): { events: DecidedEvent[]; rejected: RejectedRecord[] } {
   const events: DecidedEvent[] = [];
   const rejected: RejectedRecord[] = [];
   for (const record of records) {
-    const decoded = decodeEvent(record.value);
+    const decoded = decodeEvent(record.value, catalogue);
     if (isRejection(decoded)) rejected.push({ record, ...decoded });
     else {
       const { eventId, userId, eventType } = decoded;
-      events.push({ key: eventKey(eventId), eventId, userId, eventType, json: encodeEvent(decoded) });
+      const { offset } = record;
+      events.push({ key: eventKey(eventId), eventId, userId, eventType, offset, json: encodeEvent(decoded) });
     }
   }
   return { events, rejected };

@@ -1,15 +1,21 @@
-// In: the body of a POST. Out: a receipt, once the event is durable in the log.
-
+// In: new events, read and valid. Out: for each a receipt, once it is durable in the log, or why it is not.
+import { withDeadline } from './deadline.ts';
 import { FootfallError } from './errors.ts';
-import { buildEvent, encodeEvent, parseNewEvent } from './event.ts';
-import type { EventLog, Receipt } from './log/event-log.ts';
+import { buildEvent, encodeEvent, eventKey, type NewEvent, type UserEvent } from './event.ts';
+import type { EventLog, NewRecord, Receipt } from './log/event-log.ts';
 import type { Logger } from './logger.ts';
 import type { Metrics } from './metrics.ts';
+import { type AcceptedEvent, RecentEvents } from './recent-events.ts';
+import { type EventStore, isSameEvent } from './store/event-store.ts';
 
 const FAILURE_LOG_INTERVAL_MS = 5000;
+const RECENT_BYTES = 16_000_000;
+/** How long the store is asked for events that came before; without its answer they are appended once more. */
+const LOOK_UP_MS = 1000;
 
 export interface ProducerOptions {
   log: EventLog;
+  store: EventStore;
   topic: string;
   logger: Logger;
   metrics: Metrics;
@@ -19,14 +25,28 @@ export interface ProducerOptions {
   logEvery: number;
 }
 
-export interface Generated {
-  /** The event as JSON text, byte for byte as it is in the log and will be in the store. */
+/** What became of a new event. */
+export interface Accepted extends AcceptedEvent {
+  eventId: string;
+  /** It was accepted before under this id: the `same` event, or a `conflict`: another one. The first counts. */
+  repeated?: 'same' | 'conflict';
+  warnings?: string[];
+}
+
+export type Acceptance = Accepted | FootfallError;
+
+/** A new event with its identity, ready to be appended. */
+interface Completed {
+  event: UserEvent;
+  key: string;
   json: string;
-  receipt: Receipt;
 }
 
 export class Producer {
   readonly #options: ProducerOptions;
+  readonly #recent = new RecentEvents(RECENT_BYTES);
+  /** Events with ids of their clients on their way into the log: the same id sent meanwhile waits for the first. */
+  readonly #underWay = new Map<string, Promise<Acceptance>>();
   #count = 0;
   #failures = 0;
   #failureLoggedAt = 0;
@@ -35,46 +55,133 @@ export class Producer {
     this.#options = options;
   }
 
-  /**
-   * Validates, completes and appends one event.
-   *
-   * @param body a JSON object with userId, eventType and, if wanted, payload
-   * @throws FootfallError as `parseNewEvent` and `EventLog.append`
-   */
-  async generate(body: Buffer | undefined): Promise<Generated> {
-    const { metrics } = this.#options;
-    try {
-      const generated = await this.#append(body);
-      metrics.eventsGenerated.inc();
-      return generated;
-    } catch (error) {
-      const code = error instanceof FootfallError ? error.code : 'internal_error';
-      metrics.eventsRejected.inc({ code });
-      if (code === 'publish_failed') this.#logFailure((error as Error).cause);
-      throw error;
-    }
+  /** @throws FootfallError the errors of `EventLog.append` */
+  async accept(event: NewEvent): Promise<Accepted> {
+    const [result] = await this.acceptAll([event]);
+    if (result instanceof FootfallError) throw result;
+    return result!;
   }
 
-  async #append(body: Buffer | undefined): Promise<Generated> {
-    const { log, topic, metrics, now, newId } = this.#options;
-    const event = buildEvent(parseNewEvent(body), newId(), now());
-    const json = encodeEvent(event);
+  /**
+   * Completes and appends events, in one write where they fit. One whose id was accepted before is not stored again,
+   * and answered with the first of that id.
+   *
+   * @returns for each event, in the same order, its receipt or error as of `EventLog.append`
+   */
+  async acceptAll(events: readonly NewEvent[]): Promise<Acceptance[]> {
+    const completed = events.map((event) => this.#complete(event));
+    const answers = events.some(({ eventId }) => eventId !== undefined)
+      ? await this.#appendOnce(events, completed)
+      : await this.#append(completed);
+    return answers.map((answer, at) => this.#withWarnings(answer, events[at]!));
+  }
+
+  /** An event accepted of late by this instance, which may not be stored yet. */
+  recent(key: string): AcceptedEvent | undefined {
+    return this.#recent.get(key);
+  }
+
+  #complete(newEvent: NewEvent): Completed {
+    const event = buildEvent(newEvent, this.#options.newId, this.#options.now());
+    return { event, key: eventKey(event.eventId), json: encodeEvent(event) };
+  }
+
+  async #appendOnce(events: readonly NewEvent[], completed: readonly Completed[]): Promise<Acceptance[]> {
+    const before = await this.#acceptedBefore(completed.filter((_, at) => events[at]!.eventId !== undefined));
+    const { promise: appended, resolve } = Promise.withResolvers<Acceptance[]>();
+    const fresh: Completed[] = [];
+    const results = completed.map((one, at) => {
+      const earlier = before.get(one.key) ?? this.#underWay.get(one.key);
+      if (earlier !== undefined) return this.#repeat(one, earlier);
+      const place = fresh.push(one) - 1;
+      const result = appended.then((all) => all[place]!);
+      if (events[at]!.eventId !== undefined) this.#hold(one.key, result);
+      return result;
+    });
+    resolve(await this.#append(fresh));
+    return Promise.all(results);
+  }
+
+  /** Of these events with ids of their clients, those that came before, by key. */
+  async #acceptedBefore(events: readonly Completed[]): Promise<Map<string, AcceptedEvent>> {
+    const found = new Map<string, AcceptedEvent>();
+    for (const { key } of events) {
+      const recent = this.#recent.get(key);
+      if (recent) found.set(key, recent);
+    }
+    const unknown = events.flatMap(({ key }) => (found.has(key) ? [] : [key]));
+    if (unknown.length === 0) return found;
+    try {
+      const stored = await withDeadline(this.#options.store.get(unknown), LOOK_UP_MS, 'the store');
+      for (const [key, { json, partition, offset }] of stored) {
+        if (partition === null || offset === null) continue;
+        found.set(key, { json, receipt: { topic: this.#options.topic, partition, offset } });
+      }
+    } catch (error) {
+      // Appended once more then: the store keeps the first all the same.
+      this.#options.logger.debug({ err: error }, '[Producer] Not known which events came before');
+    }
+    return found;
+  }
+
+  #hold(key: string, result: Promise<Acceptance>): void {
+    this.#underWay.set(key, result);
+    result.then(() => this.#underWay.delete(key));
+  }
+
+  async #repeat(
+    { event, key, json }: Completed,
+    earlier: AcceptedEvent | Promise<Acceptance>,
+  ): Promise<Acceptance> {
+    const first = await earlier;
+    if (first instanceof FootfallError) return first;
+    const repeated = isSameEvent(first.json, json) ? 'same' : 'conflict';
+    this.#options.metrics.eventsRepeated.inc({ kind: repeated });
+    // A conflict goes through the log: whoever processes it counts it where the event is.
+    if (repeated === 'conflict') await this.#options.log.append([this.#toRecord({ event, key, json })]);
+    return { eventId: event.eventId, json: first.json, receipt: first.receipt, repeated };
+  }
+
+  async #append(events: readonly Completed[]): Promise<Acceptance[]> {
+    const { log, metrics } = this.#options;
     const stopTimer = metrics.appendSeconds.startTimer();
-    const [receipt] = await log.append([
-      {
-        topic,
-        key: event.userId,
-        value: json,
-        headers: [
-          ['event-type', event.eventType],
-          ['event-id', event.eventId],
-        ],
-      },
-    ]);
-    // If we die here: the event is durable and will be processed; only its sender does not know.
+    const results = await log.append(events.map((one) => this.#toRecord(one)));
+    // If we die here: the events are durable and will be processed; only their sender does not know.
     stopTimer();
-    this.#logPublished(event.eventId, receipt!);
-    return { json, receipt: receipt! };
+    return results.map((result, at) => {
+      if (result instanceof FootfallError) return this.#failed(result);
+      return this.#accepted(events[at]!, result);
+    });
+  }
+
+  #toRecord({ event, json }: Completed): NewRecord {
+    return {
+      topic: this.#options.topic,
+      key: event.userId,
+      value: json,
+      headers: [
+        ['event-type', event.eventType],
+        ['event-id', event.eventId],
+      ],
+    };
+  }
+
+  #accepted({ event, key, json }: Completed, receipt: Receipt): Accepted {
+    this.#recent.add(key, { json, receipt });
+    this.#options.metrics.eventsGenerated.inc();
+    this.#logPublished(event.eventId, receipt);
+    return { eventId: event.eventId, json, receipt };
+  }
+
+  #failed(error: FootfallError): FootfallError {
+    if (error.code === 'publish_failed') this.#logFailure(error.cause);
+    return error;
+  }
+
+  #withWarnings(answer: Acceptance, { warnings }: NewEvent): Acceptance {
+    if (warnings === undefined || answer instanceof FootfallError) return answer;
+    this.#options.metrics.eventWarnings.inc();
+    return { ...answer, warnings };
   }
 
   /** An outage fails every request there is: one line for it now and then, with their number. */

@@ -2,7 +2,8 @@ import { randomUUIDv7 } from 'node:crypto';
 import type { FastifyInstance } from 'fastify';
 import { Admission } from './admission.ts';
 import { closeApi, createApi } from './api/server.ts';
-import type { Config } from './config.ts';
+import { Catalogue } from './catalogue.ts';
+import { type Config, ConfigError } from './config.ts';
 import { Consumer } from './consumer.ts';
 import { DeadLetters, deadLetterTopic } from './dead-letters.ts';
 import { Health } from './health.ts';
@@ -14,6 +15,7 @@ import { Processor } from './processor.ts';
 import { Producer } from './producer.ts';
 import type { SqliteFile } from './sqlite-file.ts';
 import type { EventStore } from './store/event-store.ts';
+import { StoredEvents } from './stored-events.ts';
 
 /** A silent reading is begun anew in time for consumption to be back within ten seconds of what silenced it. */
 const WATCHDOG = { checkEveryMs: 2000, stalledAfterMs: 6000 };
@@ -81,9 +83,10 @@ async function run(
   const admission = new Admission({ maxRequests, maxBytes });
   const metrics = createMetrics(admission);
   const { KAFKA_TOPIC: topic, KAFKA_CONSUMER_GROUP: group, LOG_EVERY_NTH_EVENT: logEvery } = config;
-  const producer = new Producer({ log, topic, logger, metrics, now, newId, logEvery });
+  const catalogue = openCatalogue(config);
+  const producer = new Producer({ log, store, topic, logger, metrics, now, newId, logEvery });
   registerLedger(metrics.registry, store, group, topic);
-  const processor = new Processor({ log, store, group, logger, metrics, logEvery });
+  const processor = new Processor({ log, store, catalogue, group, logger, metrics, logEvery });
   const consumer = new Consumer({ log, store, processor, topic, group, logger, metrics, watchdog: WATCHDOG });
   const consumes = config.ROLE !== 'api';
   const health = new Health(log, store, consumes ? consumer : undefined);
@@ -94,10 +97,13 @@ async function run(
     admission,
     deadLetters: new DeadLetters(log, store, group),
     store,
+    storedEvents: new StoredEvents(store),
+    catalogue,
     health,
     metrics,
     logger,
     maxBodyBytes: config.MAX_BODY_BYTES,
+    batchLimits: { events: config.MAX_BATCH_EVENTS, bytes: config.MAX_BATCH_BYTES },
     takesEvents: config.ROLE !== 'consumer',
     isDraining,
   });
@@ -153,6 +159,15 @@ function warnAboutSettings({ HOST, brokers, store }: Config, logger: Logger): vo
       { store: store.kind },
       'This store belongs to this instance alone: run one instance per group, or set DATABASE_URL to a PostgreSQL they share',
     );
+  }
+}
+
+/** @throws ConfigError naming every schema at fault */
+export function openCatalogue({ EVENT_CATALOG, UNKNOWN_EVENT_TYPES }: Config): Catalogue {
+  try {
+    return new Catalogue(EVENT_CATALOG, UNKNOWN_EVENT_TYPES === 'accept');
+  } catch (error) {
+    throw new ConfigError((error as Error).message.split('\n').map((line) => `EVENT_CATALOG: ${line}`));
   }
 }
 

@@ -1,5 +1,6 @@
 // In: the log and the store. Out: what the log holds that the store does not account for.
 import { randomUUID } from 'node:crypto';
+import type { Catalogue } from './catalogue.ts';
 import { decodeEvent, eventKey, isRejection } from './event.ts';
 import { accounts, type PartitionAccount } from './ledger.ts';
 import type { EventLog, LogRecord } from './log/event-log.ts';
@@ -8,6 +9,7 @@ import type { EventStore } from './store/event-store.ts';
 export interface VerifyOptions {
   log: EventLog;
   store: EventStore;
+  catalogue: Catalogue;
   topic: string;
   group: string;
   /** Records with a timestamp (milliseconds since 1970) from here to there are looked at; the end is excluded. */
@@ -48,7 +50,7 @@ export async function verify(options: VerifyOptions): Promise<Verification> {
   for await (const { topicId, partition, records } of readToEnd(log, topic)) {
     const position = positions.find((one) => one.topicId === topicId && one.partition === partition);
     const chosen = records.filter(({ timestamp }) => timestamp >= from && timestamp < to);
-    const events = chosen.map((record) => ({ record, eventId: eventIdOf(record) }));
+    const events = chosen.map((record) => ({ record, eventId: eventIdOf(record, options.catalogue) }));
     const keys = events.flatMap(({ eventId }) => (eventId === undefined ? [] : [eventKey(eventId)]));
     const stored = await store.get(keys);
     for (const { record, eventId } of events) {
@@ -63,8 +65,8 @@ export async function verify(options: VerifyOptions): Promise<Verification> {
   return result;
 }
 
-function eventIdOf({ value }: LogRecord): string | undefined {
-  const decoded = decodeEvent(value);
+function eventIdOf({ value }: LogRecord, catalogue: Catalogue): string | undefined {
+  const decoded = decodeEvent(value, catalogue);
   return isRejection(decoded) ? undefined : decoded.eventId;
 }
 

@@ -1,37 +1,109 @@
 import { Readable } from 'node:stream';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { FootfallError } from '../errors.ts';
+import { derivedUuid, eventKey, type NewEvent, readNewEvent } from '../event.ts';
+import { parseJsonBody } from '../json-body.ts';
+import type { Accepted } from '../producer.ts';
+import { acknowledge, readAcknowledgement } from './acknowledgement.ts';
 import type { ApiOptions } from './server.ts';
 
 /** What a list takes while it is sent: about two pages. */
 const LIST_BYTES = 1_000_000;
 const JSON_TYPE = 'application/json; charset=utf-8';
+const NDJSON_TYPE = 'application/x-ndjson; charset=utf-8';
+const MAX_IDEMPOTENCY_KEY = 255;
 
 /** Events in and out. Bodies are put together as text: an event is already JSON, and is not parsed to be sent. */
-export async function eventRoutes(
-  api: FastifyInstance,
-  { producer, store, maxBodyBytes }: ApiOptions,
-): Promise<void> {
+export async function eventRoutes(api: FastifyInstance, options: ApiOptions): Promise<void> {
+  const { producer, store, storedEvents, deadLetters, catalogue, maxBodyBytes } = options;
   api.post<{ Body: Buffer | undefined }>(
     '/events/generate',
-    { config: { holdsBytes: maxBodyBytes } },
+    { config: { holdsBytes: maxBodyBytes, takesEvents: true } },
     async (request, reply) => {
-      const { json, receipt } = await producer.generate(request.body);
-      return reply
-        .code(201)
-        .header('Event-Topic', receipt.topic)
-        .header('Event-Partition', String(receipt.partition))
-        .header('Event-Offset', String(receipt.offset))
-        .type(JSON_TYPE)
-        .send(`{"success":true,"event":${json}}`);
+      const acknowledgement = readAcknowledgement(request);
+      const event = readNewEvent(parseJsonBody(request.body), catalogue, { takesTimestamp: false });
+      const accepted = await producer.accept(withIdempotencyKey(event, request));
+      reply.code(await acknowledge(acknowledgement, [accepted], storedEvents, reply));
+      return sendReceipt(reply, accepted).type(JSON_TYPE).send(`{"success":true,"event":${accepted.json}}`);
     },
   );
 
-  api.get('/events/processed', { config: { holdsBytes: LIST_BYTES } }, async (_request, reply) => {
+  api.get('/events/processed', { config: { holdsBytes: LIST_BYTES } }, async (request, reply) => {
     const pages = store.readAll()[Symbol.asyncIterator]();
     // The first page before the status line: what fails here is still answered with a 500.
     const first = await pages.next();
-    return reply.type(JSON_TYPE).send(Readable.from(jsonArray(first, pages), { highWaterMark: 1 }));
+    const asLines = request.headers.accept?.includes('application/x-ndjson') ?? false;
+    const body = asLines ? jsonLines(first, pages) : jsonArray(first, pages);
+    return reply
+      .type(asLines ? NDJSON_TYPE : JSON_TYPE)
+      .header('Vary', 'Accept')
+      .send(Readable.from(body, { highWaterMark: 1 }));
   });
+
+  api.get<{ Params: { eventId: string } }>(
+    '/events/:eventId',
+    { config: { holdsBytes: LIST_BYTES } },
+    async ({ params: { eventId } }, reply) => {
+      // Paths of their own, which another method answers.
+      if (eventId === 'generate' || eventId === 'batch') return reply.callNotFound();
+      const key = eventKey(eventId);
+      const stored = (await store.get([key])).get(key);
+      if (stored) {
+        const { json, partition, offset, ...known } = stored;
+        const facts = {
+          state: 'stored',
+          partition,
+          offset: offset === null ? null : String(offset),
+          ...known,
+        };
+        return reply.type(JSON_TYPE).send(withEvent(facts, json));
+      }
+      const recent = producer.recent(key);
+      const [deadLetter] = await deadLetters.list({ key, limit: 1 });
+      if (deadLetter) {
+        const { id, partition, offset, reason, detail } = deadLetter;
+        const facts = { state: 'dead-lettered', partition, offset: String(offset), deadLetterId: String(id) };
+        return reply.type(JSON_TYPE).send(withEvent({ ...facts, reason, detail }, recent?.json ?? 'null'));
+      }
+      if (recent === undefined) throw new FootfallError('event_not_found');
+      const { partition, offset } = recent.receipt;
+      const facts = { state: 'pending', partition, offset: String(offset) };
+      return reply.type(JSON_TYPE).send(withEvent(facts, recent.json));
+    },
+  );
+
+  api.get('/event-types', async () => ({
+    eventTypes: catalogue.describe(),
+    takesOthers: catalogue.takesUnknown,
+  }));
+}
+
+/** @throws FootfallError `invalid_event` for a header that cannot be meant */
+function withIdempotencyKey(event: NewEvent, { headers }: FastifyRequest): NewEvent {
+  const key = headers['idempotency-key'];
+  if (key === undefined) return event;
+  const problem =
+    typeof key !== 'string' || key === '' || key.length > MAX_IDEMPOTENCY_KEY
+      ? `Idempotency-Key must be 1 to ${MAX_IDEMPOTENCY_KEY} characters long`
+      : event.eventId !== undefined && 'send either eventId or Idempotency-Key, not both';
+  if (problem) throw new FootfallError('invalid_event', { details: [problem] });
+  return { ...event, eventId: derivedUuid('idempotency-key', key as string) };
+}
+
+function sendReceipt(reply: FastifyReply, { eventId, receipt, repeated, warnings }: Accepted): FastifyReply {
+  reply
+    .header('Location', `/events/${encodeURIComponent(eventId)}`)
+    .header('Event-Topic', receipt.topic)
+    .header('Event-Partition', String(receipt.partition))
+    .header('Event-Offset', String(receipt.offset));
+  if (repeated) reply.header('Event-Repeated', repeated);
+  if (warnings) reply.header('Event-Warnings', encodeURI(warnings.join('; ')));
+  return reply;
+}
+
+/** What is known of an event, and the event as it is in the store. */
+function withEvent(facts: object, json: string): string {
+  return `${JSON.stringify(facts).slice(0, -1)},"event":${json}}`;
 }
 
 /** A JSON array, one chunk a page. When a page cannot be read, the connection breaks off: never a shorter array. */
@@ -45,4 +117,14 @@ async function* jsonArray(
     opening = ',';
   }
   yield opening === '[' ? '[]' : ']';
+}
+
+/** One event a line. A line break in a payload is space between its members: inside a string it is written `\n`. */
+async function* jsonLines(
+  first: IteratorResult<string[], void>,
+  rest: AsyncIterator<string[], void>,
+): AsyncGenerator<string> {
+  for (let page = first; !page.done; page = await rest.next()) {
+    yield page.value.map((json) => `${json.replaceAll(/[\r\n]/g, ' ')}\n`).join('');
+  }
 }

@@ -6,6 +6,8 @@ import Fastify, {
   type FastifyRequest,
 } from 'fastify';
 import type { Admission } from '../admission.ts';
+import type { BatchLimits } from '../batch.ts';
+import type { Catalogue } from '../catalogue.ts';
 import type { DeadLetters } from '../dead-letters.ts';
 import { type ErrorCode, FootfallError } from '../errors.ts';
 import type { Health } from '../health.ts';
@@ -13,6 +15,8 @@ import type { Logger } from '../logger.ts';
 import type { Metrics } from '../metrics.ts';
 import type { Producer } from '../producer.ts';
 import type { EventStore } from '../store/event-store.ts';
+import type { StoredEvents } from '../stored-events.ts';
+import { batchRoutes } from './batch-routes.ts';
 import { deadLetterRoutes } from './dead-letter-routes.ts';
 import { eventRoutes } from './event-routes.ts';
 import { operationsRoutes } from './operations-routes.ts';
@@ -22,10 +26,13 @@ export interface ApiOptions {
   admission: Admission;
   deadLetters: DeadLetters;
   store: EventStore;
+  storedEvents: StoredEvents;
+  catalogue: Catalogue;
   health: Health;
   metrics: Metrics;
   logger: Logger;
   maxBodyBytes: number;
+  batchLimits: BatchLimits;
   /** False in an instance that only processes: it answers probes and metrics. */
   takesEvents: boolean;
   /** True from the moment a stop begins: requests on connections that are still open are turned away. */
@@ -38,12 +45,15 @@ const CLOSE_POLL_MS = 50;
 /** How long a stop waits for the first request of a connection. */
 const UNUSED_CONNECTION_MS = 1000;
 const HEADERS_TIMEOUT_MS = 10_000;
-const REQUEST_TIMEOUT_MS = 30_000;
+/** For the whole of a request: a batch of 100 MB arrives in time at 7 Mbit/s. */
+const REQUEST_TIMEOUT_MS = 120_000;
 
 declare module 'fastify' {
   interface FastifyContextConfig {
     /** The most bytes a request of this route holds in memory; such requests are subject to admission. */
     holdsBytes?: number;
+    /** True where events are sent: what is refused is counted by its error code. */
+    takesEvents?: boolean;
   }
 }
 
@@ -80,8 +90,9 @@ export function createApi(options: ApiOptions): FastifyInstance {
       throw error;
     }
   });
-  api.setErrorHandler((error: FastifyError | FootfallError, _request, reply) => {
+  api.setErrorHandler((error: FastifyError | FootfallError, request, reply) => {
     const known = toFootfallError(error);
+    if (request.routeOptions.config.takesEvents) options.metrics.eventsRejected.inc({ code: known.code });
     if (known.code === 'internal_error') options.logger.error({ err: error }, '[API] Request failed');
     if (known.code === 'overloaded') options.metrics.overloadRejections.inc();
     return sendError(reply, known);
@@ -96,6 +107,7 @@ export function createApi(options: ApiOptions): FastifyInstance {
   );
   if (options.takesEvents) {
     api.register(eventRoutes, options);
+    api.register(batchRoutes, options);
     api.register(deadLetterRoutes, options);
   }
   api.register(operationsRoutes, options);
@@ -123,6 +135,7 @@ export async function closeApi(api: FastifyInstance, admission: Admission): Prom
 
 /** A path as requests have it, and the methods of its routes. */
 interface KnownPath {
+  url: string;
   pattern: RegExp;
   methods: string[];
 }
@@ -130,7 +143,8 @@ interface KnownPath {
 function collectKnownPaths(api: FastifyInstance): KnownPath[] {
   const paths: KnownPath[] = [];
   api.addHook('onRoute', ({ url, method }) => {
-    paths.push({ pattern: new RegExp(`^${url.replaceAll(/:\w+/g, '[^/]+')}$`), methods: [method].flat() });
+    const pattern = new RegExp(`^${url.replaceAll(/:\w+/g, '[^/]+')}$`);
+    paths.push({ url, pattern, methods: [method].flat() });
   });
   return paths;
 }
@@ -141,7 +155,9 @@ function answerUnrouted(
   paths: readonly KnownPath[],
 ): FastifyReply {
   const path = request.url.split('?', 1)[0]!;
-  const methods = paths.filter(({ pattern }) => pattern.test(path)).flatMap((known) => known.methods);
+  const exact = paths.filter(({ url }) => url === path);
+  const matching = exact.length > 0 ? exact : paths.filter(({ pattern }) => pattern.test(path));
+  const methods = matching.flatMap((known) => known.methods);
   if (methods.length === 0) return sendError(reply, new FootfallError('endpoint_not_found'));
   reply.header('Allow', [...new Set(methods)].sort().join(', '));
   return sendError(reply, new FootfallError('method_not_allowed'));

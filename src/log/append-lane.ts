@@ -1,5 +1,5 @@
 import { FootfallError } from '../errors.ts';
-import type { NewRecord, Receipt } from './event-log.ts';
+import type { AppendResult, NewRecord, Receipt } from './event-log.ts';
 
 /** A record with its bytes counted, so that a group stays below what one write may hold. */
 export interface SizedRecord extends NewRecord {
@@ -21,8 +21,7 @@ interface Call {
   records: readonly SizedRecord[];
   bytes: number;
   deadline: number;
-  resolve(receipts: Receipt[]): void;
-  reject(error: FootfallError): void;
+  resolve(results: AppendResult[]): void;
 }
 
 /**
@@ -43,19 +42,15 @@ export class AppendLane {
     this.#limits = limits;
   }
 
-  /**
-   * Records of one call stay in order; more of them than one write may hold go in several.
-   *
-   * @throws FootfallError `publish_failed`, as `EventLog.append`
-   */
-  async add(records: readonly SizedRecord[]): Promise<Receipt[]> {
+  /** As `EventLog.append`. Records of one call stay in order; more of them than one write may hold go in several. */
+  async add(records: readonly SizedRecord[]): Promise<AppendResult[]> {
     if (records.length === 0) return [];
     const parts =
       sumBytes(records) <= this.#limits.maxGroupBytes
         ? [records]
         : split(records, this.#limits.maxGroupBytes);
-    const receipts = await Promise.all(parts.map((part) => this.#enqueue(part)));
-    return receipts.flat();
+    const results = await Promise.all(parts.map((part) => this.#enqueue(part)));
+    return results.flat();
   }
 
   /** Resolves when nothing is waiting or in flight. */
@@ -63,10 +58,10 @@ export class AppendLane {
     await this.#running;
   }
 
-  #enqueue(records: readonly SizedRecord[]): Promise<Receipt[]> {
+  #enqueue(records: readonly SizedRecord[]): Promise<AppendResult[]> {
     const bytes = sumBytes(records);
-    return new Promise((resolve, reject) => {
-      this.#waiting.push({ records, bytes, deadline: Date.now() + this.#limits.timeoutMs, resolve, reject });
+    return new Promise((resolve) => {
+      this.#waiting.push({ records, bytes, deadline: Date.now() + this.#limits.timeoutMs, resolve });
       this.#running ??= this.#run();
       this.#expiry ??= setTimeout(() => this.#expire(), this.#limits.timeoutMs).unref();
     });
@@ -108,16 +103,10 @@ export class AppendLane {
   #expire(): void {
     const now = Date.now();
     const late = (call: Call) => call.deadline <= now;
-    for (const call of this.#inFlight.filter(late)) {
-      call.reject(
-        new FootfallError('publish_failed', { cause: new Error('no answer from the log in time') }),
-      );
-    }
+    for (const call of this.#inFlight.filter(late)) fail(call, 'no answer from the log in time');
     const expired = this.#waiting.filter(late);
     this.#waiting = this.#waiting.filter((call) => !late(call));
-    for (const call of expired) {
-      call.reject(new FootfallError('publish_failed', { cause: new Error('not written in time') }));
-    }
+    for (const call of expired) fail(call, 'not written in time');
     const next = this.#inFlight.find((call) => !late(call)) ?? this.#waiting[0];
     this.#expiry = next && setTimeout(() => this.#expire(), Math.max(1, next.deadline - now)).unref();
   }
@@ -128,11 +117,18 @@ function settle(group: readonly Call[], results: readonly (Receipt | Error)[]): 
   for (const call of group) {
     const own = results.slice(at, at + call.records.length);
     at += call.records.length;
-    const failure = own.find((result) => result instanceof Error);
-    if (failure instanceof FootfallError) call.reject(failure);
-    else if (failure) call.reject(new FootfallError('publish_failed', { cause: failure }));
-    else call.resolve(own as Receipt[]);
+    call.resolve(own.map(toAppendResult));
   }
+}
+
+function fail({ records, resolve }: Call, why: string): void {
+  const error = new FootfallError('publish_failed', { cause: new Error(why) });
+  resolve(records.map(() => error));
+}
+
+function toAppendResult(result: Receipt | Error): AppendResult {
+  if (!(result instanceof Error) || result instanceof FootfallError) return result;
+  return new FootfallError('publish_failed', { cause: result });
 }
 
 function sumBytes(records: readonly SizedRecord[]): number {

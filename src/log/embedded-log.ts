@@ -10,6 +10,7 @@ import {
 } from '../sqlite-file.ts';
 import { AppendLane, type SizedRecord } from './append-lane.ts';
 import type {
+  AppendResult,
   AssignedPartition,
   EventLog,
   LogBatch,
@@ -41,6 +42,8 @@ const SCHEMA = [
 ];
 
 const BATCH_RECORDS = 1000;
+/** A batch ends with the record that reaches this. */
+const BATCH_BYTES = 1_000_000;
 const MAX_GROUP_BYTES = 8_000_000;
 
 export interface EmbeddedLogOptions {
@@ -83,7 +86,7 @@ export class EmbeddedLog implements EventLog {
     });
   }
 
-  async append(records: readonly NewRecord[]): Promise<Receipt[]> {
+  async append(records: readonly NewRecord[]): Promise<AppendResult[]> {
     return this.#lane.add(
       records.map((record) => {
         const key = record.key === null ? null : Buffer.from(record.key);
@@ -179,14 +182,15 @@ export class EmbeddedLog implements EventLog {
   }
 
   #readFrom(topic: Topic, partition: number, offset: number, limit = BATCH_RECORDS): LogRecord[] {
-    return this.#read.all(topic.id, partition, offset, limit).map((row) => ({
-      offset: row.offset as number,
-      timestamp: row.timestamp as number,
-      timestampType: 'LogAppendTime',
-      key: row.key === null ? null : Buffer.from(row.key as Uint8Array),
-      value: row.value === null ? null : Buffer.from(row.value as Uint8Array),
-      headers: decodeHeaders(row.headers as string),
-    }));
+    const records: LogRecord[] = [];
+    let bytes = 0;
+    for (const row of this.#read.iterate(topic.id, partition, offset, limit)) {
+      const record = toRecord(row);
+      records.push(record);
+      bytes += record.value?.length ?? 0;
+      if (bytes >= BATCH_BYTES) break;
+    }
+    return records;
   }
 
   #topic(name: string): Topic {
@@ -209,6 +213,17 @@ export class EmbeddedLog implements EventLog {
     this.#topics.set(name, topic);
     return topic;
   }
+}
+
+function toRecord(row: ReturnType<StatementSync['all']>[number]): LogRecord {
+  return {
+    offset: row.offset as number,
+    timestamp: row.timestamp as number,
+    timestampType: 'LogAppendTime',
+    key: row.key === null ? null : Buffer.from(row.key as Uint8Array),
+    value: row.value === null ? null : Buffer.from(row.value as Uint8Array),
+    headers: decodeHeaders(row.headers as string),
+  };
 }
 
 function assigned(name: string, topic: Topic, partition: number, end: number): AssignedPartition {

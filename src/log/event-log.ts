@@ -1,3 +1,5 @@
+import { FootfallError } from '../errors.ts';
+
 /**
  * The event log: an append-only, partitioned log. Events are durable once they are in it, and everything the
  * store holds can be derived from it. Both adapters pass `test/contract/event-log.contract.ts`.
@@ -5,14 +7,14 @@
 export interface EventLog {
   /**
    * Appends records, each to the partition that Kafka's own partitioner (murmur2) gives its key, and resolves
-   * once all of them are durable, with one receipt for each in the same order. Calls that are waiting at the
-   * same time share one write. Records of one call with one key keep their order.
+   * once it is known of each what became of it. Calls that are waiting at the same time share one write. Records of
+   * one call with one key keep their order.
    *
-   * @throws FootfallError `publish_failed`: not known to be durable, some may be; appending them again is safe
-   *   for events because the store keeps the first of each eventId. `body_too_large`: the log
-   *   refuses a record of this size; records of other calls do not suffer from it.
+   * @returns for each record, in the same order, its receipt once it is durable, or a FootfallError. `publish_failed`:
+   *   not known to be durable; appending it again is safe for events because the store keeps the first of each eventId.
+   *   `body_too_large`: the log refuses a record of this size; other records do not suffer from it.
    */
-  append(records: readonly NewRecord[]): Promise<Receipt[]>;
+  append(records: readonly NewRecord[]): Promise<AppendResult[]>;
 
   /**
    * Reads the topic as a member of a consumer group: batches of one partition each, in offset order, without
@@ -52,6 +54,16 @@ export interface Receipt {
   partition: number;
   /** Counts from 0 in each partition. Kafka's 64 bits are not needed: 2^53 records are 285 years at 1 M/s. */
   offset: number;
+}
+
+export type AppendResult = Receipt | FootfallError;
+
+/** The receipts of records that only count together. @throws the first error among the results */
+export function receiptsOf(results: readonly AppendResult[]): Receipt[] {
+  return results.map((result) => {
+    if (result instanceof FootfallError) throw result;
+    return result;
+  });
 }
 
 export type RecordPosition = Pick<Receipt, 'partition' | 'offset'>;

@@ -2,6 +2,7 @@ import {
   Admin,
   type BaseOptions,
   type CallbackWithPromise,
+  Producer as ClientProducer,
   type ClusterMetadata,
   type ClusterTopicMetadata,
   Consumer,
@@ -10,7 +11,6 @@ import {
   ListOffsetTimestamps,
   type MetadataOptions,
   ProduceAcks,
-  Producer as ClientProducer,
 } from '@platformatic/kafka';
 
 export type { Admin, Consumer, RecordsBatch } from '@platformatic/kafka';

@@ -3,6 +3,7 @@ import { FootfallError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import { AppendLane, type SizedRecord } from './append-lane.ts';
 import type {
+  AppendResult,
   EventLog,
   LogBatch,
   LogRecord,
@@ -60,11 +61,13 @@ export class KafkaLog implements EventLog {
     this.#producer = createProducer(options);
   }
 
-  async append(records: readonly NewRecord[]): Promise<Receipt[]> {
+  async append(records: readonly NewRecord[]): Promise<AppendResult[]> {
     const sized: SizedRecord[] = [];
     const leaderOf: number[] = [];
     for (const record of records) {
-      const { leaders } = this.#knownLeaders(record.topic) ?? (await this.#awaitLeaders(record.topic));
+      const known = this.#knownLeaders(record.topic) ?? (await this.#awaitLeaders(record.topic));
+      if (known instanceof FootfallError) return records.map(() => known);
+      const { leaders } = known;
       const own = sizeRecord(record, leaders.length);
       sized.push(own);
       leaderOf.push(leaders[own.partition]!);
@@ -107,16 +110,19 @@ export class KafkaLog implements EventLog {
     await Promise.allSettled([this.#producer.close(), this.#admin.close(), this.#reader?.close()]);
   }
 
-  async #appendByLeader(records: readonly SizedRecord[], leaderOf: readonly number[]): Promise<Receipt[]> {
-    const receipts: Receipt[] = new Array(records.length);
+  async #appendByLeader(
+    records: readonly SizedRecord[],
+    leaderOf: readonly number[],
+  ): Promise<AppendResult[]> {
+    const results: AppendResult[] = new Array(records.length);
     const byLeader = Map.groupBy(records.keys(), (index) => leaderOf[index]!);
     await Promise.all(
       [...byLeader].map(async ([leader, indexes]) => {
         const written = await this.#lane(leader).add(indexes.map((index) => records[index]!));
-        for (const [at, index] of indexes.entries()) receipts[index] = written[at]!;
+        for (const [at, index] of indexes.entries()) results[index] = written[at]!;
       }),
     );
-    return receipts;
+    return results;
   }
 
   #lane(leader: number): AppendLane {
@@ -146,11 +152,11 @@ export class KafkaLog implements EventLog {
     return known;
   }
 
-  async #awaitLeaders(topic: string): Promise<TopicLeaders> {
+  async #awaitLeaders(topic: string): Promise<TopicLeaders | FootfallError> {
     try {
       return await withDeadline(this.#lookUpLeaders(topic), this.#options.producerTimeoutMs, 'Kafka');
     } catch (cause) {
-      throw new FootfallError('publish_failed', { cause });
+      return new FootfallError('publish_failed', { cause });
     }
   }
 

@@ -21,8 +21,8 @@ export interface EventStore {
    */
   process(batch: StoreBatch): Promise<BatchOutcome>;
 
-  /** Stored events by key, as JSON texts; keys that are not there are left out. */
-  get(keys: readonly string[]): Promise<Map<string, string>>;
+  /** Stored events by key; keys that are not there are left out. */
+  get(keys: readonly string[]): Promise<Map<string, EventRecord>>;
 
   /** Everything stored when the call was made, oldest first in processing order, as JSON texts, in pages. */
   readAll(): AsyncIterable<string[]>;
@@ -68,12 +68,29 @@ export interface StoredEvent {
   key: string;
   userId: string;
   eventType: string;
+  /** Where it was read from, in the partition of its batch. */
+  offset: number;
   /** The event as JSON text, returned as it is. */
   json: string;
 }
 
+/** A stored event and what is known of it. */
+export interface EventRecord {
+  json: string;
+  /** Where it was read from; null for what an earlier version stored. */
+  partition: number | null;
+  offset: number | null;
+  storedAt: Date | null;
+  /** How often it came again. */
+  duplicates: number;
+  /** How often it came again with another userId, eventType or payload; the first body was kept. */
+  conflicts: number;
+}
+
 /** Index entry of a record that was set aside; its bytes are in the dead-letter topic. */
 export interface DeadLetterEntry {
+  /** The key of the event it would have been; null where it has no eventId. */
+  key: string | null;
   offset: number;
   reason: string;
   detail: string;
@@ -98,6 +115,7 @@ export interface DeadLetterQuery {
   /** Only ids below this. */
   before?: number;
   ids?: readonly number[];
+  key?: string;
   reason?: string;
   /** True: only those not redriven yet. */
   waiting?: boolean;
@@ -122,6 +140,17 @@ export interface StoreBatch extends TopicRef {
 export interface BatchOutcome {
   /** For each event of the batch: true when stored now, false when its key was there already. */
   stored: boolean[];
+  /** How many of those not stored had another userId, eventType or payload than the one that was. */
+  conflicts: number;
+}
+
+/** What two events of one key may differ in without conflict: the time they were accepted. */
+export const TIMESTAMP_MEMBER = '"timestamp":"[^"]*"';
+const TIMESTAMP = new RegExp(TIMESTAMP_MEMBER);
+
+/** Whether two events of one key, as JSON texts of `encodeEvent`, are the same but for their timestamps. */
+export function isSameEvent(one: string, other: string): boolean {
+  return one === other || one.replace(TIMESTAMP, '') === other.replace(TIMESTAMP, '');
 }
 
 /** Each offset from `startOffset` to `offset` is counted once in what follows them. */

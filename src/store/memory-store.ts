@@ -3,14 +3,19 @@ import {
   type Claim,
   type DeadLetter,
   type DeadLetterQuery,
+  type EventRecord,
   type EventStore,
   Fenced,
+  isSameEvent,
   type PartitionPosition,
   type StoreBatch,
   type TopicRef,
 } from './event-store.ts';
 
 const PAGE_SIZE = 1000;
+
+/** Where an event was read from, and when it was stored (milliseconds since 1970). */
+type Origin = readonly [partition: number, offset: number, storedAt: number];
 
 interface Position extends TopicRef, PartitionPosition {
   epoch: number;
@@ -21,6 +26,10 @@ export class MemoryStore implements EventStore {
   readonly #events: string[] = [];
   /** Key to index in `#events`. */
   readonly #keys = new Map<string, number>();
+  /** By index in `#events`. */
+  readonly #origins: Origin[] = [];
+  /** By index in `#events`; most events come once. */
+  readonly #repeats = new Map<number, Pick<EventRecord, 'duplicates' | 'conflicts'>>();
   readonly #positions = new Map<string, Position>();
   readonly #deadLetters: (DeadLetter & { group: string })[] = [];
 
@@ -53,9 +62,16 @@ export class MemoryStore implements EventStore {
   async process(batch: StoreBatch): Promise<BatchOutcome> {
     const position = this.#positions.get(positionKey(batch, batch.partition));
     if (position?.epoch !== batch.epoch || position.offset !== batch.fromOffset) throw new Fenced(batch);
-    const stored = batch.events.map(({ key, json }) => {
-      if (this.#keys.has(key)) return false;
+    const storedAt = Date.now();
+    let conflicts = 0;
+    const stored = batch.events.map(({ key, json, offset }) => {
+      const at = this.#keys.get(key);
+      if (at !== undefined) {
+        if (this.#noteRepeat(at, json)) conflicts++;
+        return false;
+      }
       this.#keys.set(key, this.#events.push(json) - 1);
+      this.#origins.push([batch.partition, offset, storedAt]);
       return true;
     });
     const storedCount = stored.filter(Boolean).length;
@@ -77,12 +93,12 @@ export class MemoryStore implements EventStore {
         redrivenAt: null,
       });
     }
-    return { stored };
+    return { stored, conflicts };
   }
 
-  async get(keys: readonly string[]): Promise<Map<string, string>> {
+  async get(keys: readonly string[]): Promise<Map<string, EventRecord>> {
     const known = keys.filter((key) => this.#keys.has(key));
-    return new Map(known.map((key) => [key, this.#events[this.#keys.get(key)!]!]));
+    return new Map(known.map((key) => [key, this.#record(this.#keys.get(key)!)]));
   }
 
   async *readAll(): AsyncGenerator<string[]> {
@@ -97,10 +113,11 @@ export class MemoryStore implements EventStore {
   }
 
   async deadLetters(group: string, query: DeadLetterQuery): Promise<DeadLetter[]> {
-    const { before = Number.POSITIVE_INFINITY, ids, reason, waiting, limit } = query;
+    const { before = Number.POSITIVE_INFINITY, ids, key, reason, waiting, limit } = query;
     return this.#deadLetters
       .filter((letter) => letter.group === group && letter.id < before)
       .filter(({ id }) => ids === undefined || ids.includes(id))
+      .filter((letter) => key === undefined || letter.key === key)
       .filter((letter) => reason === undefined || letter.reason === reason)
       .filter(({ redrivenAt }) => !waiting || redrivenAt === null)
       .slice(-limit)
@@ -117,6 +134,29 @@ export class MemoryStore implements EventStore {
   async ping(): Promise<void> {}
 
   async close(): Promise<void> {}
+
+  /** @returns whether it conflicts with the event that is stored */
+  #noteRepeat(at: number, json: string): boolean {
+    const conflicts = !isSameEvent(this.#events[at]!, json);
+    const repeats = this.#repeats.get(at) ?? { duplicates: 0, conflicts: 0 };
+    repeats.duplicates++;
+    if (conflicts) repeats.conflicts++;
+    this.#repeats.set(at, repeats);
+    return conflicts;
+  }
+
+  #record(at: number): EventRecord {
+    const [partition, offset, storedAt] = this.#origins[at]!;
+    const { duplicates, conflicts } = this.#repeats.get(at) ?? { duplicates: 0, conflicts: 0 };
+    return {
+      json: this.#events[at]!,
+      partition,
+      offset,
+      storedAt: new Date(storedAt),
+      duplicates,
+      conflicts,
+    };
+  }
 
   #of(group: string, topic: string): Position[] {
     return [...this.#positions.values()].filter(

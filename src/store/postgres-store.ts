@@ -6,15 +6,22 @@ import {
   type Claim,
   type DeadLetter,
   type DeadLetterQuery,
+  type EventRecord,
   type EventStore,
   Fenced,
+  isSameEvent,
   type PartitionPosition,
   type StoreBatch,
+  type StoredEvent,
+  TIMESTAMP_MEMBER,
   type TopicRef,
 } from './event-store.ts';
 import { createPool, migrate } from './postgres-client.ts';
 
 const PAGE_SIZE = 1000;
+
+/** An event without what two of one key may differ in. */
+const COMPARED = (alias: string) => `regexp_replace(${alias}.json, '${TIMESTAMP_MEMBER}', '')`;
 
 /**
  * One round trip and one transaction. The position row is locked first, so that a claim and a batch of the same
@@ -26,35 +33,47 @@ with held as (
   where consumer_group = $1 and topic = $2 and topic_id = $3 and partition = $4
     and epoch = $5 and next_offset is not distinct from $6
   for update
+), given as (
+  select e.* from held, unnest($8::uuid[], $9::text[], $10::text[], $11::text[], $12::bigint[], $13::integer[],
+    $14::integer[]) with ordinality as e (event_key, user_id, event_type, json, "offset", duplicates, conflicts, at)
 ), inserted as (
-  insert into events (event_key, user_id, event_type, json)
-  select e.event_key, e.user_id, e.event_type, e.json
-  from held, unnest($8::uuid[], $9::text[], $10::text[], $11::text[])
-    with ordinality as e (event_key, user_id, event_type, json, at)
-  order by e.at
+  insert into events (event_key, user_id, event_type, json, partition, "offset", stored_at, duplicates, conflicts)
+  select event_key, user_id, event_type, json, $4, "offset", now(), duplicates, conflicts from given order by at
   on conflict (event_key) do nothing
   returning event_key
+), repeated as (
+  -- What was inserted above is not seen here, and nothing is looked for when all of it was.
+  select e.event_key, count(*) as duplicates, count(*) filter (where ${COMPARED('r')} <> ${COMPARED('e')}) as conflicts
+  from (
+    select event_key, json from given union all select again.* from held, unnest($15::uuid[], $16::text[]) as again
+  ) as r (event_key, json) join events e on e.event_key = r.event_key
+  where (select count(*) from inserted) < cardinality($8::uuid[])
+  group by e.event_key
+), noted as (
+  update events e set duplicates = e.duplicates + r.duplicates, conflicts = e.conflicts + r.conflicts
+  from repeated r where e.event_key = r.event_key
 ), set_aside as (
   insert into dead_letters (consumer_group, topic, topic_id, partition, "offset", reason, detail, attempt, set_aside_at,
-    dlt_partition, dlt_offset)
+    dlt_partition, dlt_offset, event_key)
   select $1, $2, $3, $4, d.*
-  from held, unnest($12::bigint[], $13::text[], $14::text[], $15::integer[], $16::timestamptz[], $17::integer[],
-    $18::bigint[]) as d
+  from held, unnest($17::bigint[], $18::text[], $19::text[], $20::integer[], $21::timestamptz[], $22::integer[],
+    $23::bigint[], $24::uuid[]) as d
   on conflict do nothing
 ), moved as (
   update positions set
     next_offset = $7,
     stored = stored + (select count(*) from inserted),
-    duplicates = duplicates + cardinality($8::uuid[]) - (select count(*) from inserted),
-    dead_lettered = dead_lettered + cardinality($12::bigint[]),
-    start_offset = coalesce(start_offset, $19),
-    without_record = without_record + $20,
-    lost = lost + $21
+    duplicates = duplicates + cardinality($8::uuid[]) + cardinality($15::uuid[]) - (select count(*) from inserted),
+    dead_lettered = dead_lettered + cardinality($17::bigint[]),
+    start_offset = coalesce(start_offset, $25),
+    without_record = without_record + $26,
+    lost = lost + $27
   from held
   where consumer_group = $1 and topic = $2 and topic_id = $3 and partition = $4
   returning 1
 )
-select exists (select 1 from moved) as moved, array(select event_key::text from inserted) as stored`;
+select exists (select 1 from moved) as moved, array(select event_key::text from inserted) as stored,
+  (select coalesce(sum(conflicts), 0)::integer from repeated) as conflicts`;
 
 const CLAIM = `
 insert into positions (consumer_group, topic, topic_id, partition, epoch)
@@ -64,11 +83,12 @@ returning partition, epoch, next_offset,
   exists (select 1 from positions p where p.consumer_group = $1 and p.topic = $2 and p.topic_id <> $3) as other_topic`;
 
 const DEAD_LETTERS = `
-select seq as id, topic, partition, "offset", reason, detail, attempt, set_aside_at as "setAsideAt",
+select seq as id, event_key as key, topic, partition, "offset", reason, detail, attempt, set_aside_at as "setAsideAt",
   redriven_at as "redrivenAt", dlt_partition as "deadLetterPartition", dlt_offset as "deadLetterOffset"
 from dead_letters
 where consumer_group = $1 and ($2::bigint is null or seq < $2) and ($3::bigint[] is null or seq = any($3))
   and ($4::text is null or reason = $4) and (not $5 or redriven_at is null)
+  and ($7::uuid is null or event_key = $7)
 order by seq desc limit $6`;
 
 /** Keeps events in PostgreSQL; any number of instances may share it. Creates its tables when first used. */
@@ -102,33 +122,42 @@ export class PostgresStore implements EventStore {
     await this.#ready();
     // If we die before the answer: the batch is stored with its position or not at all. Either way the next
     // claim says where to go on.
-    const { rows } = await this.#pool.query<{ moved: boolean; stored: string[] }>(PROCESS, [
-      ...[group, topic, topicId, partition, epoch, fromOffset, nextOffset],
-      ...[events.map(({ key }) => key), events.map(({ userId }) => userId)],
-      ...[events.map(({ eventType }) => eventType), events.map(({ json }) => json)],
-      ...[deadLetters.map(({ offset }) => offset), deadLetters.map(({ reason }) => reason)],
-      ...[deadLetters.map(({ detail }) => detail), deadLetters.map(({ attempt }) => attempt)],
-      ...[
-        deadLetters.map((entry) => entry.setAsideAt),
-        deadLetters.map((entry) => entry.deadLetterPartition),
+    const { distinct, again } = withoutRepeats(events);
+    const { rows } = await this.#pool.query<{ moved: boolean; stored: string[]; conflicts: number }>(
+      PROCESS,
+      [
+        ...[group, topic, topicId, partition, epoch, fromOffset, nextOffset],
+        ...columns(distinct, ['key', 'userId', 'eventType', 'json', 'offset', 'duplicates', 'conflicts']),
+        ...columns(again, ['key', 'json']),
+        ...columns(deadLetters, ['offset', 'reason', 'detail', 'attempt', 'setAsideAt']),
+        ...columns(deadLetters, ['deadLetterPartition', 'deadLetterOffset', 'key']),
+        ...[batch.startOffset, batch.withoutRecord, batch.lost],
       ],
-      deadLetters.map((entry) => entry.deadLetterOffset),
-      ...[batch.startOffset, batch.withoutRecord, batch.lost],
-    ]);
-    const { moved, stored } = rows[0]!;
+    );
+    const { moved, stored, conflicts } = rows[0]!;
     if (!moved) throw new Fenced(batch);
     const inserted = new Set(stored);
-    // Deleting makes the second of two equal keys in one batch the duplicate it is.
-    return { stored: events.map(({ key }) => inserted.delete(key)) };
+    const within = distinct.reduce((sum, one) => sum + (inserted.has(one.key) ? one.conflicts : 0), 0);
+    return {
+      // Deleting makes the second of two equal keys in one batch the duplicate it is.
+      stored: events.map(({ key }) => inserted.delete(key)),
+      conflicts: conflicts + within,
+    };
   }
 
-  async get(keys: readonly string[]): Promise<Map<string, string>> {
+  async get(keys: readonly string[]): Promise<Map<string, EventRecord>> {
     await this.#ready();
-    const { rows } = await this.#pool.query<{ key: string; json: string }>(
-      'select event_key::text as key, json from events where event_key = any($1::uuid[])',
+    const { rows } = await this.#pool.query<EventRow>(
+      `select event_key::text as key, json, partition, "offset", stored_at as "storedAt", duplicates, conflicts
+       from events where event_key = any($1::uuid[])`,
       [keys],
     );
-    return new Map(rows.map(({ key, json }) => [key, json]));
+    return new Map(
+      rows.map(({ key, offset, ...row }) => [
+        key,
+        { ...row, offset: offset === null ? null : Number(offset) },
+      ]),
+    );
   }
 
   async *readAll(): AsyncGenerator<string[]> {
@@ -167,7 +196,7 @@ export class PostgresStore implements EventStore {
 
   async deadLetters(group: string, query: DeadLetterQuery): Promise<DeadLetter[]> {
     await this.#ready();
-    const { before = null, ids = null, reason = null, waiting = false, limit } = query;
+    const { before = null, ids = null, key = null, reason = null, waiting = false, limit } = query;
     const { rows } = await this.#pool.query<DeadLetterRow>(DEAD_LETTERS, [
       group,
       before,
@@ -175,6 +204,7 @@ export class PostgresStore implements EventStore {
       reason,
       waiting,
       limit,
+      key,
     ]);
     return rows.map((row) => ({
       ...row,
@@ -229,6 +259,8 @@ type DeadLetterRow = {
   [K in keyof DeadLetter]: K extends 'id' | 'offset' | 'deadLetterOffset' ? string : DeadLetter[K];
 };
 
+type EventRow = Omit<EventRecord, 'offset'> & { key: string; offset: string | null };
+
 interface PositionRow {
   topic_id: string;
   partition: number;
@@ -239,4 +271,27 @@ interface PositionRow {
   start_offset: string | null;
   without_record: string;
   lost: string;
+}
+
+/** One array for each column, as `unnest` wants them. */
+function columns<T>(rows: readonly T[], names: readonly (keyof T)[]): unknown[][] {
+  return names.map((name) => rows.map((row) => row[name]));
+}
+
+type DistinctEvent = StoredEvent & Pick<EventRecord, 'duplicates' | 'conflicts'>;
+
+/** The first event of each key, with what comes again in the same batch counted; and what does. */
+function withoutRepeats(events: readonly StoredEvent[]): { distinct: DistinctEvent[]; again: StoredEvent[] } {
+  const first = new Map<string, DistinctEvent>();
+  const again: StoredEvent[] = [];
+  for (const event of events) {
+    const known = first.get(event.key);
+    if (known === undefined) first.set(event.key, { ...event, duplicates: 0, conflicts: 0 });
+    else {
+      again.push(event);
+      known.duplicates++;
+      if (!isSameEvent(known.json, event.json)) known.conflicts++;
+    }
+  }
+  return { distinct: [...first.values()], again };
 }

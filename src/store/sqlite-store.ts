@@ -10,8 +10,10 @@ import {
   type Claim,
   type DeadLetter,
   type DeadLetterQuery,
+  type EventRecord,
   type EventStore,
   Fenced,
+  isSameEvent,
   type PartitionPosition,
   type StoreBatch,
   type TopicRef,
@@ -58,6 +60,13 @@ const SCHEMA = [
      dlt_offset integer not null,
      unique (consumer_group, topic_id, partition, offset)
    ) strict;`,
+  `alter table events add column partition integer;
+   alter table events add column offset integer;
+   alter table events add column stored_at integer;
+   alter table events add column duplicates integer not null default 0;
+   alter table events add column conflicts integer not null default 0;
+   alter table dead_letters add column event_key blob;
+   create index dead_letters_by_event on dead_letters (event_key) where event_key is not null;`,
 ];
 
 /** Keeps events in a SQLite file. Synchronous inside, so a batch is one uninterrupted transaction. */
@@ -67,6 +76,7 @@ export class SqliteStore implements EventStore {
   readonly #earlierTopic: StatementSync;
   readonly #move: StatementSync;
   readonly #insertEvent: StatementSync;
+  readonly #noteRepeat: StatementSync;
   readonly #insertDeadLetter: StatementSync;
   readonly #count: StatementSync;
   readonly #deadLetters: StatementSync;
@@ -90,12 +100,16 @@ export class SqliteStore implements EventStore {
        and epoch = ? and next_offset is ?`,
     );
     this.#insertEvent = db.prepare(
-      'insert into events (event_key, user_id, event_type, json) values (?, ?, ?, ?) on conflict do nothing',
+      `insert into events (event_key, user_id, event_type, json, partition, offset, stored_at)
+       values (?, ?, ?, ?, ?, ?, ?) on conflict do nothing`,
+    );
+    this.#noteRepeat = db.prepare(
+      'update events set duplicates = duplicates + 1, conflicts = conflicts + ? where event_key = ?',
     );
     this.#insertDeadLetter = db.prepare(
       `insert into dead_letters (consumer_group, topic, topic_id, partition, offset, reason, detail, attempt,
-         set_aside_at, dlt_partition, dlt_offset)
-       values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict do nothing`,
+         set_aside_at, dlt_partition, dlt_offset, event_key)
+       values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict do nothing`,
     );
     this.#count = db.prepare(
       `update positions set stored = stored + ?, duplicates = duplicates + ?, dead_lettered = dead_lettered + ?,
@@ -105,10 +119,10 @@ export class SqliteStore implements EventStore {
     this.#deadLetters = db.prepare(
       `select * from dead_letters where consumer_group = ? and (? is null or seq < ?)
          and (? is null or seq in (select value from json_each(?)))
-         and (? is null or reason = ?) and (? = 0 or redriven_at is null)
+         and (? is null or event_key = ?) and (? is null or reason = ?) and (? = 0 or redriven_at is null)
        order by seq desc limit ?`,
     );
-    this.#get = db.prepare('select json from events where event_key = ?');
+    this.#get = db.prepare('select * from events where event_key = ?');
     this.#page = db.prepare('select seq, json from events where seq > ? and seq <= ? order by seq limit ?');
   }
 
@@ -128,14 +142,21 @@ export class SqliteStore implements EventStore {
     return inTransaction(this.#file.db, () => {
       const moved = this.#move.run(nextOffset, group, topic, topicId, partition, epoch, fromOffset).changes;
       if (moved === 0) throw new Fenced(batch);
-      const stored = batch.events.map(
-        ({ key, userId, eventType, json }) =>
-          this.#insertEvent.run(keyBytes(key), userId, eventType, json).changes === 1,
-      );
-      for (const { offset, reason, detail, attempt, setAsideAt, ...copy } of deadLetters) {
+      const storedAt = Date.now();
+      let conflicts = 0;
+      const stored = batch.events.map(({ key, userId, eventType, json, offset }) => {
+        const id = keyBytes(key);
+        const place = [partition, offset, storedAt];
+        if (this.#insertEvent.run(id, userId, eventType, json, ...place).changes === 1) return true;
+        const conflict = !isSameEvent(this.#get.get(id)!.json as string, json);
+        this.#noteRepeat.run(conflict ? 1 : 0, id);
+        if (conflict) conflicts++;
+        return false;
+      });
+      for (const { key, offset, reason, detail, attempt, setAsideAt, ...copy } of deadLetters) {
         this.#insertDeadLetter.run(
           ...[group, topic, topicId, partition, offset, reason, detail, attempt, setAsideAt.toISOString()],
-          ...[copy.deadLetterPartition, copy.deadLetterOffset],
+          ...[copy.deadLetterPartition, copy.deadLetterOffset, key === null ? null : keyBytes(key)],
         );
       }
       const storedCount = stored.filter(Boolean).length;
@@ -143,15 +164,15 @@ export class SqliteStore implements EventStore {
         ...[storedCount, stored.length - storedCount, deadLetters.length],
         ...[batch.startOffset, batch.withoutRecord, batch.lost, group, topic, topicId, partition],
       );
-      return { stored };
+      return { stored, conflicts };
     });
   }
 
-  async get(keys: readonly string[]): Promise<Map<string, string>> {
-    const found = new Map<string, string>();
+  async get(keys: readonly string[]): Promise<Map<string, EventRecord>> {
+    const found = new Map<string, EventRecord>();
     for (const key of keys) {
       const row = this.#get.get(keyBytes(key));
-      if (row !== undefined) found.set(key, row.json as string);
+      if (row !== undefined) found.set(key, toEventRecord(row));
     }
     return found;
   }
@@ -185,11 +206,12 @@ export class SqliteStore implements EventStore {
   }
 
   async deadLetters(group: string, query: DeadLetterQuery): Promise<DeadLetter[]> {
-    const { before = null, ids, reason = null, waiting = false, limit } = query;
+    const { before = null, ids, key, reason = null, waiting = false, limit } = query;
+    const eventKey = key === undefined ? null : keyBytes(key);
     return this.#deadLetters
       .all(
         ...[group, before, before, ids === undefined ? null : JSON.stringify(ids), JSON.stringify(ids ?? [])],
-        ...[reason, reason, waiting ? 1 : 0, limit],
+        ...[eventKey, eventKey, reason, reason, waiting ? 1 : 0, limit],
       )
       .map(toDeadLetter);
   }
@@ -209,9 +231,23 @@ export class SqliteStore implements EventStore {
   async close(): Promise<void> {}
 }
 
-function toDeadLetter(row: ReturnType<StatementSync['all']>[number]): DeadLetter {
+type Row = ReturnType<StatementSync['all']>[number];
+
+function toEventRecord(row: Row): EventRecord {
+  return {
+    json: row.json as string,
+    partition: row.partition as number | null,
+    offset: row.offset as number | null,
+    storedAt: row.stored_at === null ? null : new Date(row.stored_at as number),
+    duplicates: row.duplicates as number,
+    conflicts: row.conflicts as number,
+  };
+}
+
+function toDeadLetter(row: Row): DeadLetter {
   return {
     id: row.seq as number,
+    key: row.event_key === null ? null : keyText(row.event_key as Uint8Array),
     topic: row.topic as string,
     partition: row.partition as number,
     offset: row.offset as number,
@@ -228,4 +264,9 @@ function toDeadLetter(row: ReturnType<StatementSync['all']>[number]): DeadLetter
 /** 16 bytes instead of 36 characters in the row and again in the index. */
 function keyBytes(key: string): Buffer {
   return Buffer.from(key.replaceAll('-', ''), 'hex');
+}
+
+function keyText(bytes: Uint8Array): string {
+  const hex = Buffer.from(bytes).toString('hex');
+  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
 }

@@ -7,6 +7,7 @@ import type {
   NewRecord,
   SubscribeOptions,
 } from '../../src/log/event-log.ts';
+import { appendTo } from '../support/append.ts';
 
 /** What an adapter's test file gives: a log with a fresh topic of three partitions. */
 export interface LogHarness {
@@ -62,7 +63,10 @@ export function eventLogContract(open: () => Promise<LogHarness>): void {
   it('puts each key where a Java producer would, and counts offsets from 0 in each partition', async () => {
     const { log, topic } = await open();
     const keys = Object.keys(JAVA_PARTITIONS);
-    const receipts = await log.append(keys.map((key) => record(topic, key, 'x')));
+    const receipts = await appendTo(
+      log,
+      keys.map((key) => record(topic, key, 'x')),
+    );
     expect(Object.fromEntries(keys.map((key, at) => [key, receipts[at]!.partition]))).toEqual(
       JAVA_PARTITIONS,
     );
@@ -79,7 +83,7 @@ export function eventLogContract(open: () => Promise<LogHarness>): void {
     const harness = await open();
     const before = Date.now();
     const bytes = Buffer.from(Array.from({ length: 256 }, (_, byte) => byte));
-    await harness.log.append([
+    await appendTo(harness.log, [
       {
         topic: harness.topic,
         key: 'zoë',
@@ -107,13 +111,13 @@ export function eventLogContract(open: () => Promise<LogHarness>): void {
 
   it('appends nothing when it is given nothing, and is not held up by it', async () => {
     const { log, topic } = await open();
-    expect(await log.append([])).toEqual([]);
-    expect(await log.append([record(topic, 'alice', 'x')])).toMatchObject([{ offset: 0 }]);
+    expect(await appendTo(log, [])).toEqual([]);
+    expect(await appendTo(log, [record(topic, 'alice', 'x')])).toMatchObject([{ offset: 0 }]);
   });
 
   it('carries records without key and without value', async () => {
     const harness = await open();
-    const [receipt] = await harness.log.append([record(harness.topic, null, null)]);
+    const [receipt] = await appendTo(harness.log, [record(harness.topic, null, null)]);
     expect(receipt).toEqual({ topic: harness.topic, partition: 0, offset: 0 });
     const { records } = await read(harness, harness.log, 1);
     expect(records).toMatchObject([{ key: null, value: null, partition: 0, offset: 0 }]);
@@ -125,7 +129,7 @@ export function eventLogContract(open: () => Promise<LogHarness>): void {
     const receipts = (
       await Promise.all(
         values.map((value) =>
-          harness.log.append([record(harness.topic, `user-${Number(value) % 10}`, value)]),
+          appendTo(harness.log, [record(harness.topic, `user-${Number(value) % 10}`, value)]),
         ),
       )
     ).flat();
@@ -142,7 +146,10 @@ export function eventLogContract(open: () => Promise<LogHarness>): void {
     const calls = [];
     for (let at = 0; at < values.length; at += 5) {
       calls.push(
-        harness.log.append(values.slice(at, at + 5).map((value) => record(harness.topic, 'alice', value))),
+        appendTo(
+          harness.log,
+          values.slice(at, at + 5).map((value) => record(harness.topic, 'alice', value)),
+        ),
       );
     }
     await Promise.all(calls);
@@ -153,7 +160,10 @@ export function eventLogContract(open: () => Promise<LogHarness>): void {
   it('appends more in one call than fits one write, in order', async () => {
     const harness = await open();
     const values = Array.from({ length: 30 }, (_, number) => `${number}:`.padEnd(150_000, 'x'));
-    const receipts = await harness.log.append(values.map((value) => record(harness.topic, 'bob', value)));
+    const receipts = await appendTo(
+      harness.log,
+      values.map((value) => record(harness.topic, 'bob', value)),
+    );
     expect(receipts.map(({ offset }) => offset)).toEqual(values.map((_, at) => at));
     const { records } = await read(harness, harness.log, values.length);
     expect(records.map(({ value }) => value!.toString())).toEqual(values);
@@ -161,7 +171,10 @@ export function eventLogContract(open: () => Promise<LogHarness>): void {
 
   it('tells a new group what each partition holds before it reads', async () => {
     const harness = await open();
-    await harness.log.append(['dave', 'dave', 'bob'].map((key) => record(harness.topic, key, 'x')));
+    await appendTo(
+      harness.log,
+      ['dave', 'dave', 'bob'].map((key) => record(harness.topic, key, 'x')),
+    );
     let assigned: readonly AssignedPartition[] = [];
     await read(harness, harness.log, 3, async (given) => {
       assigned = given;
@@ -177,7 +190,10 @@ export function eventLogContract(open: () => Promise<LogHarness>): void {
 
   it('knows for certain up to where a partition goes', async () => {
     const harness = await open();
-    await harness.log.append(['dave', 'dave'].map((key) => record(harness.topic, key, 'x')));
+    await appendTo(
+      harness.log,
+      ['dave', 'dave'].map((key) => record(harness.topic, key, 'x')),
+    );
     let answers: boolean[] = [];
     await read(harness, harness.log, 2, async (given) => {
       const own = given.find(({ end }) => end === 2)!;
@@ -192,7 +208,10 @@ export function eventLogContract(open: () => Promise<LogHarness>): void {
     const harness = await open();
     const keys = Object.keys(JAVA_PARTITIONS);
     for (let round = 0; round < 20; round++) {
-      await harness.log.append(keys.map((key) => record(harness.topic, key, String(round))));
+      await appendTo(
+        harness.log,
+        keys.map((key) => record(harness.topic, key, String(round))),
+      );
     }
     const { batches } = await read(harness, harness.log, 20 * keys.length);
     const next = new Map<number, number>();
@@ -209,7 +228,10 @@ export function eventLogContract(open: () => Promise<LogHarness>): void {
 
   it('starts where it is told, whatever was committed', async () => {
     const harness = await open();
-    await harness.log.append(['0', '1', '2', '3'].map((value) => record(harness.topic, 'alice', value)));
+    await appendTo(
+      harness.log,
+      ['0', '1', '2', '3'].map((value) => record(harness.topic, 'alice', value)),
+    );
     const first = await read(harness, harness.log, 4);
     for (const batch of first.batches) batch.commit();
     const again = await read(harness, harness.log, 2, async (assigned) => {
@@ -225,7 +247,7 @@ export function eventLogContract(open: () => Promise<LogHarness>): void {
     const harness = await open();
     const reading = read(harness, harness.log, 6);
     for (const key of ['alice', 'dave', 'carol', 'alice', 'dave', 'carol']) {
-      await harness.log.append([record(harness.topic, key, 'x')]);
+      await appendTo(harness.log, [record(harness.topic, key, 'x')]);
     }
     const { records } = await reading;
     expect(records.map(({ partition }) => partition).sort()).toEqual([0, 0, 1, 1, 2, 2]);
@@ -247,7 +269,7 @@ export function eventLogContract(open: () => Promise<LogHarness>): void {
 
   it('reports a batch as no longer assigned once its reader stops', async () => {
     const { log, topic, group } = await open();
-    await log.append([record(topic, 'alice', 'x')]);
+    await appendTo(log, [record(topic, 'alice', 'x')]);
     const stop = new AbortController();
     for await (const batch of log.subscribe({ topic, group, signal: stop.signal, startAt: fromStart })) {
       expect(batch.isAssigned()).toBe(true);
@@ -258,7 +280,7 @@ export function eventLogContract(open: () => Promise<LogHarness>): void {
 
   it('passes on what its reader throws, and can be read again', async () => {
     const harness = await open();
-    await harness.log.append([record(harness.topic, 'alice', 'x')]);
+    await appendTo(harness.log, [record(harness.topic, 'alice', 'x')]);
     const failing = read(harness, harness.log, 1, async () => {
       throw new Error('the store is away');
     });
@@ -268,7 +290,7 @@ export function eventLogContract(open: () => Promise<LogHarness>): void {
 
   it('keeps topics apart', async () => {
     const harness = await open();
-    await harness.log.append([
+    await appendTo(harness.log, [
       record(harness.topic, 'alice', 'here'),
       record(harness.otherTopic, 'alice', 'there'),
     ]);
@@ -278,12 +300,12 @@ export function eventLogContract(open: () => Promise<LogHarness>): void {
 
   it('still has everything under the same topic id when it is opened again', async () => {
     const harness = await open();
-    await harness.log.append([record(harness.topic, 'alice', 'before')]);
+    await appendTo(harness.log, [record(harness.topic, 'alice', 'before')]);
     const first = await read(harness, harness.log, 1);
     await harness.log.close();
     const again = await harness.reopen();
     onTestFinished(() => again.close());
-    const [receipt] = await again.append([record(harness.topic, 'alice', 'after')]);
+    const [receipt] = await appendTo(again, [record(harness.topic, 'alice', 'after')]);
     expect(receipt!.offset).toBe(1);
     const { batches, records } = await read(harness, again, 2);
     expect(records.map(({ value }) => value!.toString())).toEqual(['before', 'after']);
@@ -300,7 +322,10 @@ export function eventLogContract(open: () => Promise<LogHarness>): void {
   it('reads single records by where they are, and says which it does not have', async () => {
     const { log, topic } = await open();
     const keys = ['alice', 'dave', 'alice', 'carol', 'alice'];
-    const receipts = await log.append(keys.map((key, at) => record(topic, key, String(at))));
+    const receipts = await appendTo(
+      log,
+      keys.map((key, at) => record(topic, key, String(at))),
+    );
     const wanted = [
       receipts[4]!,
       { partition: 0, offset: 3 },
@@ -317,8 +342,8 @@ export function eventLogContract(open: () => Promise<LogHarness>): void {
   describe('when it closes', () => {
     it('finishes the appends in flight', async () => {
       const harness = await open();
-      await harness.log.append([record(harness.topic, 'alice', 'warm')]);
-      const appending = harness.log.append([record(harness.topic, 'alice', 'last')]);
+      await appendTo(harness.log, [record(harness.topic, 'alice', 'warm')]);
+      const appending = appendTo(harness.log, [record(harness.topic, 'alice', 'last')]);
       await Promise.all([appending, harness.log.close()]);
       const again = await harness.reopen();
       onTestFinished(() => again.close());

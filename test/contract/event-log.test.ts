@@ -6,6 +6,7 @@ import { EmbeddedLog } from '../../src/log/embedded-log.ts';
 import { hasKafkaError } from '../../src/log/kafka-client.ts';
 import { KafkaLog, type KafkaLogOptions } from '../../src/log/kafka-log.ts';
 import { openSqliteFile } from '../../src/sqlite-file.ts';
+import { appendTo } from '../support/append.ts';
 import { silentLogger } from '../support/logger.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 import { eventLogContract, type LogHarness } from './event-log.contract.ts';
@@ -38,7 +39,7 @@ describe('embedded log', () => {
     const file = openSqliteFile(path);
     onTestFinished(() => file.close());
     const append = (log: EmbeddedLog) =>
-      log.append([{ topic: 'events', key: 'carol', value: 'x', headers: [] }]);
+      appendTo(log, [{ topic: 'events', key: 'carol', value: 'x', headers: [] }]);
     expect(await append(new EmbeddedLog(file, EMBEDDED))).toMatchObject([{ partition: 2, offset: 0 }]);
     expect(await append(new EmbeddedLog(file, { ...EMBEDDED, partitions: 1 }))).toMatchObject([
       { partition: 2, offset: 1 },
@@ -53,10 +54,10 @@ describe('embedded log', () => {
       value: 'x',
       headers: [['h', 7 as unknown as string]] as [string, string][],
     };
-    await expect(log.append([{ ...bad, headers: [] }, bad])).rejects.toMatchObject({
+    await expect(appendTo(log, [{ ...bad, headers: [] }, bad])).rejects.toMatchObject({
       code: 'publish_failed',
     });
-    expect(await log.append([{ ...bad, headers: [] }])).toMatchObject([{ offset: 0 }]);
+    expect(await appendTo(log, [{ ...bad, headers: [] }])).toMatchObject([{ offset: 0 }]);
   });
 });
 
@@ -93,7 +94,7 @@ for (const version of ['kafka4', 'kafka3'] as const) {
         const logs = [1, 2, 3].map(() => new KafkaLog(options(topic), silentLogger));
         onTestFinished(async () => void (await Promise.all(logs.map((log) => log.close()))));
         const receipts = await Promise.all(
-          logs.map((log) => log.append([{ topic, key: 'alice', value: 'x', headers: [] }])),
+          logs.map((log) => appendTo(log, [{ topic, key: 'alice', value: 'x', headers: [] }])),
         );
         expect(
           receipts
@@ -155,7 +156,7 @@ for (const version of ['kafka4', 'kafka3'] as const) {
         onTestFinished(() => log.close());
         const sizes = [10, 5000, 20, 1500, 1500, 30];
         const appends = sizes.map((size, at) =>
-          log.append([{ topic, key: ['alice', 'dave'][at % 2]!, value: 'x'.repeat(size), headers: [] }]),
+          appendTo(log, [{ topic, key: ['alice', 'dave'][at % 2]!, value: 'x'.repeat(size), headers: [] }]),
         );
         const outcomes = await Promise.allSettled(appends);
         expect(outcomes.map(({ status }) => status)).toEqual(
@@ -171,7 +172,7 @@ for (const version of ['kafka4', 'kafka3'] as const) {
           record ? [record.value!.length] : [],
         );
         expect(written.sort()).toEqual(sizes.filter((size) => size < 2000).sort());
-        expect(await log.append([{ topic, key: 'alice', value: 'after', headers: [] }])).toMatchObject([
+        expect(await appendTo(log, [{ topic, key: 'alice', value: 'after', headers: [] }])).toMatchObject([
           { partition: 0 },
         ]);
       });
@@ -182,7 +183,10 @@ for (const version of ['kafka4', 'kafka3'] as const) {
         const log = new KafkaLog({ ...options(topic), topics: [{ name: topic, configs }] }, silentLogger);
         onTestFinished(() => log.close());
         const before = Date.now();
-        await log.append(['a', 'b'].map((value) => ({ topic, key: 'alice', value, headers: [] })));
+        await appendTo(
+          log,
+          ['a', 'b'].map((value) => ({ topic, key: 'alice', value, headers: [] })),
+        );
         const [, second] = await log.read(
           topic,
           [0, 1].map((offset) => ({ partition: 0, offset })),
@@ -194,7 +198,8 @@ for (const version of ['kafka4', 'kafka3'] as const) {
 
       it('commits to Kafka what was processed, for lag tools, without holding up the reading', async () => {
         const { log, topic, group } = await open();
-        await log.append(
+        await appendTo(
+          log,
           Array.from({ length: 50 }, () => ({ topic, key: 'alice', value: 'x', headers: [] })),
         );
         const admin = new Admin({ clientId: 'lag-tool', bootstrapBrokers: [brokers!] });
@@ -308,7 +313,7 @@ describe('Kafka log without a broker', () => {
   };
 
   it('says that an append failed', async () => {
-    const appending = unreachable().append([{ topic: 't', key: 'k', value: 'v', headers: [] }]);
+    const appending = appendTo(unreachable(), [{ topic: 't', key: 'k', value: 'v', headers: [] }]);
     await expect(appending).rejects.toMatchObject({ code: 'publish_failed', retryable: true });
   });
 

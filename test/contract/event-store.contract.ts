@@ -23,7 +23,7 @@ export interface StoreFeatures {
 const TOPIC = { group: 'group', topic: 'topic', topicId: 'topic-id-1' };
 
 function event(name: string, key: string = randomUUID()): StoredEvent {
-  return { key, userId: 'user', eventType: 'LOGIN', json: JSON.stringify({ name }) };
+  return { key, userId: 'user', eventType: 'LOGIN', offset: 0, json: JSON.stringify({ name }) };
 }
 
 function batch(events: StoredEvent[], position: Partial<StoreBatch> = {}): StoreBatch {
@@ -43,6 +43,7 @@ function batch(events: StoredEvent[], position: Partial<StoreBatch> = {}): Store
 function deadLetter(offset: number, reason = 'not-json'): DeadLetterEntry {
   const setAsideAt = new Date('2024-02-14T10:30:00.000Z');
   return {
+    key: null,
     offset,
     reason,
     detail: 'why',
@@ -71,9 +72,32 @@ export function eventStoreContract(open: () => Promise<StoreHarness>, features: 
     const { store } = await open();
     await store.claim(TOPIC, [0]);
     const events = ['a', 'b', 'c'].map((name) => event(name));
-    expect(await store.process(batch(events))).toEqual({ stored: [true, true, true] });
+    expect(await store.process(batch(events))).toEqual({ stored: [true, true, true], conflicts: 0 });
     await store.process(batch([event('d')], { fromOffset: 3, nextOffset: 4 }));
     expect(await readAll(store)).toEqual([...events.map(({ json }) => json), '{"name":"d"}']);
+  });
+
+  it('knows where an event came from, and what came again, the same or another', async () => {
+    const { store } = await open();
+    await store.claim(TOPIC, [0]);
+    const key = randomUUID();
+    const json = (timestamp: string, name: string) => `{"timestamp":"${timestamp}","name":"${name}"}`;
+    const at = (offset: number, text: string) => ({ ...event('x', key), offset, json: text });
+    await store.process(batch([at(0, json('1', 'a')), at(1, json('2', 'a')), at(2, json('3', 'b'))]));
+    const other = { ...event('other'), offset: 3 };
+    const later = [at(4, json('4', 'a')), at(5, json('5', 'b')), at(6, json('6', 'b')), other];
+    expect(await store.process(batch(later, { fromOffset: 3, nextOffset: 7 }))).toEqual({
+      stored: [false, false, false, true],
+      conflicts: 2,
+    });
+    const found = await store.get([key, other.key]);
+    expect(found.get(key)).toEqual({
+      ...{ json: json('1', 'a'), partition: 0, offset: 0, duplicates: 5, conflicts: 3 },
+      storedAt: expect.any(Date),
+    });
+    expect(found.get(other.key)).toMatchObject({ offset: 3, duplicates: 0, conflicts: 0 });
+    expect(Math.abs(found.get(key)!.storedAt!.getTime() - Date.now())).toBeLessThan(60_000);
+    expect(await store.positions('group', 'topic')).toMatchObject([{ stored: 2, duplicates: 5 }]);
   });
 
   it('stores an event delivered twice only once, the first body winning', async () => {
@@ -81,9 +105,9 @@ export function eventStoreContract(open: () => Promise<StoreHarness>, features: 
     await store.claim(TOPIC, [0]);
     const key = randomUUID();
     const first = batch([event('first', key), event('second', key), event('other')]);
-    expect(await store.process(first)).toEqual({ stored: [true, false, true] });
+    expect(await store.process(first)).toEqual({ stored: [true, false, true], conflicts: 1 });
     const later = batch([event('third', key)], { fromOffset: 3, nextOffset: 9 });
-    expect(await store.process(later)).toEqual({ stored: [false] });
+    expect(await store.process(later)).toEqual({ stored: [false], conflicts: 1 });
     expect(await readAll(store)).toEqual(['{"name":"first"}', '{"name":"other"}']);
   });
 
@@ -119,8 +143,8 @@ export function eventStoreContract(open: () => Promise<StoreHarness>, features: 
     await store.process(batch([a, b]));
     expect(await store.get([b.key, randomUUID(), a.key])).toEqual(
       new Map([
-        [a.key, a.json],
-        [b.key, b.json],
+        [a.key, expect.objectContaining({ json: a.json })],
+        [b.key, expect.objectContaining({ json: b.json })],
       ]),
     );
     expect(await store.get([])).toEqual(new Map());
@@ -129,7 +153,7 @@ export function eventStoreContract(open: () => Promise<StoreHarness>, features: 
   it('moves the position over a batch without records', async () => {
     const { store } = await open();
     await store.claim(TOPIC, [0]);
-    expect(await store.process(batch([], { nextOffset: 5 }))).toEqual({ stored: [] });
+    expect(await store.process(batch([], { nextOffset: 5 }))).toEqual({ stored: [], conflicts: 0 });
     expect(await store.claim(TOPIC, [0])).toMatchObject([{ offset: 5 }]);
   });
 

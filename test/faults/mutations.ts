@@ -31,9 +31,9 @@ export const MUTATIONS: Record<string, Mutation[]> = {
     // Takes no guarantee away, only time: so that an instance is always frozen with a batch in its hands.
     {
       file: 'src/processor.ts',
-      from: 'const { stored } = await store.process({',
+      from: 'const { stored, conflicts } = await store.process({',
       to: `await new Promise((resolve) => setTimeout(resolve, 200));
-    const { stored } = await store.process({`,
+    const { stored, conflicts } = await store.process({`,
     },
   ],
   'no position in the transaction': [

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { Admin } from '@platformatic/kafka';
+import { Catalogue } from '../../src/catalogue.ts';
 import { decodeEvent, encodeEvent, eventKey, isRejection } from '../../src/event.ts';
 import { KafkaLog } from '../../src/log/kafka-log.ts';
 import { PostgresStore } from '../../src/store/postgres-store.ts';
@@ -8,6 +9,8 @@ import { silentLogger } from '../support/logger.ts';
 import type { History, Place, TopicRecord } from './check-history.ts';
 import { type Cluster, GROUP, TOPIC } from './cluster.ts';
 import type { Acked } from './load.ts';
+
+const CATALOGUE = new Catalogue(undefined, false);
 
 type PositionRow = Record<
   'topicId' | 'partition' | 'offset' | 'stored' | 'duplicates' | 'deadLettered' | 'lost',
@@ -67,7 +70,10 @@ export async function verifyCluster(cluster: Cluster): Promise<MissingRecord[]> 
   const log = openLog(cluster);
   const store = new PostgresStore({ url: `${cluster.postgres.url}/postgres`, poolSize: 2 }, silentLogger);
   const range = { from: 0, to: Number.POSITIVE_INFINITY };
-  const { missing, accounts } = await verify({ log, store, topic: TOPIC, group: GROUP, ...range });
+  const { missing, accounts } = await verify({
+    ...{ log, store, catalogue: CATALOGUE, topic: TOPIC, group: GROUP },
+    ...range,
+  });
   await Promise.all([log.close(), store.close()]);
   const unaccounted = accounts.filter((account) => account.unaccounted !== 0);
   return [
@@ -132,7 +138,7 @@ export async function readTopic(cluster: Cluster): Promise<TopicRecord[]> {
   });
   for await (const { topicId, partition, nextOffset, records: read } of batches) {
     for (const { offset, value } of read) {
-      const decoded = decodeEvent(value);
+      const decoded = decodeEvent(value, CATALOGUE);
       const event = isRejection(decoded)
         ? undefined
         : { key: eventKey(decoded.eventId), userId: decoded.userId, json: encodeEvent(decoded) };

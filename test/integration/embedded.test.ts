@@ -107,6 +107,31 @@ describe('the service as a process, embedded', () => {
     },
   );
 
+  it.runIf(process.platform === 'linux')(
+    'reads an upload of 97 MB as it arrives, in memory that does not grow with it',
+    async () => {
+      // With room to spare, garbage is not collected and nothing is shown.
+      const NODE_OPTIONS = '--max-old-space-size=100';
+      const service = await ServiceProcess.start({ LOG_EVERY_NTH_EVENT: '0', NODE_OPTIONS });
+      await post(service.url, EVENT);
+      const payload = { text: 'x'.repeat(20_000) };
+      const line = Buffer.from(`${JSON.stringify({ ...EVENT, payload })}\n`);
+      const lines = 4800;
+      async function* body() {
+        for (let sent = 0; sent < lines; sent++) yield line;
+      }
+      const before = service.memory().now;
+      const response = await fetch(`${service.url}/events/batch`, {
+        method: 'POST',
+        headers: { 'Content-Type': 'application/x-ndjson' },
+        body: body(),
+        duplex: 'half',
+      });
+      expect(await response.json()).toMatchObject({ success: true, accepted: lines });
+      expect(service.memory().most - before).toBeLessThan(97_000_000);
+    },
+  );
+
   it('refuses a data directory another process has, in one line, and leaves that process alone', async () => {
     const folder = await tempFolder();
     const first = await ServiceProcess.start({}, folder);

@@ -1,4 +1,5 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { onTestFinished } from 'vitest';
@@ -82,6 +83,13 @@ export class ServiceProcess {
   async kill(name: NodeJS.Signals): Promise<ProcessEnd> {
     if (this.#child.exitCode === null && this.#child.signalCode === null) this.#child.kill(name);
     return this.ended;
+  }
+
+  /** Resident memory in bytes: now, and the most there has been (Linux). */
+  memory(): { now: number; most: number } {
+    const status = readFileSync(`/proc/${this.#child.pid}/status`, 'utf8');
+    const bytes = (name: string) => Number(new RegExp(`${name}:\\s+(\\d+) kB`).exec(status)![1]) * 1024;
+    return { now: bytes('VmRSS'), most: bytes('VmHWM') };
   }
 
   /** The most bytes its files may grow to from now on: beyond, the system refuses its writes, as a full disk does. */

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { EmbeddedLog } from '../../src/log/embedded-log.ts';
 import { openSqliteFile } from '../../src/sqlite-file.ts';
+import { appendTo } from '../support/append.ts';
 import { post, processed, serviceHere } from '../support/service.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 
@@ -148,7 +149,8 @@ describe('GET /events/processed', () => {
     const values = ids.map((eventId) =>
       JSON.stringify({ eventId, userId: 'u', eventType: 'LOGIN', timestamp: '2024-02-14T10:30:00Z' }),
     );
-    await log.append(
+    await appendTo(
+      log,
       values.map((value) => ({ topic: 'user-activity-events', key: 'u', value, headers: [] })),
     );
     await log.close();

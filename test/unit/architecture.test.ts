@@ -15,7 +15,10 @@ const LAYERS: [name: string, pattern: RegExp][] = [
   ['main', /^src\/main\.ts$/],
   ['service', /^src\/service\.ts$/],
   ['api', /^src\/api\//],
-  ['flow', /^src\/(producer|consumer|processor|dead-letters|health|ledger|verify|watchdog)\.ts$/],
+  [
+    'flow',
+    /^src\/(producer|batch|recent-events|stored-events|consumer|processor|dead-letters|health|ledger|verify|watchdog)\.ts$/,
+  ],
   ['adapters', /^src\/(log|store)\/(?!event-)/],
   ['ports', /^src\/(log|store)\/event-(log|store)\.ts$/],
   ['base', /^src\/[a-z-]+\.ts$/],

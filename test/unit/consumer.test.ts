@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { Catalogue } from '../../src/catalogue.ts';
 import { Consumer } from '../../src/consumer.ts';
 import { EmbeddedLog } from '../../src/log/embedded-log.ts';
 import type { AssignedPartition, EventLog } from '../../src/log/event-log.ts';
@@ -10,6 +11,7 @@ import { Processor } from '../../src/processor.ts';
 import { openSqliteFile } from '../../src/sqlite-file.ts';
 import type { EventStore } from '../../src/store/event-store.ts';
 import { MemoryStore } from '../../src/store/memory-store.ts';
+import { appendTo } from '../support/append.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 
 const TOPIC = 'events';
@@ -41,13 +43,16 @@ async function setUp(options: { partitions?: number } = {}) {
     lines,
     metrics,
     append: (value: string | null, key = 'u') =>
-      log.append([{ topic: TOPIC, key, value, headers: [['h', 'x']] }]),
+      appendTo(log, [{ topic: TOPIC, key, value, headers: [['h', 'x']] }]),
     consume(
       from: EventLog = log,
       into: EventStore = store,
       watchdog = { checkEveryMs: 60_000, stalledAfterMs: 60_000 },
     ): Consumer {
-      const processor = new Processor({ log: from, store: into, group: GROUP, logger, metrics, logEvery: 1 });
+      const processor = new Processor({
+        ...{ log: from, store: into, catalogue: new Catalogue(undefined, false), group: GROUP },
+        ...{ logger, metrics, logEvery: 1 },
+      });
       const consumer = new Consumer({
         log: from,
         store: into,

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { Catalogue } from '../../src/catalogue.ts';
 import { Consumer } from '../../src/consumer.ts';
 import { DeadLetters, setAside } from '../../src/dead-letters.ts';
 import { EmbeddedLog } from '../../src/log/embedded-log.ts';
@@ -9,6 +10,7 @@ import { createMetrics } from '../../src/metrics.ts';
 import { Processor } from '../../src/processor.ts';
 import { openSqliteFile } from '../../src/sqlite-file.ts';
 import { MemoryStore } from '../../src/store/memory-store.ts';
+import { appendTo } from '../support/append.ts';
 import { silentLogger } from '../support/logger.ts';
 import { serviceHere } from '../support/service.ts';
 import { tempFolder } from '../support/temp-folder.ts';
@@ -32,7 +34,10 @@ async function serviceOn(values: (string | Buffer | null)[]): Promise<string> {
   const folder = await tempFolder();
   const file = openSqliteFile(join(folder, 'footfall.db'));
   const log = new EmbeddedLog(file, { partitions: 1, timeoutMs: 5000 });
-  await log.append(values.map((value) => ({ topic: TOPIC, key: 'key', value, headers: [['h', 'x']] })));
+  await appendTo(
+    log,
+    values.map((value) => ({ topic: TOPIC, key: 'key', value, headers: [['h', 'x']] })),
+  );
   await log.close();
   file.close();
   return (await serviceHere({ DATA_DIR: folder })).url;
@@ -225,7 +230,10 @@ describe('POST /dead-letters/redrive', () => {
     expect(markRedriven).toHaveBeenCalledTimes(2);
 
     const [metrics, logger] = [createMetrics({ requests: 0, bytes: 0 }), silentLogger];
-    const processor = new Processor({ log, store, group: 'group', logger, metrics, logEvery: 0 });
+    const processor = new Processor({
+      ...{ log, store, catalogue: new Catalogue(undefined, false), group: 'group' },
+      ...{ logger, metrics, logEvery: 0 },
+    });
     const watchdog = { checkEveryMs: 60_000, stalledAfterMs: 60_000 };
     const consumer = new Consumer({
       log,

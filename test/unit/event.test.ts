@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { Catalogue } from '../../src/catalogue.ts';
 import { FootfallError } from '../../src/errors.ts';
 import {
   buildEvent,
@@ -7,13 +8,20 @@ import {
   encodeEvent,
   eventKey,
   isRejection,
-  parseNewEvent,
+  type NewEvent,
+  readNewEvent,
   type UserEvent,
 } from '../../src/event.ts';
+import { parseJsonBody } from '../../src/json-body.ts';
 
 const USER_MESSAGE = 'userId is required and must be a string';
 const TYPE_MESSAGE = 'eventType is required and must be one of: LOGIN, LOGOUT, PRODUCT_VIEW';
+const CATALOGUE = new Catalogue(undefined, false);
 const NOW = new Date('2024-02-14T10:30:00.000Z');
+
+function parseNewEvent(body: Buffer | undefined): NewEvent {
+  return readNewEvent(parseJsonBody(body), CATALOGUE, { takesTimestamp: false });
+}
 
 function refusal(body: string | Buffer | undefined): Pick<FootfallError, 'code' | 'details' | 'message'> {
   try {
@@ -79,7 +87,11 @@ describe('parseNewEvent', () => {
 
 describe('encodeEvent', () => {
   it('writes the members in the order of the contract', () => {
-    const event = buildEvent({ userId: 'u"1', eventType: 'LOGIN', payload: '{"z":1, "a":2}' }, 'id-1', NOW);
+    const event = buildEvent(
+      { userId: 'u"1', eventType: 'LOGIN', payload: '{"z":1, "a":2}' },
+      () => 'id-1',
+      NOW,
+    );
     expect(encodeEvent(event)).toBe(
       '{"eventId":"id-1","userId":"u\\"1","eventType":"LOGIN","timestamp":"2024-02-14T10:30:00.000Z","payload":{"z":1, "a":2}}',
     );
@@ -92,14 +104,14 @@ describe('decodeEvent', () => {
   it('reads what another producer wrote, in any member order', () => {
     const foreign =
       '{ "payload": {"n":1}, "timestamp":"2024-02-14", "extra":1, "eventType":"LOGOUT","userId":"u","eventId":"abc" }';
-    expect(decodeEvent(Buffer.from(foreign))).toEqual({
+    expect(decodeEvent(Buffer.from(foreign), CATALOGUE)).toEqual({
       eventId: 'abc',
       userId: 'u',
       eventType: 'LOGOUT',
       timestamp: '2024-02-14',
       payload: '{"n":1}',
     });
-    expect(decodeEvent(Buffer.from(valid))).toMatchObject({ payload: '{}' });
+    expect(decodeEvent(Buffer.from(valid), CATALOGUE)).toMatchObject({ payload: '{}' });
   });
 
   it.each([
@@ -116,7 +128,7 @@ describe('decodeEvent', () => {
     [valid.replace('LOGIN', 'PURCHASE'), 'invalid'],
     [valid.replace('"userId":"u",', ''), 'invalid'],
   ])('sets %j aside as %s', (value, reason) => {
-    const decoded = decodeEvent(value === null ? null : Buffer.from(value));
+    const decoded = decodeEvent(value === null ? null : Buffer.from(value), CATALOGUE);
     expect(isRejection(decoded) && decoded.reason).toBe(reason);
   });
 
@@ -140,8 +152,8 @@ describe('decodeEvent', () => {
           const body = Buffer.from(
             `{"userId":${JSON.stringify(userId)},"payload":${raw},"eventType":"${eventType}"}`,
           );
-          const event = buildEvent(parseNewEvent(body), id, NOW);
-          const decoded = decodeEvent(Buffer.from(encodeEvent(event))) as UserEvent;
+          const event = buildEvent(parseNewEvent(body), () => id, NOW);
+          const decoded = decodeEvent(Buffer.from(encodeEvent(event)), CATALOGUE) as UserEvent;
           expect(decoded).toEqual({
             eventId: id,
             userId,

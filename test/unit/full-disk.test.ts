@@ -4,6 +4,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { EmbeddedLog } from '../../src/log/embedded-log.ts';
 import { openSqliteFile, type SqliteFile } from '../../src/sqlite-file.ts';
 import { SqliteStore } from '../../src/store/sqlite-store.ts';
+import { appendTo } from '../support/append.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 
 async function openFile(): Promise<SqliteFile> {
@@ -25,7 +26,7 @@ describe('on a full disk', () => {
   it('the log refuses what it cannot keep, keeps what it has, and goes on when there is room', async () => {
     const file = await openFile();
     const log = new EmbeddedLog(file, { partitions: 1, timeoutMs: 5000 });
-    const append = (value: string) => log.append([{ topic: 'events', key: 'u', value, headers: [] }]);
+    const append = (value: string) => appendTo(log, [{ topic: 'events', key: 'u', value, headers: [] }]);
     expect(await append('before')).toMatchObject([{ offset: 0 }]);
     fill(file);
     await expect(append('x'.repeat(100_000))).rejects.toMatchObject({
@@ -48,6 +49,7 @@ describe('on a full disk', () => {
       key: randomUUID(),
       userId: 'u',
       eventType: 'LOGIN',
+      offset: 0,
       json,
     }));
     const batch = {

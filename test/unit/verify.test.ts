@@ -3,10 +3,12 @@ import { randomUUID } from 'node:crypto';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
+import { Catalogue } from '../../src/catalogue.ts';
 import { EmbeddedLog } from '../../src/log/embedded-log.ts';
 import { openSqliteFile } from '../../src/sqlite-file.ts';
 import { SqliteStore } from '../../src/store/sqlite-store.ts';
 import { type Verification, verify } from '../../src/verify.ts';
+import { appendTo } from '../support/append.ts';
 import { serviceHere } from '../support/service.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 
@@ -20,7 +22,10 @@ function eventJson(eventId: string): string {
 async function append(folder: string, values: string[]): Promise<void> {
   const file = openSqliteFile(join(folder, 'footfall.db'));
   const log = new EmbeddedLog(file, { partitions: 1, timeoutMs: 5000 });
-  await log.append(values.map((value) => ({ topic: TOPIC, key: 'u', value, headers: [] })));
+  await appendTo(
+    log,
+    values.map((value) => ({ topic: TOPIC, key: 'u', value, headers: [] })),
+  );
   await log.close();
   file.close();
 }
@@ -52,7 +57,10 @@ async function verifyFolder(
   const file = openSqliteFile(join(folder, 'footfall.db'));
   const log = new EmbeddedLog(file, { partitions: 1, timeoutMs: 5000 });
   try {
-    return await verify({ log, store: new SqliteStore(file), topic: TOPIC, group: GROUP, ...range });
+    return await verify({
+      ...{ log, store: new SqliteStore(file), catalogue: new Catalogue(undefined, false) },
+      ...{ topic: TOPIC, group: GROUP, ...range },
+    });
   } finally {
     file.close();
   }

@@ -1,0 +1,97 @@
+// In: the elements of a batch as they arrive. Out: what became of each, when the last is durable.
+import type { Catalogue } from './catalogue.ts';
+import { FootfallError } from './errors.ts';
+import { type NewEvent, readNewEvent } from './event.ts';
+import { type JsonObject, parseJsonBody } from './json-body.ts';
+import type { Acceptance, Accepted, Producer } from './producer.ts';
+
+/** Reads one element. @throws FootfallError why it is no event */
+export type ReadEvent = (element: JsonObject) => NewEvent;
+
+/** An event as its client sends it in a batch: as for `POST /events/generate`, and with a `timestamp` if wanted. */
+export function readBatchEvent(catalogue: Catalogue): ReadEvent {
+  return (element) => readNewEvent(element, catalogue, { takesTimestamp: true });
+}
+
+/** What became of one element. Without the event's text: of a large batch that would be all of it. */
+export type BatchResult = Omit<Accepted, 'json'> | FootfallError;
+
+const CHUNK_EVENTS = 500;
+const CHUNK_BYTES = 512_000;
+
+/** What a batch may hold; beyond, the rest of it is not read. */
+export interface BatchLimits {
+  events: number;
+  bytes: number;
+}
+
+/** Takes events into the log some hundred at a time, and remembers what became of each. */
+export class Batch {
+  readonly results: BatchResult[] = [];
+  readonly #producer: Producer;
+  readonly #read: ReadEvent;
+  readonly #limits: BatchLimits;
+  /** Read and not appended yet, with their places in `results`. */
+  #chunk: { event: NewEvent; at: number }[] = [];
+  #chunkBytes = 0;
+  #bytes = 0;
+
+  constructor(producer: Producer, read: ReadEvent, limits: BatchLimits) {
+    this.#producer = producer;
+    this.#read = read;
+    this.#limits = limits;
+  }
+
+  /** @returns false once the limits are reached: this element and what follows are not taken */
+  async add(element: Buffer | 'too-large'): Promise<boolean> {
+    this.#bytes += element.length;
+    if (this.results.length >= this.#limits.events || this.#bytes > this.#limits.bytes) {
+      this.fail(new FootfallError('batch_too_large'));
+      return false;
+    }
+    const event = this.#readElement(element);
+    if (event instanceof FootfallError) {
+      this.fail(event);
+      return true;
+    }
+    this.#chunk.push({ event, at: this.results.length });
+    // Its place; what became of it follows when its chunk is appended.
+    this.results.push(UNKNOWN);
+    this.#chunkBytes += element.length;
+    if (this.#chunk.length >= CHUNK_EVENTS || this.#chunkBytes >= CHUNK_BYTES) await this.flush();
+    return true;
+  }
+
+  /** Notes an error where the next element would be. */
+  fail(error: FootfallError): void {
+    this.results.push(error);
+  }
+
+  /** Resolves when it is known of all events added so far what became of them. */
+  async flush(): Promise<void> {
+    const chunk = this.#chunk;
+    this.#chunk = [];
+    this.#chunkBytes = 0;
+    const answers = await this.#producer.acceptAll(chunk.map(({ event }) => event));
+    for (const [index, { at }] of chunk.entries()) this.results[at] = withoutText(answers[index]!);
+  }
+
+  #readElement(element: Buffer | 'too-large'): NewEvent | FootfallError {
+    try {
+      if (element === 'too-large')
+        throw new FootfallError('body_too_large', { message: 'The event is too large' });
+      return this.#read(parseJsonBody(element));
+    } catch (error) {
+      if (error instanceof FootfallError) return error;
+      throw error;
+    }
+  }
+}
+
+function withoutText(answer: Acceptance): BatchResult {
+  if (answer instanceof FootfallError) return answer;
+  const { json: _json, ...rest } = answer;
+  return rest;
+}
+
+const UNKNOWN = new FootfallError('internal_error');

@@ -1,0 +1,139 @@
+// In: an event type and a payload. Out: whether the catalogue has the type, and what its schemas say of the payload.
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js';
+import addFormats from 'ajv-formats';
+
+/** `enforce`: an event against the schema is refused. `warn`: it is taken, and told. `accept`: nothing is checked. */
+export const MODES = ['enforce', 'warn', 'accept'] as const;
+export type Mode = (typeof MODES)[number];
+
+/** The types there always are. */
+export const CORE_EVENT_TYPES = ['LOGIN', 'LOGOUT', 'PRODUCT_VIEW'] as const;
+
+/** One type as `GET /event-types` shows it. */
+export interface EventTypeDescription {
+  eventType: string;
+  mode: Mode;
+  /** Newest first; none: any payload will do. */
+  versions: { version: number; schema: object }[];
+}
+
+/** What a payload's schemas say: `errors` refuse it, `warnings` do not. */
+export interface PayloadFindings {
+  errors: string[];
+  warnings: string[];
+}
+
+interface EventTypeEntry extends EventTypeDescription {
+  validators: ValidateFunction[];
+}
+
+const FILE = /^(?<eventType>.+)\.(?<version>[1-9]\d{0,8})\.json$/;
+const MODE_KEYWORD = 'x-mode';
+const MAX_FINDINGS = 20;
+const NONE: PayloadFindings = { errors: [], warnings: [] };
+
+/**
+ * The event types there are. A folder holds `TYPE.VERSION.json` files, each the JSON Schema (2020-12) of a payload; a
+ * payload is valid if any version of its type takes it, so clients move from one to the next in their own time. The
+ * newest version says the mode (`x-mode`, `enforce` if it does not) and is the one that errors are told about.
+ */
+export class Catalogue {
+  readonly #types = new Map<string, EventTypeEntry>();
+  /** Whether events of types that are not in the catalogue are taken. */
+  readonly takesUnknown: boolean;
+
+  /**
+   * @param folder none: the core types alone
+   * @param takesUnknown whether events of types that are not in the catalogue are taken
+   * @throws Error that names every file at fault, one a line
+   */
+  constructor(folder: string | undefined, takesUnknown: boolean) {
+    this.takesUnknown = takesUnknown;
+    for (const eventType of CORE_EVENT_TYPES) this.#types.set(eventType, emptyEntry(eventType));
+    const problems = folder === undefined ? [] : this.#load(folder);
+    if (problems.length > 0) throw new Error(problems.join('\n'));
+  }
+
+  has(eventType: string): boolean {
+    return this.takesUnknown || this.#types.has(eventType);
+  }
+
+  /** The names of all types; undefined when others are taken, too. */
+  get names(): string[] | undefined {
+    return this.takesUnknown ? undefined : [...this.#types.keys()];
+  }
+
+  /** Every type, in the order of the catalogue. */
+  describe(): EventTypeDescription[] {
+    return [...this.#types.values()].map(({ eventType, mode, versions }) => ({ eventType, mode, versions }));
+  }
+
+  /** @param payload as parsed; each finding begins with the JSON pointer of what it is about, from the event's root */
+  check(eventType: string, payload: unknown): PayloadFindings {
+    const entry = this.#types.get(eventType);
+    if (entry === undefined || entry.mode === 'accept' || entry.validators.length === 0) return NONE;
+    if (entry.validators.some((validate) => validate(payload))) return NONE;
+    const newest = entry.validators[0]!;
+    newest(payload);
+    const findings = newest.errors!.slice(0, MAX_FINDINGS).map(describeError);
+    return entry.mode === 'warn' ? { errors: [], warnings: findings } : { errors: findings, warnings: [] };
+  }
+
+  #load(folder: string): string[] {
+    const problems: string[] = [];
+    const compile = schemaCompiler();
+    for (const file of readdirSync(folder).sort()) {
+      if (!file.endsWith('.json')) continue;
+      try {
+        this.#add(file, JSON.parse(readFileSync(join(folder, file), 'utf8')), compile);
+      } catch (error) {
+        problems.push(`${join(folder, file)}: ${(error as Error).message}`);
+      }
+    }
+    for (const entry of this.#types.values()) sortNewestFirst(entry);
+    return problems;
+  }
+
+  #add(file: string, schema: unknown, compile: (schema: object) => ValidateFunction): void {
+    const { eventType, version } = FILE.exec(file)?.groups ?? {};
+    if (eventType === undefined)
+      throw new Error('its name is not TYPE.VERSION.json, such as ORDER_PLACED.1.json');
+    if (typeof schema !== 'object' || schema === null) throw new Error('it is not a JSON Schema');
+    const mode = (schema as Record<string, unknown>)[MODE_KEYWORD] ?? 'enforce';
+    if (!MODES.includes(mode as Mode)) throw new Error(`${MODE_KEYWORD} must be one of ${MODES.join(', ')}`);
+    const entry = this.#types.get(eventType) ?? emptyEntry(eventType);
+    entry.versions.push({ version: Number(version), schema });
+    entry.validators.push(compile(schema));
+    this.#types.set(eventType, entry);
+  }
+}
+
+/** Compiles schemas as the catalogue does. @returns a function that throws for what is no valid schema */
+export function schemaCompiler(): (schema: object) => ValidateFunction {
+  const ajv = new Ajv2020({ allErrors: true, strict: true, strictRequired: false, strictTypes: false });
+  addFormats.default(ajv);
+  ajv.addKeyword({ keyword: MODE_KEYWORD, schemaType: 'string' });
+  return (schema) => ajv.compile(schema);
+}
+
+export function describeError({ instancePath, message, params }: ErrorObject): string {
+  const extra = (params as { additionalProperty?: string }).additionalProperty;
+  return `/payload${instancePath} ${message}${extra === undefined ? '' : ` (${extra})`}`;
+}
+
+function emptyEntry(eventType: string): EventTypeEntry {
+  return { eventType, mode: 'enforce', versions: [], validators: [] };
+}
+
+/** Validators in step with their versions; the newest decides the mode. */
+function sortNewestFirst(entry: EventTypeEntry): void {
+  const order = entry.versions
+    .map((version, at) => ({ version, validator: entry.validators[at]! }))
+    .sort((a, b) => b.version.version - a.version.version);
+  entry.versions = order.map(({ version }) => version);
+  entry.validators = order.map(({ validator }) => validator);
+  const newest = entry.versions[0]?.schema as Record<string, unknown> | undefined;
+  entry.mode = (newest?.[MODE_KEYWORD] as Mode | undefined) ?? 'enforce';
+}

@@ -1,0 +1,104 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { Catalogue } from '../../src/catalogue.ts';
+import { ConfigError, loadConfig } from '../../src/config.ts';
+import { openCatalogue } from '../../src/service.ts';
+import { tempFolder } from '../support/temp-folder.ts';
+
+const ORDER = {
+  type: 'object',
+  properties: { total: { type: 'number', minimum: 0 }, at: { type: 'string', format: 'date-time' } },
+  required: ['total'],
+  additionalProperties: false,
+};
+
+/** A folder with these files. */
+async function folderOf(files: Record<string, unknown>): Promise<string> {
+  const folder = await tempFolder();
+  for (const [name, content] of Object.entries(files)) {
+    await writeFile(join(folder, name), typeof content === 'string' ? content : JSON.stringify(content));
+  }
+  return folder;
+}
+
+describe('the event catalogue', () => {
+  it('has the three core types where there is no folder, and takes any payload for them', () => {
+    const catalogue = new Catalogue(undefined, false);
+    expect(catalogue.names).toEqual(['LOGIN', 'LOGOUT', 'PRODUCT_VIEW']);
+    expect(catalogue.has('ORDER')).toBe(false);
+    expect(catalogue.check('LOGIN', { any: 'thing' })).toEqual({ errors: [], warnings: [] });
+  });
+
+  it('says where a payload is against the schema of its type', async () => {
+    const catalogue = new Catalogue(await folderOf({ 'ORDER.1.json': ORDER }), false);
+    expect(catalogue.names).toEqual(['LOGIN', 'LOGOUT', 'PRODUCT_VIEW', 'ORDER']);
+    expect(catalogue.check('ORDER', { total: 1, at: '2024-02-14T10:30:00Z' }).errors).toEqual([]);
+    expect(catalogue.check('ORDER', { total: -1, at: 'today', more: 1 })).toEqual({
+      errors: [
+        '/payload must NOT have additional properties (more)',
+        '/payload/total must be >= 0',
+        '/payload/at must match format "date-time"',
+      ],
+      warnings: [],
+    });
+  });
+
+  it('takes what any version of a type takes, and tells about the newest', async () => {
+    const folder = await folderOf({
+      'ORDER.1.json': { type: 'object', required: ['sum'] },
+      'ORDER.2.json': { type: 'object', required: ['amount'] },
+      'ORDER.10.json': { type: 'object', required: ['total'] },
+    });
+    const catalogue = new Catalogue(folder, false);
+    for (const payload of [{ sum: 1 }, { amount: 1 }, { total: 1 }]) {
+      expect(catalogue.check('ORDER', payload).errors).toEqual([]);
+    }
+    expect(catalogue.check('ORDER', {}).errors).toEqual(["/payload must have required property 'total'"]);
+    expect(
+      catalogue
+        .describe()
+        .at(-1)!
+        .versions.map(({ version }) => version),
+    ).toEqual([10, 2, 1]);
+  });
+
+  it('warns, or looks at nothing, where the newest version says so', async () => {
+    const folder = await folderOf({
+      'WARNED.1.json': { ...ORDER, 'x-mode': 'warn' },
+      'ANY.1.json': { ...ORDER, 'x-mode': 'accept' },
+    });
+    const catalogue = new Catalogue(folder, false);
+    const finding = "/payload must have required property 'total'";
+    expect(catalogue.check('WARNED', {})).toEqual({ errors: [], warnings: [finding] });
+    expect(catalogue.check('ANY', {})).toEqual({ errors: [], warnings: [] });
+  });
+
+  it('takes types it does not have where it is told to', () => {
+    const catalogue = new Catalogue(undefined, true);
+    expect([catalogue.has('anything'), catalogue.names]).toEqual([true, undefined]);
+  });
+
+  it('names every file at fault at the start', async () => {
+    const folder = await folderOf({
+      'order.json': ORDER,
+      'BAD.1.json': { type: 'objekt' },
+      'CUT.1.json': '{',
+      'MODE.1.json': { 'x-mode': 'loud' },
+      'NOTE.txt': 'not looked at',
+    });
+    const config = loadConfig({ EVENT_CATALOG: folder });
+    expect(() => openCatalogue(config)).toThrow(ConfigError);
+    try {
+      openCatalogue(config);
+    } catch (error) {
+      const { problems } = error as ConfigError;
+      expect(problems.map((problem) => /(\w+(\.1)?\.json)/.exec(problem)![1])).toEqual([
+        'BAD.1.json',
+        'CUT.1.json',
+        'MODE.1.json',
+        'order.json',
+      ]);
+    }
+  });
+});

@@ -1,0 +1,138 @@
+import { randomUUID } from 'node:crypto';
+import { describe, expect, it } from 'vitest';
+import { post, processed, serviceHere } from '../support/service.ts';
+
+const EVENT = { userId: 'u', eventType: 'LOGIN', payload: { n: 1 } };
+
+async function getEvent(url: string, eventId: string): Promise<{ status: number; answer: unknown }> {
+  const response = await fetch(`${url}/events/${eventId}`);
+  return { status: response.status, answer: await response.json() };
+}
+
+describe('an event with an id of its client', () => {
+  it('is answered the same again, and stored once', async () => {
+    const { url } = await serviceHere();
+    const event = { ...EVENT, eventId: randomUUID() };
+    const first = await post(url, event);
+    const text = await first.text();
+    expect(JSON.parse(text).event.eventId).toBe(event.eventId);
+    const others = await Promise.all(Array.from({ length: 20 }, () => post(url, event)));
+    for (const other of others) {
+      expect([other.status, await other.text()]).toEqual([201, text]);
+      expect(other.headers.get('event-repeated')).toBe('same');
+      expect(other.headers.get('event-offset')).toBe(first.headers.get('event-offset'));
+    }
+    await expect.poll(async () => (await processed(url)).length).toBe(1);
+  });
+
+  it('is answered the same after a start, from the store', async () => {
+    const event = { ...EVENT, eventId: randomUUID() };
+    const first = await serviceHere();
+    const text = await (await post(first.url, event)).text();
+    await expect.poll(async () => (await processed(first.url)).length).toBe(1);
+    await first.stop();
+    const again = await serviceHere({ DATA_DIR: first.folder });
+    const answer = await post(again.url, event);
+    expect([answer.headers.get('event-repeated'), await answer.text()]).toEqual(['same', text]);
+  });
+
+  it('keeps its first body, and shows that another came', async () => {
+    const { url } = await serviceHere();
+    const eventId = randomUUID();
+    const text = await (await post(url, { ...EVENT, eventId })).text();
+    const other = await post(url, { ...EVENT, eventId, payload: { n: 2 } });
+    expect([other.headers.get('event-repeated'), await other.text()]).toEqual(['conflict', text]);
+    await expect.poll(async () => (await getEvent(url, eventId)).answer).toMatchObject({ conflicts: 1 });
+    expect(await (await fetch(`${url}/metrics`)).text()).toContain('event_conflicts_total 1');
+    expect(await processed(url)).toEqual([JSON.parse(text).event]);
+  });
+
+  it('must have a UUID', async () => {
+    const { url } = await serviceHere();
+    const response = await post(url, { ...EVENT, eventId: 'mine' });
+    expect(await response.json()).toEqual({ success: false, errors: ['eventId must be a UUID'] });
+  });
+
+  it('may have an Idempotency-Key instead: any text gives a UUID, the same everywhere', async () => {
+    const [one, other] = [await serviceHere(), await serviceHere()];
+    const headers = { 'Idempotency-Key': 'order 17 / ä' };
+    const encoded = { 'Idempotency-Key': Buffer.from(headers['Idempotency-Key']).toString('latin1') };
+    const ids = [];
+    for (const { url } of [one, one, other]) {
+      ids.push(
+        (JSON.parse(await (await post(url, EVENT, encoded)).text()) as { event: { eventId: string } }).event
+          .eventId,
+      );
+    }
+    expect(new Set(ids).size).toBe(1);
+    expect(ids[0]).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-a[0-9a-f]{3}-[0-9a-f]{12}$/);
+  });
+
+  it.each([
+    [{ 'Idempotency-Key': 'x'.repeat(256) }, {}, 'Idempotency-Key must be 1 to 255 characters long'],
+    [
+      { 'Idempotency-Key': 'k' },
+      { eventId: randomUUID() },
+      'send either eventId or Idempotency-Key, not both',
+    ],
+  ])('is refused with %j and %j', async (headers, more, message) => {
+    const { url } = await serviceHere();
+    const response = await post(url, { ...EVENT, ...more }, headers);
+    expect(await response.json()).toEqual({ success: false, errors: [message] });
+  });
+});
+
+describe('waiting for an event to be stored', () => {
+  it('answers when it can be queried', async () => {
+    const { url } = await serviceHere();
+    const response = await fetch(`${url}/events/generate?ack=stored`, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json', Prefer: 'wait=10' },
+      body: JSON.stringify(EVENT),
+    });
+    expect([response.status, response.headers.get('preference-applied')]).toEqual([201, 'wait=10']);
+    expect(await processed(url)).toHaveLength(1);
+  });
+
+  it('answers 202 when that takes longer than the caller waits', async () => {
+    const { url } = await serviceHere({}, { now: () => new Date() });
+    const response = await fetch(`${url}/events/generate?ack=stored`, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json', Prefer: 'wait=0' },
+      body: JSON.stringify(EVENT),
+    });
+    expect(response.status).toBe(202);
+    expect(((await response.json()) as { success: boolean }).success).toBe(true);
+  });
+
+  it('is asked for in known words', async () => {
+    const { url } = await serviceHere();
+    const response = await fetch(`${url}/events/generate?ack=soon`, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json' },
+      body: JSON.stringify(EVENT),
+    });
+    expect([response.status, response.headers.get('error-code')]).toEqual([400, 'invalid_query']);
+  });
+});
+
+describe('GET /events/{eventId}', () => {
+  it('shows a stored event and where it came from', async () => {
+    const { url } = await serviceHere();
+    const response = await post(url, EVENT);
+    const { event } = (await response.json()) as { event: { eventId: string } };
+    expect(response.headers.get('location')).toBe(`/events/${event.eventId}`);
+    await expect
+      .poll(async () => (await getEvent(url, event.eventId)).answer)
+      .toEqual({
+        ...{ state: 'stored', partition: 0, offset: '0', storedAt: expect.any(String) },
+        ...{ duplicates: 0, conflicts: 0, event },
+      });
+  });
+
+  it('answers 404 for one that is not there', async () => {
+    const { url } = await serviceHere();
+    expect(await getEvent(url, randomUUID())).toMatchObject({ status: 404 });
+    expect(await getEvent(url, '%00')).toMatchObject({ status: 404 });
+  });
+});
