@@ -25,27 +25,32 @@ export interface BatchLimits {
   bytes: number;
 }
 
+export interface BatchOptions {
+  producer: Producer;
+  read: ReadEvent;
+  limits: BatchLimits;
+  /** @throws FootfallError when its sender may not send so many more events just now */
+  mayTake(events: number): Promise<void>;
+}
+
 /** Takes events into the log some hundred at a time, and remembers what became of each. */
 export class Batch {
   readonly results: BatchResult[] = [];
-  readonly #producer: Producer;
-  readonly #read: ReadEvent;
-  readonly #limits: BatchLimits;
+  readonly #options: BatchOptions;
   /** Read and not appended yet, with their places in `results`. */
   #chunk: { event: NewEvent; at: number }[] = [];
   #chunkBytes = 0;
   #bytes = 0;
 
-  constructor(producer: Producer, read: ReadEvent, limits: BatchLimits) {
-    this.#producer = producer;
-    this.#read = read;
-    this.#limits = limits;
+  constructor(options: BatchOptions) {
+    this.#options = options;
   }
 
   /** @returns false once the limits are reached: this element and what follows are not taken */
   async add(element: Buffer | 'too-large'): Promise<boolean> {
+    const { limits } = this.#options;
     this.#bytes += element.length;
-    if (this.results.length >= this.#limits.events || this.#bytes > this.#limits.bytes) {
+    if (this.results.length >= limits.events || this.#bytes > limits.bytes) {
       this.fail(new FootfallError('batch_too_large'));
       return false;
     }
@@ -72,15 +77,26 @@ export class Batch {
     const chunk = this.#chunk;
     this.#chunk = [];
     this.#chunkBytes = 0;
-    const answers = await this.#producer.acceptAll(chunk.map(({ event }) => event));
+    const answers = await this.#accept(chunk.map(({ event }) => event));
     for (const [index, { at }] of chunk.entries()) this.results[at] = withoutText(answers[index]!);
+  }
+
+  async #accept(events: readonly NewEvent[]): Promise<Acceptance[]> {
+    if (events.length === 0) return [];
+    try {
+      await this.#options.mayTake(events.length);
+    } catch (error) {
+      if (!(error instanceof FootfallError)) throw error;
+      return events.map(() => error);
+    }
+    return this.#options.producer.acceptAll(events);
   }
 
   #readElement(element: Buffer | 'too-large'): NewEvent | FootfallError {
     try {
       if (element === 'too-large')
         throw new FootfallError('body_too_large', { message: 'The event is too large' });
-      return this.#read(parseJsonBody(element));
+      return this.#options.read(parseJsonBody(element));
     } catch (error) {
       if (error instanceof FootfallError) return error;
       throw error;

@@ -35,6 +35,18 @@ export const ERRORS = {
   invalid_event: { status: 400, retryable: false, message: 'The event is not valid' },
   invalid_query: { status: 400, retryable: false, message: 'The query is not valid' },
   invalid_redrive: { status: 400, retryable: false, message: 'The redrive request is not valid' },
+  unauthorized: {
+    status: 401,
+    retryable: false,
+    message:
+      'An API key is needed: send it as "Authorization: Bearer KEY", as X-API-Key, or as the user of basic auth',
+  },
+  forbidden: { status: 403, retryable: false, message: 'This API key does not allow that' },
+  origin_not_allowed: {
+    status: 403,
+    retryable: false,
+    message: 'Pages of this origin may not call: add it to the origins of the key, or to CORS_ORIGINS',
+  },
   endpoint_not_found: { status: 404, retryable: false, message: 'Endpoint not found' },
   event_not_found: {
     status: 404,
@@ -60,6 +72,11 @@ export const ERRORS = {
     status: 415,
     retryable: false,
     message: 'Unsupported content type: send application/json',
+  },
+  rate_limited: {
+    status: 429,
+    retryable: true,
+    message: 'More events a second than allowed: send again after Retry-After',
   },
   headers_too_large: { status: 431, retryable: false, message: 'The request headers are too large' },
   publish_failed: { status: 500, retryable: true, message: 'Failed to publish event to Kafka' },

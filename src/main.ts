@@ -16,7 +16,8 @@ async function main(): Promise<void> {
   const config = loadConfig(withEnvFile(process.env));
   const logger = await createLogger({ level: config.LOG_LEVEL, format: logFormat(config) });
   const service = await startService(config, { ...realSurroundings, logger });
-  closeWithGrace({ delay: config.SHUTDOWN_TIMEOUT_MS, logger }, async ({ err, signal }) => {
+  process.on('SIGHUP', () => service.reloadKeys());
+  closeWithGrace({ delay: config.SHUTDOWN_TIMEOUT_MS, logger, skip: ['SIGHUP'] }, async ({ err, signal }) => {
     if (err) logger.fatal({ err }, 'Footfall has failed and stops');
     else logger.info({ signal }, 'Footfall is stopping: a second signal ends it at once');
     await service.stop();

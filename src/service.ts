@@ -2,8 +2,9 @@ import { randomUUIDv7 } from 'node:crypto';
 import type { FastifyInstance } from 'fastify';
 import { Admission } from './admission.ts';
 import { closeApi, createApi } from './api/server.ts';
+import { ApiKeys } from './api-keys.ts';
 import { Catalogue } from './catalogue.ts';
-import { type Config, ConfigError } from './config.ts';
+import { type Config, ConfigError, isLoopback } from './config.ts';
 import { Consumer } from './consumer.ts';
 import { DeadLetters, deadLetterTopic } from './dead-letters.ts';
 import { Health } from './health.ts';
@@ -13,6 +14,7 @@ import type { Logger } from './logger.ts';
 import { createMetrics } from './metrics.ts';
 import { Processor } from './processor.ts';
 import { Producer } from './producer.ts';
+import { RateLimits } from './rate-limits.ts';
 import type { SqliteFile } from './sqlite-file.ts';
 import type { EventStore } from './store/event-store.ts';
 import { StoredEvents } from './stored-events.ts';
@@ -30,6 +32,8 @@ export interface Surroundings {
 export interface Service {
   /** Where it answers, such as `http://127.0.0.1:3000`. */
   url: string;
+  /** Reads the list of API keys again; one that is at fault changes nothing. */
+  reloadKeys(): void;
   /** Finishes what was begun and lets go of everything. May be called twice. */
   stop(): Promise<void>;
 }
@@ -84,6 +88,7 @@ async function run(
   const metrics = createMetrics(admission);
   const { KAFKA_TOPIC: topic, KAFKA_CONSUMER_GROUP: group, LOG_EVERY_NTH_EVENT: logEvery } = config;
   const catalogue = openCatalogue(config);
+  const apiKeys = openKeys(config);
   const producer = new Producer({ log, store, topic, logger, metrics, now, newId, logEvery });
   registerLedger(metrics.registry, store, group, topic);
   const processor = new Processor({ log, store, catalogue, group, logger, metrics, logEvery });
@@ -94,6 +99,9 @@ async function run(
   const isDraining = () => draining;
   const api = createApi({
     producer,
+    apiKeys,
+    origins: config.origins,
+    rateLimits: new RateLimits(config.RATE_LIMIT_EVENTS_PER_SECOND),
     admission,
     deadLetters: new DeadLetters(log, store, group),
     store,
@@ -128,6 +136,7 @@ async function run(
   };
   return {
     url,
+    reloadKeys: () => reloadKeys(apiKeys, logger),
     stop() {
       stopping ??= stop();
       return stopping;
@@ -147,18 +156,33 @@ async function listen(api: FastifyInstance, { HOST: host, PORT: port }: Config):
   }
 }
 
-function warnAboutSettings({ HOST, brokers, store }: Config, logger: Logger): void {
-  if (!['127.0.0.1', '::1', 'localhost'].includes(HOST)) {
-    logger.warn(
-      { host: HOST },
-      'Everyone who can reach this address can write and read events: there are no API keys yet',
-    );
+function warnAboutSettings({ HOST, keySource, brokers, store }: Config, logger: Logger): void {
+  if (keySource === undefined && !isLoopback(HOST)) {
+    logger.warn({ host: HOST }, 'Everyone who can reach this address can write and read events: AUTH=off');
   }
   if (brokers.length > 0 && store.kind !== 'postgres') {
     logger.warn(
       { store: store.kind },
       'This store belongs to this instance alone: run one instance per group, or set DATABASE_URL to a PostgreSQL they share',
     );
+  }
+}
+
+/** @throws ConfigError */
+function openKeys({ keySource }: Config): ApiKeys | undefined {
+  try {
+    return keySource && new ApiKeys(keySource);
+  } catch (error) {
+    throw new ConfigError([`API keys: ${(error as Error).message}`]);
+  }
+}
+
+function reloadKeys(apiKeys: ApiKeys | undefined, logger: Logger): void {
+  try {
+    apiKeys?.reload();
+    logger.info({ keys: apiKeys?.count ?? 0 }, 'API keys read again');
+  } catch (error) {
+    logger.error({ err: error }, 'API keys not changed: the list cannot be read');
   }
 }
 

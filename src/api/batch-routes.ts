@@ -24,7 +24,7 @@ export async function batchRoutes(api: FastifyInstance, options: ApiOptions): Pr
   api.addContentTypeParser(Object.keys(FORMATS), (_request, payload, done) => done(null, payload));
   api.post(
     '/events/batch',
-    { config: { holdsBytes: BATCH_BYTES, takesEvents: true } },
+    { config: { holdsBytes: BATCH_BYTES, takesEvents: true, scope: 'write' } },
     async (request, reply) => {
       const acknowledgement = readAcknowledgement(request);
       const results = await acceptElements(request, options, formatOf(request), readBatchEvent(catalogue));
@@ -32,7 +32,7 @@ export async function batchRoutes(api: FastifyInstance, options: ApiOptions): Pr
       countRejected(results, options.metrics);
       const status = batchStatus(results, await acknowledge(acknowledgement, accepted, storedEvents, reply));
       const failure = results.find((result) => result instanceof FootfallError);
-      if (status >= 500 && failure) reply.header('Retry-After', String(failure.retryAfterS));
+      if (failure?.retryable) reply.header('Retry-After', String(failure.retryAfterS));
       return reply
         .code(status)
         .type(JSON_TYPE)
@@ -52,13 +52,18 @@ function countRejected(results: readonly BatchResult[], { eventsRejected }: ApiO
 
 /** @throws FootfallError when there is nothing in the body to answer for one by one */
 export async function acceptElements(
-  { body }: FastifyRequest,
-  { producer, maxBodyBytes, batchLimits }: ApiOptions,
+  { body, caller }: FastifyRequest,
+  { producer, rateLimits, maxBodyBytes, batchLimits }: ApiOptions,
   format: ElementFormat,
   read: ReadEvent,
 ): Promise<BatchResult[]> {
   if (body === undefined || body === null) throw new FootfallError('body_missing');
-  const batch = new Batch(producer, read, batchLimits);
+  const batch = new Batch({
+    ...{ producer, read, limits: batchLimits },
+    mayTake: async (events) => {
+      await rateLimits.take(caller, events);
+    },
+  });
   const elements = readElements(body as AsyncIterable<Buffer>, format, maxBodyBytes);
   let next = await elements.next();
   for (; !next.done; next = await elements.next()) {
@@ -94,7 +99,7 @@ export function batchStatus(results: readonly BatchResult[], taken: 201 | 202): 
   const errors = results.filter((result) => result instanceof FootfallError);
   if (errors.length === 0) return taken;
   if (errors.length < results.length) return 207;
-  return errors.find(({ status }) => status >= 500)?.status ?? 400;
+  return errors.find(({ retryable }) => retryable)?.status ?? 400;
 }
 
 /** One entry of `results`; a FootfallError is described as it would be answered on its own. */

@@ -16,7 +16,7 @@ type Query = Record<'limit' | 'cursor' | 'reason' | 'waiting', string | undefine
 
 /** What was set aside: list, look, send back. */
 export async function deadLetterRoutes(api: FastifyInstance, { deadLetters }: ApiOptions): Promise<void> {
-  const config = { holdsBytes: PAGE_BYTES };
+  const config = { holdsBytes: PAGE_BYTES, scope: 'read' } as const;
   api.get<{ Querystring: Query }>('/dead-letters', { config }, async (request) => {
     const query = parseQuery(request.query);
     const page = await deadLetters.list(query);
@@ -33,9 +33,13 @@ export async function deadLetterRoutes(api: FastifyInstance, { deadLetters }: Ap
     };
   });
 
-  api.post<{ Body: Buffer | undefined }>('/dead-letters/redrive', { config }, async (request) => {
-    return { success: true, ...(await deadLetters.redrive(parseRedrive(request.body))) };
-  });
+  api.post<{ Body: Buffer | undefined }>(
+    '/dead-letters/redrive',
+    { config: { ...config, scope: 'admin' } },
+    async (request) => {
+      return { success: true, ...(await deadLetters.redrive(parseRedrive(request.body))) };
+    },
+  );
 }
 
 function parseQuery({ limit, cursor, reason, waiting }: Query) {

@@ -4,6 +4,7 @@ import { FootfallError } from '../errors.ts';
 import { derivedUuid, eventKey, type NewEvent, readNewEvent } from '../event.ts';
 import { parseJsonBody } from '../json-body.ts';
 import type { Accepted } from '../producer.ts';
+import type { RateLimitState } from '../rate-limits.ts';
 import { acknowledge, readAcknowledgement } from './acknowledgement.ts';
 import type { ApiOptions } from './server.ts';
 
@@ -15,34 +16,39 @@ const MAX_IDEMPOTENCY_KEY = 255;
 
 /** Events in and out. Bodies are put together as text: an event is already JSON, and is not parsed to be sent. */
 export async function eventRoutes(api: FastifyInstance, options: ApiOptions): Promise<void> {
-  const { producer, store, storedEvents, deadLetters, catalogue, maxBodyBytes } = options;
+  const { producer, rateLimits, store, storedEvents, deadLetters, catalogue, maxBodyBytes } = options;
   api.post<{ Body: Buffer | undefined }>(
     '/events/generate',
-    { config: { holdsBytes: maxBodyBytes, takesEvents: true } },
+    { config: { holdsBytes: maxBodyBytes, takesEvents: true, scope: 'write' } },
     async (request, reply) => {
       const acknowledgement = readAcknowledgement(request);
       const event = readNewEvent(parseJsonBody(request.body), catalogue, { takesTimestamp: false });
+      showLimit(reply, await rateLimits.take(request.caller, 1));
       const accepted = await producer.accept(withIdempotencyKey(event, request));
       reply.code(await acknowledge(acknowledgement, [accepted], storedEvents, reply));
       return sendReceipt(reply, accepted).type(JSON_TYPE).send(`{"success":true,"event":${accepted.json}}`);
     },
   );
 
-  api.get('/events/processed', { config: { holdsBytes: LIST_BYTES } }, async (request, reply) => {
-    const pages = store.readAll()[Symbol.asyncIterator]();
-    // The first page before the status line: what fails here is still answered with a 500.
-    const first = await pages.next();
-    const asLines = request.headers.accept?.includes('application/x-ndjson') ?? false;
-    const body = asLines ? jsonLines(first, pages) : jsonArray(first, pages);
-    return reply
-      .type(asLines ? NDJSON_TYPE : JSON_TYPE)
-      .header('Vary', 'Accept')
-      .send(Readable.from(body, { highWaterMark: 1 }));
-  });
+  api.get(
+    '/events/processed',
+    { config: { holdsBytes: LIST_BYTES, scope: 'read' } },
+    async (request, reply) => {
+      const pages = store.readAll()[Symbol.asyncIterator]();
+      // The first page before the status line: what fails here is still answered with a 500.
+      const first = await pages.next();
+      const asLines = request.headers.accept?.includes('application/x-ndjson') ?? false;
+      const body = asLines ? jsonLines(first, pages) : jsonArray(first, pages);
+      return reply
+        .type(asLines ? NDJSON_TYPE : JSON_TYPE)
+        .header('Vary', 'Accept')
+        .send(Readable.from(body, { highWaterMark: 1 }));
+    },
+  );
 
   api.get<{ Params: { eventId: string } }>(
     '/events/:eventId',
-    { config: { holdsBytes: LIST_BYTES } },
+    { config: { holdsBytes: LIST_BYTES, scope: 'read' } },
     async ({ params: { eventId } }, reply) => {
       // Paths of their own, which another method answers.
       if (eventId === 'generate' || eventId === 'batch') return reply.callNotFound();
@@ -72,14 +78,14 @@ export async function eventRoutes(api: FastifyInstance, options: ApiOptions): Pr
     },
   );
 
-  api.get('/event-types', async () => ({
+  api.get('/event-types', { config: { scope: 'read' } }, async () => ({
     eventTypes: catalogue.describe(),
     takesOthers: catalogue.takesUnknown,
   }));
 }
 
 /** @throws FootfallError `invalid_event` for a header that cannot be meant */
-function withIdempotencyKey(event: NewEvent, { headers }: FastifyRequest): NewEvent {
+function withIdempotencyKey(event: NewEvent, { headers, caller }: FastifyRequest): NewEvent {
   const key = headers['idempotency-key'];
   if (key === undefined) return event;
   const problem =
@@ -87,7 +93,16 @@ function withIdempotencyKey(event: NewEvent, { headers }: FastifyRequest): NewEv
       ? `Idempotency-Key must be 1 to ${MAX_IDEMPOTENCY_KEY} characters long`
       : event.eventId !== undefined && 'send either eventId or Idempotency-Key, not both';
   if (problem) throw new FootfallError('invalid_event', { details: [problem] });
-  return { ...event, eventId: derivedUuid('idempotency-key', key as string) };
+  return { ...event, eventId: derivedUuid('idempotency-key', caller?.name ?? '', key as string) };
+}
+
+/** The limit that applies, as in the IETF's draft of `RateLimit` headers. */
+export function showLimit(reply: FastifyReply, state: RateLimitState | undefined): void {
+  if (state === undefined) return;
+  reply
+    .header('RateLimit-Limit', String(state.limit))
+    .header('RateLimit-Remaining', String(state.remaining))
+    .header('RateLimit-Reset', String(state.resetS));
 }
 
 function sendReceipt(reply: FastifyReply, { eventId, receipt, repeated, warnings }: Accepted): FastifyReply {

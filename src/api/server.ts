@@ -1,29 +1,30 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import Fastify, {
-  type FastifyError,
-  type FastifyInstance,
-  type FastifyReply,
-  type FastifyRequest,
-} from 'fastify';
+import cors from '@fastify/cors';
+import Fastify, { type FastifyError, type FastifyInstance, type FastifyRequest } from 'fastify';
 import type { Admission } from '../admission.ts';
 import type { BatchLimits } from '../batch.ts';
 import type { Catalogue } from '../catalogue.ts';
 import type { DeadLetters } from '../dead-letters.ts';
-import { type ErrorCode, FootfallError } from '../errors.ts';
+import { FootfallError } from '../errors.ts';
 import type { Health } from '../health.ts';
 import type { Logger } from '../logger.ts';
 import type { Metrics } from '../metrics.ts';
 import type { Producer } from '../producer.ts';
+import type { RateLimits } from '../rate-limits.ts';
 import type { EventStore } from '../store/event-store.ts';
 import type { StoredEvents } from '../stored-events.ts';
+import { type AccessOptions, guard } from './access.ts';
 import { batchRoutes } from './batch-routes.ts';
 import { deadLetterRoutes } from './dead-letter-routes.ts';
+import { clientErrorHandler, sendError, toFootfallError } from './error-answers.ts';
 import { eventRoutes } from './event-routes.ts';
 import { operationsRoutes } from './operations-routes.ts';
+import { answerUnrouted, collectKnownPaths } from './unrouted.ts';
 
-export interface ApiOptions {
+export interface ApiOptions extends AccessOptions {
   producer: Producer;
   admission: Admission;
+  rateLimits: RateLimits;
   deadLetters: DeadLetters;
   store: EventStore;
   storedEvents: StoredEvents;
@@ -77,18 +78,11 @@ export function createApi(options: ApiOptions): FastifyInstance {
     reply.header('Connection', 'close');
     throw new FootfallError('draining');
   });
-  api.addHook('onRequest', async ({ headers, routeOptions }, reply) => {
-    const most = routeOptions.config.holdsBytes;
-    if (most === undefined) return;
-    try {
-      const leave = options.admission.enter(Math.min(Number(headers['content-length'] ?? most), most));
-      // However it ends: answered, aborted by the client, or cut.
-      reply.raw.once('close', leave);
-    } catch (error) {
-      // Clients that come back at once would take the time of those that were admitted.
-      await sleep(REJECTION_DELAY_MS);
-      throw error;
-    }
+  allowOrigins(api, options);
+  // Behind the answers to browsers, so that a page can read why it was turned away.
+  api.after(() => {
+    guard(api, options);
+    admit(api, options);
   });
   api.setErrorHandler((error: FastifyError | FootfallError, request, reply) => {
     const known = toFootfallError(error);
@@ -114,6 +108,51 @@ export function createApi(options: ApiOptions): FastifyInstance {
   return api;
 }
 
+/** Takes in a request while there is room for what it may hold. */
+function admit(api: FastifyInstance, { admission }: ApiOptions): void {
+  api.addHook('onRequest', async ({ headers, routeOptions }, reply) => {
+    const most = routeOptions.config.holdsBytes;
+    if (most === undefined) return;
+    try {
+      const leave = admission.enter(Math.min(Number(headers['content-length'] ?? most), most));
+      // However it ends: answered, aborted by the client, or cut.
+      reply.raw.once('close', leave);
+    } catch (error) {
+      // Clients that come back at once would take the time of those that were admitted.
+      await sleep(REJECTION_DELAY_MS);
+      throw error;
+    }
+  });
+}
+
+/** What pages of other sites may read beside the body. */
+const EXPOSED_HEADERS = [
+  ...[
+    'Error-Code',
+    'Error-Retryable',
+    'Retry-After',
+    'RateLimit-Limit',
+    'RateLimit-Remaining',
+    'RateLimit-Reset',
+  ],
+  ...['Event-Topic', 'Event-Partition', 'Event-Offset', 'Event-Repeated', 'Event-Warnings', 'Location'],
+];
+const PREFLIGHT_VALID_S = 600;
+
+/** Answers browsers that ask first. That comes without a key, so here any key's origin will do; `guard` looks closer. */
+function allowOrigins(api: FastifyInstance, { apiKeys, origins }: AccessOptions): void {
+  if (apiKeys === undefined && origins.length === 0) return;
+  api.register(cors, {
+    origin: (origin, done) => {
+      const allowed = apiKeys ? apiKeys.origins() : new Set(origins);
+      done(null, origin !== undefined && allowed.has(origin));
+    },
+    methods: ['GET', 'POST'],
+    exposedHeaders: EXPOSED_HEADERS,
+    maxAge: PREFLIGHT_VALID_S,
+  });
+}
+
 /**
  * Stops listening, answers the requests at hand, and closes the connections.
  *
@@ -131,90 +170,4 @@ export async function closeApi(api: FastifyInstance, admission: Admission): Prom
     api.server.closeIdleConnections();
     if (Date.now() > cutUnusedAt && admission.requests === 0) api.server.closeAllConnections();
   }
-}
-
-/** A path as requests have it, and the methods of its routes. */
-interface KnownPath {
-  url: string;
-  pattern: RegExp;
-  methods: string[];
-}
-
-function collectKnownPaths(api: FastifyInstance): KnownPath[] {
-  const paths: KnownPath[] = [];
-  api.addHook('onRoute', ({ url, method }) => {
-    const pattern = new RegExp(`^${url.replaceAll(/:\w+/g, '[^/]+')}$`);
-    paths.push({ url, pattern, methods: [method].flat() });
-  });
-  return paths;
-}
-
-function answerUnrouted(
-  request: FastifyRequest,
-  reply: FastifyReply,
-  paths: readonly KnownPath[],
-): FastifyReply {
-  const path = request.url.split('?', 1)[0]!;
-  const exact = paths.filter(({ url }) => url === path);
-  const matching = exact.length > 0 ? exact : paths.filter(({ pattern }) => pattern.test(path));
-  const methods = matching.flatMap((known) => known.methods);
-  if (methods.length === 0) return sendError(reply, new FootfallError('endpoint_not_found'));
-  reply.header('Allow', [...new Set(methods)].sort().join(', '));
-  return sendError(reply, new FootfallError('method_not_allowed'));
-}
-
-/** By code, never by text. Anything unknown is our own failure and tells the caller nothing about the inside. */
-const FRAMEWORK_ERRORS: Record<string, ErrorCode> = {
-  FST_ERR_CTP_BODY_TOO_LARGE: 'body_too_large',
-  FST_ERR_CTP_INVALID_MEDIA_TYPE: 'unsupported_media_type',
-  FST_ERR_CTP_EMPTY_TYPE: 'unsupported_media_type',
-  FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'bad_request',
-};
-
-function toFootfallError(error: FastifyError | FootfallError): FootfallError {
-  if (error instanceof FootfallError) return error;
-  const code = FRAMEWORK_ERRORS[error.code] ?? (isClientFault(error) ? 'bad_request' : 'internal_error');
-  return new FootfallError(code, { cause: error });
-}
-
-function isClientFault({ statusCode }: FastifyError): boolean {
-  return statusCode !== undefined && statusCode >= 400 && statusCode < 500;
-}
-
-/** `errors` lists what is wrong with an event; every other answer has one `error`. Code and retry are headers. */
-function sendError(reply: FastifyReply, error: FootfallError): FastifyReply {
-  reply
-    .code(error.status)
-    .header('Error-Code', error.code)
-    .header('Error-Retryable', String(error.retryable));
-  if (error.status >= 500) reply.header('Retry-After', String(error.retryAfterS));
-  const problem = error.details ? { errors: error.details } : { error: error.message };
-  return reply.type('application/json; charset=utf-8').send(JSON.stringify({ success: false, ...problem }));
-}
-
-const CLIENT_ERRORS: Record<string, ErrorCode> = {
-  ERR_HTTP_REQUEST_TIMEOUT: 'request_timeout',
-  HPE_HEADER_OVERFLOW: 'headers_too_large',
-};
-
-/** What is not HTTP, or does not arrive in time, never becomes a request: answered on the socket itself. */
-function clientErrorHandler(error: Error & { code?: string }, socket: import('node:net').Socket): void {
-  if (error.code === 'ECONNRESET' || !socket.writable) {
-    socket.destroy();
-    return;
-  }
-  const known = new FootfallError(CLIENT_ERRORS[error.code ?? ''] ?? 'bad_request');
-  const body = JSON.stringify({ success: false, error: known.message });
-  socket.end(
-    [
-      `HTTP/1.1 ${known.status} ${known.code}`,
-      'Content-Type: application/json; charset=utf-8',
-      `Content-Length: ${Buffer.byteLength(body)}`,
-      `Error-Code: ${known.code}`,
-      `Error-Retryable: ${known.retryable}`,
-      'Connection: close',
-      '',
-      body,
-    ].join('\r\n'),
-  );
 }

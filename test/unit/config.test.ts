@@ -35,6 +35,19 @@ describe('loadConfig', () => {
     });
   });
 
+  it('does not serve other machines without keys, unless it is told that nobody needs one', () => {
+    expect(problemsOf({ HOST: '0.0.0.0' })[0]).toMatch(/HOST=0\.0\.0\.0 .*API_KEYS_FILE.*AUTH=off/);
+    expect(loadConfig({ HOST: '0.0.0.0', AUTH: 'off' }).keySource).toBeUndefined();
+    expect(loadConfig({ HOST: '0.0.0.0', API_KEYS_FILE: 'keys.json' }).keySource).toEqual({
+      file: 'keys.json',
+    });
+    for (const HOST of ['127.0.0.1', '::1', 'localhost', '127.1.2.3']) {
+      expect(loadConfig({ HOST }).keySource).toBeUndefined();
+    }
+    expect(problemsOf({ AUTH: 'keys' })[0]).toContain('AUTH=keys needs keys');
+    expect(problemsOf({ API_KEYS: '[]', API_KEYS_FILE: 'f' })[0]).toContain('both set');
+  });
+
   it('reads brokers and each kind of store', () => {
     expect(loadConfig({ KAFKA_BROKERS: 'a:9092, b:9093' }).brokers).toEqual(['a:9092', 'b:9093']);
     expect(loadConfig({ DATABASE_URL: 'memory:' }).store).toEqual({ kind: 'memory' });

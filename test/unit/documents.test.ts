@@ -3,7 +3,8 @@ import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { generatedDocuments } from '../../scripts/generated-documents.ts';
-import { describeSettings, loadConfig } from '../../src/config.ts';
+import { loadConfig } from '../../src/config.ts';
+import { describeSettings } from '../../src/settings.ts';
 
 const pages = [...globSync('*.md'), ...globSync('docs/**/*.md')];
 

@@ -51,7 +51,7 @@ describe('the service', () => {
   });
 
   it('passes on why an address cannot be listened on', async () => {
-    const config = loadConfig({ PORT: '0', HOST: '192.0.2.1', DATA_DIR: await tempFolder() });
+    const config = loadConfig({ PORT: '0', HOST: '192.0.2.1', AUTH: 'off', DATA_DIR: await tempFolder() });
     await expect(startService(config, surroundings)).rejects.toThrow('EADDRNOTAVAIL');
   });
 

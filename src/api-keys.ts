@@ -1,0 +1,106 @@
+import { hash, randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import Type from 'typebox';
+import { Compile } from 'typebox/compile';
+
+/** What a key allows: to send events, to read them, or everything. */
+export const SCOPES = ['write', 'read', 'admin'] as const;
+export type Scope = (typeof SCOPES)[number];
+
+/** One entry of the list of keys; the key itself is in no file. */
+export const API_KEY = Type.Object(
+  {
+    name: Type.String({
+      minLength: 1,
+      maxLength: 100,
+      description: 'Who uses it. Keys of one name are one caller, as when one replaces another.',
+    }),
+    sha256: Type.String({ pattern: '^[0-9a-f]{64}$', description: 'SHA-256 of the key, in hexadecimal.' }),
+    scopes: Type.Array(Type.Enum([...SCOPES]), {
+      minItems: 1,
+      description: '`write`, `read`, or `admin` for everything.',
+    }),
+    origins: Type.Optional(
+      Type.Array(Type.String({ pattern: '^https?://[^/]+$' }), {
+        description: 'Web origins whose pages may use it, such as `https://shop.example`.',
+      }),
+    ),
+    eventsPerSecond: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        description: 'Most events a second that its caller may send to one instance.',
+      }),
+    ),
+  },
+  { additionalProperties: false },
+);
+export type ApiKey = Type.Static<typeof API_KEY>;
+
+const API_KEYS = Compile(Type.Array(API_KEY, { minItems: 1 }));
+const PREFIX = 'ff_';
+
+/** Where keys are listed: a file, which can be read again, or a text. */
+export type KeySource = { file: string } | { text: string };
+
+/** The keys that are valid. Found by their hash, so the time it takes tells nothing about a key. */
+export class ApiKeys {
+  readonly #source: KeySource;
+  #byHash: ReadonlyMap<string, ApiKey>;
+
+  /** @throws Error saying what is wrong with the list */
+  constructor(source: KeySource) {
+    this.#source = source;
+    this.#byHash = readKeys(source);
+  }
+
+  /** Reads the list again. @throws as the constructor; the keys stay as they are then */
+  reload(): void {
+    this.#byHash = readKeys(this.#source);
+  }
+
+  get count(): number {
+    return this.#byHash.size;
+  }
+
+  find(key: string): ApiKey | undefined {
+    return this.#byHash.get(hashKey(key));
+  }
+
+  /** Every origin that any key may be used from. */
+  origins(): Set<string> {
+    return new Set([...this.#byHash.values()].flatMap(({ origins = [] }) => origins));
+  }
+}
+
+/** A new key and its entry for the list; the key is shown once and kept nowhere. */
+export function createKey(entry: Omit<ApiKey, 'sha256'>): { key: string; entry: ApiKey } {
+  const key = PREFIX + randomBytes(32).toString('base64url');
+  const { name, ...rest } = entry;
+  return { key, entry: { name, sha256: hashKey(key), ...rest } };
+}
+
+export function allows({ scopes }: ApiKey, scope: Scope): boolean {
+  return scopes.includes(scope) || scopes.includes('admin');
+}
+
+function hashKey(key: string): string {
+  return hash('sha256', key, 'hex');
+}
+
+function readKeys(source: KeySource): Map<string, ApiKey> {
+  const text = 'file' in source ? readFileSync(source.file, 'utf8') : source.text;
+  let list: unknown;
+  try {
+    list = JSON.parse(text);
+  } catch {
+    // Without the parser's message: it quotes what it read.
+    throw new Error('the list of keys is not JSON');
+  }
+  if (!API_KEYS.Check(list)) {
+    const [problem] = API_KEYS.Errors(list);
+    throw new Error(
+      `the list of keys is not as it should be: ${problem?.instancePath || '/'} ${problem?.message}`,
+    );
+  }
+  return new Map(list.map((key) => [key.sha256, key]));
+}

@@ -1,0 +1,37 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { FootfallError } from '../errors.ts';
+import { sendError } from './error-answers.ts';
+
+/** A path as requests have it, and the methods of its routes. */
+export interface KnownPath {
+  url: string;
+  pattern: RegExp;
+  methods: string[];
+}
+
+/** Fills as routes are added. */
+export function collectKnownPaths(api: FastifyInstance): KnownPath[] {
+  const paths: KnownPath[] = [];
+  api.addHook('onRoute', ({ url, method }) => {
+    // What answers browsers that ask first, on any path.
+    if (url === '*') return;
+    const pattern = new RegExp(`^${url.replaceAll(/:\w+/g, '[^/]+')}$`);
+    paths.push({ url, pattern, methods: [method].flat() });
+  });
+  return paths;
+}
+
+/** 404, or 405 with what the path answers instead. */
+export function answerUnrouted(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  paths: readonly KnownPath[],
+): FastifyReply {
+  const path = request.url.split('?', 1)[0]!;
+  const exact = paths.filter(({ url }) => url === path);
+  const matching = exact.length > 0 ? exact : paths.filter(({ pattern }) => pattern.test(path));
+  const methods = matching.flatMap((known) => known.methods);
+  if (methods.length === 0) return sendError(reply, new FootfallError('endpoint_not_found'));
+  reply.header('Allow', [...new Set(methods)].sort().join(', '));
+  return sendError(reply, new FootfallError('method_not_allowed'));
+}

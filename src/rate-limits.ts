@@ -1,0 +1,62 @@
+import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible';
+import type { ApiKey } from './api-keys.ts';
+import { FootfallError } from './errors.ts';
+
+/** What is left to a caller of the limit that applies. */
+export interface RateLimitState {
+  limit: number;
+  remaining: number;
+  /** Seconds until it is full again. */
+  resetS: number;
+}
+
+const WINDOW_S = 1;
+const ALL = 'all';
+
+/** Events a second, by caller and over all, of this instance: several instances allow as many times more. */
+export class RateLimits {
+  readonly #overall: RateLimiterMemory | undefined;
+  readonly #byRate = new Map<number, RateLimiterMemory>();
+
+  /** @param eventsPerSecond of all callers together; 0: no limit */
+  constructor(eventsPerSecond: number) {
+    this.#overall = eventsPerSecond === 0 ? undefined : createLimiter(eventsPerSecond);
+  }
+
+  /**
+   * Takes a number of events off what is left. More than the limit at once passes when all of it is left, and is paid
+   * for by waiting longer.
+   *
+   * @returns the caller's own limit, or that of all; nothing where none applies
+   * @throws FootfallError `rate_limited`
+   */
+  async take(caller: ApiKey | undefined, events: number): Promise<RateLimitState | undefined> {
+    const overall = this.#overall && (await consume(this.#overall, ALL, events));
+    const rate = caller?.eventsPerSecond;
+    if (rate === undefined) return overall;
+    return consume(this.#limiter(rate), caller!.name, events);
+  }
+
+  #limiter(eventsPerSecond: number): RateLimiterMemory {
+    const known = this.#byRate.get(eventsPerSecond) ?? createLimiter(eventsPerSecond);
+    this.#byRate.set(eventsPerSecond, known);
+    return known;
+  }
+}
+
+function createLimiter(points: number): RateLimiterMemory {
+  return new RateLimiterMemory({ points, duration: WINDOW_S });
+}
+
+async function consume(limiter: RateLimiterMemory, key: string, events: number): Promise<RateLimitState> {
+  try {
+    const { remainingPoints, msBeforeNext } = await limiter.consume(key, Math.min(events, limiter.points));
+    if (events > limiter.points) await limiter.block(key, events / limiter.points);
+    return { limit: limiter.points, remaining: remainingPoints, resetS: Math.ceil(msBeforeNext / 1000) };
+  } catch (error) {
+    if (!(error instanceof RateLimiterRes)) throw error;
+    throw new FootfallError('rate_limited', {
+      retryAfterS: Math.max(1, Math.ceil(error.msBeforeNext / 1000)),
+    });
+  }
+}

@@ -1,0 +1,222 @@
+import Type from 'typebox';
+
+const HOST_AND_PORT = '[^\\s,:\\[\\]]+:\\d{1,5}';
+const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
+
+/**
+ * Every setting: the only list there is. `.env.example` and `docs/configuration.md` are printed from it
+ * (`npm run docs`), and a test compares them.
+ */
+export const SETTINGS = Type.Object({
+  PORT: Type.Integer({
+    minimum: 0,
+    maximum: 65535,
+    default: 3000,
+    description: 'HTTP port; 0 takes a free one.',
+  }),
+  HOST: Type.String({
+    minLength: 1,
+    default: '127.0.0.1',
+    description:
+      'Address to listen on. The default answers this machine only; any other needs API keys, or `AUTH=off` where something in front of it decides who may call.',
+  }),
+  API_KEYS_FILE: Type.Optional(
+    Type.String({
+      minLength: 1,
+      description:
+        'JSON file with the hashes of the API keys and what each allows; `npm run key -- create` makes entries for it. Read again at SIGHUP.',
+      examples: ['./api-keys.json'],
+    }),
+  ),
+  API_KEYS: Type.Optional(
+    Type.String({ minLength: 1, description: 'The same list as a text, instead of a file.' }),
+  ),
+  AUTH: Type.Optional(
+    Type.Enum(['keys', 'off'], {
+      description:
+        '`keys`: every caller needs an API key. `off`: none does. Not set: `keys` where there are any, else `off`, which only `HOST` on this machine allows.',
+      examples: ['off'],
+    }),
+  ),
+  CORS_ORIGINS: Type.Optional(
+    Type.String({
+      pattern: '^https?://[^/,\\s]+(,\\s*https?://[^/,\\s]+)*$',
+      description:
+        'Web origins whose pages may call where no keys are needed, comma-separated. With keys, each key has its own.',
+      examples: ['https://shop.example'],
+    }),
+  ),
+  RATE_LIMIT_EVENTS_PER_SECOND: Type.Integer({
+    minimum: 0,
+    default: 0,
+    description: 'Most events a second this instance takes from all callers together; 0: no limit.',
+  }),
+  KAFKA_BROKERS: Type.Optional(
+    Type.String({
+      pattern: `^${HOST_AND_PORT}(,\\s*${HOST_AND_PORT})*$`,
+      description:
+        'Kafka brokers, comma-separated `host:port`. Not set: events go to an embedded log in `DATA_DIR`.',
+      examples: ['kafka:29092'],
+    }),
+  ),
+  KAFKA_TOPIC: Type.String({
+    pattern: '^[a-zA-Z0-9._-]{1,244}$',
+    default: 'user-activity-events',
+    description: 'Topic of the events. Records that are no events are set aside in `<topic>.dlt`.',
+  }),
+  KAFKA_CONSUMER_GROUP: Type.String({
+    pattern: '^\\S{1,249}$',
+    default: 'user-activity-consumer-group',
+    description: 'Consumer group. Instances with the same group share the partitions.',
+  }),
+  KAFKA_TOPIC_PARTITIONS: Type.Integer({
+    minimum: 1,
+    maximum: 10_000,
+    default: 3,
+    description:
+      'Partitions of the topic when it is created at start-up. An existing topic is left as it is.',
+  }),
+  KAFKA_TOPIC_REPLICATION: Type.Integer({
+    minimum: -1,
+    maximum: 32_767,
+    default: -1,
+    description: "Replicas of the topic when it is created; -1 takes the broker's default.",
+  }),
+  KAFKA_PRODUCER_RETRIES: Type.Integer({
+    minimum: 0,
+    maximum: 1000,
+    default: 3,
+    description: 'How often a failed append is tried again before the caller is told.',
+  }),
+  KAFKA_PRODUCER_TIMEOUT_MS: Type.Integer({
+    minimum: 100,
+    maximum: 600_000,
+    default: 30_000,
+    description: 'Milliseconds after which a POST is answered at the latest, retries included.',
+  }),
+  KAFKA_CONSUMER_SESSION_TIMEOUT_MS: Type.Integer({
+    minimum: 6000,
+    maximum: 1_800_000,
+    default: 30_000,
+    description:
+      "Milliseconds without a sign of life after which Kafka gives an instance's partitions to others.",
+  }),
+  DATABASE_URL: Type.Optional(
+    Type.String({
+      pattern: '^(memory:|sqlite:.+|postgres(ql)?://.+)$',
+      description:
+        'Where processed events are stored: `memory:` (rebuilt from the topic at each start), `sqlite:PATH`, or `postgres://user:password@host:5432/database`. Not set: SQLite in `DATA_DIR`.',
+      examples: ['postgres://footfall:footfall@localhost:5432/footfall'],
+    }),
+  ),
+  DATABASE_POOL_SIZE: Type.Integer({
+    minimum: 2,
+    maximum: 1000,
+    default: 10,
+    description: 'PostgreSQL connections this instance may open.',
+  }),
+  DATA_DIR: Type.String({
+    minLength: 1,
+    default: './data',
+    description:
+      'Folder of the embedded log and the SQLite store; created if missing. One process at a time.',
+  }),
+  ROLE: Type.Enum(['all', 'api', 'consumer'], {
+    default: 'all',
+    description:
+      'What this instance does: take and answer requests (`api`), process events (`consumer`), or both. One alone needs `KAFKA_BROKERS` and a PostgreSQL, which the instances share.',
+  }),
+  INSTANCE_ID: Type.Optional(
+    Type.String({
+      pattern: '^[a-zA-Z0-9._-]{1,200}$',
+      description:
+        'Name of this instance in its group (Kafka: `group.instance.id`). With it, a restarted instance gets its partitions back at once. Must differ between instances that run at the same time.',
+      examples: ['consumer-1'],
+    }),
+  ),
+  MAX_BODY_BYTES: Type.Integer({
+    minimum: 1024,
+    maximum: 1_000_000,
+    default: 1_000_000,
+    description:
+      'Largest request body; larger ones are answered with 413. Must fit the `max.message.bytes` of the topic.',
+  }),
+  MAX_BATCH_EVENTS: Type.Integer({
+    minimum: 1,
+    maximum: 1_000_000,
+    default: 100_000,
+    description: 'Most events in one batch; what follows them is not read, and the answer says so.',
+  }),
+  MAX_BATCH_BYTES: Type.Integer({
+    minimum: 1024,
+    maximum: 10_000_000_000,
+    default: 100_000_000,
+    description: 'Most bytes of events in one batch, uncompressed. Each event may have MAX_BODY_BYTES.',
+  }),
+  EVENT_CATALOG: Type.Optional(
+    Type.String({
+      minLength: 1,
+      description:
+        'Folder of the event catalogue: a JSON Schema of the payload for each type and version, in files `TYPE.VERSION.json`. The types in it are taken beside LOGIN, LOGOUT and PRODUCT_VIEW.',
+      examples: ['./event-catalog'],
+    }),
+  ),
+  UNKNOWN_EVENT_TYPES: Type.Enum(['reject', 'accept'], {
+    default: 'reject',
+    description:
+      'Events of types that are not in the catalogue: `reject` or `accept` them, with any payload.',
+  }),
+  MAX_IN_FLIGHT_REQUESTS: Type.Integer({
+    minimum: 1,
+    maximum: 1_000_000,
+    default: 10_000,
+    description:
+      'Requests for events that may be worked on at the same time; further ones are answered with 503 and `Retry-After`.',
+  }),
+  MAX_IN_FLIGHT_BYTES: Type.Integer({
+    minimum: 1_000_000,
+    maximum: 10_000_000_000,
+    default: 128_000_000,
+    description:
+      'Bytes that bodies and answers of these requests may take together. A request counts with its `Content-Length`, or `MAX_BODY_BYTES` if it has none; a list being read counts with 1 MB.',
+  }),
+  LOG_LEVEL: Type.Enum(LOG_LEVELS, { default: 'info', description: `One of ${LOG_LEVELS.join(', ')}.` }),
+  LOG_FORMAT: Type.Enum(['auto', 'json', 'text'], {
+    default: 'auto',
+    description:
+      '`json` lines, `text` for people, or `auto`: text on a terminal and with `NODE_ENV=development`.',
+  }),
+  LOG_EVERY_NTH_EVENT: Type.Integer({
+    minimum: 0,
+    default: 1,
+    description: 'Log each n-th event published and processed: 1 logs all, 100 one in a hundred, 0 none.',
+  }),
+  SHUTDOWN_TIMEOUT_MS: Type.Integer({
+    minimum: 100,
+    maximum: 600_000,
+    default: 10_000,
+    description:
+      'Milliseconds a stop may take to finish the work at hand; then the process exits with code 1.',
+  }),
+  NODE_ENV: Type.String({
+    minLength: 1,
+    default: 'production',
+    description: 'Node environment: `production` or `development`.',
+  }),
+});
+
+export type Settings = Type.Static<typeof SETTINGS>;
+
+/** One setting as documents show it. */
+export interface SettingDescription {
+  name: string;
+  description: string;
+  default?: string | number;
+  examples?: string[];
+}
+
+export function describeSettings(): SettingDescription[] {
+  return Object.entries(SETTINGS.properties).map(([name, schema]) => {
+    return { name, ...(schema as unknown as Omit<SettingDescription, 'name'>) };
+  });
+}

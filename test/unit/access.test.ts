@@ -1,0 +1,230 @@
+import { execFileSync } from 'node:child_process';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { ApiKeys, createKey } from '../../src/api-keys.ts';
+import { post, serviceHere } from '../support/service.ts';
+import { tempFolder } from '../support/temp-folder.ts';
+
+const EVENT = { userId: 'u', eventType: 'LOGIN' };
+const SHOP = 'https://shop.example';
+
+/** A service that wants keys, and a key of each kind. */
+async function guarded(env: Record<string, string> = {}) {
+  const write = createKey({ name: 'shop', scopes: ['write'], origins: [SHOP] });
+  const read = createKey({ name: 'analyst', scopes: ['read'] });
+  const admin = createKey({ name: 'operator', scopes: ['admin'] });
+  const both = createKey({ name: 'both', scopes: ['read', 'write'] });
+  const file = join(await tempFolder(), 'keys.json');
+  const list = [write, read, admin, both].map(({ entry }) => entry);
+  await writeFile(file, JSON.stringify(list));
+  const service = await serviceHere({ API_KEYS_FILE: file, ...env });
+  return {
+    ...service,
+    ...{ file, list, write: write.key, read: read.key, admin: admin.key, both: both.key },
+  };
+}
+
+const bearer = (key: string) => ({ Authorization: `Bearer ${key}` });
+
+describe('API keys', () => {
+  it('are asked for, and the answer tells nothing about which exist', async () => {
+    const { url, write } = await guarded();
+    const answers = await Promise.all(
+      [{}, bearer('ff_wrong'), bearer(`${write}x`), { 'X-API-Key': '' }, { Authorization: 'Basic !!!' }].map(
+        async (headers) => {
+          const response = await post(url, EVENT, headers as Record<string, string>);
+          return [response.status, response.headers.get('www-authenticate'), await response.text()];
+        },
+      ),
+    );
+    expect(answers[0]![0]).toBe(401);
+    expect(answers[0]![1]).toContain('Bearer');
+    for (const answer of answers) expect(answer).toEqual(answers[0]);
+  });
+
+  it('are taken as bearer, in X-API-Key, and as the user of basic auth', async () => {
+    const { url, write } = await guarded();
+    const basic = Buffer.from(`${write}:`).toString('base64');
+    for (const headers of [bearer(write), { 'X-API-Key': write }, { Authorization: `Basic ${basic}` }]) {
+      expect((await post(url, EVENT, headers)).status).toBe(201);
+    }
+  });
+
+  it('are taken from the address only where they can do nothing else than send', async () => {
+    const { url, write, both, admin } = await guarded();
+    const beacon = (key: string) =>
+      fetch(`${url}/events/batch?key=${key}`, { method: 'POST', body: JSON.stringify([EVENT]) });
+    expect((await beacon(write)).status).toBe(201);
+    expect((await beacon(both)).status).toBe(401);
+    expect((await beacon(admin)).status).toBe(401);
+    expect((await fetch(`${url}/events/processed?key=${write}`)).status).toBe(401);
+  });
+
+  it.each([
+    ['POST', '/events/generate', ['write', 'admin', 'both']],
+    ['GET', '/events/processed', ['read', 'admin', 'both']],
+    ['GET', '/event-types', ['read', 'admin', 'both']],
+    ['GET', '/dead-letters', ['read', 'admin', 'both']],
+    ['GET', '/metrics', ['read', 'admin', 'both']],
+    ['POST', '/dead-letters/redrive', ['admin']],
+  ] as const)('%s %s is for %j', async (method, path, allowed) => {
+    const service = await guarded();
+    for (const kind of ['write', 'read', 'admin', 'both'] as const) {
+      const body = path.includes('redrive') ? { all: true } : EVENT;
+      const response = await fetch(`${service.url}${path}`, {
+        method,
+        headers: { ...bearer(service[kind]), 'Content-Type': 'application/json' },
+        ...(method === 'POST' ? { body: JSON.stringify(body) } : {}),
+      });
+      await response.text();
+      const expected = (allowed as readonly string[]).includes(kind);
+      expect([kind, response.status === 403, response.ok]).toEqual([kind, !expected, expected]);
+    }
+  });
+
+  it('are not needed for probes', async () => {
+    const { url } = await guarded();
+    for (const path of ['/health', '/livez', '/readyz']) {
+      expect((await fetch(`${url}${path}`)).status).toBe(200);
+    }
+  });
+
+  it('can be changed while the service runs; a list at fault changes nothing', async () => {
+    const { url, file, list, write, reloadKeys } = await guarded();
+    const next = createKey({ name: 'shop', scopes: ['write'] });
+    await writeFile(file, JSON.stringify([...list, next.entry]));
+    reloadKeys();
+    for (const key of [write, next.key]) expect((await post(url, EVENT, bearer(key))).status).toBe(201);
+    await writeFile(file, '[{"name":"x"}]');
+    reloadKeys();
+    expect((await post(url, EVENT, bearer(next.key))).status).toBe(201);
+    await writeFile(file, JSON.stringify([next.entry]));
+    reloadKeys();
+    expect((await post(url, EVENT, bearer(write))).status).toBe(401);
+    expect((await post(url, EVENT, bearer(next.key))).status).toBe(201);
+  });
+
+  it('give two callers events of their own for the same Idempotency-Key, and one caller one', async () => {
+    const service = await guarded();
+    const ids = await Promise.all(
+      [service.write, service.both, service.write].map(async (key) => {
+        const response = await post(service.url, EVENT, { ...bearer(key), 'Idempotency-Key': 'k' });
+        return ((await response.json()) as { event: { eventId: string } }).event.eventId;
+      }),
+    );
+    expect(ids[0]).toBe(ids[2]);
+    expect(ids[0]).not.toBe(ids[1]);
+  });
+
+  it.each([
+    ['not JSON', 'secret'],
+    ['no list', '{}'],
+    ['an empty list', '[]'],
+    ['a scope there is not', '[{"name":"a","sha256":"x","scopes":["all"]}]'],
+  ])('cannot be %s', (_what, text) => {
+    expect(() => new ApiKeys({ text })).toThrow(/the list of keys is not/);
+    expect(() => new ApiKeys({ text })).not.toThrow(/secret/);
+  });
+
+  it('are made by a command that shows each once', () => {
+    const printed = execFileSync(
+      process.execPath,
+      ['scripts/key.ts', 'create', '--name', 'shop', '--scope', 'write', 'read', '--events-per-second', '5'],
+      { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] },
+    );
+    const entry = JSON.parse(printed) as object;
+    expect(entry).toEqual({
+      name: 'shop',
+      sha256: expect.stringMatching(/^[0-9a-f]{64}$/),
+      scopes: ['write', 'read'],
+      eventsPerSecond: 5,
+    });
+    expect(new ApiKeys({ text: JSON.stringify([entry]) }).count).toBe(1);
+  });
+});
+
+describe('pages of other sites', () => {
+  const preflight = (url: string, origin: string) =>
+    fetch(`${url}/events/batch`, {
+      method: 'OPTIONS',
+      headers: {
+        Origin: origin,
+        'Access-Control-Request-Method': 'POST',
+        'Access-Control-Request-Headers': 'authorization,content-type',
+      },
+    });
+
+  it('may call with a key that has their origin', async () => {
+    const { url, write, both } = await guarded();
+    const asked = await preflight(url, SHOP);
+    expect([asked.status, asked.headers.get('access-control-allow-origin')]).toEqual([204, SHOP]);
+    expect(asked.headers.get('access-control-allow-credentials')).toBeNull();
+    const sent = await post(url, EVENT, { ...bearer(write), Origin: SHOP });
+    expect([sent.status, sent.headers.get('access-control-allow-origin')]).toEqual([201, SHOP]);
+    expect(sent.headers.get('access-control-expose-headers')).toContain('Retry-After');
+    expect((await post(url, EVENT, { ...bearer(both), Origin: SHOP })).status).toBe(403);
+  });
+
+  it('may not call otherwise, with and without keys', async () => {
+    const { url, write } = await guarded();
+    const open = await serviceHere();
+    const evil = 'https://evil.example';
+    expect((await preflight(url, evil)).headers.get('access-control-allow-origin')).toBeNull();
+    for (const [where, headers] of [
+      [url, bearer(write)],
+      [open.url, {}],
+    ] as const) {
+      const response = await post(where, EVENT, { ...headers, Origin: evil });
+      expect([response.status, response.headers.get('error-code')]).toEqual([403, 'origin_not_allowed']);
+    }
+    expect((await post(open.url, EVENT, { Origin: open.url })).status).toBe(201);
+  });
+
+  it('may call where no keys are needed and their origin is listed', async () => {
+    const { url } = await serviceHere({ CORS_ORIGINS: `${SHOP}, https://other.example` });
+    const sent = await post(url, EVENT, { Origin: SHOP });
+    expect([sent.status, sent.headers.get('access-control-allow-origin')]).toEqual([201, SHOP]);
+  });
+});
+
+describe('rate limits', () => {
+  it('turn away what is more, with the time after which there is room', async () => {
+    const { url } = await serviceHere({ RATE_LIMIT_EVENTS_PER_SECOND: '3' });
+    const answers = await Promise.all(Array.from({ length: 5 }, () => post(url, EVENT)));
+    expect(answers.map(({ status }) => status).sort()).toEqual([201, 201, 201, 429, 429]);
+    const refused = answers.find(({ status }) => status === 429)!;
+    expect(refused.headers.get('retry-after')).toBe('1');
+    expect(refused.headers.get('error-retryable')).toBe('true');
+    const taken = answers.find(({ status }) => status === 201)!;
+    expect(taken.headers.get('ratelimit-limit')).toBe('3');
+    expect(taken.headers.get('ratelimit-reset')).toBe('1');
+  });
+
+  it('count for each caller on its own, by name, and a batch by its events', async () => {
+    const keys = ['a', 'a', 'b'].map((name) => createKey({ name, scopes: ['write'], eventsPerSecond: 2 }));
+    const { url } = await serviceHere({ API_KEYS: JSON.stringify(keys.map(({ entry }) => entry)) });
+    const batch = (key: string, events: number) =>
+      fetch(`${url}/events/batch`, {
+        method: 'POST',
+        headers: { ...bearer(key), 'Content-Type': 'application/json' },
+        body: JSON.stringify(Array.from({ length: events }, () => EVENT)),
+      });
+    expect((await batch(keys[0]!.key, 2)).status).toBe(201);
+    const refused = await batch(keys[1]!.key, 2);
+    expect([refused.status, refused.headers.has('retry-after')]).toEqual([429, true]);
+    expect((await batch(keys[2]!.key, 2)).status).toBe(201);
+  });
+
+  it('take one batch that is larger than the limit, and make the next wait for it', async () => {
+    const { url } = await serviceHere({ RATE_LIMIT_EVENTS_PER_SECOND: '2' });
+    const batch = await fetch(`${url}/events/batch`, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json' },
+      body: JSON.stringify(Array.from({ length: 10 }, () => EVENT)),
+    });
+    expect(batch.status).toBe(201);
+    const next = await post(url, EVENT);
+    expect([next.status, next.headers.get('retry-after')]).toEqual([429, '5']);
+  });
+});
