@@ -35,6 +35,11 @@ export const ERRORS = {
   invalid_event: { status: 400, retryable: false, message: 'The event is not valid' },
   invalid_query: { status: 400, retryable: false, message: 'The query is not valid' },
   invalid_redrive: { status: 400, retryable: false, message: 'The redrive request is not valid' },
+  unsupported_encoding: {
+    status: 415,
+    retryable: false,
+    message: 'Unsupported content encoding: send gzip, br, zstd, deflate, or none',
+  },
   unauthorized: {
     status: 401,
     retryable: false,

@@ -43,12 +43,26 @@ export function readNewEvent(
   catalogue: Catalogue,
   { takesTimestamp }: { takesTimestamp: boolean },
 ): NewEvent {
+  const { timestamp, ...rest } = fields;
+  return checkNewEvent(takesTimestamp ? fields : rest, () => rawPayload(text, fields), catalogue);
+}
+
+/**
+ * As `readNewEvent`, for events that come in another form.
+ *
+ * @param rawText the raw JSON text of the payload, asked for once the event is known to be valid
+ */
+export function checkNewEvent(
+  fields: Record<string, unknown>,
+  rawText: () => string,
+  catalogue: Catalogue,
+): NewEvent {
   const { userId, eventType, payload, eventId, timestamp } = fields;
   const errors = fieldErrors(fields, catalogue);
   if (eventId !== undefined && (typeof eventId !== 'string' || !UUID.test(eventId))) {
     errors.push('eventId must be a UUID');
   }
-  if (takesTimestamp && timestamp !== undefined && !isDateTime(timestamp)) {
+  if (timestamp !== undefined && !isDateTime(timestamp)) {
     errors.push('timestamp must be an ISO 8601 date and time with a time zone');
   }
   const findings =
@@ -57,9 +71,9 @@ export function readNewEvent(
   return {
     userId: userId as string,
     eventType: eventType as string,
-    payload: rawPayload(text, fields),
+    payload: rawText(),
     ...(eventId === undefined ? {} : { eventId: (eventId as string).toLowerCase() }),
-    ...(takesTimestamp && timestamp !== undefined ? { timestamp: toUtc(timestamp as string) } : {}),
+    ...(timestamp === undefined ? {} : { timestamp: new Date(timestamp as string).toISOString() }),
     ...(findings.warnings.length === 0 ? {} : { warnings: findings.warnings }),
   };
 }
@@ -68,13 +82,11 @@ export function isUuid(text: string): boolean {
   return UUID.test(text);
 }
 
+/** Years past 9999 have a form of their own, which databases and people do not expect. */
 export function isDateTime(value: unknown): value is string {
-  return typeof value === 'string' && DATE_TIME.test(value) && !Number.isNaN(Date.parse(value));
-}
-
-/** As every timestamp is written: ISO 8601 in UTC, with milliseconds. */
-export function toUtc(dateTime: string): string {
-  return new Date(dateTime).toISOString();
+  if (typeof value !== 'string' || !DATE_TIME.test(value)) return false;
+  const time = Date.parse(value);
+  return time >= Date.UTC(0, 0) && time < Date.UTC(10_000, 0);
 }
 
 /** Completes a new event with its identity and the time it was accepted. */

@@ -1,13 +1,15 @@
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { ApiKey } from '../api-keys.ts';
 import { Batch, type BatchResult, type ReadEvent, readBatchEvent } from '../batch.ts';
 import { FootfallError } from '../errors.ts';
 import { acknowledge, readAcknowledgement } from './acknowledgement.ts';
-import { type ElementFormat, type ElementsEnd, readElements } from './json-elements.ts';
+import { type Element, type ElementFormat, type ElementsEnd, readElements } from './json-elements.ts';
 import type { ApiOptions } from './server.ts';
 
 /** What a batch holds while it is read: one element, and a chunk on its way into the log. */
 const BATCH_BYTES = 3_000_000;
-const JSON_TYPE = 'application/json; charset=utf-8';
+/** What may come between events: commas, line breaks. */
+const SEPARATORS_BYTES = 1_000_000;
 
 const FORMATS: Record<string, ElementFormat> = {
   'application/json': 'array',
@@ -19,70 +21,103 @@ const FORMATS: Record<string, ElementFormat> = {
 
 /** Many events in one request, read and appended as they arrive. */
 export async function batchRoutes(api: FastifyInstance, options: ApiOptions): Promise<void> {
-  const { storedEvents, catalogue } = options;
   api.removeAllContentTypeParsers();
   api.addContentTypeParser(Object.keys(FORMATS), (_request, payload, done) => done(null, payload));
-  api.post(
+  api.post<{ Body: AsyncIterable<Buffer> | undefined }>(
     '/events/batch',
     { config: { holdsBytes: BATCH_BYTES, takesEvents: true, scope: 'write' } },
     async (request, reply) => {
-      const acknowledgement = readAcknowledgement(request);
-      const results = await acceptElements(request, options, formatOf(request), readBatchEvent(catalogue));
-      const accepted = results.filter(isAccepted);
-      countRejected(results, options.metrics);
-      const status = batchStatus(results, await acknowledge(acknowledgement, accepted, storedEvents, reply));
-      const failure = results.find((result) => result instanceof FootfallError);
-      if (failure?.retryable) reply.header('Retry-After', String(failure.retryAfterS));
-      return reply
-        .code(status)
-        .type(JSON_TYPE)
-        .send({
-          success: accepted.length === results.length,
-          accepted: accepted.length,
-          rejected: results.length - accepted.length,
-          results: results.map(describeResult),
-        });
+      if (!request.body) throw new FootfallError('body_missing');
+      const read = readBatchEvent(options.catalogue);
+      const results = await acceptElements(request.body, request.caller, options, formatOf(request), read);
+      return reply.send(await batchAnswer(request, reply, results, options));
     },
   );
 }
 
-function countRejected(results: readonly BatchResult[], { eventsRejected }: ApiOptions['metrics']): void {
-  for (const result of results) if (!isAccepted(result)) eventsRejected.inc({ code: result.code });
+/**
+ * Sets the status and headers of an answer to many events.
+ *
+ * @returns its body
+ */
+export async function batchAnswer(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  results: readonly BatchResult[],
+  { storedEvents, metrics }: ApiOptions,
+): Promise<object> {
+  const accepted = results.filter(isAccepted);
+  const refused = results.filter((result) => result instanceof FootfallError);
+  for (const { code } of refused) metrics.eventsRejected.inc({ code });
+  const taken = await acknowledge(readAcknowledgement(request), accepted, storedEvents, reply);
+  const worthRetrying = refused.find(({ retryable }) => retryable);
+  if (worthRetrying) reply.header('Retry-After', String(worthRetrying.retryAfterS));
+  reply.code(batchStatus(accepted.length, refused, taken));
+  return {
+    success: refused.length === 0,
+    accepted: accepted.length,
+    rejected: refused.length,
+    results: results.map(describeResult),
+  };
 }
 
 /** @throws FootfallError when there is nothing in the body to answer for one by one */
 export async function acceptElements(
-  { body, caller }: FastifyRequest,
-  { producer, rateLimits, maxBodyBytes, batchLimits }: ApiOptions,
+  body: AsyncIterable<Buffer> | Iterable<Buffer>,
+  caller: ApiKey | undefined,
+  { producer, rateLimits, maxBodyBytes, batchLimits: limits }: ApiOptions,
   format: ElementFormat,
   read: ReadEvent,
 ): Promise<BatchResult[]> {
-  if (body === undefined || body === null) throw new FootfallError('body_missing');
-  const batch = new Batch({
-    ...{ producer, read, limits: batchLimits },
-    mayTake: async (events) => {
-      await rateLimits.take(caller, events);
-    },
-  });
-  const elements = readElements(body as AsyncIterable<Buffer>, format, maxBodyBytes);
-  let next = await elements.next();
-  for (; !next.done; next = await elements.next()) {
-    // What is not taken is read to its end all the same: else the answer would not reach its client.
-    if (!(await batch.add(next.value))) return finish(batch, await drain(elements));
+  const mayTake = async (events: number) => {
+    await rateLimits.take(caller, events);
+  };
+  const batch = new Batch({ producer, read, limits, mayTake });
+  const elements = readElements(bounded(body, limits.bytes), format, maxBodyBytes);
+  for (;;) {
+    const next = await nextElement(elements);
+    if (next instanceof FootfallError) return finish(batch, next);
+    if (next.done) return finish(batch, END_ERRORS[next.value]);
+    if (!(await batch.add(next.value))) return finish(batch, undefined);
   }
-  return finish(batch, next.value);
 }
 
-async function drain(elements: AsyncGenerator<unknown, ElementsEnd>): Promise<ElementsEnd> {
-  for (;;) if ((await elements.next()).done) return 'complete';
+/** An element, or why there is no reading on: what inflates to too much, or is compressed wrongly. */
+async function nextElement(
+  elements: AsyncGenerator<Element, ElementsEnd>,
+): Promise<IteratorResult<Element, ElementsEnd> | FootfallError> {
+  try {
+    return await elements.next();
+  } catch (error) {
+    return error instanceof FootfallError ? error : new FootfallError('bad_request', { cause: error });
+  }
 }
 
-async function finish(batch: Batch, end: ElementsEnd): Promise<BatchResult[]> {
+/** How a body may end that is not whole. */
+const END_ERRORS: Record<ElementsEnd, FootfallError | undefined> = {
+  complete: undefined,
+  'not-array': new FootfallError('body_not_array'),
+  incomplete: new FootfallError('body_incomplete'),
+};
+
+/** What a body inflates to is counted, too: space between events costs as much to read as events do. */
+async function* bounded(
+  chunks: AsyncIterable<Buffer> | Iterable<Buffer>,
+  maxBytes: number,
+): AsyncGenerator<Buffer> {
+  let bytes = 0;
+  for await (const chunk of chunks) {
+    bytes += chunk.length;
+    yield chunk;
+    if (bytes > maxBytes + SEPARATORS_BYTES) throw new FootfallError('batch_too_large');
+  }
+}
+
+/** @param failure of the body as a whole; what came before it is taken all the same */
+async function finish(batch: Batch, failure: FootfallError | undefined): Promise<BatchResult[]> {
   await batch.flush();
-  const failure =
-    end === 'not-array' ? 'body_not_array' : end === 'incomplete' ? 'body_incomplete' : undefined;
-  if (batch.results.length === 0) throw new FootfallError(failure ?? 'batch_empty');
-  if (failure) batch.fail(new FootfallError(failure));
+  if (batch.results.length === 0) throw failure ?? new FootfallError('batch_empty');
+  if (failure) batch.fail(failure);
   return batch.results;
 }
 
@@ -90,20 +125,19 @@ function formatOf({ headers }: FastifyRequest): ElementFormat {
   return FORMATS[headers['content-type']!.split(';', 1)[0]!.trim().toLowerCase()]!;
 }
 
-export function isAccepted(result: BatchResult): result is Exclude<BatchResult, FootfallError> {
+function isAccepted(result: BatchResult): result is Exclude<BatchResult, FootfallError> {
   return !(result instanceof FootfallError);
 }
 
 /** All taken; some; or none, and then whose fault that is: with the log away, the same batch is worth sending again. */
-export function batchStatus(results: readonly BatchResult[], taken: 201 | 202): number {
-  const errors = results.filter((result) => result instanceof FootfallError);
-  if (errors.length === 0) return taken;
-  if (errors.length < results.length) return 207;
-  return errors.find(({ retryable }) => retryable)?.status ?? 400;
+function batchStatus(accepted: number, refused: readonly FootfallError[], taken: 201 | 202): number {
+  if (refused.length === 0) return taken;
+  if (accepted > 0) return 207;
+  return refused.find(({ retryable }) => retryable)?.status ?? 400;
 }
 
 /** One entry of `results`; a FootfallError is described as it would be answered on its own. */
-export function describeResult(result: BatchResult, index: number): object {
+function describeResult(result: BatchResult, index: number): object {
   if (!(result instanceof FootfallError)) {
     const { eventId, receipt, repeated, warnings } = result;
     return {

@@ -7,6 +7,7 @@ const FRAMEWORK_ERRORS: Record<string, ErrorCode> = {
   FST_ERR_CTP_INVALID_MEDIA_TYPE: 'unsupported_media_type',
   FST_ERR_CTP_EMPTY_TYPE: 'unsupported_media_type',
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'bad_request',
+  FST_CP_ERR_INVALID_CONTENT_ENCODING: 'unsupported_encoding',
 };
 
 export function toFootfallError(error: FastifyError | FootfallError): FootfallError {

@@ -16,17 +16,14 @@ const MAX_IDEMPOTENCY_KEY = 255;
 
 /** Events in and out. Bodies are put together as text: an event is already JSON, and is not parsed to be sent. */
 export async function eventRoutes(api: FastifyInstance, options: ApiOptions): Promise<void> {
-  const { producer, rateLimits, store, storedEvents, deadLetters, catalogue, maxBodyBytes } = options;
+  const { producer, store, deadLetters, catalogue, maxBodyBytes } = options;
   api.post<{ Body: Buffer | undefined }>(
     '/events/generate',
     { config: { holdsBytes: maxBodyBytes, takesEvents: true, scope: 'write' } },
     async (request, reply) => {
-      const acknowledgement = readAcknowledgement(request);
       const event = readNewEvent(parseJsonBody(request.body), catalogue, { takesTimestamp: false });
-      showLimit(reply, await rateLimits.take(request.caller, 1));
-      const accepted = await producer.accept(withIdempotencyKey(event, request));
-      reply.code(await acknowledge(acknowledgement, [accepted], storedEvents, reply));
-      return sendReceipt(reply, accepted).type(JSON_TYPE).send(`{"success":true,"event":${accepted.json}}`);
+      const { json } = await acceptOne(withIdempotencyKey(event, request), request, reply, options);
+      return reply.type(JSON_TYPE).send(`{"success":true,"event":${json}}`);
     },
   );
 
@@ -84,6 +81,21 @@ export async function eventRoutes(api: FastifyInstance, options: ApiOptions): Pr
   }));
 }
 
+/** Takes one event in, and sets the status and headers of its answer. */
+export async function acceptOne(
+  event: NewEvent,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { producer, rateLimits, storedEvents }: ApiOptions,
+): Promise<Accepted> {
+  const acknowledgement = readAcknowledgement(request);
+  showLimit(reply, await rateLimits.take(request.caller, 1));
+  const accepted = await producer.accept(event);
+  reply.code(await acknowledge(acknowledgement, [accepted], storedEvents, reply));
+  setReceipt(reply, accepted);
+  return accepted;
+}
+
 /** @throws FootfallError `invalid_event` for a header that cannot be meant */
 function withIdempotencyKey(event: NewEvent, { headers, caller }: FastifyRequest): NewEvent {
   const key = headers['idempotency-key'];
@@ -97,7 +109,7 @@ function withIdempotencyKey(event: NewEvent, { headers, caller }: FastifyRequest
 }
 
 /** The limit that applies, as in the IETF's draft of `RateLimit` headers. */
-export function showLimit(reply: FastifyReply, state: RateLimitState | undefined): void {
+function showLimit(reply: FastifyReply, state: RateLimitState | undefined): void {
   if (state === undefined) return;
   reply
     .header('RateLimit-Limit', String(state.limit))
@@ -105,7 +117,7 @@ export function showLimit(reply: FastifyReply, state: RateLimitState | undefined
     .header('RateLimit-Reset', String(state.resetS));
 }
 
-function sendReceipt(reply: FastifyReply, { eventId, receipt, repeated, warnings }: Accepted): FastifyReply {
+function setReceipt(reply: FastifyReply, { eventId, receipt, repeated, warnings }: Accepted): void {
   reply
     .header('Location', `/events/${encodeURIComponent(eventId)}`)
     .header('Event-Topic', receipt.topic)
@@ -113,7 +125,6 @@ function sendReceipt(reply: FastifyReply, { eventId, receipt, repeated, warnings
     .header('Event-Offset', String(receipt.offset));
   if (repeated) reply.header('Event-Repeated', repeated);
   if (warnings) reply.header('Event-Warnings', encodeURI(warnings.join('; ')));
-  return reply;
 }
 
 /** What is known of an event, and the event as it is in the store. */

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import compress from '@fastify/compress';
 import cors from '@fastify/cors';
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyRequest } from 'fastify';
 import type { Admission } from '../admission.ts';
@@ -18,6 +19,7 @@ import { batchRoutes } from './batch-routes.ts';
 import { deadLetterRoutes } from './dead-letter-routes.ts';
 import { clientErrorHandler, sendError, toFootfallError } from './error-answers.ts';
 import { eventRoutes } from './event-routes.ts';
+import { formatRoutes } from './format-routes.ts';
 import { operationsRoutes } from './operations-routes.ts';
 import { answerUnrouted, collectKnownPaths } from './unrouted.ts';
 
@@ -40,6 +42,8 @@ export interface ApiOptions extends AccessOptions {
   isDraining(): boolean;
 }
 
+/** How bodies may be compressed. What they inflate to counts against the limits of their routes. */
+const REQUEST_ENCODINGS: ('gzip' | 'br' | 'zstd' | 'deflate')[] = ['gzip', 'br', 'zstd', 'deflate'];
 /** How long a request that is turned away waits for its answer. */
 const REJECTION_DELAY_MS = 1000;
 const CLOSE_POLL_MS = 50;
@@ -84,6 +88,7 @@ export function createApi(options: ApiOptions): FastifyInstance {
     guard(api, options);
     admit(api, options);
   });
+  api.register(compress, { globalCompression: false, requestEncodings: REQUEST_ENCODINGS });
   api.setErrorHandler((error: FastifyError | FootfallError, request, reply) => {
     const known = toFootfallError(error);
     if (request.routeOptions.config.takesEvents) options.metrics.eventsRejected.inc({ code: known.code });
@@ -102,6 +107,7 @@ export function createApi(options: ApiOptions): FastifyInstance {
   if (options.takesEvents) {
     api.register(eventRoutes, options);
     api.register(batchRoutes, options);
+    api.register(formatRoutes, options);
     api.register(deadLetterRoutes, options);
   }
   api.register(operationsRoutes, options);

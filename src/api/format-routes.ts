@@ -1,0 +1,90 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { BatchResult } from '../batch.ts';
+import { readBinaryCloudEvent, readCloudEvent } from '../cloud-events.ts';
+import { FootfallError } from '../errors.ts';
+import type { NewEvent } from '../event.ts';
+import { parseJsonBody } from '../json-body.ts';
+import { rawMembers } from '../raw-json.ts';
+import { readSegmentMessage, SEGMENT_TYPES } from '../segment.ts';
+import { acceptElements, batchAnswer } from './batch-routes.ts';
+import { acceptOne } from './event-routes.ts';
+import type { ApiOptions } from './server.ts';
+
+/** Segment's own limit for a batch is 500 KB. */
+const SEGMENT_BYTES = 4_000_000;
+const CLOUD_EVENT = 'application/cloudevents+json';
+const CLOUD_EVENTS = 'application/cloudevents-batch+json';
+
+/** Events in forms that other clients already send. */
+export async function formatRoutes(api: FastifyInstance, options: ApiOptions): Promise<void> {
+  const { maxBodyBytes } = options;
+  api.removeAllContentTypeParsers();
+  api.addContentTypeParser(
+    // Libraries for browsers send JSON as text, which spares them the question whether they may.
+    ['application/json', CLOUD_EVENT, CLOUD_EVENTS, 'text/plain'],
+    { parseAs: 'buffer' },
+    async (_request: FastifyRequest, body: Buffer) => body,
+  );
+  const config = { holdsBytes: SEGMENT_BYTES, takesEvents: true, scope: 'write' } as const;
+  const bodyLimit = Math.max(SEGMENT_BYTES, maxBodyBytes);
+
+  api.post<{ Body: Buffer | undefined }>('/cloudevents', { config, bodyLimit }, (request, reply) =>
+    takeCloudEvents(request, reply, options),
+  );
+  for (const kind of SEGMENT_TYPES) {
+    api.post<{ Body: Buffer | undefined }>(`/v1/${kind}`, { config }, async (request, reply) => {
+      const message = readSegmentMessage(parseJsonBody(request.body), kind, options.catalogue);
+      await acceptOne(message, request, reply, options);
+      return reply.code(200).send({ success: true });
+    });
+  }
+  api.post<{ Body: Buffer | undefined }>('/v1/batch', { config, bodyLimit }, (request, reply) =>
+    takeSegmentBatch(request, reply, options),
+  );
+}
+
+type BodyRequest = FastifyRequest<{ Body: Buffer | undefined }>;
+
+async function takeCloudEvents(request: BodyRequest, reply: FastifyReply, options: ApiOptions) {
+  const { catalogue } = options;
+  const type = request.headers['content-type']?.split(';', 1)[0]?.trim().toLowerCase();
+  if (type === CLOUD_EVENTS) {
+    const results = await acceptAll(request, request.body, options, (element) =>
+      readCloudEvent(element, catalogue),
+    );
+    return reply.send(await batchAnswer(request, reply, results, options));
+  }
+  const event =
+    type === CLOUD_EVENT
+      ? readCloudEvent(parseJsonBody(request.body), catalogue)
+      : readBinaryCloudEvent(request.headers, request.body, catalogue);
+  const { json } = await acceptOne(event, request, reply, options);
+  return reply.type('application/json; charset=utf-8').send(`{"success":true,"event":${json}}`);
+}
+
+async function takeSegmentBatch(request: BodyRequest, reply: FastifyReply, options: ApiOptions) {
+  const { text, fields } = parseJsonBody(request.body);
+  if (!Array.isArray(fields.batch)) {
+    throw new FootfallError('invalid_event', {
+      details: ['batch is required and must be an array of messages'],
+    });
+  }
+  const messages = Buffer.from(rawMembers(text).get('batch')!);
+  const results = await acceptAll(request, messages, options, (element) =>
+    readSegmentMessage(element, undefined, options.catalogue),
+  );
+  const answer = await batchAnswer(request, reply, results, options);
+  // What Segment itself answers; its libraries look at the status alone.
+  if (reply.statusCode === 201) return reply.code(200).send({ success: true });
+  return reply.send(answer);
+}
+
+async function acceptAll(
+  request: FastifyRequest,
+  body: Buffer | undefined,
+  options: ApiOptions,
+  read: (element: ReturnType<typeof parseJsonBody>) => NewEvent,
+): Promise<BatchResult[]> {
+  if (body === undefined) throw new FootfallError('body_missing');
+  return acceptElements([body], request.caller, options, 'array', read);
+}

@@ -1,0 +1,82 @@
+// In: events in the form of CloudEvents 1.0. Out: new events.
+import type { Catalogue } from './catalogue.ts';
+import { FootfallError } from './errors.ts';
+import { checkNewEvent, derivedUuid, isUuid, type NewEvent } from './event.ts';
+import { isObject, type JsonObject, parseJsonBody } from './json-body.ts';
+import { rawMembers } from './raw-json.ts';
+
+/**
+ * Reads an event in structured form (`application/cloudevents+json`). `type` is the eventType, `data` the payload,
+ * `time` the timestamp; the userId is the extension attribute `userid`, else `subject`. An `id` that is no UUID gives one
+ * together with its `source`, which is what CloudEvents are unique by.
+ *
+ * @throws FootfallError `invalid_event`
+ */
+export function readCloudEvent({ text, fields }: JsonObject, catalogue: Catalogue): NewEvent {
+  const raw = () => (fields.data === undefined ? '{}' : rawMembers(text).get('data')!);
+  return fromAttributes(fields, fields.data, raw, catalogue);
+}
+
+/**
+ * Reads an event in binary form: attributes in `ce-` headers, data as the body.
+ *
+ * @throws FootfallError `invalid_event`, `body_not_json` or `body_not_object`
+ */
+export function readBinaryCloudEvent(
+  headers: Record<string, string | string[] | undefined>,
+  body: Buffer | undefined,
+  catalogue: Catalogue,
+): NewEvent {
+  const attributes = Object.fromEntries(
+    Object.entries(headers).flatMap(([name, value]) =>
+      name.startsWith('ce-') && typeof value === 'string' ? [[name.slice(3), decode(value)]] : [],
+    ),
+  );
+  const data = body === undefined || body.length === 0 ? undefined : parseJsonBody(body);
+  return fromAttributes(attributes, data?.fields, () => data?.text ?? '{}', catalogue);
+}
+
+function fromAttributes(
+  attributes: Record<string, unknown>,
+  data: unknown,
+  rawData: () => string,
+  catalogue: Catalogue,
+): NewEvent {
+  const errors = attributeErrors(attributes, data);
+  if (errors.length > 0) throw new FootfallError('invalid_event', { details: errors });
+  const { id, source, type, subject, userid, time } = attributes as Record<string, string>;
+  const event = {
+    userId: userid ?? subject,
+    eventType: type,
+    payload: data,
+    eventId: isUuid(id!) ? id : derivedUuid('cloudevents', source!, id!),
+    timestamp: time,
+  };
+  return checkNewEvent(event, rawData, catalogue);
+}
+
+function attributeErrors(attributes: Record<string, unknown>, data: unknown): string[] {
+  const errors: string[] = [];
+  if (attributes.specversion !== '1.0') errors.push('specversion must be 1.0');
+  for (const name of ['id', 'source', 'type']) {
+    if (typeof attributes[name] !== 'string' || attributes[name] === '') {
+      errors.push(`${name} is required and must be a string`);
+    }
+  }
+  if ((attributes.userid ?? attributes.subject) === undefined) {
+    errors.push('subject, or the extension attribute userid, is required: it is the userId');
+  }
+  if (attributes.data_base64 !== undefined || (data !== undefined && !isObject(data))) {
+    errors.push('data must be a JSON object');
+  }
+  return errors;
+}
+
+/** Header values are percent-encoded (CloudEvents HTTP binding, 3.1.3.2). */
+function decode(value: string): string {
+  try {
+    return decodeURIComponent(value);
+  } catch {
+    return value;
+  }
+}
