@@ -110,6 +110,7 @@ async function run(
     health,
     metrics,
     logger,
+    topic,
     maxBodyBytes: config.MAX_BODY_BYTES,
     batchLimits: { events: config.MAX_BATCH_EVENTS, bytes: config.MAX_BATCH_BYTES },
     takesEvents: config.ROLE !== 'consumer',

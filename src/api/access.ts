@@ -50,7 +50,7 @@ function identify(request: FastifyRequest, apiKeys: ApiKeys, scope: Scope): ApiK
 
 function presentedKey({ headers }: FastifyRequest): string | undefined {
   const own = headers['x-api-key'];
-  if (typeof own === 'string') return own;
+  if (typeof own === 'string' && own !== '') return own;
   const [scheme = '', credentials = ''] = (headers.authorization ?? '').split(' ', 2);
   if (scheme.toLowerCase() === 'bearer') return credentials;
   if (scheme.toLowerCase() !== 'basic') return undefined;

@@ -62,11 +62,18 @@ function parseQuery({ limit, cursor, reason, waiting }: Query) {
 
 /** Either some, by id, or all that wait, if wanted of one reason. */
 function parseRedrive(body: Buffer | undefined): { ids: number[] } | { reason?: string } {
-  const { ids, all, reason } = parseJsonBody(body).fields;
-  if (Array.isArray(ids) && ids.every((id) => typeof id === 'string' && ID.test(id)) && all === undefined) {
+  const { ids, all, reason, ...unknown } = parseJsonBody(body).fields;
+  const isKnown = Object.keys(unknown).length === 0;
+  if (
+    isKnown &&
+    Array.isArray(ids) &&
+    ids.every((id) => typeof id === 'string' && ID.test(id)) &&
+    all === undefined &&
+    reason === undefined
+  ) {
     return { ids: ids.map(Number) };
   }
-  if (all === true && ids === undefined && (reason === undefined || typeof reason === 'string')) {
+  if (isKnown && all === true && ids === undefined && (reason === undefined || typeof reason === 'string')) {
     return reason === undefined ? {} : { reason };
   }
   throw new FootfallError('invalid_redrive', {

@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { FootfallError } from '../errors.ts';
-import { derivedUuid, eventKey, type NewEvent, readNewEvent } from '../event.ts';
+import { derivedUuid, eventKey, MAX_ID_LENGTH, type NewEvent, readNewEvent } from '../event.ts';
 import { parseJsonBody } from '../json-body.ts';
 import type { Accepted } from '../producer.ts';
 import type { RateLimitState } from '../rate-limits.ts';
@@ -12,7 +12,6 @@ import type { ApiOptions } from './server.ts';
 const LIST_BYTES = 1_000_000;
 const JSON_TYPE = 'application/json; charset=utf-8';
 const NDJSON_TYPE = 'application/x-ndjson; charset=utf-8';
-const MAX_IDEMPOTENCY_KEY = 255;
 
 /** Events in and out. Bodies are put together as text: an event is already JSON, and is not parsed to be sent. */
 export async function eventRoutes(api: FastifyInstance, options: ApiOptions): Promise<void> {
@@ -96,16 +95,15 @@ export async function acceptOne(
   return accepted;
 }
 
-/** @throws FootfallError `invalid_event` for a header that cannot be meant */
+/** An eventId says more than a key. @throws FootfallError `invalid_event` for a key that cannot be meant */
 function withIdempotencyKey(event: NewEvent, { headers, caller }: FastifyRequest): NewEvent {
   const key = headers['idempotency-key'];
   if (key === undefined) return event;
-  const problem =
-    typeof key !== 'string' || key === '' || key.length > MAX_IDEMPOTENCY_KEY
-      ? `Idempotency-Key must be 1 to ${MAX_IDEMPOTENCY_KEY} characters long`
-      : event.eventId !== undefined && 'send either eventId or Idempotency-Key, not both';
-  if (problem) throw new FootfallError('invalid_event', { details: [problem] });
-  return { ...event, eventId: derivedUuid('idempotency-key', caller?.name ?? '', key as string) };
+  if (typeof key !== 'string' || key === '' || key.length > MAX_ID_LENGTH) {
+    const problem = `Idempotency-Key must be 1 to ${MAX_ID_LENGTH} characters long`;
+    throw new FootfallError('invalid_event', { details: [problem] });
+  }
+  return { ...event, eventId: event.eventId ?? derivedUuid('idempotency-key', caller?.name ?? '', key) };
 }
 
 /** The limit that applies, as in the IETF's draft of `RateLimit` headers. */

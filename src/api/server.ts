@@ -17,6 +17,7 @@ import type { StoredEvents } from '../stored-events.ts';
 import { type AccessOptions, guard } from './access.ts';
 import { batchRoutes } from './batch-routes.ts';
 import { deadLetterRoutes } from './dead-letter-routes.ts';
+import { documentRoutes } from './documents.ts';
 import { clientErrorHandler, sendError, toFootfallError } from './error-answers.ts';
 import { eventRoutes } from './event-routes.ts';
 import { formatRoutes } from './format-routes.ts';
@@ -38,6 +39,8 @@ export interface ApiOptions extends AccessOptions {
   batchLimits: BatchLimits;
   /** False in an instance that only processes: it answers probes and metrics. */
   takesEvents: boolean;
+  /** Where events go, for the documents. */
+  topic: string;
   /** True from the moment a stop begins: requests on connections that are still open are turned away. */
   isDraining(): boolean;
 }
@@ -88,8 +91,11 @@ export function createApi(options: ApiOptions): FastifyInstance {
     guard(api, options);
     admit(api, options);
   });
+  documentRoutes(api, options);
   api.register(compress, { globalCompression: false, requestEncodings: REQUEST_ENCODINGS });
   api.setErrorHandler((error: FastifyError | FootfallError, request, reply) => {
+    // What is wrong with a request to nowhere matters less than that.
+    if (request.is404 && !(error instanceof FootfallError)) return answerUnrouted(request, reply, paths);
     const known = toFootfallError(error);
     if (request.routeOptions.config.takesEvents) options.metrics.eventsRejected.inc({ code: known.code });
     if (known.code === 'internal_error') options.logger.error({ err: error }, '[API] Request failed');

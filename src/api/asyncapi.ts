@@ -1,0 +1,82 @@
+import Type, { type TSchema } from 'typebox';
+import { deadLetterTopic } from '../dead-letters.ts';
+import { EVENT } from './schemas.ts';
+
+const text = (description: string): TSchema => Type.String({ description });
+
+const EVENT_HEADERS = Type.Object({
+  'event-type': text('The eventType, so that readers can choose without parsing.'),
+  'event-id': text('The eventId: the same one may be in the topic more than once, and counts once.'),
+});
+
+/** The names spring-kafka gives them; all are text. */
+const DEAD_LETTER_HEADERS = Type.Object({
+  'kafka_dlt-original-topic': text('Where the record came from,'),
+  'kafka_dlt-original-partition': text('in which partition,'),
+  'kafka_dlt-original-offset': text('at which offset,'),
+  'kafka_dlt-original-timestamp': text('and when it was written (milliseconds since 1970),'),
+  'kafka_dlt-original-timestamp-type': text('by whose clock.'),
+  'kafka_dlt-original-consumer-group': text('The group that set it aside.'),
+  'kafka_dlt-exception-message': text('Why, for a person.'),
+  'footfall-dlt-reason': text('Why, in one word: `empty`, `not-json` or `invalid`.'),
+  'footfall-dlt-attempt': text('1 at first; one more each time it was sent back and set aside again.'),
+});
+
+/** The topics as an AsyncAPI 3.0 document. */
+export function asyncApiDocument(topic: string, version: string): object {
+  return {
+    asyncapi: '3.0.0',
+    info: {
+      title: 'Footfall',
+      version,
+      description:
+        'Events are written by Footfall, and by any producer that writes them in this form. A user is the key, so that the events of one are in one partition, in order.',
+    },
+    defaultContentType: 'application/json',
+    channels: {
+      events: channel(topic, 'Every event, in the order in which it was accepted.', 'event'),
+      deadLetters: channel(
+        deadLetterTopic(topic),
+        'Records of the topic that are no events, as they were.',
+        'deadLetter',
+      ),
+    },
+    operations: {
+      publishEvent: {
+        action: 'send',
+        channel: { $ref: '#/channels/events' },
+        summary: 'An event was accepted.',
+      },
+      processEvent: {
+        action: 'receive',
+        channel: { $ref: '#/channels/events' },
+        summary: 'An event is stored.',
+      },
+      setAside: {
+        action: 'send',
+        channel: { $ref: '#/channels/deadLetters' },
+        summary: 'A record was set aside.',
+      },
+    },
+    components: {
+      messages: {
+        event: {
+          contentType: 'application/json',
+          bindings: { kafka: { key: Type.String({ description: 'The userId.' }) } },
+          headers: EVENT_HEADERS,
+          payload: EVENT,
+        },
+        deadLetter: { headers: DEAD_LETTER_HEADERS, payload: { description: 'The bytes of the record.' } },
+      },
+    },
+  };
+}
+
+function channel(address: string, description: string, message: string): object {
+  return {
+    address,
+    description,
+    messages: { [message]: { $ref: `#/components/messages/${message}` } },
+    bindings: { kafka: { topic: address } },
+  };
+}

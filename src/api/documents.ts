@@ -1,0 +1,60 @@
+import swagger from '@fastify/swagger';
+import swaggerUi from '@fastify/swagger-ui';
+import type { FastifyInstance } from 'fastify';
+import packageJson from '../../package.json' with { type: 'json' };
+import { asyncApiDocument } from './asyncapi.ts';
+import { routeDocuments } from './route-documents.ts';
+import type { ApiOptions } from './server.ts';
+
+const DESCRIPTION = `Events come in over HTTP, go to Apache Kafka, are processed exactly once in effect, and can be
+queried. An answer of 2xx means durable. Every error has a code (\`Error-Code\`) and says whether sending the same again
+can help (\`Error-Retryable\`, \`Retry-After\`).`;
+
+/** Everything on the page comes from this service; nothing on it may call elsewhere. */
+const PAGE_POLICY =
+  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+const FRAMEWORK_METHODS = ['HEAD', 'OPTIONS'];
+
+const SECURITY_SCHEMES = {
+  bearer: { type: 'http', scheme: 'bearer', description: 'An API key.' },
+  header: { type: 'apiKey', in: 'header', name: 'X-API-Key' },
+  basic: { type: 'http', scheme: 'basic', description: 'An API key as the user; no password.' },
+} as const;
+
+/** OpenAPI at `/openapi.json` and as a page at `/docs`, AsyncAPI at `/asyncapi.json`. Must come before the routes. */
+export function documentRoutes(api: FastifyInstance, { catalogue, apiKeys, topic }: ApiOptions): void {
+  const documents = routeDocuments(catalogue);
+  const security = Object.keys(SECURITY_SCHEMES).map((name) => ({ [name]: [] }));
+  // The code reads bodies and queries itself; schemas are for the document.
+  api.setValidatorCompiler(() => () => true);
+  api.setSerializerCompiler(() => (body) => JSON.stringify(body));
+  api.addHook('onRoute', (route) => {
+    const [method] = [route.method].flat();
+    if (FRAMEWORK_METHODS.includes(method!) || route.url.startsWith('/docs')) return;
+    const schema = documents[`${method} ${route.url}`];
+    if (schema === undefined) throw new Error(`no document says what ${method} ${route.url} is`);
+    route.schema = apiKeys && route.config?.scope ? ({ ...schema, security } as typeof schema) : schema;
+  });
+  api.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: { title: 'Footfall', version: packageJson.version, description: DESCRIPTION },
+      ...(apiKeys && { components: { securitySchemes: SECURITY_SCHEMES } }),
+    },
+  });
+  api.register(async (pages) => {
+    pages.get('/openapi.json', async () => api.swagger());
+    pages.get('/asyncapi.json', async () => asyncApiDocument(topic, packageJson.version));
+  });
+  api.register(swaggerUi, {
+    routePrefix: '/docs',
+    staticCSP: PAGE_POLICY,
+    theme: { title: 'Footfall: the API' },
+    logo: { type: 'image/svg+xml', content: LOGO, href: '/docs' },
+    uiConfig: { docExpansion: 'list', defaultModelsExpandDepth: -1, validatorUrl: null },
+  });
+}
+
+const LOGO = Buffer.from(
+  '<svg xmlns="http://www.w3.org/2000/svg" width="130" height="30"><text x="0" y="22" font-family="sans-serif" font-size="20" fill="#fff">Footfall</text></svg>',
+);

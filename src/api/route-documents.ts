@@ -1,0 +1,250 @@
+// What each route is for, takes and answers: one entry for every route there is, or the service does not start.
+import type { FastifySchema } from 'fastify';
+import Type, { type TSchema } from 'typebox';
+import type { Catalogue } from '../catalogue.ts';
+import { SEGMENT_TYPES } from '../segment.ts';
+import * as schemas from './schemas.ts';
+
+const { answers } = schemas;
+const JSON_TYPE = 'application/json';
+
+/** Bodies by content type. The framework's types know one schema for all. */
+function bodies(byType: Record<string, TSchema>): FastifySchema['body'] {
+  const content = Object.entries(byType).map(([type, schema]) => [type, { schema }]);
+  return { content: Object.fromEntries(content) };
+}
+
+function answer(description: string, byType: Record<string, TSchema>): TSchema {
+  return {
+    description,
+    content: Object.fromEntries(Object.entries(byType).map(([type, schema]) => [type, { schema }])),
+  };
+}
+
+const json = (description: string, schema: TSchema) => answer(description, { [JSON_TYPE]: schema });
+const TEXT = Type.String();
+const ID = Type.Object({ id: Type.String() });
+
+/** By method and path. */
+export function routeDocuments(catalogue: Catalogue): Record<string, FastifySchema> {
+  return {
+    ...eventDocuments(catalogue),
+    ...formatDocuments(),
+    ...deadLetterDocuments(),
+    ...operationsDocuments(),
+  };
+}
+
+function eventDocuments({ names }: Catalogue): Record<string, FastifySchema> {
+  const event = schemas.newEventSchema(names);
+  const batchEvent = schemas.batchEventSchema(names);
+  const tags = ['Events'];
+  return {
+    'POST /events/generate': {
+      ...{
+        tags,
+        summary: 'Record one event',
+        querystring: schemas.ACK_QUERY,
+        headers: schemas.EVENT_HEADERS,
+      },
+      description: 'Answers once the event is durable. Where it is in the log is in `Event-` headers.',
+      body: bodies({ [JSON_TYPE]: event }),
+      response: answers.sendEvents({
+        201: json('Durable; with `ack=stored`: it can be queried.', schemas.ACCEPTED),
+        202: json('Durable, and not stored in the time that was waited.', schemas.ACCEPTED),
+      }),
+    },
+    'POST /events/batch': {
+      ...{
+        tags,
+        summary: 'Record many events',
+        querystring: schemas.ACK_QUERY,
+        headers: schemas.PREFER_HEADERS,
+      },
+      description:
+        'A JSON array, or one event a line, read as it arrives. One at fault does not touch its neighbours. Events with an eventId can be sent again as often as need be.',
+      body: bodies({
+        [JSON_TYPE]: Type.Array(batchEvent, { minItems: 1 }),
+        'application/x-ndjson': Type.String({ description: 'One event a line.' }),
+        'application/jsonl': Type.String({ description: 'One event a line.' }),
+        'text/plain': Type.String({ description: 'Either of them, as `navigator.sendBeacon` sends it.' }),
+      }),
+      response: batchAnswers({
+        201: 'All are durable.',
+        202: 'All are durable, and not stored in the time that was waited.',
+      }),
+    },
+    'GET /events/processed': {
+      ...{ tags, summary: 'All stored events, oldest first' },
+      response: answers.read({
+        200: answer('A JSON array, or one event a line with `Accept: application/x-ndjson`.', {
+          [JSON_TYPE]: Type.Array(schemas.EVENT),
+          'application/x-ndjson': TEXT,
+        }),
+      }),
+    },
+    'GET /events/:eventId': {
+      ...{
+        tags,
+        summary: 'One event, and what became of it',
+        params: Type.Object({ eventId: Type.String() }),
+      },
+      response: answers.read(
+        { 200: json('The event and its state.', schemas.EVENT_STATE) },
+        'event_not_found',
+      ),
+    },
+    'GET /event-types': {
+      ...{ tags, summary: 'The event catalogue' },
+      response: answers.read({ 200: json('Every type with its schemas.', schemas.EVENT_TYPES_ANSWER) }),
+    },
+  };
+}
+
+function batchAnswers(taken: Record<number, string>): Record<number, TSchema> {
+  const result = schemas.BATCH_ANSWER;
+  const own = Object.entries(taken).map(([status, description]) => [status, json(description, result)]);
+  const documented = answers.sendEvents(
+    Object.fromEntries(own),
+    'body_not_array',
+    'body_incomplete',
+    'batch_empty',
+    'batch_too_large',
+  );
+  const mixed = { 207: json('Some are durable; `results` says which.', result) };
+  const refused = Object.entries(documented).map(([status, problem]) => {
+    if (!['400', '413', '429', '500'].includes(status)) return [status, problem];
+    return [
+      status,
+      { ...json((problem as { description: string }).description, Type.Union([problem, result])) },
+    ];
+  });
+  return { ...Object.fromEntries(refused), ...mixed };
+}
+
+function formatDocuments(): Record<string, FastifySchema> {
+  const tags = ['Other formats'];
+  const query = { querystring: schemas.ACK_QUERY, headers: schemas.PREFER_HEADERS };
+  const segment = Object.fromEntries(
+    SEGMENT_TYPES.map((kind) => [
+      `POST /v1/${kind}`,
+      {
+        ...{ tags, ...query, summary: `Segment: ${kind}` },
+        body: bodies({ [JSON_TYPE]: schemas.SEGMENT_MESSAGE, 'text/plain': TEXT }),
+        response: answers.sendEvents({ 200: json('Durable.', schemas.SEGMENT_ANSWER) }),
+      },
+    ]),
+  );
+  const batch = batchAnswers({});
+  return {
+    'POST /cloudevents': {
+      ...{ tags, ...query, summary: 'CloudEvents 1.0: structured, binary, or a batch' },
+      body: bodies({
+        'application/cloudevents+json': schemas.CLOUD_EVENT,
+        'application/cloudevents-batch+json': Type.Array(schemas.CLOUD_EVENT, { minItems: 1 }),
+        [JSON_TYPE]: Type.Object(
+          {},
+          { description: 'The data of an event whose attributes are in `ce-` headers.' },
+        ),
+        'text/plain': TEXT,
+      }),
+      response: { ...batch, ...both(batch, { 201: 'Durable.', 202: 'Durable, and not stored in time.' }) },
+    },
+    ...segment,
+    'POST /v1/batch': {
+      ...{ tags, ...query, summary: 'Segment: a batch' },
+      body: bodies({ [JSON_TYPE]: schemas.SEGMENT_BATCH, 'text/plain': TEXT }),
+      response: {
+        ...batch,
+        200: json('All are durable.', schemas.SEGMENT_ANSWER),
+        202: json('All are durable, and not stored in time.', schemas.BATCH_ANSWER),
+      },
+    },
+  };
+}
+
+/** Statuses of one event and of a batch at the same path. */
+function both(_batch: object, taken: Record<number, string>): Record<number, TSchema> {
+  const either = Type.Union([schemas.ACCEPTED, schemas.BATCH_ANSWER]);
+  return Object.fromEntries(
+    Object.entries(taken).map(([status, description]) => [status, json(description, either)]),
+  );
+}
+
+function deadLetterDocuments(): Record<string, FastifySchema> {
+  const tags = ['Dead letters'];
+  const query = Type.Object({
+    limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 500, default: 50 })),
+    cursor: Type.Optional(
+      Type.String({ pattern: '^[1-9]\\d{0,14}$', description: 'The `next` of an earlier answer.' }),
+    ),
+    reason: Type.Optional(Type.String()),
+    waiting: Type.Optional(Type.Boolean({ description: 'Only those not sent back yet.' })),
+  });
+  return {
+    'GET /dead-letters': {
+      ...{ tags, summary: 'Records that are no events, newest first', querystring: query },
+      response: answers.read({ 200: json('A page of them.', schemas.DEAD_LETTERS) }, 'invalid_query'),
+    },
+    'GET /dead-letters/:id': {
+      ...{ tags, summary: 'One of them with its record', params: ID },
+      response: answers.read(
+        { 200: json('Its place, its reason, its bytes.', schemas.DEAD_LETTER) },
+        'dead_letter_not_found',
+      ),
+    },
+    'POST /dead-letters/redrive': {
+      ...{ tags, summary: 'Send them back to their topic', body: bodies({ [JSON_TYPE]: schemas.REDRIVE }) },
+      response: answers.send(
+        { 200: json('What came of it.', schemas.REDRIVEN) },
+        'invalid_redrive',
+        'publish_failed',
+      ),
+    },
+  };
+}
+
+function operationsDocuments(): Record<string, FastifySchema> {
+  const tags = ['Operations'];
+  return {
+    'GET /health': {
+      ...{ tags, summary: 'Whether events are taken and stored just now' },
+      response: answers.open({
+        200: json('They are.', schemas.HEALTH),
+        503: json(
+          'They are not.',
+          Type.Union([schemas.HEALTH, Type.Object({ success: Type.Literal(false), error: Type.String() })]),
+        ),
+      }),
+    },
+    'GET /livez': {
+      ...{ tags, summary: 'Whether the process runs' },
+      response: answers.open({ 200: json('It does.', Type.Object({ status: Type.Literal('alive') })) }),
+    },
+    'GET /readyz': {
+      ...{ tags, summary: 'Whether log, store and consumer work, each with its reason' },
+      response: answers.open({
+        200: json('They do.', schemas.READINESS),
+        503: json(
+          'One does not.',
+          Type.Union([
+            schemas.READINESS,
+            Type.Object({ success: Type.Literal(false), error: Type.String() }),
+          ]),
+        ),
+      }),
+    },
+    'GET /metrics': {
+      ...{ tags, summary: 'Metrics in the format of Prometheus' },
+      response: answers.read({ 200: answer('All of them.', { 'text/plain': TEXT }) }),
+    },
+    'GET /openapi.json': {
+      ...{ tags: ['Documents'], summary: 'This document' },
+      response: answers.open({ 200: json('OpenAPI 3.1.', Type.Object({})) }),
+    },
+    'GET /asyncapi.json': {
+      ...{ tags: ['Documents'], summary: 'The topics and what is in them' },
+      response: answers.open({ 200: json('AsyncAPI 3.0.', Type.Object({})) }),
+    },
+  };
+}

@@ -1,0 +1,266 @@
+// What requests and answers look like. The documents at /openapi.json and /asyncapi.json are made of these, the fuzzer
+// works from them, and tests compare them with what the code accepts.
+import Type, { type TSchema } from 'typebox';
+import { MODES } from '../catalogue.ts';
+import { ERRORS, type ErrorCode } from '../errors.ts';
+import { MAX_ID_LENGTH } from '../event.ts';
+
+const STORABLE = '^[^\\u0000]*$';
+const UUID = Type.String({ format: 'uuid' });
+const DateTime = Type.String({ format: 'date-time' });
+const Payload = Type.Object(
+  {},
+  { additionalProperties: true, description: 'Kept byte for byte as it was sent.' },
+);
+/** Offsets and ids may be larger than what every JSON reader holds in a number. */
+const Digits = Type.String({ pattern: '^\\d+$' });
+const Nullable = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
+
+const UserId = Type.String({
+  minLength: 1,
+  maxLength: MAX_ID_LENGTH,
+  pattern: STORABLE,
+  description: 'Events of one user are kept in the order in which they were accepted.',
+});
+
+/** @param eventTypes the names there are; undefined where any name will do */
+function eventType(eventTypes: readonly string[] | undefined): TSchema {
+  if (eventTypes) return Type.Enum([...eventTypes]);
+  return Type.String({ minLength: 1, maxLength: MAX_ID_LENGTH, pattern: STORABLE });
+}
+
+/** What `POST /events/generate` takes. */
+export function newEventSchema(eventTypes: readonly string[] | undefined): TSchema {
+  return Type.Object({
+    userId: UserId,
+    eventType: eventType(eventTypes),
+    payload: Type.Optional(Payload),
+    eventId: Type.Optional({ ...UUID, description: 'Sent again, it is stored once.' }),
+  });
+}
+
+/** What a batch is made of. */
+export function batchEventSchema(eventTypes: readonly string[] | undefined): TSchema {
+  const { properties } = newEventSchema(eventTypes) as unknown as { properties: Record<string, TSchema> };
+  return Type.Object({
+    ...properties,
+    timestamp: Type.Optional({ ...DateTime, description: 'When it happened; else when it was accepted.' }),
+  });
+}
+
+/** An event as it is in the log and in the store. */
+export const EVENT = Type.Object({
+  eventId: Type.String(),
+  userId: Type.String(),
+  eventType: Type.String(),
+  timestamp: Type.String(),
+  payload: Payload,
+});
+
+export const ACCEPTED = Type.Object({ success: Type.Literal(true), event: EVENT });
+
+export const BATCH_ANSWER = Type.Object({
+  success: Type.Boolean(),
+  accepted: Type.Integer(),
+  rejected: Type.Integer(),
+  results: Type.Array(
+    Type.Object({
+      index: Type.Integer(),
+      status: Type.Integer(),
+      eventId: Type.Optional(UUID),
+      partition: Type.Optional(Type.Integer()),
+      offset: Type.Optional(Digits),
+      repeated: Type.Optional(Type.Enum(['same', 'conflict'])),
+      warnings: Type.Optional(Type.Array(Type.String())),
+      code: Type.Optional(Type.Enum(Object.keys(ERRORS))),
+      retryable: Type.Optional(Type.Boolean()),
+      errors: Type.Optional(Type.Array(Type.String())),
+    }),
+  ),
+});
+
+export const EVENT_STATE = Type.Object({
+  state: Type.Enum(['stored', 'pending', 'dead-lettered']),
+  partition: Nullable(Type.Integer()),
+  offset: Nullable(Digits),
+  storedAt: Type.Optional(Nullable(DateTime)),
+  duplicates: Type.Optional(Type.Integer()),
+  conflicts: Type.Optional(Type.Integer()),
+  deadLetterId: Type.Optional(Digits),
+  reason: Type.Optional(Type.String()),
+  detail: Type.Optional(Type.String()),
+  event: Nullable(EVENT),
+});
+
+export const EVENT_TYPES_ANSWER = Type.Object({
+  takesOthers: Type.Boolean(),
+  eventTypes: Type.Array(
+    Type.Object({
+      eventType: Type.String(),
+      mode: Type.Enum([...MODES]),
+      versions: Type.Array(Type.Object({ version: Type.Integer(), schema: Type.Object({}) })),
+    }),
+  ),
+});
+
+const DEAD_LETTER_MEMBERS = {
+  id: Digits,
+  topic: Type.String(),
+  partition: Type.Integer(),
+  offset: Digits,
+  reason: Type.String(),
+  detail: Type.String(),
+  attempt: Type.Integer(),
+  setAsideAt: DateTime,
+  redrivenAt: Nullable(DateTime),
+};
+const Bytes = Nullable(
+  Type.Union([Type.Object({ text: Type.String() }), Type.Object({ base64: Type.String() })]),
+);
+
+export const DEAD_LETTERS = Type.Object({
+  deadLetters: Type.Array(Type.Object(DEAD_LETTER_MEMBERS)),
+  next: Nullable(Digits),
+});
+
+export const DEAD_LETTER = Type.Object({
+  ...DEAD_LETTER_MEMBERS,
+  record: Nullable(
+    Type.Object({
+      key: Bytes,
+      value: Bytes,
+      headers: Type.Array(Type.Object({ name: Type.String(), value: Bytes })),
+    }),
+  ),
+});
+
+const IDS = Type.Array(Type.String({ pattern: '^[1-9]\\d{0,14}$' }));
+export const REDRIVE = Type.Union([
+  Type.Object({ ids: IDS }, { additionalProperties: false }),
+  Type.Object(
+    { all: Type.Literal(true), reason: Type.Optional(Type.String()) },
+    { additionalProperties: false },
+  ),
+]);
+export const REDRIVEN = Type.Object({
+  success: Type.Literal(true),
+  redriven: Type.Integer(),
+  skipped: Type.Integer(),
+  missing: Type.Array(Type.String()),
+});
+
+export const HEALTH = Type.Object({
+  status: Type.Enum(['healthy', 'degraded']),
+  producer: Type.Enum(['connected', 'disconnected']),
+  consumer: Type.Enum(['connected', 'disconnected']),
+});
+
+const Dependency = Type.Object({ ok: Type.Boolean(), reason: Type.Optional(Type.String()) });
+export const READINESS = Type.Object({
+  status: Type.Enum(['ready', 'not ready']),
+  log: Dependency,
+  store: Dependency,
+  consumer: Dependency,
+});
+
+/** As for CloudEvents 1.0 in JSON. */
+export const CLOUD_EVENT = Type.Object({
+  specversion: Type.Literal('1.0'),
+  id: Type.String({ minLength: 1 }),
+  source: Type.String({ minLength: 1 }),
+  type: Type.String({ minLength: 1 }),
+  subject: Type.Optional(Type.String()),
+  userid: Type.Optional(Type.String()),
+  time: Type.Optional(DateTime),
+  data: Type.Optional(Payload),
+});
+
+export const SEGMENT_MESSAGE = Type.Object({
+  userId: Type.Optional(Type.String()),
+  anonymousId: Type.Optional(Type.String()),
+  messageId: Type.Optional(Type.String()),
+  event: Type.Optional(Type.String()),
+});
+export const SEGMENT_BATCH = Type.Object({ batch: Type.Array(SEGMENT_MESSAGE) });
+export const SEGMENT_ANSWER = Type.Object({ success: Type.Literal(true) });
+
+const PROBLEM = Type.Object(
+  {
+    success: Type.Literal(false),
+    error: Type.Optional(Type.String()),
+    errors: Type.Optional(Type.Array(Type.String())),
+  },
+  { description: '`errors` says what is wrong with an event or a query; else there is one `error`.' },
+);
+
+/** What any request can be answered with, whatever it asks for. */
+const ALWAYS: ErrorCode[] = [
+  'bad_request',
+  'request_timeout',
+  'headers_too_large',
+  'internal_error',
+  'draining',
+];
+/** What requests for events can be answered with besides. */
+const GUARDED: ErrorCode[] = ['unauthorized', 'forbidden', 'origin_not_allowed', 'overloaded'];
+/** What requests that send something can be answered with besides. */
+const SENT: ErrorCode[] = [
+  ...(['body_missing', 'body_not_json', 'body_not_object', 'body_too_large'] as const),
+  ...(['unsupported_media_type', 'unsupported_encoding'] as const),
+];
+/** What requests that send events can be answered with besides. */
+const EVENTS_SENT: ErrorCode[] = ['invalid_event', 'invalid_query', 'rate_limited', 'publish_failed'];
+
+type Responses = Record<number, TSchema>;
+
+function problems(codes: readonly ErrorCode[]): Responses {
+  return Object.fromEntries(
+    [...Map.groupBy(codes, (code) => ERRORS[code].status)].map(([status, own]) => [
+      status,
+      { ...PROBLEM, description: own.map((code) => `\`${code}\`: ${ERRORS[code].message}`).join('\n\n') },
+    ]),
+  );
+}
+
+/** The error answers of a kind of route, and those of its own. */
+export const answers = {
+  open: (own: Responses): Responses => ({ ...problems(ALWAYS), ...own }),
+  read: (own: Responses, ...codes: ErrorCode[]): Responses => ({
+    ...problems([...ALWAYS, ...GUARDED, ...codes]),
+    ...own,
+  }),
+  send: (own: Responses, ...codes: ErrorCode[]): Responses => ({
+    ...problems([...ALWAYS, ...GUARDED, ...SENT, ...codes]),
+    ...own,
+  }),
+  sendEvents: (own: Responses, ...codes: ErrorCode[]): Responses => ({
+    ...problems([...ALWAYS, ...GUARDED, ...SENT, ...EVENTS_SENT, ...codes]),
+    ...own,
+  }),
+};
+
+/** Query and headers of requests that send events. */
+export const ACK_QUERY = Type.Object({
+  ack: Type.Optional(
+    Type.Enum(['durable', 'stored'], {
+      description: '`stored` waits until the event can be queried; 202 if it cannot in time.',
+    }),
+  ),
+  key: Type.Optional(
+    Type.String({ description: 'An API key that allows to write and nothing else, for beacons.' }),
+  ),
+});
+export const PREFER_HEADERS = Type.Object({
+  prefer: Type.Optional(Type.String({ description: '`wait=SECONDS`: how long to wait for `ack=stored`.' })),
+});
+export const EVENT_HEADERS = Type.Object({
+  ...PREFER_HEADERS.properties,
+  'idempotency-key': Type.Optional(
+    Type.String({
+      minLength: 1,
+      maxLength: MAX_ID_LENGTH,
+      description:
+        'Any text instead of an eventId: the same text gives the same event. An eventId counts more.',
+    }),
+  ),
+});
