@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -29,13 +30,22 @@ interface Target {
   name: string;
   args: string[];
   env: Record<string, string>;
-  results: LoadResult[];
+  results: Measured[];
   /** Connections, as a multiple of those asked for. */
   overload?: number;
 }
 
+type Measured = LoadResult & { mostMemoryMb: number | undefined };
+
+/** The most resident memory a process has had; known on Linux. */
+function mostMemoryMb(pid: number): number | undefined {
+  const status = existsSync(`/proc/${pid}/status`) ? readFileSync(`/proc/${pid}/status`, 'utf8') : '';
+  const kb = /VmHWM:\s+(\d+) kB/.exec(status)?.[1];
+  return kb === undefined ? undefined : Math.round(Number(kb) / 1000);
+}
+
 /** Runs the target alone, warms it up, measures it, and stops it again. */
-async function measure({ name, args, env, overload = 1 }: Target): Promise<LoadResult> {
+async function measure({ name, args, env, overload = 1 }: Target): Promise<Measured> {
   const child = spawn(process.execPath, args, {
     env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -51,7 +61,8 @@ async function measure({ name, args, env, overload = 1 }: Target): Promise<LoadR
     });
     const load = { url, connections: Number(options.connections) * overload, folder };
     await postEvents({ ...load, seconds: WARM_UP_SECONDS });
-    return await postEvents({ ...load, seconds: Number(options.seconds) });
+    const result = await postEvents({ ...load, seconds: Number(options.seconds) });
+    return { ...result, mostMemoryMb: mostMemoryMb(child.pid!) };
   } finally {
     child.kill('SIGTERM');
     await ended;
@@ -76,6 +87,7 @@ function summary({ name, results }: Target, limit: number) {
     'median /s': median(rates),
     'max /s': Math.max(...rates),
     'of bare': Number((median(rates) / limit).toFixed(2)),
+    'most MB': Math.max(...results.map(({ mostMemoryMb }) => mostMemoryMb ?? 0)) || undefined,
     'p50 ms': Number(median(results.map(({ p50Ms }) => p50Ms)).toFixed(2)),
     'p99 ms': Number(median(results.map(({ p99Ms }) => p99Ms)).toFixed(2)),
     failures: results.reduce((sum, { failures }) => sum + failures, 0),

@@ -97,17 +97,23 @@ export class Catalogue {
   }
 
   #add(file: string, schema: unknown, compile: (schema: object) => ValidateFunction): void {
-    const { eventType, version } = FILE.exec(file)?.groups ?? {};
-    if (eventType === undefined)
-      throw new Error('its name is not TYPE.VERSION.json, such as ORDER_PLACED.1.json');
+    const { eventType, version } = parseSchemaFile(file);
     if (typeof schema !== 'object' || schema === null) throw new Error('it is not a JSON Schema');
     const mode = (schema as Record<string, unknown>)[MODE_KEYWORD] ?? 'enforce';
     if (!MODES.includes(mode as Mode)) throw new Error(`${MODE_KEYWORD} must be one of ${MODES.join(', ')}`);
     const entry = this.#types.get(eventType) ?? emptyEntry(eventType);
-    entry.versions.push({ version: Number(version), schema });
+    entry.versions.push({ version, schema });
     entry.validators.push(compile(schema));
     this.#types.set(eventType, entry);
   }
+}
+
+/** What a file's name says. @throws Error when it is not of the form `TYPE.VERSION.json` */
+export function parseSchemaFile(file: string): { eventType: string; version: number } {
+  const { eventType, version } = FILE.exec(file)?.groups ?? {};
+  if (eventType === undefined)
+    throw new Error('its name is not TYPE.VERSION.json, such as ORDER_PLACED.1.json');
+  return { eventType, version: Number(version) };
 }
 
 /** Compiles schemas as the catalogue does. @returns a function that throws for what is no valid schema */

@@ -57,9 +57,13 @@ export class Producer {
 
   /** @throws FootfallError the errors of `EventLog.append` */
   async accept(event: NewEvent): Promise<Accepted> {
-    const [result] = await this.acceptAll([event]);
+    const completed = [this.#complete(event)];
+    const [result] =
+      event.eventId === undefined
+        ? await this.#append(completed)
+        : await this.#appendOnce([event], completed);
     if (result instanceof FootfallError) throw result;
-    return result!;
+    return this.#withWarnings(result!, event);
   }
 
   /**
@@ -73,7 +77,9 @@ export class Producer {
     const answers = events.some(({ eventId }) => eventId !== undefined)
       ? await this.#appendOnce(events, completed)
       : await this.#append(completed);
-    return answers.map((answer, at) => this.#withWarnings(answer, events[at]!));
+    return answers.map((answer, at) =>
+      answer instanceof FootfallError ? answer : this.#withWarnings(answer, events[at]!),
+    );
   }
 
   /** An event accepted of late by this instance, which may not be stored yet. */
@@ -178,8 +184,8 @@ export class Producer {
     return error;
   }
 
-  #withWarnings(answer: Acceptance, { warnings }: NewEvent): Acceptance {
-    if (warnings === undefined || answer instanceof FootfallError) return answer;
+  #withWarnings(answer: Accepted, { warnings }: NewEvent): Accepted {
+    if (warnings === undefined) return answer;
     this.#options.metrics.eventWarnings.inc();
     return { ...answer, warnings };
   }

@@ -23,6 +23,11 @@ export class RateLimits {
     this.#overall = eventsPerSecond === 0 ? undefined : createLimiter(eventsPerSecond);
   }
 
+  /** Whether there is any limit for a caller. */
+  applyTo(caller: ApiKey | undefined): boolean {
+    return this.#overall !== undefined || caller?.eventsPerSecond !== undefined;
+  }
+
   /**
    * Takes a number of events off what is left. More than the limit at once passes when all of it is left, and is paid
    * for by waiting longer.

@@ -15,29 +15,25 @@ const ENTRY_BYTES = 300;
  */
 export class RecentEvents {
   readonly #maxBytes: number;
-  readonly #events = new Map<string, AcceptedEvent>();
-  #bytes = 0;
+  /** Two generations, of half the bytes each: forgetting one whole costs nothing per event. */
+  #young = new Map<string, AcceptedEvent>();
+  #old = new Map<string, AcceptedEvent>();
+  #youngBytes = 0;
 
   constructor(maxBytes: number) {
     this.#maxBytes = maxBytes;
   }
 
   get(key: string): AcceptedEvent | undefined {
-    return this.#events.get(key);
+    return this.#young.get(key) ?? this.#old.get(key);
   }
 
   add(key: string, event: AcceptedEvent): void {
-    if (this.#events.has(key)) return;
-    this.#events.set(key, event);
-    this.#bytes += sizeOf(event);
-    for (const [oldest, { json }] of this.#events) {
-      if (this.#bytes <= this.#maxBytes) return;
-      this.#events.delete(oldest);
-      this.#bytes -= sizeOf({ json });
-    }
+    this.#young.set(key, event);
+    this.#youngBytes += event.json.length + ENTRY_BYTES;
+    if (this.#youngBytes < this.#maxBytes / 2) return;
+    this.#old = this.#young;
+    this.#young = new Map();
+    this.#youngBytes = 0;
   }
-}
-
-function sizeOf({ json }: Pick<AcceptedEvent, 'json'>): number {
-  return json.length + ENTRY_BYTES;
 }

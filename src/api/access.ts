@@ -1,4 +1,4 @@
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { type ApiKey, type ApiKeys, allows, type Scope } from '../api-keys.ts';
 import { FootfallError } from '../errors.ts';
 
@@ -23,19 +23,34 @@ declare module 'fastify' {
 /** Lets a request in by its key and its origin. Must come before anything that costs. */
 export function guard(api: FastifyInstance, { apiKeys, origins }: AccessOptions): void {
   api.decorateRequest('caller', undefined);
-  api.addHook('onRequest', async (request, reply) => {
+  api.addHook('onRequest', (request, reply, done) => {
     const { scope } = request.routeOptions.config;
-    if (scope === undefined) return;
-    request.caller = apiKeys && identify(request, apiKeys, scope);
-    if (apiKeys && request.caller === undefined) {
-      reply.header('WWW-Authenticate', 'Bearer realm="footfall", Basic realm="footfall"');
-      throw new FootfallError('unauthorized');
+    if (scope === undefined) return done();
+    try {
+      admitCaller(request, reply, scope, { apiKeys, origins });
+      done();
+    } catch (error) {
+      done(error as Error);
     }
-    if (request.caller && !allows(request.caller, scope)) {
-      throw new FootfallError('forbidden', { message: `This API key does not allow to ${scope}` });
-    }
-    checkOrigin(request, request.caller?.origins ?? origins);
   });
+}
+
+/** @throws FootfallError `unauthorized`, `forbidden` or `origin_not_allowed` */
+function admitCaller(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  scope: Scope,
+  { apiKeys, origins }: AccessOptions,
+): void {
+  request.caller = apiKeys && identify(request, apiKeys, scope);
+  if (apiKeys && request.caller === undefined) {
+    reply.header('WWW-Authenticate', 'Bearer realm="footfall", Basic realm="footfall"');
+    throw new FootfallError('unauthorized');
+  }
+  if (request.caller && !allows(request.caller, scope)) {
+    throw new FootfallError('forbidden', { message: `This API key does not allow to ${scope}` });
+  }
+  checkOrigin(request, request.caller?.origins ?? origins);
 }
 
 function identify(request: FastifyRequest, apiKeys: ApiKeys, scope: Scope): ApiKey | undefined {

@@ -88,9 +88,10 @@ export async function acceptOne(
   { producer, rateLimits, storedEvents }: ApiOptions,
 ): Promise<Accepted> {
   const acknowledgement = readAcknowledgement(request);
-  showLimit(reply, await rateLimits.take(request.caller, 1));
+  if (rateLimits.applyTo(request.caller)) showLimit(reply, await rateLimits.take(request.caller, 1));
   const accepted = await producer.accept(event);
-  reply.code(await acknowledge(acknowledgement, [accepted], storedEvents, reply));
+  const waits = acknowledgement.ack === 'stored';
+  reply.code(waits ? await acknowledge(acknowledgement, [accepted], storedEvents, reply) : 201);
   setReceipt(reply, accepted);
   return accepted;
 }

@@ -80,10 +80,10 @@ export function createApi(options: ApiOptions): FastifyInstance {
       sendError(reply, new FootfallError('bad_request', { cause: error })),
   });
   const paths = collectKnownPaths(api);
-  api.addHook('onRequest', async (_request, reply) => {
-    if (!options.isDraining()) return;
+  api.addHook('onRequest', (_request, reply, done) => {
+    if (!options.isDraining()) return done();
     reply.header('Connection', 'close');
-    throw new FootfallError('draining');
+    done(new FootfallError('draining'));
   });
   allowOrigins(api, options);
   // Behind the answers to browsers, so that a page can read why it was turned away.
@@ -122,17 +122,17 @@ export function createApi(options: ApiOptions): FastifyInstance {
 
 /** Takes in a request while there is room for what it may hold. */
 function admit(api: FastifyInstance, { admission }: ApiOptions): void {
-  api.addHook('onRequest', async ({ headers, routeOptions }, reply) => {
+  api.addHook('onRequest', ({ headers, routeOptions }, reply, done) => {
     const most = routeOptions.config.holdsBytes;
-    if (most === undefined) return;
+    if (most === undefined) return done();
     try {
       const leave = admission.enter(Math.min(Number(headers['content-length'] ?? most), most));
       // However it ends: answered, aborted by the client, or cut.
       reply.raw.once('close', leave);
+      done();
     } catch (error) {
       // Clients that come back at once would take the time of those that were admitted.
-      await sleep(REJECTION_DELAY_MS);
-      throw error;
+      setTimeout(done, REJECTION_DELAY_MS, error as Error);
     }
   });
 }

@@ -20,6 +20,8 @@ export class ServiceProcess {
   readonly lines: string[] = [];
   stderr = '';
   url = '';
+  /** Sent with the requests of tests, such as an API key. */
+  headers: Record<string, string> = {};
 
   private constructor(child: ChildProcess) {
     this.#child = child;

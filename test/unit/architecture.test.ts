@@ -33,7 +33,7 @@ describe('the source', () => {
   it('imports downwards only', () => {
     const upwards = files.flatMap(({ path, imports }) =>
       imports
-        .filter((specifier) => specifier.startsWith('.'))
+        .filter((specifier) => specifier.startsWith('.') && specifier.endsWith('.ts'))
         .map((specifier) => normalize(join(dirname(path), specifier)))
         .filter((target) => layerOf(target) < layerOf(path))
         .map((target) => `${path} imports ${target}`),

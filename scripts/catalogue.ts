@@ -1,0 +1,56 @@
+import { readFileSync } from 'node:fs';
+import { basename } from 'node:path';
+import { createInterface } from 'node:readline';
+import { Readable } from 'node:stream';
+import { Command } from 'commander';
+import { describeError, parseSchemaFile, schemaCompiler } from '../src/catalogue.ts';
+
+const program = new Command()
+  .name('npm run catalogue --')
+  .description('Works on the event catalogue: the JSON Schemas in the folder EVENT_CATALOG.');
+
+program
+  .command('check <file>')
+  .description('says which stored events a new schema would have refused; ends with 1 if there are any')
+  .option('--url <url>', 'where the service answers', 'http://127.0.0.1:3000')
+  .option('--key <key>', 'an API key that allows to read')
+  .option('--show <number>', 'how many of them to show', '10')
+  .addHelpText(
+    'after',
+    `
+The file is named TYPE.VERSION.json and holds the JSON Schema (2020-12) of the type's payload.
+
+Examples:
+  npm run catalogue -- check event-catalog/ORDER_PLACED.2.json
+  npm run catalogue -- check LOGIN.1.json --url https://events.example --key "$KEY"`,
+  )
+  .action(check);
+
+await program.parseAsync();
+
+async function check(file: string, options: { url: string; key?: string; show: string }): Promise<void> {
+  const { eventType } = parseSchemaFile(basename(file));
+  const validate = schemaCompiler()(JSON.parse(readFileSync(file, 'utf8')) as object);
+  const tally = { looked: 0, refused: 0 };
+  for await (const event of storedEvents(options)) {
+    if (event.eventType !== eventType) continue;
+    tally.looked++;
+    if (validate(event.payload)) continue;
+    tally.refused++;
+    if (tally.refused > Number(options.show)) continue;
+    console.log(`${event.eventId}  ${validate.errors!.map(describeError).join('; ')}`);
+  }
+  console.log(`${tally.looked} stored events of type ${eventType}: ${tally.refused} would have been refused`);
+  process.exitCode = tally.refused > 0 ? 1 : 0;
+}
+
+/** Everything the service has stored, one by one. */
+async function* storedEvents({ url, key }: { url: string; key?: string }) {
+  const response = await fetch(`${url}/events/processed`, {
+    headers: { Accept: 'application/x-ndjson', ...(key && { Authorization: `Bearer ${key}` }) },
+  });
+  if (!response.ok) throw new Error(`${url} answered ${response.status}: ${await response.text()}`);
+  for await (const line of createInterface(Readable.fromWeb(response.body!))) {
+    yield JSON.parse(line) as { eventId: string; eventType: string; payload: unknown };
+  }
+}
