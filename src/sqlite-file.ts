@@ -73,9 +73,13 @@ export function inTransaction<T>(db: DatabaseSync, work: () => T): T {
   }
 }
 
-/** @throws when nothing can be written just now, as on a full disk. Changes nothing; needs a migrated schema. */
+/** @throws when nothing can be written just now, as on a full disk. Counts in a place of the file that is free for that. */
 export function checkWritable(db: DatabaseSync): void {
-  inTransaction(db, () => db.exec('update schema_versions set version = version'));
+  inTransaction(db, () => {
+    // It must change: SQLite does not write what is there already.
+    const { user_version } = db.prepare('pragma user_version').get() as { user_version: number };
+    db.exec(`pragma user_version = ${(user_version + 1) % 2 ** 31}`);
+  });
 }
 
 /**

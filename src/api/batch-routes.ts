@@ -2,7 +2,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { ApiKey } from '../api-keys.ts';
 import { Batch, type BatchResult, type ReadEvent, readBatchEvent } from '../batch.ts';
 import { FootfallError } from '../errors.ts';
-import { acknowledge, readAcknowledgement } from './acknowledgement.ts';
+import { type Acknowledgement, acknowledge, readAcknowledgement } from './acknowledgement.ts';
 import { type Element, type ElementFormat, type ElementsEnd, readElements } from './json-elements.ts';
 import type { ApiOptions } from './server.ts';
 
@@ -27,10 +27,12 @@ export async function batchRoutes(api: FastifyInstance, options: ApiOptions): Pr
     '/events/batch',
     { config: { holdsBytes: BATCH_BYTES, takesEvents: true, scope: 'write' } },
     async (request, reply) => {
+      // Before any event is taken: what cannot be meant must not be found out after.
+      const acknowledgement = readAcknowledgement(request);
       if (!request.body) throw new FootfallError('body_missing');
       const read = readBatchEvent(options.catalogue);
       const results = await acceptElements(request.body, request.caller, options, formatOf(request), read);
-      return reply.send(await batchAnswer(request, reply, results, options));
+      return reply.send(await batchAnswer(results, acknowledgement, reply, options));
     },
   );
 }
@@ -41,15 +43,15 @@ export async function batchRoutes(api: FastifyInstance, options: ApiOptions): Pr
  * @returns its body
  */
 export async function batchAnswer(
-  request: FastifyRequest,
-  reply: FastifyReply,
   results: readonly BatchResult[],
+  acknowledgement: Acknowledgement,
+  reply: FastifyReply,
   { storedEvents, metrics }: ApiOptions,
 ): Promise<object> {
   const accepted = results.filter(isAccepted);
   const refused = results.filter((result) => result instanceof FootfallError);
   for (const { code } of refused) metrics.eventsRejected.inc({ code });
-  const taken = await acknowledge(readAcknowledgement(request), accepted, storedEvents, reply);
+  const taken = await acknowledge(acknowledgement, accepted, storedEvents, reply);
   const worthRetrying = refused.find(({ retryable }) => retryable);
   if (worthRetrying) reply.header('Retry-After', String(worthRetrying.retryAfterS));
   reply.code(batchStatus(accepted.length, refused, taken));

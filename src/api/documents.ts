@@ -49,6 +49,12 @@ export function documentRoutes(api: FastifyInstance, { catalogue, apiKeys, topic
   api.register(swaggerUi, {
     routePrefix: '/docs',
     staticCSP: PAGE_POLICY,
+    uiHooks: {
+      onRequest(_request, reply, done) {
+        reply.header('X-Content-Type-Options', 'nosniff').header('Referrer-Policy', 'no-referrer');
+        done();
+      },
+    },
     theme: { title: 'Footfall: the API' },
     logo: { type: 'image/svg+xml', content: LOGO, href: '/docs' },
     uiConfig: { docExpansion: 'list', defaultModelsExpandDepth: -1, validatorUrl: null },

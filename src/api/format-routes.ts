@@ -6,6 +6,7 @@ import type { NewEvent } from '../event.ts';
 import { parseJsonBody } from '../json-body.ts';
 import { rawMembers } from '../raw-json.ts';
 import { readSegmentMessage, SEGMENT_TYPES } from '../segment.ts';
+import { readAcknowledgement } from './acknowledgement.ts';
 import { acceptElements, batchAnswer } from './batch-routes.ts';
 import { acceptOne } from './event-routes.ts';
 import type { ApiOptions } from './server.ts';
@@ -47,12 +48,13 @@ type BodyRequest = FastifyRequest<{ Body: Buffer | undefined }>;
 
 async function takeCloudEvents(request: BodyRequest, reply: FastifyReply, options: ApiOptions) {
   const { catalogue } = options;
+  const acknowledgement = readAcknowledgement(request);
   const type = request.headers['content-type']?.split(';', 1)[0]?.trim().toLowerCase();
   if (type === CLOUD_EVENTS) {
     const results = await acceptAll(request, request.body, options, (element) =>
       readCloudEvent(element, catalogue),
     );
-    return reply.send(await batchAnswer(request, reply, results, options));
+    return reply.send(await batchAnswer(results, acknowledgement, reply, options));
   }
   const event =
     type === CLOUD_EVENT
@@ -63,6 +65,7 @@ async function takeCloudEvents(request: BodyRequest, reply: FastifyReply, option
 }
 
 async function takeSegmentBatch(request: BodyRequest, reply: FastifyReply, options: ApiOptions) {
+  const acknowledgement = readAcknowledgement(request);
   const { text, fields } = parseJsonBody(request.body);
   if (!Array.isArray(fields.batch)) {
     throw new FootfallError('invalid_event', {
@@ -73,7 +76,7 @@ async function takeSegmentBatch(request: BodyRequest, reply: FastifyReply, optio
   const results = await acceptAll(request, messages, options, (element) =>
     readSegmentMessage(element, undefined, options.catalogue),
   );
-  const answer = await batchAnswer(request, reply, results, options);
+  const answer = await batchAnswer(results, acknowledgement, reply, options);
   // What Segment itself answers; its libraries look at the status alone.
   if (reply.statusCode === 201) return reply.code(200).send({ success: true });
   return reply.send(answer);

@@ -53,6 +53,7 @@ const CLOSE_POLL_MS = 50;
 /** How long a stop waits for the first request of a connection. */
 const UNUSED_CONNECTION_MS = 1000;
 const HEADERS_TIMEOUT_MS = 10_000;
+const TIMEOUTS_CHECK_MS = 2000;
 /** For the whole of a request: a batch of 100 MB arrives in time at 7 Mbit/s. */
 const REQUEST_TIMEOUT_MS = 120_000;
 
@@ -74,7 +75,7 @@ export function createApi(options: ApiOptions): FastifyInstance {
     return503OnClosing: false,
     forceCloseConnections: 'idle',
     requestTimeout: REQUEST_TIMEOUT_MS,
-    http: { headersTimeout: HEADERS_TIMEOUT_MS },
+    http: { headersTimeout: HEADERS_TIMEOUT_MS, connectionsCheckingInterval: TIMEOUTS_CHECK_MS },
     clientErrorHandler,
     frameworkErrors: (error, _request, reply) =>
       sendError(reply, new FootfallError('bad_request', { cause: error })),

@@ -15,7 +15,12 @@ it.runIf(browser)('/docs shows every route in a browser, with nothing from elsew
     if (!request.url().startsWith(service.url) && !request.url().startsWith('data:'))
       foreign.push(request.url());
   });
-  await page.goto(`${service.url}/docs/`);
+  const response = await page.goto(`${service.url}/docs/`);
+  expect(response!.headers()).toMatchObject({
+    'content-security-policy': expect.stringContaining("default-src 'none'"),
+    'x-content-type-options': 'nosniff',
+    'referrer-policy': 'no-referrer',
+  });
   await page.getByText('Record one event').click();
   await page.getByText('Answers once the event is durable').waitFor();
   expect(await page.locator('.opblock').count()).toBe(22);

@@ -46,6 +46,26 @@ async function partitionsOf(service: ServiceProcess): Promise<string[]> {
 
 // Left out only where there is no Java, and said so; with CI=true that is an error instead.
 describe.skipIf(brokers === undefined)('the service on Apache Kafka and PostgreSQL', () => {
+  it('says that an event is pending until another instance has stored it, and waits for that if asked', async () => {
+    const env = await freshGround(brokers!);
+    const api = await ServiceProcess.start({ ...env, ROLE: 'api' });
+    const send = (wait: number) =>
+      fetch(`${api.url}/events/generate?ack=stored`, {
+        method: 'POST',
+        headers: { 'Content-Type': 'application/json', Prefer: `wait=${wait}` },
+        body: JSON.stringify(EVENT),
+      });
+    const early = await send(0);
+    expect(early.status).toBe(202);
+    const state = async (of: Response) =>
+      ((await (await fetch(`${api.url}${of.headers.get('location')}`)).json()) as { state: string }).state;
+    expect(await state(early)).toBe('pending');
+    const waiting = send(30);
+    await ServiceProcess.start({ ...env, ROLE: 'consumer' });
+    expect((await waiting).status).toBe(201);
+    expect([await state(early), await state(await waiting)]).toEqual(['stored', 'stored']);
+  });
+
   it('processes what another client wrote, and is not stopped by its junk', async () => {
     const env = await freshGround(brokers!);
     const tools = await KafkaServer.tools(KAFKA_4);

@@ -108,6 +108,14 @@ describe('POST /events/batch', () => {
     expect(answer.success).toBe(false);
   });
 
+  it('takes nothing when it cannot tell what its sender waits for', async () => {
+    const { url } = await serviceHere();
+    const { status, headers } = await send(url, JSON.stringify([event('a')]), { query: '?ack=soon' });
+    expect([status, headers.get('error-code')]).toEqual([400, 'invalid_query']);
+    await send(url, JSON.stringify([event('b')]), { query: '?ack=stored' });
+    expect((await processed(url)).map(({ userId }) => userId)).toEqual(['b']);
+  });
+
   it('answers 400 when none was taken', async () => {
     const { url } = await serviceHere();
     expect(await send(url, '[{},{}]')).toMatchObject({ status: 400, answer: { accepted: 0, rejected: 2 } });

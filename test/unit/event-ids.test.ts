@@ -1,6 +1,11 @@
 import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { EmbeddedLog } from '../../src/log/embedded-log.ts';
+import { openSqliteFile } from '../../src/sqlite-file.ts';
+import { appendTo } from '../support/append.ts';
 import { post, processed, serviceHere } from '../support/service.ts';
+import { tempFolder } from '../support/temp-folder.ts';
 
 const EVENT = { userId: 'u', eventType: 'LOGIN', payload: { n: 1 } };
 
@@ -130,6 +135,23 @@ describe('GET /events/{eventId}', () => {
       .toEqual({
         ...{ state: 'stored', partition: 0, offset: '0', storedAt: expect.any(String) },
         ...{ duplicates: 0, conflicts: 0, event },
+      });
+  });
+
+  it('shows why a record with its id is among the dead letters', async () => {
+    const folder = await tempFolder();
+    const file = openSqliteFile(join(folder, 'footfall.db'));
+    const log = new EmbeddedLog(file, { partitions: 1, timeoutMs: 5000 });
+    const value = '{"eventId":"order-7","eventType":"LOGIN"}';
+    await appendTo(log, [{ topic: 'user-activity-events', key: 'u', value, headers: [] }]);
+    await log.close();
+    file.close();
+    const { url } = await serviceHere({ DATA_DIR: folder });
+    await expect
+      .poll(async () => (await getEvent(url, 'order-7')).answer)
+      .toMatchObject({
+        ...{ state: 'dead-lettered', partition: 0, offset: '0', deadLetterId: '1', reason: 'invalid' },
+        event: null,
       });
   });
 
