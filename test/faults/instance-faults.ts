@@ -43,7 +43,7 @@ export const INSTANCE_FAULTS: Fault[] = [
   {
     name: "an instance's event loop is blocked past its session",
     cases: ['F22', 'F40'],
-    lastsMs: [21_000, 21_000],
+    lastsMs: [14_000, 14_000],
     async inject({ cluster, random }) {
       oneOf(cluster.instances, random).block();
       return nothingToHeal;
@@ -52,7 +52,7 @@ export const INSTANCE_FAULTS: Fault[] = [
   {
     name: 'instances come and go',
     cases: ['F20'],
-    lastsMs: [10_000, 14_000],
+    lastsMs: [7000, 12_000],
     async inject({ cluster }) {
       let going = true;
       const storm = (async () => {

@@ -111,7 +111,7 @@ export class Instance {
     this.#child?.kill('SIGSTOP');
   }
 
-  /** Blocks its event loop for 20 s: it is alive and does nothing, not even send heartbeats. */
+  /** Blocks its event loop for twice its session: it is alive and does nothing, not even send heartbeats. */
   block(): void {
     this.#child?.kill('SIGURG');
   }

@@ -99,7 +99,7 @@ async function everyMutationIsNoticed(): Promise<boolean> {
     const { violations } = await torture({
       seed,
       random: seededRandom(seed),
-      minutes: 0.5,
+      minutes: 0.35,
       faults,
       instances: 2,
       mutation,

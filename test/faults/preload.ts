@@ -5,7 +5,7 @@ import { dyingAt } from './crash-points.ts';
 import { MUTATIONS, type Mutation } from './mutations.ts';
 
 /** How long SIGURG blocks the event loop. */
-const BLOCKED_MS = 20_000;
+const BLOCKED_MS = 13_000;
 
 const mutation = MUTATIONS[process.env.FOOTFALL_MUTATION ?? ''] ?? [];
 const crashPoint = process.env.FOOTFALL_DIES_AT ?? '';

@@ -31,7 +31,7 @@ export interface TortureResult {
 }
 
 const USERS = 16;
-const CALM_MS = 1000;
+const CALM_MS = 300;
 /** I8: how soon an outage must show. */
 const SHOWS_WITHIN_MS = 10_000;
 /** I7: how soon everything must work again without help. */
