@@ -32,6 +32,7 @@ interface EventTypeEntry extends EventTypeDescription {
 const FILE = /^(?<eventType>.+)\.(?<version>[1-9]\d{0,8})\.json$/;
 const MODE_KEYWORD = 'x-mode';
 const MAX_FINDINGS = 20;
+const MAX_FINDING_LENGTH = 200;
 const NONE: PayloadFindings = { errors: [], warnings: [] };
 
 /**
@@ -126,7 +127,9 @@ export function schemaCompiler(): (schema: object) => ValidateFunction {
 
 export function describeError({ instancePath, message, params }: ErrorObject): string {
   const extra = (params as { additionalProperty?: string }).additionalProperty;
-  return `/payload${instancePath} ${message}${extra === undefined ? '' : ` (${extra})`}`;
+  const text = `/payload${instancePath} ${message}${extra === undefined ? '' : ` (${extra})`}`;
+  // Names of members are their sender's, and may be of any length and kind.
+  return text.slice(0, MAX_FINDING_LENGTH).toWellFormed();
 }
 
 function emptyEntry(eventType: string): EventTypeEntry {

@@ -11,6 +11,8 @@ import type { ApiOptions } from './server.ts';
 /** What a list takes while it is sent: about two pages. */
 const LIST_BYTES = 1_000_000;
 const JSON_TYPE = 'application/json; charset=utf-8';
+/** As many as fit a header, whatever they say. */
+const MAX_WARNINGS = 3;
 const NDJSON_TYPE = 'application/x-ndjson; charset=utf-8';
 
 /** Events in and out. Bodies are put together as text: an event is already JSON, and is not parsed to be sent. */
@@ -123,7 +125,7 @@ function setReceipt(reply: FastifyReply, { eventId, receipt, repeated, warnings 
     .header('Event-Partition', String(receipt.partition))
     .header('Event-Offset', String(receipt.offset));
   if (repeated) reply.header('Event-Repeated', repeated);
-  if (warnings) reply.header('Event-Warnings', encodeURI(warnings.join('; ')));
+  if (warnings) reply.header('Event-Warnings', encodeURI(warnings.slice(0, MAX_WARNINGS).join('; ')));
 }
 
 /** What is known of an event, and the event as it is in the store. */

@@ -148,7 +148,7 @@ function formatDocuments(): Record<string, FastifySchema> {
         ),
         'text/plain': TEXT,
       }),
-      response: { ...batch, ...both(batch, { 201: 'Durable.', 202: 'Durable, and not stored in time.' }) },
+      response: { ...batch, ...oneOrMany({ 201: 'Durable.', 202: 'Durable, and not stored in time.' }) },
     },
     ...segment,
     'POST /v1/batch': {
@@ -163,8 +163,8 @@ function formatDocuments(): Record<string, FastifySchema> {
   };
 }
 
-/** Statuses of one event and of a batch at the same path. */
-function both(_batch: object, taken: Record<number, string>): Record<number, TSchema> {
+/** For one event and a batch at the same path. */
+function oneOrMany(taken: Record<number, string>): Record<number, TSchema> {
   const either = Type.Union([schemas.ACCEPTED, schemas.BATCH_ANSWER]);
   return Object.fromEntries(
     Object.entries(taken).map(([status, description]) => [status, json(description, either)]),

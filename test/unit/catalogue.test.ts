@@ -135,4 +135,16 @@ describe('the event catalogue', () => {
     );
     expect(refused.stdout).toContain('3 stored events of type LOGIN: 2 would have been refused');
   });
+
+  it('tells about an event it warns of, whatever its members are called', async () => {
+    const strict = { 'x-mode': 'warn', type: 'object', additionalProperties: false };
+    const { url } = await serviceHere({ EVENT_CATALOG: await folderOf({ 'LOGIN.1.json': strict }) });
+    const payload = `{"\\ud800":1,"grün":2,"${'x'.repeat(100_000)}":3,"b":4,"c":5}`;
+    const response = await post(url, `{"userId":"u","eventType":"LOGIN","payload":${payload}}`);
+    expect(response.status).toBe(201);
+    const warnings = decodeURI(response.headers.get('event-warnings')!).split('; ');
+    expect(warnings).toHaveLength(3);
+    expect(warnings[1]).toBe('/payload must NOT have additional properties (grün)');
+    expect(await (await fetch(`${url}/metrics`)).text()).toContain('event_warnings_total 1');
+  });
 });
