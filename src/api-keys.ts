@@ -45,17 +45,19 @@ export type KeySource = { file: string } | { text: string };
 /** The keys that are valid. Found by their hash, so the time it takes tells nothing about a key. */
 export class ApiKeys {
   readonly #source: KeySource;
-  #byHash: ReadonlyMap<string, ApiKey>;
+  #byHash: ReadonlyMap<string, ApiKey> = new Map();
+  #origins: ReadonlySet<string> = new Set();
 
   /** @throws Error saying what is wrong with the list */
   constructor(source: KeySource) {
     this.#source = source;
-    this.#byHash = readKeys(source);
+    this.reload();
   }
 
   /** Reads the list again. @throws as the constructor; the keys stay as they are then */
   reload(): void {
     this.#byHash = readKeys(this.#source);
+    this.#origins = new Set([...this.#byHash.values()].flatMap(({ origins = [] }) => origins));
   }
 
   get count(): number {
@@ -67,8 +69,8 @@ export class ApiKeys {
   }
 
   /** Every origin that any key may be used from. */
-  origins(): Set<string> {
-    return new Set([...this.#byHash.values()].flatMap(({ origins = [] }) => origins));
+  get origins(): ReadonlySet<string> {
+    return this.#origins;
   }
 }
 

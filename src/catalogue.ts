@@ -25,8 +25,10 @@ export interface PayloadFindings {
   warnings: string[];
 }
 
-interface EventTypeEntry extends EventTypeDescription {
-  validators: ValidateFunction[];
+interface Version {
+  version: number;
+  schema: Record<string, unknown>;
+  validate: ValidateFunction;
 }
 
 const FILE = /^(?<eventType>.+)\.(?<version>[1-9]\d{0,8})\.json$/;
@@ -41,7 +43,8 @@ const NONE: PayloadFindings = { errors: [], warnings: [] };
  * newest version says the mode (`x-mode`, `enforce` if it does not) and is the one that errors are told about.
  */
 export class Catalogue {
-  readonly #types = new Map<string, EventTypeEntry>();
+  /** By name, the newest version first. */
+  readonly #types = new Map<string, Version[]>();
   /** Whether events of types that are not in the catalogue are taken. */
   readonly takesUnknown: boolean;
 
@@ -52,7 +55,7 @@ export class Catalogue {
    */
   constructor(folder: string | undefined, takesUnknown: boolean) {
     this.takesUnknown = takesUnknown;
-    for (const eventType of CORE_EVENT_TYPES) this.#types.set(eventType, emptyEntry(eventType));
+    for (const eventType of CORE_EVENT_TYPES) this.#types.set(eventType, []);
     const problems = folder === undefined ? [] : this.#load(folder);
     if (problems.length > 0) throw new Error(problems.join('\n'));
   }
@@ -68,18 +71,22 @@ export class Catalogue {
 
   /** Every type, in the order of the catalogue. */
   describe(): EventTypeDescription[] {
-    return [...this.#types.values()].map(({ eventType, mode, versions }) => ({ eventType, mode, versions }));
+    return [...this.#types].map(([eventType, versions]) => ({
+      eventType,
+      mode: modeOf(versions[0]?.schema),
+      versions: versions.map(({ version, schema }) => ({ version, schema })),
+    }));
   }
 
   /** @param payload as parsed; each finding begins with the JSON pointer of what it is about, from the event's root */
   check(eventType: string, payload: unknown): PayloadFindings {
-    const entry = this.#types.get(eventType);
-    if (entry === undefined || entry.mode === 'accept' || entry.validators.length === 0) return NONE;
-    if (entry.validators.some((validate) => validate(payload))) return NONE;
-    const newest = entry.validators[0]!;
-    newest(payload);
-    const findings = newest.errors!.slice(0, MAX_FINDINGS).map(describeError);
-    return entry.mode === 'warn' ? { errors: [], warnings: findings } : { errors: findings, warnings: [] };
+    const versions = this.#types.get(eventType) ?? [];
+    const newest = versions[0];
+    if (newest === undefined) return NONE;
+    const mode = modeOf(newest.schema);
+    if (mode === 'accept' || versions.some(({ validate }) => validate(payload))) return NONE;
+    const findings = newest.validate.errors!.slice(0, MAX_FINDINGS).map(describeError);
+    return mode === 'warn' ? { errors: [], warnings: findings } : { errors: findings, warnings: [] };
   }
 
   #load(folder: string): string[] {
@@ -93,19 +100,18 @@ export class Catalogue {
         problems.push(`${join(folder, file)}: ${(error as Error).message}`);
       }
     }
-    for (const entry of this.#types.values()) sortNewestFirst(entry);
+    for (const versions of this.#types.values()) versions.sort((a, b) => b.version - a.version);
     return problems;
   }
 
   #add(file: string, schema: unknown, compile: (schema: object) => ValidateFunction): void {
     const { eventType, version } = parseSchemaFile(file);
     if (typeof schema !== 'object' || schema === null) throw new Error('it is not a JSON Schema');
-    const mode = (schema as Record<string, unknown>)[MODE_KEYWORD] ?? 'enforce';
-    if (!MODES.includes(mode as Mode)) throw new Error(`${MODE_KEYWORD} must be one of ${MODES.join(', ')}`);
-    const entry = this.#types.get(eventType) ?? emptyEntry(eventType);
-    entry.versions.push({ version, schema });
-    entry.validators.push(compile(schema));
-    this.#types.set(eventType, entry);
+    const known = schema as Record<string, unknown>;
+    if (!MODES.includes(modeOf(known))) throw new Error(`${MODE_KEYWORD} must be one of ${MODES.join(', ')}`);
+    const versions = this.#types.get(eventType) ?? [];
+    versions.push({ version, schema: known, validate: compile(schema) });
+    this.#types.set(eventType, versions);
   }
 }
 
@@ -132,17 +138,7 @@ export function describeError({ instancePath, message, params }: ErrorObject): s
   return text.slice(0, MAX_FINDING_LENGTH).toWellFormed();
 }
 
-function emptyEntry(eventType: string): EventTypeEntry {
-  return { eventType, mode: 'enforce', versions: [], validators: [] };
-}
-
-/** Validators in step with their versions; the newest decides the mode. */
-function sortNewestFirst(entry: EventTypeEntry): void {
-  const order = entry.versions
-    .map((version, at) => ({ version, validator: entry.validators[at]! }))
-    .sort((a, b) => b.version.version - a.version.version);
-  entry.versions = order.map(({ version }) => version);
-  entry.validators = order.map(({ validator }) => validator);
-  const newest = entry.versions[0]?.schema as Record<string, unknown> | undefined;
-  entry.mode = (newest?.[MODE_KEYWORD] as Mode | undefined) ?? 'enforce';
+/** Checked when the schema was added. */
+function modeOf(schema: Record<string, unknown> | undefined): Mode {
+  return (schema?.[MODE_KEYWORD] as Mode | undefined) ?? 'enforce';
 }

@@ -150,15 +150,19 @@ export function isRejection(decoded: UserEvent | Rejection): decoded is Rejectio
  */
 export function eventKey(eventId: string): string {
   if (UUID.test(eventId)) return eventId.toLowerCase();
-  const hex = hash('sha256', eventId, 'hex');
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20, 32)}`;
+  return asUuid(hash('sha256', eventId, 'hex'));
 }
 
 /** A UUID that is always the same for the same texts, so that no instance needs to remember which it gave. */
 export function derivedUuid(...texts: string[]): string {
   const hex = hash('sha256', texts.join('\u0000'), 'hex');
   // Version 8: made by a rule of our own.
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-a${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
+  return asUuid(`${hex.slice(0, 12)}8${hex.slice(13, 16)}a${hex.slice(17)}`);
+}
+
+/** The first 128 bits in the form of a UUID. */
+function asUuid(hex: string): string {
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20, 32)}`;
 }
 
 function rawPayload(text: string, fields: Record<string, unknown>): string {

@@ -20,11 +20,11 @@ export function readSegmentMessage(
   kind: SegmentType | undefined,
   catalogue: Catalogue,
 ): NewEvent {
-  const { type = kind, event, userId, anonymousId, messageId, timestamp } = fields;
-  const eventType = (kind ?? type) === 'track' ? event : (kind ?? type);
+  const { event, userId, anonymousId, messageId, timestamp } = fields;
+  const type = kind ?? fields.type;
   const read = {
     userId: userId ?? anonymousId,
-    eventType,
+    eventType: type === 'track' ? event : type,
     payload: fields,
     eventId: typeof messageId === 'string' && messageId !== '' ? uuidOf(messageId) : undefined,
     // Dates that are none came from clocks and libraries that nobody here can mend: it counts as it arrives.

@@ -71,7 +71,7 @@ function eventIdOf({ value }: LogRecord, catalogue: Catalogue): string | undefin
 }
 
 /** Everything the log held when this began, read in a group that nobody else is in. */
-async function* readToEnd(log: EventLog, topic: string) {
+export async function* readToEnd(log: EventLog, topic: string) {
   const behind = new Map<number, number>();
   const done = new AbortController();
   const batches = log.subscribe({

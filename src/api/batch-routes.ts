@@ -31,7 +31,13 @@ export async function batchRoutes(api: FastifyInstance, options: ApiOptions): Pr
       const acknowledgement = readAcknowledgement(request);
       if (!request.body) throw new FootfallError('body_missing');
       const read = readBatchEvent(options.catalogue);
-      const results = await acceptElements(request.body, request.caller, options, formatOf(request), read);
+      const results = await acceptElements(
+        request.body,
+        request.caller,
+        options,
+        FORMATS[mediaTypeOf(request)]!,
+        read,
+      );
       return reply.send(await batchAnswer(results, acknowledgement, reply, options));
     },
   );
@@ -123,8 +129,9 @@ async function finish(batch: Batch, failure: FootfallError | undefined): Promise
   return batch.results;
 }
 
-function formatOf({ headers }: FastifyRequest): ElementFormat {
-  return FORMATS[headers['content-type']!.split(';', 1)[0]!.trim().toLowerCase()]!;
+/** The content type without its parameters; empty where there is none. */
+export function mediaTypeOf({ headers }: FastifyRequest): string {
+  return (headers['content-type'] ?? '').split(';', 1)[0]!.trim().toLowerCase();
 }
 
 function isAccepted(result: BatchResult): result is Exclude<BatchResult, FootfallError> {

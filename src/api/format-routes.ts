@@ -7,7 +7,7 @@ import { parseJsonBody } from '../json-body.ts';
 import { rawMembers } from '../raw-json.ts';
 import { readSegmentMessage, SEGMENT_TYPES } from '../segment.ts';
 import { readAcknowledgement } from './acknowledgement.ts';
-import { acceptElements, batchAnswer } from './batch-routes.ts';
+import { acceptElements, batchAnswer, mediaTypeOf } from './batch-routes.ts';
 import { acceptOne } from './event-routes.ts';
 import type { ApiOptions } from './server.ts';
 
@@ -49,7 +49,7 @@ type BodyRequest = FastifyRequest<{ Body: Buffer | undefined }>;
 async function takeCloudEvents(request: BodyRequest, reply: FastifyReply, options: ApiOptions) {
   const { catalogue } = options;
   const acknowledgement = readAcknowledgement(request);
-  const type = request.headers['content-type']?.split(';', 1)[0]?.trim().toLowerCase();
+  const type = mediaTypeOf(request);
   if (type === CLOUD_EVENTS) {
     const results = await acceptAll(request, request.body, options, (element) =>
       readCloudEvent(element, catalogue),

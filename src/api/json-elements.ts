@@ -37,14 +37,17 @@ export async function* readElements(
     if (splitter.failed) return 'not-array';
   }
   if (splitter === undefined) return 'complete';
-  return yield* splitter.end();
+  const { last, how } = splitter.end();
+  if (last !== undefined) yield last;
+  return how;
 }
 
 interface Splitter {
   /** True when the body cannot be what it should be. */
   readonly failed: boolean;
   push(chunk: Buffer): Iterable<Element>;
-  end(): Generator<Element, ElementsEnd>;
+  /** What is left of the body when it is over, and how it ended. */
+  end(): { last?: Element | undefined; how: ElementsEnd };
 }
 
 /** @returns nothing while there is only space */
@@ -99,10 +102,8 @@ class LineSplitter implements Splitter {
     this.#pieces.add(chunk.subarray(from));
   }
 
-  *end(): Generator<Element, ElementsEnd> {
-    const last = this.#pieces.take();
-    if (last !== undefined) yield last;
-    return 'complete';
+  end(): ReturnType<Splitter['end']> {
+    return { last: this.#pieces.take(), how: 'complete' };
   }
 }
 
@@ -149,9 +150,8 @@ class ArraySplitter implements Splitter {
     if (this.#depth > 0) this.#pieces.add(chunk.subarray(from));
   }
 
-  // biome-ignore lint/correctness/useYield: an array cut off in an element has no more whole ones
-  *end(): Generator<Element, ElementsEnd> {
-    return this.#ended ? 'complete' : 'incomplete';
+  end(): ReturnType<Splitter['end']> {
+    return { how: this.#ended ? 'complete' : 'incomplete' };
   }
 
   #followString(byte: number): void {

@@ -155,9 +155,10 @@ const PREFLIGHT_VALID_S = 600;
 /** Answers browsers that ask first. That comes without a key, so here any key's origin will do; `guard` looks closer. */
 function allowOrigins(api: FastifyInstance, { apiKeys, origins }: AccessOptions): void {
   if (apiKeys === undefined && origins.length === 0) return;
+  const withoutKeys = new Set(origins);
   api.register(cors, {
     origin: (origin, done) => {
-      const allowed = apiKeys ? apiKeys.origins() : new Set(origins);
+      const allowed = apiKeys?.origins ?? withoutKeys;
       done(null, origin !== undefined && allowed.has(origin));
     },
     methods: ['GET', 'POST'],

@@ -12,6 +12,7 @@ import {
   type MetadataOptions,
   ProduceAcks,
 } from '@platformatic/kafka';
+import { withDeadline } from '../deadline.ts';
 
 export type { Admin, Consumer, RecordsBatch } from '@platformatic/kafka';
 export { ConfigResourceTypes, findErrorBy, IS_CONTROL, ListOffsetTimestamps } from '@platformatic/kafka';
@@ -144,4 +145,39 @@ export async function readBounds(
     earliest: Number(earliest.get(topic)![partition]),
     end: Number(end.get(topic)![partition]),
   }));
+}
+
+const FETCH_MAX_BYTES = 4 * 1024 * 1024;
+const FETCH_MAX_BYTES_PER_PARTITION = 1024 * 1024;
+/** A request unanswered for so long has lost its connection, whatever the socket says. */
+export const FETCH_DEADLINE_MS = 10_000;
+
+/**
+ * Fetches partitions of one leader.
+ *
+ * @param positions next offset of each partition
+ * @param maxWaitMs how long the broker may wait for records to come
+ */
+export function fetchFrom(
+  consumer: Consumer,
+  node: number,
+  topicId: string,
+  positions: ReadonlyMap<number, number>,
+  maxWaitMs: number,
+): Promise<FetchResponse> {
+  const partitions = [...positions].map(([partition, offset]) => ({
+    partition,
+    fetchOffset: BigInt(offset),
+    partitionMaxBytes: FETCH_MAX_BYTES_PER_PARTITION,
+    currentLeaderEpoch: -1,
+    lastFetchedEpoch: -1,
+  }));
+  const request = consumer.fetch({
+    node,
+    minBytes: 1,
+    maxBytes: FETCH_MAX_BYTES,
+    maxWaitTime: maxWaitMs,
+    topics: [{ topicId, partitions }],
+  });
+  return withDeadline(request, FETCH_DEADLINE_MS, 'fetch');
 }

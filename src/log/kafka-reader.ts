@@ -1,10 +1,13 @@
 import { withDeadline } from '../deadline.ts';
 import type { LogRecord, RecordPosition } from './event-log.ts';
-import { type Consumer, ListOffsetTimestamps, readBounds } from './kafka-client.ts';
+import {
+  type Consumer,
+  FETCH_DEADLINE_MS,
+  fetchFrom,
+  ListOffsetTimestamps,
+  readBounds,
+} from './kafka-client.ts';
 import { toRecords } from './kafka-records.ts';
-
-const FETCH_MAX_BYTES = 1024 * 1024;
-const FETCH_DEADLINE_MS = 10_000;
 
 /** Reads records by their positions, outside any group. One answer often holds many of them. */
 export class KafkaReader {
@@ -60,27 +63,9 @@ export class KafkaReader {
     offset: number,
   ): Promise<{ records: LogRecord[]; nextOffset: number }> {
     const metadata = (await this.#consumer.metadata({ topics: [topic] })).topics.get(topic)!;
-    const request = this.#consumer.fetch({
-      node: metadata.partitions[partition]!.leader,
-      minBytes: 1,
-      maxBytes: FETCH_MAX_BYTES,
-      maxWaitTime: 0,
-      topics: [
-        {
-          topicId: metadata.id,
-          partitions: [
-            {
-              partition,
-              fetchOffset: BigInt(offset),
-              partitionMaxBytes: FETCH_MAX_BYTES,
-              currentLeaderEpoch: -1,
-              lastFetchedEpoch: -1,
-            },
-          ],
-        },
-      ],
-    });
-    const response = await withDeadline(request, FETCH_DEADLINE_MS, 'fetch');
+    const { leader } = metadata.partitions[partition]!;
+    const position = new Map([[partition, offset]]);
+    const response = await fetchFrom(this.#consumer, leader, metadata.id, position, 0);
     const batches = response.responses.flatMap(({ partitions }) =>
       partitions.flatMap(({ records }) => records ?? []),
     );

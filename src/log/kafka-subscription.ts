@@ -3,16 +3,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { withDeadline } from '../deadline.ts';
 import type { Logger } from '../logger.ts';
 import type { AssignedPartition, LogBatch, SubscribeOptions } from './event-log.ts';
-import { type Consumer, type FetchResponse, hasKafkaError, readBounds } from './kafka-client.ts';
+import { type Consumer, type FetchResponse, fetchFrom, hasKafkaError, readBounds } from './kafka-client.ts';
 import { GroupMember } from './kafka-group-member.ts';
 import { toRecords } from './kafka-records.ts';
 
-const FETCH_MAX_BYTES = 4 * 1024 * 1024;
-const FETCH_MAX_BYTES_PER_PARTITION = 1024 * 1024;
 /** How long the broker holds a fetch that finds nothing; also how long a new assignment waits for the old one's. */
 const FETCH_MAX_WAIT_MS = 500;
-/** A fetch unanswered for so long has lost its connection, whatever the socket says. */
-const FETCH_DEADLINE_MS = 10_000;
 const CLOSE_DEADLINE_MS = 3000;
 const CLOSE_RETRY_MS = 1000;
 
@@ -171,31 +167,6 @@ async function startFetches(
       ),
     );
   }
-}
-
-/** @param maxWaitMs how long the broker may wait for records to come */
-function fetchFrom(
-  consumer: Consumer,
-  node: number,
-  topicId: string,
-  positions: ReadonlyMap<number, number>,
-  maxWaitMs: number,
-): Promise<FetchResponse> {
-  const partitions = [...positions].map(([partition, offset]) => ({
-    partition,
-    fetchOffset: BigInt(offset),
-    partitionMaxBytes: FETCH_MAX_BYTES_PER_PARTITION,
-    currentLeaderEpoch: -1,
-    lastFetchedEpoch: -1,
-  }));
-  const request = consumer.fetch({
-    node,
-    minBytes: 1,
-    maxBytes: FETCH_MAX_BYTES,
-    maxWaitTime: maxWaitMs,
-    topics: [{ topicId, partitions }],
-  });
-  return withDeadline(request, FETCH_DEADLINE_MS, 'fetch');
 }
 
 /** The first fetch to end; nothing when the assignment ended before. With nothing assigned: waits for that. */

@@ -1,10 +1,9 @@
-import { randomUUID } from 'node:crypto';
 import { Admin } from '@platformatic/kafka';
 import { Catalogue } from '../../src/catalogue.ts';
 import { decodeEvent, encodeEvent, eventKey, isRejection } from '../../src/event.ts';
 import { KafkaLog } from '../../src/log/kafka-log.ts';
 import { PostgresStore } from '../../src/store/postgres-store.ts';
-import { type MissingRecord, verify } from '../../src/verify.ts';
+import { type MissingRecord, readToEnd, verify } from '../../src/verify.ts';
 import { silentLogger } from '../support/logger.ts';
 import type { History, Place, TopicRecord } from './check-history.ts';
 import { type Cluster, GROUP, TOPIC } from './cluster.ts';
@@ -124,19 +123,7 @@ function openLog(cluster: Cluster): KafkaLog {
 export async function readTopic(cluster: Cluster): Promise<TopicRecord[]> {
   const log = openLog(cluster);
   const records: TopicRecord[] = [];
-  const behind = new Map<number, number>();
-  const done = new AbortController();
-  const batches = log.subscribe({
-    topic: TOPIC,
-    group: `checker-${randomUUID()}`,
-    signal: done.signal,
-    startAt: async (assigned) => {
-      for (const { partition, earliest, end } of assigned) if (end > earliest) behind.set(partition, end);
-      if (behind.size === 0) done.abort();
-      return new Map(assigned.map(({ partition, earliest }) => [partition, earliest]));
-    },
-  });
-  for await (const { topicId, partition, nextOffset, records: read } of batches) {
+  for await (const { topicId, partition, records: read } of readToEnd(log, TOPIC)) {
     for (const { offset, value } of read) {
       const decoded = decodeEvent(value, CATALOGUE);
       const event = isRejection(decoded)
@@ -144,8 +131,6 @@ export async function readTopic(cluster: Cluster): Promise<TopicRecord[]> {
         : { key: eventKey(decoded.eventId), userId: decoded.userId, json: encodeEvent(decoded) };
       records.push({ topicId, partition, offset, event });
     }
-    if (nextOffset >= (behind.get(partition) ?? 0)) behind.delete(partition);
-    if (behind.size === 0) done.abort();
   }
   await log.close();
   return records;

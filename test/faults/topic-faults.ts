@@ -87,17 +87,19 @@ export const TOPIC_FAULTS: Fault[] = [
       const topicId = await currentTopicId(cluster);
       const positions = (await readPositions(cluster)).filter((position) => position.topicId === topicId);
       cluster.readBefore.push(...before);
-      for (const { partition, offset: from } of positions) {
-        const to = before.filter((record) => record.partition === partition).at(-1)!.offset + 1;
-        if (to > from) cluster.deleted.push({ topicId, partition, from, to });
-      }
-      const latest = cluster.deleted.filter((range) => range.topicId === topicId).slice(-positions.length);
+      const unprocessed = positions
+        .map(({ partition, offset: from }) => {
+          const to = before.filter((record) => record.partition === partition).at(-1)!.offset + 1;
+          return { topicId, partition, from, to };
+        })
+        .filter(({ from, to }) => to > from);
+      cluster.deleted.push(...unprocessed);
       await withAdmin(cluster, (admin) =>
         admin.deleteRecords({
           topics: [
             {
               name: TOPIC,
-              partitions: latest.map(({ partition, to }) => ({ partition, offset: BigInt(to) })),
+              partitions: unprocessed.map(({ partition, to }) => ({ partition, offset: BigInt(to) })),
             },
           ],
         }),
