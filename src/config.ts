@@ -29,6 +29,7 @@ export interface Config extends Settings {
   /** Where API keys are listed; none: no caller needs one. */
   keySource: KeySource | undefined;
   origins: string[];
+  countedMembers: string[];
   /** Empty: the embedded log. */
   brokers: string[];
   store: StoreTarget;
@@ -59,7 +60,16 @@ export function loadConfig(env: Record<string, string | undefined>): Config {
     ]);
   }
   const origins = settings.CORS_ORIGINS?.split(',').map((origin) => origin.trim()) ?? [];
-  return { ...settings, brokers, store, dataFile, origins, keySource: keySource(settings) };
+  return {
+    ...settings,
+    ...{ brokers, store, dataFile, origins, keySource: keySource(settings) },
+    countedMembers: countedMembers(settings),
+  };
+}
+
+function countedMembers({ COUNTED_PAYLOAD_MEMBERS: listed }: Settings): string[] {
+  if (listed === 'none') return [];
+  return [...new Set(listed.split(',').map((member) => member.trim()))];
 }
 
 const LOOPBACK = /^(127(\.\d+){3}|::1|localhost)$/;

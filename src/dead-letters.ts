@@ -85,6 +85,12 @@ function attemptOf({ headers }: LogRecord): number {
   return (/^\d{1,9}$/.test(before) ? Number(before) : 0) + 1;
 }
 
+/** Some by id, or all that wait, if wanted of one reason. */
+export type RedriveChoice = { ids: readonly number[] } | { reason?: string };
+
+/** What a person made of a record that was set aside. */
+export type MendedRecord = Record<'key' | 'value', string>;
+
 /** What came of a redrive. */
 export interface RedriveResult {
   /** Appended to their topic again. */
@@ -124,20 +130,25 @@ export class DeadLetters {
   /**
    * Appends dead letters to the topic they came from, oldest first, as they came. Asking again is safe: one that
    * was redriven is passed over, and of an event that was appended twice the store keeps one.
+   *
+   * @param mended instead of what is in the dead-letter topic: for one id
    */
-  redrive(which: { ids: readonly number[] } | { reason?: string }): Promise<RedriveResult> {
+  redrive(which: RedriveChoice, mended?: MendedRecord): Promise<RedriveResult> {
     // One after the other: two at once would both find the same dead letters waiting.
-    const result = this.#redriving.then(() => this.#redrive(which));
+    const result = this.#redriving.then(() => this.#redrive(which, mended));
     this.#redriving = result.catch(() => {});
     return result;
   }
 
-  async #redrive(which: { ids: readonly number[] } | { reason?: string }): Promise<RedriveResult> {
+  async #redrive(which: RedriveChoice, mended?: MendedRecord): Promise<RedriveResult> {
     const total: RedriveResult = { redriven: 0, skipped: 0, missing: [] };
     const ids = 'ids' in which ? [...new Set(which.ids)] : await this.#waitingIds(which.reason);
     ids.sort((a, b) => a - b);
     for (let at = 0; at < ids.length; at += REDRIVE_CHUNK) {
-      const { redriven, skipped, missing } = await this.#redriveChunk(ids.slice(at, at + REDRIVE_CHUNK));
+      const { redriven, skipped, missing } = await this.#redriveChunk(
+        ids.slice(at, at + REDRIVE_CHUNK),
+        mended,
+      );
       total.redriven += redriven;
       total.skipped += skipped;
       total.missing.push(...missing);
@@ -160,7 +171,7 @@ export class DeadLetters {
     }
   }
 
-  async #redriveChunk(ids: readonly number[]): Promise<RedriveResult> {
+  async #redriveChunk(ids: readonly number[], mended?: MendedRecord): Promise<RedriveResult> {
     const letters = (await this.list({ ids, limit: ids.length })).reverse();
     const waiting = letters.filter(({ redrivenAt }) => redrivenAt === null);
     const records = await this.#read(waiting);
@@ -168,8 +179,7 @@ export class DeadLetters {
     const results = await this.#log.append(
       found.map(({ letter, record }) => ({
         topic: letter.topic,
-        key: record.key,
-        value: record.value,
+        ...(mended ?? { key: record.key, value: record.value }),
         headers: [...originalHeaders(record), [ATTEMPT_HEADER, String(letter.attempt)]],
       })),
     );

@@ -114,11 +114,17 @@ export interface Rejection {
   eventId?: string;
 }
 
+/** An event as it was in the log. */
+export interface DecodedEvent extends UserEvent {
+  /** Its payload, read. */
+  members: Record<string, unknown>;
+}
+
 /** Reads the value of a log record, written by us or by any other producer. Payloads were checked when they came in. */
 export function decodeEvent(
   value: Buffer | null,
   catalogue: Pick<Catalogue, 'has' | 'names'>,
-): UserEvent | Rejection {
+): DecodedEvent | Rejection {
   if (value === null || value.length === 0) return { reason: 'empty', detail: 'the record has no value' };
   if (!isUtf8(value)) return { reason: 'not-json', detail: 'the value is not UTF-8' };
   const text = value.toString('utf8');
@@ -137,10 +143,11 @@ export function decodeEvent(
     eventType: eventType!,
     timestamp: timestamp!,
     payload: rawPayload(text, parsed),
+    members: (parsed.payload ?? {}) as Record<string, unknown>,
   };
 }
 
-export function isRejection(decoded: UserEvent | Rejection): decoded is Rejection {
+export function isRejection(decoded: DecodedEvent | Rejection): decoded is Rejection {
   return 'reason' in decoded;
 }
 
@@ -193,6 +200,11 @@ function identityErrors(fields: Record<string, unknown>): string[] {
     errors.push('timestamp is required and must be an ISO 8601 date and time');
   }
   return errors;
+}
+
+/** Whether a text can be kept, looked for and counted as it is. */
+export function isStorable(text: string): boolean {
+  return text.length <= MAX_ID_LENGTH && !text.includes('\u0000') && text.isWellFormed();
 }
 
 /** Texts that a Kafka key or a database column cannot hold as they are would come back changed: refused instead. */

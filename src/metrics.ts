@@ -24,8 +24,11 @@ export interface Metrics {
 
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 
-/** @param admission read at each scrape */
-export function createMetrics(admission: Pick<Admission, 'requests' | 'bytes'>): Metrics {
+/** @param admission read at each scrape, as is `liveTail` */
+export function createMetrics(
+  admission: Pick<Admission, 'requests' | 'bytes'>,
+  liveTail: { readonly readers: number },
+): Metrics {
   const registry = new Registry();
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
@@ -43,6 +46,14 @@ export function createMetrics(admission: Pick<Admission, 'requests' | 'bytes'>):
     registers,
     collect() {
       this.set(admission.bytes);
+    },
+  });
+  new Gauge({
+    name: 'streams_open',
+    help: 'Readers of the stream of events.',
+    registers,
+    collect() {
+      this.set(liveTail.readers);
     },
   });
   return {

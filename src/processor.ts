@@ -1,10 +1,11 @@
 // In: a batch of one partition and the claim it is processed under. Out: the batch in the store, with its position.
 import type { Catalogue } from './catalogue.ts';
 import { type RejectedRecord, setAside } from './dead-letters.ts';
-import { decodeEvent, encodeEvent, eventKey, isRejection } from './event.ts';
+import { type DecodedEvent, decodeEvent, encodeEvent, eventKey, isRejection, isStorable } from './event.ts';
 import type { EventLog, LogBatch, LogRecord } from './log/event-log.ts';
 import type { Logger } from './logger.ts';
 import type { Metrics } from './metrics.ts';
+import { payloadDimension, scalarAt } from './payload-path.ts';
 import type { EventStore, StoreBatch, StoredEvent } from './store/event-store.ts';
 
 export interface ProcessorOptions {
@@ -14,9 +15,13 @@ export interface ProcessorOptions {
   group: string;
   logger: Logger;
   metrics: Metrics;
+  /** Members of payloads whose values are counted, such as `cart.currency`. */
+  countedMembers: readonly string[];
   /** Log each n-th event; 0: none. */
   logEvery: number;
 }
+
+const HOUR_MS = 3_600_000;
 
 /** An event of a batch with the id it carries, for the log line. */
 interface DecidedEvent extends StoredEvent {
@@ -42,9 +47,9 @@ export class Processor {
    *   unknown, and processing it again is safe
    */
   async process(batch: LogBatch, { epoch, fromOffset, firstOffset }: BatchPlace): Promise<void> {
-    const { log, store, catalogue, group, metrics } = this.#options;
+    const { log, store, group, metrics } = this.#options;
     const stopTimer = metrics.processSeconds.startTimer();
-    const { events, rejected } = decide(batch.records, catalogue);
+    const { events, rejected } = decide(batch.records, this.#options);
     const deadLetters = await setAside(log, group, batch, rejected);
     // If we die here: the dead letters are copied once more next time; their index has each origin once.
     const { topic, topicId, partition, nextOffset } = batch;
@@ -90,7 +95,7 @@ export class Processor {
 
 function decide(
   records: readonly LogRecord[],
-  catalogue: Catalogue,
+  { catalogue, countedMembers }: ProcessorOptions,
 ): { events: DecidedEvent[]; rejected: RejectedRecord[] } {
   const events: DecidedEvent[] = [];
   const rejected: RejectedRecord[] = [];
@@ -98,10 +103,22 @@ function decide(
     const decoded = decodeEvent(record.value, catalogue);
     if (isRejection(decoded)) rejected.push({ record, ...decoded });
     else {
-      const { eventId, userId, eventType } = decoded;
-      const { offset } = record;
-      events.push({ key: eventKey(eventId), eventId, userId, eventType, offset, json: encodeEvent(decoded) });
+      const { eventId, userId, eventType, timestamp } = decoded;
+      events.push({
+        ...{ key: eventKey(eventId), eventId, userId, eventType, offset: record.offset },
+        hour: Math.floor(Date.parse(timestamp) / HOUR_MS),
+        counted: countedValues(decoded, countedMembers),
+        json: encodeEvent(decoded),
+      });
     }
   }
   return { events, rejected };
+}
+
+/** Values that are too long to be looked at as a list are not counted. */
+function countedValues({ members }: DecodedEvent, counted: readonly string[]): [string, string][] {
+  return counted.flatMap((name) => {
+    const value = scalarAt(members, name.split('.'));
+    return value === undefined || !isStorable(value) ? [] : [[payloadDimension(name), value]];
+  });
 }

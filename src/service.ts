@@ -9,6 +9,7 @@ import { Consumer } from './consumer.ts';
 import { DeadLetters, deadLetterTopic } from './dead-letters.ts';
 import { Health } from './health.ts';
 import { registerLedger } from './ledger.ts';
+import { LiveTail } from './live-tail.ts';
 import type { EventLog } from './log/event-log.ts';
 import type { Logger } from './logger.ts';
 import { createMetrics } from './metrics.ts';
@@ -21,6 +22,9 @@ import { StoredEvents } from './stored-events.ts';
 
 /** A silent reading is begun anew in time for consumption to be back within ten seconds of what silenced it. */
 const WATCHDOG = { checkEveryMs: 2000, stalledAfterMs: 6000 };
+
+/** How often a reader of the stream hears something in the time after which it is cut if it takes nothing. */
+const HEARTBEATS = 2;
 
 /** What the service takes from outside besides its settings. */
 export interface Surroundings {
@@ -85,13 +89,17 @@ async function run(
 ): Promise<Service> {
   const { MAX_IN_FLIGHT_REQUESTS: maxRequests, MAX_IN_FLIGHT_BYTES: maxBytes } = config;
   const admission = new Admission({ maxRequests, maxBytes });
-  const metrics = createMetrics(admission);
+  const liveTail = new LiveTail(store, config.STREAM_TIMEOUT_MS / HEARTBEATS);
+  const metrics = createMetrics(admission, liveTail);
   const { KAFKA_TOPIC: topic, KAFKA_CONSUMER_GROUP: group, LOG_EVERY_NTH_EVENT: logEvery } = config;
   const catalogue = openCatalogue(config);
   const apiKeys = openKeys(config);
   const producer = new Producer({ log, store, topic, logger, metrics, now, newId, logEvery });
   registerLedger(metrics.registry, store, group, topic);
-  const processor = new Processor({ log, store, catalogue, group, logger, metrics, logEvery });
+  const { countedMembers } = config;
+  const processor = new Processor({
+    ...{ log, store, catalogue, group, countedMembers, logger, metrics, logEvery },
+  });
   const consumer = new Consumer({ log, store, processor, topic, group, logger, metrics, watchdog: WATCHDOG });
   const consumes = config.ROLE !== 'api';
   const health = new Health(log, store, consumes ? consumer : undefined);
@@ -104,13 +112,18 @@ async function run(
     rateLimits: new RateLimits(config.RATE_LIMIT_EVENTS_PER_SECOND),
     admission,
     deadLetters: new DeadLetters(log, store, group),
+    log,
     store,
+    liveTail,
+    ...{ maxStreams: config.MAX_STREAMS, streamTimeoutMs: config.STREAM_TIMEOUT_MS },
+    countedMembers,
+    now,
     storedEvents: new StoredEvents(store),
     catalogue,
     health,
     metrics,
     logger,
-    topic,
+    ...{ topic, group },
     maxBodyBytes: config.MAX_BODY_BYTES,
     batchLimits: { events: config.MAX_BATCH_EVENTS, bytes: config.MAX_BATCH_BYTES },
     takesEvents: config.ROLE !== 'consumer',

@@ -1,6 +1,8 @@
 import Type from 'typebox';
 
 const HOST_AND_PORT = '[^\\s,:\\[\\]]+:\\d{1,5}';
+/** Of a payload, or inside one of its members. */
+const MEMBER = '[^\\s,.]+(\\.[^\\s,.]+)*';
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
 
 /**
@@ -165,6 +167,26 @@ export const SETTINGS = Type.Object({
     default: 'reject',
     description:
       'Events of types that are not in the catalogue: `reject` or `accept` them, with any payload.',
+  }),
+  COUNTED_PAYLOAD_MEMBERS: Type.String({
+    pattern: `^(none|${MEMBER}(,\\s*${MEMBER}){0,7})$`,
+    default: 'productId,device',
+    description:
+      'Members of payloads whose values `GET /events/stats` counts, comma-separated, at most eight; `none` counts none. An event is counted by what is listed when it is stored. Each costs time at every event that has it.',
+    examples: ['productId,cart.currency'],
+  }),
+  MAX_STREAMS: Type.Integer({
+    minimum: 1,
+    maximum: 100_000,
+    default: 1000,
+    description: 'Readers of `GET /events/stream` at the same time; further ones are answered with 503.',
+  }),
+  STREAM_TIMEOUT_MS: Type.Integer({
+    minimum: 100,
+    maximum: 600_000,
+    default: 30_000,
+    description:
+      'Milliseconds after which a reader of `GET /events/stream` that takes nothing is cut. Something is sent at least twice in that time.',
   }),
   MAX_IN_FLIGHT_REQUESTS: Type.Integer({
     minimum: 1,

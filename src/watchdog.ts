@@ -46,7 +46,7 @@ export class Watchdog {
   async #check(): Promise<void> {
     const { log, topic, logger, metrics, restart, stalledAfterMs } = this.#options;
     try {
-      const ends = await log.ends(topic);
+      const { ends } = await log.ends(topic);
       const now = performance.now();
       const waiting = this.#options.waitingAt() ?? new Map<number, number>();
       for (const partition of this.#seen.keys()) if (!waiting.has(partition)) this.#seen.delete(partition);

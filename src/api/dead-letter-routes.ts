@@ -1,6 +1,9 @@
 import { isUtf8 } from 'node:buffer';
 import type { FastifyInstance } from 'fastify';
+import type { Catalogue } from '../catalogue.ts';
+import type { MendedRecord, RedriveChoice } from '../dead-letters.ts';
 import { FootfallError } from '../errors.ts';
+import { decodeEvent, isRejection } from '../event.ts';
 import { parseJsonBody } from '../json-body.ts';
 import type { LogRecord } from '../log/event-log.ts';
 import type { DeadLetter } from '../store/event-store.ts';
@@ -15,7 +18,10 @@ const ID = /^[1-9]\d{0,14}$/;
 type Query = Record<'limit' | 'cursor' | 'reason' | 'waiting', string | undefined>;
 
 /** What was set aside: list, look, send back. */
-export async function deadLetterRoutes(api: FastifyInstance, { deadLetters }: ApiOptions): Promise<void> {
+export async function deadLetterRoutes(
+  api: FastifyInstance,
+  { deadLetters, catalogue }: ApiOptions,
+): Promise<void> {
   const config = { holdsBytes: PAGE_BYTES, scope: 'read' } as const;
   api.get<{ Querystring: Query }>('/dead-letters', { config }, async (request) => {
     const query = parseQuery(request.query);
@@ -37,7 +43,8 @@ export async function deadLetterRoutes(api: FastifyInstance, { deadLetters }: Ap
     '/dead-letters/redrive',
     { config: { ...config, scope: 'admin' } },
     async (request) => {
-      return { success: true, ...(await deadLetters.redrive(parseRedrive(request.body))) };
+      const { choice, mended } = parseRedrive(request.body, catalogue);
+      return { success: true, ...(await deadLetters.redrive(choice, mended)) };
     },
   );
 }
@@ -60,27 +67,37 @@ function parseQuery({ limit, cursor, reason, waiting }: Query) {
   };
 }
 
-/** Either some, by id, or all that wait, if wanted of one reason. */
-function parseRedrive(body: Buffer | undefined): { ids: number[] } | { reason?: string } {
-  const { ids, all, reason, ...unknown } = parseJsonBody(body).fields;
+/** @throws FootfallError `invalid_redrive` */
+function parseRedrive(
+  body: Buffer | undefined,
+  catalogue: Catalogue,
+): { choice: RedriveChoice; mended?: MendedRecord } {
+  const { ids, all, reason, value, ...unknown } = parseJsonBody(body).fields;
   const isKnown = Object.keys(unknown).length === 0;
-  if (
-    isKnown &&
-    Array.isArray(ids) &&
-    ids.every((id) => typeof id === 'string' && ID.test(id)) &&
-    all === undefined &&
-    reason === undefined
-  ) {
-    return { ids: ids.map(Number) };
+  const areIds = Array.isArray(ids) && ids.every((id) => typeof id === 'string' && ID.test(id));
+  if (isKnown && areIds && all === undefined && reason === undefined) {
+    const choice = { ids: ids.map(Number) };
+    if (value === undefined) return { choice };
+    if (ids.length === 1 && typeof value === 'string') return { choice, mended: mend(value, catalogue) };
   }
-  if (isKnown && all === true && ids === undefined && (reason === undefined || typeof reason === 'string')) {
-    return reason === undefined ? {} : { reason };
+  const isReason = reason === undefined || typeof reason === 'string';
+  if (isKnown && all === true && ids === undefined && value === undefined && isReason) {
+    return { choice: reason === undefined ? {} : { reason } };
   }
   throw new FootfallError('invalid_redrive', {
     details: [
-      'send {"ids": ["1", "2"]} with ids of GET /dead-letters, or {"all": true}, or {"all": true, "reason": "not-json"}',
+      'send {"ids": ["1", "2"]} with ids of GET /dead-letters, or {"ids": ["1"], "value": "the event, mended"}, or {"all": true}, or {"all": true, "reason": "not-json"}',
     ],
   });
+}
+
+/** What would be set aside again is not sent. The key follows the user, as for every event. */
+function mend(value: string, catalogue: Catalogue): MendedRecord {
+  const decoded = decodeEvent(Buffer.from(value), catalogue);
+  if (isRejection(decoded)) {
+    throw new FootfallError('invalid_redrive', { details: [`value is no event yet: ${decoded.detail}`] });
+  }
+  return { key: decoded.userId, value };
 }
 
 /** Ids and offsets are text: they may be larger than what every JSON reader holds. */

@@ -40,7 +40,9 @@ export function documentRoutes(api: FastifyInstance, { catalogue, apiKeys, topic
       openapi: '3.1.0',
       info: { title: 'Footfall', version: packageJson.version, description: DESCRIPTION },
       // As the page lists them: what a newcomer looks for comes first.
-      tags: ['Events', 'Other formats', 'Dead letters', 'Operations', 'Documents'].map((name) => ({ name })),
+      tags: ['Events', 'Reading', 'Other formats', 'Dead letters', 'Operations', 'Documents'].map((name) => ({
+        name,
+      })),
       ...(apiKeys && { components: { securitySchemes: SECURITY_SCHEMES } }),
     },
   });

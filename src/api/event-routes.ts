@@ -1,4 +1,3 @@
-import { Readable } from 'node:stream';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { FootfallError } from '../errors.ts';
 import { derivedUuid, eventKey, MAX_ID_LENGTH, type NewEvent, readNewEvent } from '../event.ts';
@@ -8,12 +7,11 @@ import type { RateLimitState } from '../rate-limits.ts';
 import { acknowledge, readAcknowledgement } from './acknowledgement.ts';
 import type { ApiOptions } from './server.ts';
 
-/** What a list takes while it is sent: about two pages. */
-const LIST_BYTES = 1_000_000;
+/** What one event takes at most, and what is known of it. */
+const EVENT_BYTES = 1_000_000;
 const JSON_TYPE = 'application/json; charset=utf-8';
 /** As many as fit a header, whatever they say. */
 const MAX_WARNINGS = 3;
-const NDJSON_TYPE = 'application/x-ndjson; charset=utf-8';
 
 /** Events in and out. Bodies are put together as text: an event is already JSON, and is not parsed to be sent. */
 export async function eventRoutes(api: FastifyInstance, options: ApiOptions): Promise<void> {
@@ -28,25 +26,9 @@ export async function eventRoutes(api: FastifyInstance, options: ApiOptions): Pr
     },
   );
 
-  api.get(
-    '/events/processed',
-    { config: { holdsBytes: LIST_BYTES, scope: 'read' } },
-    async (request, reply) => {
-      const pages = store.readAll()[Symbol.asyncIterator]();
-      // The first page before the status line: what fails here is still answered with a 500.
-      const first = await pages.next();
-      const asLines = request.headers.accept?.includes('application/x-ndjson') ?? false;
-      const body = asLines ? jsonLines(first, pages) : jsonArray(first, pages);
-      return reply
-        .type(asLines ? NDJSON_TYPE : JSON_TYPE)
-        .header('Vary', 'Accept')
-        .send(Readable.from(body, { highWaterMark: 1 }));
-    },
-  );
-
   api.get<{ Params: { eventId: string } }>(
     '/events/:eventId',
-    { config: { holdsBytes: LIST_BYTES, scope: 'read' } },
+    { config: { holdsBytes: EVENT_BYTES, scope: 'read' } },
     async ({ params: { eventId } }, reply) => {
       // Paths of their own, which another method answers.
       if (eventId === 'generate' || eventId === 'batch') return reply.callNotFound();
@@ -131,27 +113,4 @@ function setReceipt(reply: FastifyReply, { eventId, receipt, repeated, warnings 
 /** What is known of an event, and the event as it is in the store. */
 function withEvent(facts: object, json: string): string {
   return `${JSON.stringify(facts).slice(0, -1)},"event":${json}}`;
-}
-
-/** A JSON array, one chunk a page. When a page cannot be read, the connection breaks off: never a shorter array. */
-async function* jsonArray(
-  first: IteratorResult<string[], void>,
-  rest: AsyncIterator<string[], void>,
-): AsyncGenerator<string> {
-  let opening = '[';
-  for (let page = first; !page.done; page = await rest.next()) {
-    yield opening + page.value.join(',');
-    opening = ',';
-  }
-  yield opening === '[' ? '[]' : ']';
-}
-
-/** One event a line. A line break in a payload is space between its members: inside a string it is written `\n`. */
-async function* jsonLines(
-  first: IteratorResult<string[], void>,
-  rest: AsyncIterator<string[], void>,
-): AsyncGenerator<string> {
-  for (let page = first; !page.done; page = await rest.next()) {
-    yield page.value.map((json) => `${json.replaceAll(/[\r\n]/g, ' ')}\n`).join('');
-  }
 }

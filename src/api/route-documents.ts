@@ -3,9 +3,10 @@ import type { FastifySchema } from 'fastify';
 import Type, { type TSchema } from 'typebox';
 import type { Catalogue } from '../catalogue.ts';
 import { SEGMENT_TYPES } from '../segment.ts';
+import { readingDocuments } from './reading-documents.ts';
 import * as schemas from './schemas.ts';
 
-const { answers } = schemas;
+const { answer, answers, json } = schemas;
 const JSON_TYPE = 'application/json';
 
 /** Bodies by content type. The framework's types know one schema for all. */
@@ -14,14 +15,6 @@ function bodies(byType: Record<string, TSchema>): FastifySchema['body'] {
   return { content: Object.fromEntries(content) };
 }
 
-function answer(description: string, byType: Record<string, TSchema>): TSchema {
-  return {
-    description,
-    content: Object.fromEntries(Object.entries(byType).map(([type, schema]) => [type, { schema }])),
-  };
-}
-
-const json = (description: string, schema: TSchema) => answer(description, { [JSON_TYPE]: schema });
 const TEXT = Type.String();
 const ID = Type.Object({ id: Type.String() });
 
@@ -29,6 +22,7 @@ const ID = Type.Object({ id: Type.String() });
 export function routeDocuments(catalogue: Catalogue): Record<string, FastifySchema> {
   return {
     ...eventDocuments(catalogue),
+    ...readingDocuments(),
     ...formatDocuments(),
     ...deadLetterDocuments(),
     ...operationsDocuments(),
@@ -72,15 +66,6 @@ function eventDocuments({ names }: Catalogue): Record<string, FastifySchema> {
       response: batchAnswers({
         201: 'All are durable.',
         202: 'All are durable, and not stored in the time that was waited.',
-      }),
-    },
-    'GET /events/processed': {
-      ...{ tags, summary: 'All stored events, oldest first' },
-      response: answers.read({
-        200: answer('A JSON array, or one event a line with `Accept: application/x-ndjson`.', {
-          [JSON_TYPE]: Type.Array(schemas.EVENT),
-          'application/x-ndjson': TEXT,
-        }),
       }),
     },
     'GET /events/:eventId': {

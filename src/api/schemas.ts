@@ -7,14 +7,14 @@ import { MAX_ID_LENGTH } from '../event.ts';
 
 const STORABLE = '^[^\\u0000]*$';
 const UUID = Type.String({ format: 'uuid' });
-const DateTime = Type.String({ format: 'date-time' });
+export const DateTime = Type.String({ format: 'date-time' });
 const Payload = Type.Object(
   {},
   { additionalProperties: true, description: 'Kept byte for byte as it was sent.' },
 );
 /** Offsets and ids may be larger than what every JSON reader holds in a number. */
-const Digits = Type.String({ pattern: '^\\d+$' });
-const Nullable = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
+export const Digits = Type.String({ pattern: '^\\d+$' });
+export const Nullable = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
 
 const UserId = Type.String({
   minLength: 1,
@@ -138,6 +138,13 @@ const IDS = Type.Array(Type.String({ pattern: '^[1-9]\\d{0,14}$' }));
 export const REDRIVE = Type.Union([
   Type.Object({ ids: IDS }, { additionalProperties: false }),
   Type.Object(
+    {
+      ids: Type.Array(IDS.items, { minItems: 1, maxItems: 1 }),
+      value: Type.String({ description: 'The event, mended, as JSON text.' }),
+    },
+    { additionalProperties: false },
+  ),
+  Type.Object(
     { all: Type.Literal(true), reason: Type.Optional(Type.String()) },
     { additionalProperties: false },
   ),
@@ -222,6 +229,16 @@ function problems(codes: readonly ErrorCode[]): Responses {
   );
 }
 
+/** An answer by content type. */
+export function answer(description: string, byType: Record<string, TSchema>): TSchema {
+  return {
+    description,
+    content: Object.fromEntries(Object.entries(byType).map(([type, schema]) => [type, { schema }])),
+  };
+}
+
+export const json = (description: string, schema: TSchema) =>
+  answer(description, { 'application/json': schema });
 /** The error answers of a kind of route, and those of its own. */
 export const answers = {
   open: (own: Responses): Responses => ({ ...problems(ALWAYS), ...own }),

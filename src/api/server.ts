@@ -8,6 +8,8 @@ import type { Catalogue } from '../catalogue.ts';
 import type { DeadLetters } from '../dead-letters.ts';
 import { FootfallError } from '../errors.ts';
 import type { Health } from '../health.ts';
+import type { LiveTail } from '../live-tail.ts';
+import type { EventLog } from '../log/event-log.ts';
 import type { Logger } from '../logger.ts';
 import type { Metrics } from '../metrics.ts';
 import type { Producer } from '../producer.ts';
@@ -21,7 +23,11 @@ import { documentRoutes } from './documents.ts';
 import { clientErrorHandler, sendError, toFootfallError } from './error-answers.ts';
 import { eventRoutes } from './event-routes.ts';
 import { formatRoutes } from './format-routes.ts';
+import { groupRoutes } from './group-routes.ts';
 import { operationsRoutes } from './operations-routes.ts';
+import { processedRoutes } from './processed-routes.ts';
+import { statsRoutes } from './stats-routes.ts';
+import { streamRoutes } from './stream-routes.ts';
 import { answerUnrouted, collectKnownPaths } from './unrouted.ts';
 
 export interface ApiOptions extends AccessOptions {
@@ -29,7 +35,16 @@ export interface ApiOptions extends AccessOptions {
   admission: Admission;
   rateLimits: RateLimits;
   deadLetters: DeadLetters;
+  log: EventLog;
   store: EventStore;
+  liveTail: LiveTail;
+  /** Most readers of the stream at the same time. */
+  maxStreams: number;
+  /** After this a reader of the stream that takes nothing is cut. */
+  streamTimeoutMs: number;
+  /** Members of payloads whose values are counted. */
+  countedMembers: readonly string[];
+  now(): Date;
   storedEvents: StoredEvents;
   catalogue: Catalogue;
   health: Health;
@@ -39,8 +54,10 @@ export interface ApiOptions extends AccessOptions {
   batchLimits: BatchLimits;
   /** False in an instance that only processes: it answers probes and metrics. */
   takesEvents: boolean;
-  /** Where events go, for the documents. */
+  /** Where events go. */
   topic: string;
+  /** As which group this service processes them. */
+  group: string;
   /** True from the moment a stop begins: requests on connections that are still open are turned away. */
   isDraining(): boolean;
 }
@@ -115,7 +132,11 @@ export function createApi(options: ApiOptions): FastifyInstance {
     api.register(eventRoutes, options);
     api.register(batchRoutes, options);
     api.register(formatRoutes, options);
+    api.register(processedRoutes, options);
+    api.register(streamRoutes, options);
+    api.register(statsRoutes, options);
     api.register(deadLetterRoutes, options);
+    api.register(groupRoutes, options);
   }
   api.register(operationsRoutes, options);
   return api;
@@ -149,6 +170,7 @@ const EXPOSED_HEADERS = [
     'RateLimit-Reset',
   ],
   ...['Event-Topic', 'Event-Partition', 'Event-Offset', 'Event-Repeated', 'Event-Warnings', 'Location'],
+  ...['Event-Cursor', 'Link'],
 ];
 const PREFLIGHT_VALID_S = 600;
 

@@ -19,6 +19,7 @@ import type {
   Receipt,
   RecordPosition,
   SubscribeOptions,
+  TopicEnds,
 } from './event-log.ts';
 import { partitionOf } from './partitioner.ts';
 
@@ -133,8 +134,9 @@ export class EmbeddedLog implements EventLog {
     }
   }
 
-  async ends(name: string): Promise<Map<number, number>> {
-    return new Map(this.#topic(name).ends.map((end, partition) => [partition, end]));
+  async ends(name: string): Promise<TopicEnds> {
+    const { topicId, ends } = this.#topic(name);
+    return { topicId, ends: new Map(ends.map((end, partition) => [partition, end])) };
   }
 
   async read(name: string, positions: readonly RecordPosition[]): Promise<(LogRecord | undefined)[]> {

@@ -23,8 +23,8 @@ export interface EventLog {
    */
   subscribe(options: SubscribeOptions): AsyncIterable<LogBatch>;
 
-  /** The offset the next record of each partition will get; records of open transactions do not count. */
-  ends(topic: string): Promise<Map<number, number>>;
+  /** Where each partition ends. */
+  ends(topic: string): Promise<TopicEnds>;
 
   /**
    * Reads single records by where they are.
@@ -64,6 +64,13 @@ export function receiptsOf(results: readonly AppendResult[]): Receipt[] {
     if (result instanceof FootfallError) throw result;
     return result;
   });
+}
+
+export interface TopicEnds {
+  /** As of `AssignedPartition`. */
+  topicId: string;
+  /** By partition: the offset its next record will get; records of open transactions do not count. */
+  ends: Map<number, number>;
 }
 
 export type RecordPosition = Pick<Receipt, 'partition' | 'offset'>;

@@ -11,6 +11,7 @@ import type {
   Receipt,
   RecordPosition,
   SubscribeOptions,
+  TopicEnds,
 } from './event-log.ts';
 import {
   type Admin,
@@ -86,7 +87,7 @@ export class KafkaLog implements EventLog {
     return (await this.#openReader()).read(topic, positions);
   }
 
-  async ends(topic: string): Promise<Map<number, number>> {
+  async ends(topic: string): Promise<TopicEnds> {
     return (await this.#openReader()).ends(topic);
   }
 

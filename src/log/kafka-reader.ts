@@ -1,5 +1,5 @@
 import { withDeadline } from '../deadline.ts';
-import type { LogRecord, RecordPosition } from './event-log.ts';
+import type { LogRecord, RecordPosition, TopicEnds } from './event-log.ts';
 import {
   type Consumer,
   FETCH_DEADLINE_MS,
@@ -19,10 +19,16 @@ export class KafkaReader {
   }
 
   /** As `EventLog.ends`. */
-  async ends(topic: string): Promise<Map<number, number>> {
+  async ends(topic: string): Promise<TopicEnds> {
     const request = this.#consumer.listOffsets({ topics: [topic], timestamp: ListOffsetTimestamps.LATEST });
     const offsets = await withDeadline(request, FETCH_DEADLINE_MS, 'list offsets');
-    return new Map(offsets.get(topic)!.map((end, partition) => [partition, Number(end)]));
+    const metadata = await withDeadline(
+      this.#consumer.metadata({ topics: [topic] }),
+      FETCH_DEADLINE_MS,
+      'metadata',
+    );
+    const ends = new Map(offsets.get(topic)!.map((end, partition) => [partition, Number(end)]));
+    return { topicId: metadata.topics.get(topic)!.id, ends };
   }
 
   /** As `EventLog.read`. */

@@ -24,8 +24,20 @@ export interface EventStore {
   /** Stored events by key; keys that are not there are left out. */
   get(keys: readonly string[]): Promise<Map<string, EventRecord>>;
 
-  /** Everything stored when the call was made, oldest first in processing order, as JSON texts, in pages. */
-  readAll(): AsyncIterable<string[]>;
+  /**
+   * Told apart from other stores where places in it last only as long as the process; empty where they last. A place
+   * of another store means nothing here.
+   */
+  readonly generation: string;
+
+  /** How far there is something to read. */
+  extent(): Promise<Extent>;
+
+  /** Events in the order in which they were stored: at most `limit`, or fewer where they are large; none at the end. */
+  read(selection: Selection): Promise<PlacedEvent[]>;
+
+  /** How many events there are of what, counted in the transaction that stores them. */
+  readonly counts: EventCounts;
 
   /** Where each partition of a topic stands, and what has been counted on the way. */
   positions(group: string, topic: string): Promise<PartitionPosition[]>;
@@ -46,6 +58,24 @@ export interface EventStore {
   close(): Promise<void>;
 }
 
+/** Exact numbers of stored events: what came again is not counted again. */
+export interface EventCounts {
+  /** Of each type, and when the first and the last hour with events of it was. */
+  totals(): Promise<TypeTotal[]>;
+
+  /** Of each type in each of these hours, oldest first; hours without events are left out. */
+  byHour(hours: HourRange): Promise<HourCount[]>;
+
+  /** How many different values a dimension had on each of these days, oldest first; days without any are left out. */
+  distinctByDay(dimension: string, days: DayRange): Promise<DayCount[]>;
+
+  /** The values of a dimension with most events on a day, most first. */
+  topValues(dimension: string, day: number, limit: number): Promise<ValueCount[]>;
+
+  /** The places between which all events of these hours are; undefined when there are none. */
+  span(hours: HourRange): Promise<Span | undefined>;
+}
+
 /** A topic as one consumer group sees it. */
 export interface TopicRef {
   group: string;
@@ -63,6 +93,9 @@ export interface Claim {
   topicRecreated: boolean;
 }
 
+/** What values are counted of beside the members of payloads: `payload.MEMBER`. */
+export const USER_DIMENSION = 'userId';
+
 export interface StoredEvent {
   /** The UUID it is deduplicated by (`eventKey`). */
   key: string;
@@ -70,9 +103,81 @@ export interface StoredEvent {
   eventType: string;
   /** Where it was read from, in the partition of its batch. */
   offset: number;
+  /** When it happened, by its own timestamp: hours since 1970, UTC. */
+  hour: number;
+  /** What it counts for beside its user, on the day of its hour. Values are short texts. */
+  counted: readonly (readonly [dimension: string, value: string])[];
   /** The event as JSON text, returned as it is. */
   json: string;
 }
+
+/** An event and its place in the order in which events were stored. Places have gaps. */
+export interface PlacedEvent {
+  place: number;
+  json: string;
+}
+
+export interface Extent {
+  /** Of the newest event; 0 when there is none. */
+  newest: number;
+  /** No event will be stored at this place or before it any more: who has read this far has missed none. */
+  settled: number;
+}
+
+export interface Span {
+  first: number;
+  last: number;
+}
+
+/** What to read: events after one place and up to another, those of a user, or of any of some types. */
+export interface Selection extends SelectionFilter {
+  order: 'asc' | 'desc';
+  after: number;
+  upTo: number;
+  limit: number;
+}
+
+export interface SelectionFilter {
+  userId?: string;
+  /** Not together with `userId`. */
+  eventTypes?: readonly string[];
+}
+
+/** Hours since 1970, UTC; both ends are included. */
+export interface HourRange {
+  from: number;
+  to: number;
+}
+
+/** Days since 1970, UTC; both ends are included. */
+export type DayRange = HourRange;
+
+export interface HourCount {
+  hour: number;
+  eventType: string;
+  events: number;
+}
+
+export interface TypeTotal {
+  eventType: string;
+  events: number;
+  firstHour: number;
+  lastHour: number;
+}
+
+export interface DayCount {
+  day: number;
+  values: number;
+}
+
+export interface ValueCount {
+  value: string;
+  events: number;
+}
+
+/** Most bytes of JSON texts that one `read` returns, but for the last event. */
+export const READ_BYTES = 1_000_000;
+export const HOURS_A_DAY = 24;
 
 /** A stored event and what is known of it. */
 export interface EventRecord {

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import {
   type BatchOutcome,
   type Claim,
@@ -5,17 +6,24 @@ import {
   type DeadLetterQuery,
   type EventRecord,
   type EventStore,
+  type Extent,
   Fenced,
   isSameEvent,
   type PartitionPosition,
+  type PlacedEvent,
+  READ_BYTES,
+  type Selection,
   type StoreBatch,
+  type StoredEvent,
   type TopicRef,
 } from './event-store.ts';
+import { MemoryCounts } from './memory-counts.ts';
 
-const PAGE_SIZE = 1000;
-
-/** Where an event was read from, and when it was stored (milliseconds since 1970). */
-type Origin = readonly [partition: number, offset: number, storedAt: number];
+/** An event, where it was read from, and when it was stored (milliseconds since 1970). */
+interface KeptEvent extends Pick<StoredEvent, 'userId' | 'eventType' | 'offset' | 'json'> {
+  partition: number;
+  storedAt: number;
+}
 
 interface Position extends TopicRef, PartitionPosition {
   epoch: number;
@@ -23,11 +31,12 @@ interface Position extends TopicRef, PartitionPosition {
 
 /** Keeps events in memory: rebuilt from the start of the topic at each start, and gone at its end. */
 export class MemoryStore implements EventStore {
-  readonly #events: string[] = [];
+  readonly generation = `m${randomBytes(4).toString('hex')}-`;
+  readonly counts = new MemoryCounts();
+  /** The place of an event is its index and 1. */
+  readonly #events: KeptEvent[] = [];
   /** Key to index in `#events`. */
   readonly #keys = new Map<string, number>();
-  /** By index in `#events`. */
-  readonly #origins: Origin[] = [];
   /** By index in `#events`; most events come once. */
   readonly #repeats = new Map<number, Pick<EventRecord, 'duplicates' | 'conflicts'>>();
   readonly #positions = new Map<string, Position>();
@@ -64,14 +73,17 @@ export class MemoryStore implements EventStore {
     if (position?.epoch !== batch.epoch || position.offset !== batch.fromOffset) throw new Fenced(batch);
     const storedAt = Date.now();
     let conflicts = 0;
-    const stored = batch.events.map(({ key, json, offset }) => {
+    const stored = batch.events.map((event) => {
+      const { key, userId, eventType, offset, json } = event;
       const at = this.#keys.get(key);
       if (at !== undefined) {
         if (this.#noteRepeat(at, json)) conflicts++;
         return false;
       }
-      this.#keys.set(key, this.#events.push(json) - 1);
-      this.#origins.push([batch.partition, offset, storedAt]);
+      const { partition } = batch;
+      const place = this.#events.push({ userId, eventType, offset, json, partition, storedAt });
+      this.#keys.set(key, place - 1);
+      this.counts.add(event, place);
       return true;
     });
     const storedCount = stored.filter(Boolean).length;
@@ -101,9 +113,24 @@ export class MemoryStore implements EventStore {
     return new Map(known.map((key) => [key, this.#record(this.#keys.get(key)!)]));
   }
 
-  async *readAll(): AsyncGenerator<string[]> {
-    const end = this.#events.length;
-    for (let at = 0; at < end; at += PAGE_SIZE) yield this.#events.slice(at, Math.min(end, at + PAGE_SIZE));
+  async extent(): Promise<Extent> {
+    return { newest: this.#events.length, settled: this.#events.length };
+  }
+
+  async read({ order, after, upTo, limit, userId, eventTypes }: Selection): Promise<PlacedEvent[]> {
+    const first = after + 1;
+    const last = Math.min(upTo, this.#events.length);
+    const found: PlacedEvent[] = [];
+    let bytes = 0;
+    for (let step = 0; step <= last - first && found.length < limit && bytes < READ_BYTES; step++) {
+      const place = order === 'asc' ? first + step : last - step;
+      const { json, ...event } = this.#events[place - 1]!;
+      if (userId !== undefined && event.userId !== userId) continue;
+      if (eventTypes !== undefined && !eventTypes.includes(event.eventType)) continue;
+      found.push({ place, json });
+      bytes += json.length;
+    }
+    return found;
   }
 
   async positions(group: string, topic: string): Promise<PartitionPosition[]> {
@@ -137,7 +164,7 @@ export class MemoryStore implements EventStore {
 
   /** @returns whether it conflicts with the event that is stored */
   #noteRepeat(at: number, json: string): boolean {
-    const conflicts = !isSameEvent(this.#events[at]!, json);
+    const conflicts = !isSameEvent(this.#events[at]!.json, json);
     const repeats = this.#repeats.get(at) ?? { duplicates: 0, conflicts: 0 };
     repeats.duplicates++;
     if (conflicts) repeats.conflicts++;
@@ -146,10 +173,10 @@ export class MemoryStore implements EventStore {
   }
 
   #record(at: number): EventRecord {
-    const [partition, offset, storedAt] = this.#origins[at]!;
+    const { json, partition, offset, storedAt } = this.#events[at]!;
     const { duplicates, conflicts } = this.#repeats.get(at) ?? { duplicates: 0, conflicts: 0 };
     return {
-      json: this.#events[at]!,
+      json,
       partition,
       offset,
       storedAt: new Date(storedAt),

@@ -1,6 +1,6 @@
 import { readdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import pg, { type Pool } from 'pg';
+import pg, { type Pool, type QueryResult } from 'pg';
 import type { Logger } from '../logger.ts';
 
 const MIGRATIONS_DIR = join(import.meta.dirname, 'migrations');
@@ -9,7 +9,54 @@ const CONNECT_TIMEOUT_MS = 5000;
 /** A batch takes milliseconds; a server silent for so long is not going to answer. */
 const QUERY_TIMEOUT_MS = 30_000;
 
-export function createPool({ url, poolSize }: { url: string; poolSize: number }, logger: Logger): Pool {
+/** A database that is migrated before it is first used. Connects when used, not when made. */
+export class Database {
+  readonly #pool: Pool;
+  readonly #url: string;
+  readonly #logger: Logger;
+  #migrated: Promise<void> | undefined;
+  #closing: Promise<void> | undefined;
+
+  constructor(options: { url: string; poolSize: number }, logger: Logger) {
+    this.#url = options.url;
+    this.#logger = logger;
+    this.#pool = createPool(options, logger);
+  }
+
+  async query<Row extends object>(text: string, values: unknown[]): Promise<Row[]> {
+    await this.#ready();
+    return (await this.#pool.query<Row>(text, values)).rows;
+  }
+
+  /** Statements in one round trip, each seeing what was there when it began. @returns the rows of each */
+  async sequence(statements: readonly string[]): Promise<object[][]> {
+    await this.#ready();
+    const results = (await this.#pool.query(statements.join(';'))) as unknown as QueryResult<object>[];
+    return results.map(({ rows }) => rows);
+  }
+
+  async probe(timeoutMs: number): Promise<void> {
+    await this.#ready();
+    // The driver's own limit, too: else a frozen server would keep one connection of the pool for each probe.
+    await this.#pool.query({ text: 'select 1', query_timeout: timeoutMs } as { text: string });
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#pool.end();
+    return this.#closing;
+  }
+
+  /** Migrates once; tried again at the next need after a failure. */
+  #ready(): Promise<void> {
+    this.#migrated ??= migrate(this.#pool, this.#url, this.#logger).catch((error) => {
+      this.#migrated = undefined;
+      throw error;
+    });
+    return this.#migrated;
+  }
+}
+
+function createPool({ url, poolSize }: { url: string; poolSize: number }, logger: Logger): Pool {
   const pool = new pg.Pool({
     connectionString: url,
     max: poolSize,
@@ -26,7 +73,7 @@ export function createPool({ url, poolSize }: { url: string; poolSize: number },
 }
 
 /** Creates or updates the tables. Any number of instances may call this at once: one works, the others wait. */
-export async function migrate(pool: Pool, url: string, logger: Logger): Promise<void> {
+async function migrate(pool: Pool, url: string, logger: Logger): Promise<void> {
   if (await isUpToDate(pool)) return;
   const { runner } = await import('node-pg-migrate');
   const applied = await runner({

@@ -12,65 +12,24 @@ import {
   type DeadLetterQuery,
   type EventRecord,
   type EventStore,
+  type Extent,
   Fenced,
   isSameEvent,
   type PartitionPosition,
+  type PlacedEvent,
+  READ_BYTES,
+  type Selection,
   type StoreBatch,
   type TopicRef,
 } from './event-store.ts';
-
-const PAGE_SIZE = 1000;
-
-const SCHEMA = [
-  `create table events (
-     seq integer primary key,
-     event_key blob not null unique,
-     user_id text not null,
-     event_type text not null,
-     json text not null
-   ) strict;
-   create table positions (
-     consumer_group text not null,
-     topic text not null,
-     topic_id text not null,
-     partition integer not null,
-     epoch integer not null,
-     next_offset integer,
-     stored integer not null default 0,
-     duplicates integer not null default 0,
-     dead_lettered integer not null default 0,
-     start_offset integer,
-     without_record integer not null default 0,
-     lost integer not null default 0,
-     primary key (consumer_group, topic, topic_id, partition)
-   ) strict, without rowid;
-   create table dead_letters (
-     seq integer primary key,
-     consumer_group text not null,
-     topic text not null,
-     topic_id text not null,
-     partition integer not null,
-     offset integer not null,
-     reason text not null,
-     detail text not null,
-     attempt integer not null,
-     set_aside_at text not null,
-     redriven_at text,
-     dlt_partition integer not null,
-     dlt_offset integer not null,
-     unique (consumer_group, topic_id, partition, offset)
-   ) strict;`,
-  `alter table events add column partition integer;
-   alter table events add column offset integer;
-   alter table events add column stored_at integer;
-   alter table events add column duplicates integer not null default 0;
-   alter table events add column conflicts integer not null default 0;
-   alter table dead_letters add column event_key blob;
-   create index dead_letters_by_event on dead_letters (event_key) where event_key is not null;`,
-];
+import { SqliteCounts } from './sqlite-counts.ts';
+import { STORE_SCHEMA } from './sqlite-schema.ts';
+import { Tally } from './tally.ts';
 
 /** Keeps events in a SQLite file. Synchronous inside, so a batch is one uninterrupted transaction. */
 export class SqliteStore implements EventStore {
+  readonly generation = '';
+  readonly counts: SqliteCounts;
   readonly #file: SqliteFile;
   readonly #claim: StatementSync;
   readonly #earlierTopic: StatementSync;
@@ -81,13 +40,12 @@ export class SqliteStore implements EventStore {
   readonly #count: StatementSync;
   readonly #deadLetters: StatementSync;
   readonly #get: StatementSync;
-  readonly #page: StatementSync;
 
   /** @param file stays open after `close`: it belongs to whoever opened it */
   constructor(file: SqliteFile) {
     const { db } = file;
     this.#file = file;
-    migrateSqlite(db, 'store', SCHEMA);
+    migrateSqlite(db, 'store', STORE_SCHEMA);
     this.#claim = db.prepare(
       `insert into positions (consumer_group, topic, topic_id, partition, epoch) values (?, ?, ?, ?, 1)
        on conflict do update set epoch = epoch + 1 returning epoch, next_offset`,
@@ -123,7 +81,7 @@ export class SqliteStore implements EventStore {
        order by seq desc limit ?`,
     );
     this.#get = db.prepare('select * from events where event_key = ?');
-    this.#page = db.prepare('select seq, json from events where seq > ? and seq <= ? order by seq limit ?');
+    this.counts = new SqliteCounts(db);
   }
 
   async claim({ group, topic, topicId }: TopicRef, partitions: readonly number[]): Promise<Claim[]> {
@@ -144,15 +102,22 @@ export class SqliteStore implements EventStore {
       if (moved === 0) throw new Fenced(batch);
       const storedAt = Date.now();
       let conflicts = 0;
-      const stored = batch.events.map(({ key, userId, eventType, json, offset }) => {
+      const tally = new Tally();
+      const stored = batch.events.map((event) => {
+        const { key, userId, eventType, json, offset } = event;
         const id = keyBytes(key);
-        const place = [partition, offset, storedAt];
-        if (this.#insertEvent.run(id, userId, eventType, json, ...place).changes === 1) return true;
+        const origin = [partition, offset, storedAt];
+        const { changes, lastInsertRowid } = this.#insertEvent.run(id, userId, eventType, json, ...origin);
+        if (changes === 1) {
+          tally.add(event, Number(lastInsertRowid));
+          return true;
+        }
         const conflict = !isSameEvent(this.#get.get(id)!.json as string, json);
         this.#noteRepeat.run(conflict ? 1 : 0, id);
         if (conflict) conflicts++;
         return false;
       });
+      this.counts.add(tally);
       for (const { key, offset, reason, detail, attempt, setAsideAt, ...copy } of deadLetters) {
         this.#insertDeadLetter.run(
           ...[group, topic, topicId, partition, offset, reason, detail, attempt, setAsideAt.toISOString()],
@@ -177,15 +142,24 @@ export class SqliteStore implements EventStore {
     return found;
   }
 
-  async *readAll(): AsyncGenerator<string[]> {
-    const last = this.#file.db.prepare('select max(seq) as seq from events').get()!.seq as number | null;
-    let seq = 0;
-    while (last !== null && seq < last) {
-      const rows = this.#page.all(seq, last, PAGE_SIZE);
-      if (rows.length === 0) return;
-      seq = rows.at(-1)!.seq as number;
-      yield rows.map((row) => row.json as string);
+  async extent(): Promise<Extent> {
+    // One writer, whose transactions come one after the other.
+    const newest = this.#file.db.prepare('select max(seq) as seq from events').get()!.seq as number | null;
+    return { newest: newest ?? 0, settled: newest ?? 0 };
+  }
+
+  async read(selection: Selection): Promise<PlacedEvent[]> {
+    const { order, limit, userId, eventTypes } = selection;
+    const [column, values] = userId ? ['user_id', [userId]] : ['event_type', eventTypes];
+    const sources = values?.map((value) => this.#rows(selection, column, value)) ?? [this.#rows(selection)];
+    const found: PlacedEvent[] = [];
+    let bytes = 0;
+    for (const { seq, json } of merged(sources, order)) {
+      found.push({ place: seq as number, json: json as string });
+      bytes += (json as string).length;
+      if (found.length === limit || bytes >= READ_BYTES) break;
     }
+    return found;
   }
 
   async positions(group: string, topic: string): Promise<PartitionPosition[]> {
@@ -229,9 +203,38 @@ export class SqliteStore implements EventStore {
   }
 
   async close(): Promise<void> {}
+
+  #rows({ order, after, upTo, limit }: Selection, column?: string, value?: string): Iterator<Row> {
+    const filter = column === undefined ? '' : `${column} = ? and`;
+    return this.#file.db
+      .prepare(
+        `select seq, json from events where ${filter} seq > ? and seq <= ? order by seq ${order} limit ?`,
+      )
+      .iterate(...(value === undefined ? [] : [value]), after, upTo, limit);
+  }
 }
 
 type Row = ReturnType<StatementSync['all']>[number];
+
+/** Rows of sources that are each in order, in order. */
+function* merged(sources: readonly Iterator<Row>[], order: 'asc' | 'desc'): Generator<Row> {
+  const heads = sources.map((source) => ({ source, row: nextRow(source) }));
+  const isBefore = (a: Row, b: Row) => a.seq! < b.seq! === (order === 'asc');
+  for (;;) {
+    let first: (typeof heads)[number] | undefined;
+    for (const head of heads) {
+      if (head.row && (first?.row === undefined || isBefore(head.row, first.row))) first = head;
+    }
+    if (first?.row === undefined) return;
+    yield first.row;
+    first.row = nextRow(first.source);
+  }
+}
+
+function nextRow(rows: Iterator<Row>): Row | undefined {
+  const { done, value } = rows.next();
+  return done ? undefined : value;
+}
 
 function toEventRecord(row: Row): EventRecord {
   return {

@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import pg from 'pg';
 import { describe, expect, inject, it, onTestFinished } from 'vitest';
 import { createDatabase } from '../../scripts/postgres-server.ts';
+import { readAll } from '../../src/event-query.ts';
 import { openSqliteFile, type SqliteFile } from '../../src/sqlite-file.ts';
-import type { EventStore } from '../../src/store/event-store.ts';
+import type { EventStore, StoredEvent, TopicRef } from '../../src/store/event-store.ts';
 import { MemoryStore } from '../../src/store/memory-store.ts';
 import { PostgresStore } from '../../src/store/postgres-store.ts';
 import { SqliteStore } from '../../src/store/sqlite-store.ts';
@@ -21,12 +22,34 @@ async function storeEvents(store: EventStore, count: number): Promise<void> {
     userId: 'u',
     eventType: 'LOGIN',
     offset: 0,
+    hour: 0,
+    counted: [],
     json: '{}',
   }));
   await store.process({
     ...{ ...topic, partition: 0, epoch: 1, fromOffset: null, nextOffset: count, events, deadLetters: [] },
     ...{ startOffset: 0, withoutRecord: 0, lost: 0 },
   });
+}
+
+function newEvent(userId: string): StoredEvent {
+  const key = crypto.randomUUID();
+  return {
+    key,
+    userId,
+    eventType: 'T',
+    offset: 0,
+    hour: 0,
+    counted: [],
+    json: JSON.stringify({ key, userId }),
+  };
+}
+
+function newBatch(topic: TopicRef, partition: number) {
+  return {
+    ...{ ...topic, partition, epoch: 1, fromOffset: null, deadLetters: [] },
+    ...{ startOffset: 0, withoutRecord: 0, lost: 0 },
+  };
 }
 
 describe('memory store', () => {
@@ -60,7 +83,10 @@ describe('SQLite store', () => {
     const before = openSqliteFile(path);
     const store = new SqliteStore(before);
     await store.claim(topic, [0]);
-    const event = { key: crypto.randomUUID(), userId: 'u', eventType: 'LOGIN', offset: 0, json: '{}' };
+    const event = {
+      ...{ key: crypto.randomUUID(), userId: 'u', eventType: 'LOGIN', offset: 0, hour: 0, counted: [] },
+      json: '{}',
+    };
     await store.process({
       ...topic,
       partition: 0,
@@ -76,7 +102,7 @@ describe('SQLite store', () => {
     onTestFinished(() => after.close());
     const again = new SqliteStore(after);
     expect(await again.claim(topic, [0])).toMatchObject([{ epoch: 2, offset: 4 }]);
-    expect((await Array.fromAsync(again.readAll())).flat()).toEqual(['{}']);
+    expect((await Array.fromAsync(readAll(again))).flat().map(({ json }) => json)).toEqual(['{}']);
   });
 
   it('refuses a file of a newer Footfall', async () => {
@@ -90,7 +116,7 @@ describe('SQLite store', () => {
     const file = await openFile();
     const store = new SqliteStore(file);
     await storeEvents(store, 1500);
-    const reading = store.readAll();
+    const reading = readAll(store);
     await reading.next();
     file.db.exec('delete from events where seq > 1000');
     expect((await reading.next()).done).toBe(true);
@@ -170,11 +196,70 @@ describe('PostgreSQL store', () => {
     );
   });
 
+  it('keeps readers from passing over what a slow writer has a place for already', async () => {
+    const url = await createDatabase(inject('postgres'));
+    const store = open(url);
+    const topic = { group: 'g', topic: 't', topicId: 'id' };
+    await store.claim(topic, [0, 1]);
+    const [slow, stuck, fast] = ['slow', 'stuck', 'fast'].map((userId) => newEvent(userId)) as [
+      StoredEvent,
+      StoredEvent,
+      StoredEvent,
+    ];
+    // The writer has stored its first event and waits for what becomes of this insertion of its second.
+    const blocker = new pg.Client({ connectionString: url });
+    await blocker.connect();
+    await blocker.query('begin');
+    await blocker.query(
+      'insert into events (event_key, user_id, event_type, json) overriding system value values ($1, $2, $3, $4)',
+      [stuck.key, '', '', '{}'],
+    );
+    const writing = store.process({ ...newBatch(topic, 0), nextOffset: 2, events: [slow, stuck] });
+    await expect
+      .poll(async () => (await query(url, 'select 1 from pg_locks where not granted')).rowCount)
+      .toBeGreaterThan(0);
+    await store.process({ ...newBatch(topic, 1), nextOffset: 1, events: [fast] });
+    const { newest, settled } = await store.extent();
+    const early = await store.read({ order: 'asc', after: 0, upTo: settled, limit: 10 });
+    expect(early).toEqual([]);
+    expect(settled).toBeLessThan(newest);
+    await blocker.query('rollback');
+    await blocker.end();
+    await writing;
+    const after = await store.extent();
+    expect(after.settled).toBeGreaterThanOrEqual(after.newest);
+    const all = await store.read({ order: 'asc', after: settled, upTo: after.settled, limit: 10 });
+    expect(all.map(({ json }) => json)).toEqual([slow, stuck, fast].map(({ json }) => json));
+  });
+
+  it('lets writers that count the same users go on, in whatever order they come', async () => {
+    const url = await createDatabase(inject('postgres'));
+    const store = open(url);
+    const topic = { group: 'g', topic: 't', topicId: 'id' };
+    const partitions = [0, 1, 2, 3];
+    await store.claim(topic, partitions);
+    const users = Array.from({ length: 400 }, (_, user) => `user-${user}`);
+    const rounds = [0, 1, 2, 3, 4, 5];
+    await Promise.all(
+      partitions.map(async (partition) => {
+        for (const round of rounds) {
+          const order = (partition + round) % 2 === 0 ? users : users.toReversed();
+          const offsets = { fromOffset: round === 0 ? null : round * 400, nextOffset: (round + 1) * 400 };
+          const events = order.map((userId) => newEvent(userId));
+          await store.process({ ...newBatch(topic, partition), ...offsets, events });
+        }
+      }),
+    );
+    const expected = users.map((value) => ({ value, events: partitions.length * rounds.length }));
+    const found = await store.counts.topValues('userId', 0, 1000);
+    expect(found.sort((a, b) => Number(a.value.slice(5)) - Number(b.value.slice(5)))).toEqual(expected);
+  });
+
   it('ends a reading without fault when rows are deleted under it', async () => {
     const url = await createDatabase(inject('postgres'));
     const store = open(url);
     await storeEvents(store, 1500);
-    const reading = store.readAll();
+    const reading = readAll(store);
     await reading.next();
     await query(url, 'delete from events where seq > 1000');
     expect((await reading.next()).done).toBe(true);

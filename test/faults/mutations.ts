@@ -24,7 +24,7 @@ export const MUTATIONS: Record<string, Mutation[]> = {
   ],
   'no fencing': [
     {
-      file: 'src/store/postgres-store.ts',
+      file: 'src/store/postgres-process.ts',
       from: 'and epoch = $5 and next_offset is not distinct from $6',
       to: 'and $5::bigint is not null and ($6::bigint is null or true)',
     },
@@ -37,6 +37,10 @@ export const MUTATIONS: Record<string, Mutation[]> = {
     },
   ],
   'no position in the transaction': [
-    { file: 'src/store/postgres-store.ts', from: 'next_offset = $7,', to: 'next_offset = coalesce($6, $7),' },
+    {
+      file: 'src/store/postgres-process.ts',
+      from: 'next_offset = $7,',
+      to: 'next_offset = coalesce($6, $7),',
+    },
   ],
 };

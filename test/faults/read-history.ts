@@ -84,7 +84,7 @@ export async function verifyCluster(cluster: Cluster): Promise<MissingRecord[]> 
 /** Whether records of the topic are not processed yet. */
 export async function isBehind(cluster: Cluster): Promise<boolean> {
   const log = openLog(cluster);
-  const ends = await log.ends(TOPIC);
+  const { ends } = await log.ends(TOPIC);
   await log.close();
   const topicId = await currentTopicId(cluster);
   const positions = (await readPositions(cluster)).filter((position) => position.topicId === topicId);

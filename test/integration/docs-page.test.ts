@@ -23,7 +23,7 @@ it.runIf(browser)('/docs shows every route in a browser, with nothing from elsew
   });
   await page.getByText('Record one event').click();
   await page.getByText('Answers once the event is durable').waitFor();
-  expect(await page.locator('.opblock').count()).toBe(22);
+  expect(await page.locator('.opblock').count()).toBe(25);
   await page.getByRole('button', { name: 'Try it out' }).click();
   await page.getByRole('button', { name: 'Execute' }).click();
   await page.locator('.live-responses-table .response-col_status', { hasText: '201' }).waitFor();

@@ -4,6 +4,7 @@ import { pino } from 'pino';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { Catalogue } from '../../src/catalogue.ts';
 import { Consumer } from '../../src/consumer.ts';
+import { readAll } from '../../src/event-query.ts';
 import { EmbeddedLog } from '../../src/log/embedded-log.ts';
 import type { AssignedPartition, EventLog } from '../../src/log/event-log.ts';
 import { createMetrics } from '../../src/metrics.ts';
@@ -31,7 +32,7 @@ async function setUp(options: { partitions?: number } = {}) {
   const store = new MemoryStore();
   const lines: { level: number; msg: string }[] = [];
   const logger = pino({ level: 'debug' }, { write: (line: string) => void lines.push(JSON.parse(line)) });
-  const metrics = createMetrics({ requests: 0, bytes: 0 });
+  const metrics = createMetrics({ requests: 0, bytes: 0 }, { readers: 0 });
   const consumers: Consumer[] = [];
   onTestFinished(async () => {
     await Promise.all(consumers.map((consumer) => consumer.stop()));
@@ -51,6 +52,7 @@ async function setUp(options: { partitions?: number } = {}) {
     ): Consumer {
       const processor = new Processor({
         ...{ log: from, store: into, catalogue: new Catalogue(undefined, false), group: GROUP },
+        countedMembers: [],
         ...{ logger, metrics, logEvery: 1 },
       });
       const consumer = new Consumer({
@@ -67,7 +69,7 @@ async function setUp(options: { partitions?: number } = {}) {
       consumer.start();
       return consumer;
     },
-    stored: async () => (await Array.fromAsync(store.readAll())).flat(),
+    stored: async () => (await Array.fromAsync(readAll(store))).flat().map(({ json }) => json),
     count: async (name: string) => (await metrics.registry.getSingleMetric(name)!.get()).values,
   };
 }

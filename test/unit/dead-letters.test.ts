@@ -4,6 +4,7 @@ import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { Catalogue } from '../../src/catalogue.ts';
 import { Consumer } from '../../src/consumer.ts';
 import { DeadLetters, setAside } from '../../src/dead-letters.ts';
+import { readAll } from '../../src/event-query.ts';
 import { EmbeddedLog } from '../../src/log/embedded-log.ts';
 import type { LogRecord } from '../../src/log/event-log.ts';
 import { createMetrics } from '../../src/metrics.ts';
@@ -179,8 +180,24 @@ describe('POST /dead-letters/redrive', () => {
     await untilSetAside(url, 6);
   });
 
+  it('sends one back as a person mended it, once, under the key of its user', async () => {
+    const url = await serviceOn(['{"userId":"u","eventType":"LOGIN"']);
+    const [letter] = await untilSetAside(url, 1);
+    const value = eventJson(randomUUID()).replace('"userId":"u"', '"userId":"mended"');
+    const wanting = await redrive(url, { ids: [letter!.id], value: value.replace('LOGIN', 'NEVER') });
+    expect(wanting.status).toBe(400);
+    expect(wanting.answer.errors).toEqual([expect.stringContaining('value is no event yet: eventType')]);
+    const body = { ids: [letter!.id], value };
+    expect((await redrive(url, body)).answer).toMatchObject({ redriven: 1, skipped: 0 });
+    expect((await redrive(url, body)).answer).toMatchObject({ redriven: 0, skipped: 1 });
+    await expect.poll(async () => (await fetch(`${url}/events/processed`)).text()).toBe(`[${value}]`);
+  });
+
   it.each([
     {},
+    { ids: ['1', '2'], value: '{}' },
+    { ids: ['1'], value: {} },
+    { all: true, value: '{}' },
     { ids: 'x' },
     { ids: [7] },
     { ids: ['x'] },
@@ -229,9 +246,10 @@ describe('POST /dead-letters/redrive', () => {
     expect(await letters.redrive({})).toEqual({ redriven: 0, skipped: 0, missing: [] });
     expect(markRedriven).toHaveBeenCalledTimes(2);
 
-    const [metrics, logger] = [createMetrics({ requests: 0, bytes: 0 }), silentLogger];
+    const [metrics, logger] = [createMetrics({ requests: 0, bytes: 0 }, { readers: 0 }), silentLogger];
     const processor = new Processor({
       ...{ log, store, catalogue: new Catalogue(undefined, false), group: 'group' },
+      countedMembers: [],
       ...{ logger, metrics, logEvery: 0 },
     });
     const watchdog = { checkEveryMs: 60_000, stalledAfterMs: 60_000 };
@@ -250,6 +268,6 @@ describe('POST /dead-letters/redrive', () => {
     await expect
       .poll(async () => (await store.positions('group', TOPIC)).find(({ topicId }) => topicId !== 'before'))
       .toMatchObject({ offset: 2, stored: 1, duplicates: 1 });
-    expect((await Array.fromAsync(store.readAll())).flat()).toEqual([eventJson(id)]);
+    expect((await Array.fromAsync(readAll(store))).flat().map(({ json }) => json)).toEqual([eventJson(id)]);
   });
 });

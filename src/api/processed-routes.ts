@@ -1,0 +1,102 @@
+import { Readable } from 'node:stream';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { FootfallError } from '../errors.ts';
+import { type EventQuery, readAll, readPage, search } from '../event-query.ts';
+import {
+  FILTER_NAMES,
+  parseCursor,
+  QueryReader,
+  type QueryString,
+  readFilter,
+  toCursor,
+} from './event-filters.ts';
+import { type EventPages, formatFor, type ListFormat } from './event-texts.ts';
+import type { ApiOptions } from './server.ts';
+
+/** What a list takes while it is sent: about two pages. */
+const LIST_BYTES = 2_000_000;
+export const PAGE_LIMITS = { least: 1, most: 1000, fallback: 100 };
+/** After this a search for a page answers with what it has, and where to go on. */
+const PATIENCE_MS = 2000;
+export const ORDERS = ['asc', 'desc'] as const;
+const PARAMETERS = [...FILTER_NAMES, 'order', 'limit', 'cursor'];
+
+/** Stored events: all of them, those that are meant, or a page of those. */
+export async function processedRoutes(api: FastifyInstance, { store }: ApiOptions): Promise<void> {
+  api.get<{ Querystring: QueryString }>(
+    '/events/processed',
+    { config: { holdsBytes: LIST_BYTES, scope: 'read' } },
+    async (request, reply) => {
+      const format = formatFor(request.headers.accept);
+      reply.type(format.contentType).header('Vary', 'Accept');
+      if (Object.keys(request.query).length === 0) return sendList(reply, format, readAll(store));
+      const { query, isPage } = readQuery(request, store.generation);
+      if (format.mediaType !== 'application/json' && !isPage) {
+        return sendList(reply, format, eventsOf(search(store, query)));
+      }
+      return sendPage(request, reply, format, query);
+    },
+  );
+
+  async function sendPage(
+    request: FastifyRequest<{ Querystring: QueryString }>,
+    reply: FastifyReply,
+    format: ListFormat,
+    query: EventQuery & { limit: number },
+  ): Promise<FastifyReply> {
+    const { events, next, reached } = await readPage(store, query, {
+      limit: query.limit,
+      patienceMs: PATIENCE_MS,
+    });
+    if (query.order === 'asc') reply.header('Event-Cursor', toCursor(store.generation, reached));
+    if (next !== undefined)
+      reply.header('Link', `<${nextAddress(request, toCursor(store.generation, next))}>; rel="next"`);
+    return reply.send((await Array.fromAsync(format.write(onePage(events)))).join(''));
+  }
+}
+
+/** @throws FootfallError `invalid_query` */
+function readQuery({ query: given }: FastifyRequest<{ Querystring: QueryString }>, generation: string) {
+  const reader = new QueryReader(given, PARAMETERS, { takesPayload: true });
+  const filter = readFilter(reader);
+  const order = reader.choice('order', ORDERS);
+  const limit = reader.integer('limit', PAGE_LIMITS);
+  const text = reader.one('cursor');
+  const cursor = text === undefined ? undefined : parseCursor(text);
+  if (text !== undefined && cursor?.generation !== generation) {
+    reader.errors.push(
+      cursor
+        ? 'cursor is of a store in memory that is gone: begin anew without it'
+        : 'cursor must be of the Link of an earlier answer',
+    );
+  }
+  if (reader.errors.length > 0) throw new FootfallError('invalid_query', { details: reader.errors });
+  const query = { ...filter, order, limit, ...(cursor && { cursor: cursor.place }) };
+  return { query, isPage: given.limit !== undefined || given.cursor !== undefined };
+}
+
+/** The same address, going on behind this page. */
+function nextAddress({ url }: FastifyRequest, cursor: string): string {
+  const [path, query] = url.split('?', 2);
+  const parameters = new URLSearchParams(query);
+  parameters.set('cursor', cursor);
+  return `${path}?${parameters}`;
+}
+
+async function sendList(reply: FastifyReply, format: ListFormat, pages: EventPages): Promise<FastifyReply> {
+  const iterator = pages[Symbol.asyncIterator]();
+  // The first page before the status line: what fails here is still answered with a 500.
+  const first = await iterator.next();
+  const all = (async function* () {
+    for (let page = first; !page.done; page = await iterator.next()) yield page.value;
+  })();
+  return reply.send(Readable.from(format.write(all), { highWaterMark: 1 }));
+}
+
+async function* eventsOf(steps: ReturnType<typeof search>): EventPages {
+  for await (const { events } of steps) yield events;
+}
+
+async function* onePage(events: Awaited<ReturnType<typeof readPage>>['events']): EventPages {
+  yield events;
+}

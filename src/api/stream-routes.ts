@@ -1,0 +1,91 @@
+import { Readable } from 'node:stream';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { FootfallError } from '../errors.ts';
+import { type EventFilter, matcher, selection } from '../event-query.ts';
+import type { LiveTail } from '../live-tail.ts';
+import { parseCursor, QueryReader, type QueryString, readFilter, toCursor } from './event-filters.ts';
+import { oneLine } from './event-texts.ts';
+import type { ApiOptions } from './server.ts';
+
+/** How long a reader that lost its connection waits before it comes back. */
+const RETRY_MS = 1000;
+const PARAMETERS = ['userId', 'eventType', 'after'];
+
+/** Where a stream begins. */
+interface Beginning {
+  /** Undefined: with what is stored from now on. */
+  after: number | undefined;
+  /** True when the reader was somewhere that is gone, and what it has is to be forgotten. */
+  isReset: boolean;
+}
+
+/** Stored events as they come: server-sent events. */
+export async function streamRoutes(
+  api: FastifyInstance,
+  { store, liveTail, maxStreams, streamTimeoutMs }: ApiOptions,
+): Promise<void> {
+  api.addHook('preClose', async () => liveTail.stop());
+
+  api.get<{ Querystring: QueryString }>(
+    '/events/stream',
+    { config: { scope: 'read' } },
+    async (request, reply) => {
+      const { filter, beginning } = readRequest(request, store.generation);
+      if (liveTail.readers >= maxStreams) throw new FootfallError('overloaded');
+      const start = await liveTail.begin();
+      reply.raw.once('close', () => liveTail.end());
+      // Whoever takes nothing for so long is cut, and may come back with `Last-Event-ID`.
+      reply.raw.setTimeout(streamTimeoutMs);
+      const frames = streamFrames(liveTail, store.generation, filter, {
+        ...beginning,
+        after: beginning.after ?? start,
+      });
+      return reply
+        .type('text/event-stream; charset=utf-8')
+        .header('Cache-Control', 'no-store')
+        .header('X-Accel-Buffering', 'no')
+        .send(Readable.from(frames, { highWaterMark: 1 }));
+    },
+  );
+}
+
+/** @throws FootfallError `invalid_query` */
+function readRequest(
+  { query, headers }: FastifyRequest<{ Querystring: QueryString }>,
+  generation: string,
+): { filter: EventFilter; beginning: Beginning } {
+  const reader = new QueryReader(query, PARAMETERS, { takesPayload: true });
+  const filter = readFilter(reader);
+  const after = reader.one('after');
+  // A reader that comes back says by itself how far it was, whatever its address says.
+  const text = (headers['last-event-id'] as string | undefined) || after;
+  const cursor = text === undefined ? undefined : parseCursor(text);
+  if (text !== undefined && cursor === undefined) {
+    reader.errors.push('after and Last-Event-ID must be an id of this stream, or an Event-Cursor');
+  }
+  if (reader.errors.length > 0) throw new FootfallError('invalid_query', { details: reader.errors });
+  const isReset = cursor !== undefined && cursor.generation !== generation;
+  return { filter, beginning: { after: isReset ? 0 : cursor?.place, isReset } };
+}
+
+/** Frames of a stream, one chunk for what there is. Waits while its reader takes nothing. */
+async function* streamFrames(
+  liveTail: LiveTail,
+  generation: string,
+  filter: EventFilter,
+  { after, isReset }: Beginning & { after: number },
+): AsyncGenerator<string> {
+  const isMeant = matcher(filter);
+  const indexed = selection(filter);
+  let at = after;
+  yield `retry: ${RETRY_MS}\n${isReset ? 'event: reset\ndata: {}\n' : ''}id: ${toCursor(generation, at)}\n\n`;
+  while (!liveTail.stopped) {
+    const { events, reached } = await liveTail.next(at, indexed);
+    const frames = events
+      .filter(({ json }) => isMeant(json))
+      .map(({ place, json }) => `id: ${toCursor(generation, place)}\ndata: ${oneLine(json)}\n\n`);
+    at = reached;
+    // Without data this is no event, but the reader remembers how far it is: what was not meant is not looked at again.
+    yield `${frames.join('')}id: ${toCursor(generation, at)}\n\n`;
+  }
+}

@@ -1,0 +1,139 @@
+// In: what to look for. Out: the stored events that are meant, in order, page by page.
+import { scalarAt } from './payload-path.ts';
+import type { EventStore, PlacedEvent, SelectionFilter, Span } from './store/event-store.ts';
+
+const HOUR_MS = 3_600_000;
+/** Events looked at in one step. A step of the SQLite store holds up everything else for some milliseconds. */
+const STEP_EVENTS = 1000;
+
+/** Which events are meant; all parts that are given must hold. */
+export interface EventFilter {
+  userId?: string;
+  /** Any of these. */
+  eventTypes?: readonly string[];
+  /** Milliseconds since 1970, by the event's own timestamp: from, including; to, excluding. */
+  from?: number;
+  to?: number;
+  payload: readonly { path: readonly string[]; value: string }[];
+}
+
+export interface EventQuery extends EventFilter {
+  order: 'asc' | 'desc';
+  /** The place of the last event seen, in this order. */
+  cursor?: number;
+}
+
+/** Events found in one step, and how far the step went. */
+export interface Step {
+  events: PlacedEvent[];
+  reached: number;
+}
+
+export interface Page {
+  events: PlacedEvent[];
+  /** The cursor of the next page; undefined at the end. */
+  next: number | undefined;
+  /** How far this page has looked, all of it seen. */
+  reached: number;
+}
+
+/** Looks through the store step by step. Oldest first, it ends before what may still be joined by earlier places. */
+export async function* search(
+  store: EventStore,
+  query: EventQuery,
+  stepEvents = STEP_EVENTS,
+): AsyncGenerator<Step> {
+  const isMeant = matcher(query);
+  const { order, cursor } = query;
+  const { newest, settled } = await store.extent();
+  const span = await spanOf(store, query);
+  if (span === undefined) return;
+  let after = span.first - 1;
+  let upTo = Math.min(span.last, order === 'asc' ? settled : newest);
+  if (cursor !== undefined && order === 'asc') after = Math.max(after, cursor);
+  if (cursor !== undefined && order === 'desc') upTo = Math.min(upTo, cursor - 1);
+  while (after < upTo) {
+    const found = await store.read({ ...selection(query), order, after, upTo, limit: stepEvents });
+    const last = found.at(-1);
+    if (last === undefined) return;
+    yield { events: found.filter(({ json }) => isMeant(json)), reached: last.place };
+    if (order === 'asc') after = last.place;
+    else upTo = last.place - 1;
+  }
+}
+
+/** @param patienceMs after which a page is given out although it is not full: going on with its `next` finds more */
+export async function readPage(
+  store: EventStore,
+  query: EventQuery,
+  { limit, patienceMs }: { limit: number; patienceMs: number },
+): Promise<Page> {
+  const endsAt = performance.now() + patienceMs;
+  const events: PlacedEvent[] = [];
+  const { settled } = await store.extent();
+  // Where a step finds nothing but what is meant, one more than asked for tells whether there is a next page.
+  const steps = search(store, query, isIndexed(query) ? Math.min(STEP_EVENTS, limit + 1) : STEP_EVENTS);
+  for await (const step of steps) {
+    events.push(...step.events);
+    if (events.length > limit) {
+      const { place } = events[limit - 1]!;
+      return { events: events.slice(0, limit), next: place, reached: place };
+    }
+    if (performance.now() > endsAt) return { events, next: step.reached, reached: step.reached };
+  }
+  return { events, next: undefined, reached: Math.max(settled, query.cursor ?? 0) };
+}
+
+/** Everything stored when the call was made, in the order of storing. */
+export async function* readAll(store: EventStore): AsyncGenerator<PlacedEvent[]> {
+  const { newest } = await store.extent();
+  let after = 0;
+  while (after < newest) {
+    const found = await store.read({ order: 'asc', after, upTo: newest, limit: STEP_EVENTS });
+    const last = found.at(-1);
+    if (last === undefined) return;
+    yield found;
+    after = last.place;
+  }
+}
+
+/** What the store has an index for; the rest is looked at here, the same for every store. */
+export function selection({ userId, eventTypes }: EventFilter): SelectionFilter {
+  if (userId !== undefined) return { userId };
+  return eventTypes === undefined ? {} : { eventTypes };
+}
+
+function isIndexed({ userId, eventTypes, from, to, payload }: EventFilter): boolean {
+  const oneAtMost = userId === undefined || eventTypes === undefined;
+  return oneAtMost && from === undefined && to === undefined && payload.length === 0;
+}
+
+/** @returns whether an event, as JSON text, is meant */
+export function matcher({ userId, eventTypes, from, to, payload }: EventFilter): (json: string) => boolean {
+  const types = eventTypes && new Set(eventTypes);
+  if (!userId && !types && from === undefined && to === undefined && payload.length === 0) return () => true;
+  return (json) => {
+    const event = JSON.parse(json) as Record<'userId' | 'eventType' | 'timestamp', string> & {
+      payload: unknown;
+    };
+    if (userId !== undefined && event.userId !== userId) return false;
+    if (types && !types.has(event.eventType)) return false;
+    const at = Date.parse(event.timestamp);
+    if (from !== undefined && at < from) return false;
+    if (to !== undefined && at >= to) return false;
+    return payload.every(({ path, value }) => scalarAt(event.payload, path) === value);
+  };
+}
+
+/** Where events of that time are: by the hour. */
+async function spanOf(store: EventStore, { from, to }: EventFilter): Promise<Span | undefined> {
+  if (from === undefined && to === undefined) return { first: 1, last: Number.MAX_SAFE_INTEGER };
+  return store.counts.span({
+    from: Math.floor((from ?? MIN_MS) / HOUR_MS),
+    to: Math.floor(((to ?? MAX_MS) - 1) / HOUR_MS),
+  });
+}
+
+/** The first and the last moment there is in JavaScript. */
+const MIN_MS = -8.64e15;
+const MAX_MS = 8.64e15;

@@ -1,0 +1,150 @@
+// In: the store. Out: its events as they are stored, to any number of readers, each at its own pace.
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { EventStore, PlacedEvent, SelectionFilter } from './store/event-store.ts';
+
+const POLL_MS = 50;
+const READ_EVENTS = 500;
+/** What newest events may take in memory, for all readers together. Who is further behind reads the store. */
+const WINDOW_BYTES = 4_000_000;
+/** What one reader is given at a time. */
+const PORTION_BYTES = 64_000;
+
+/** Events after a place, and up to where that is all there is. */
+export interface Portion {
+  events: readonly PlacedEvent[];
+  reached: number;
+}
+
+/** Follows the store while somebody reads. Nothing is kept for a reader: a slow one is behind and costs nothing. */
+export class LiveTail {
+  readonly #store: EventStore;
+  readonly #heartbeatMs: number;
+  /** The newest events: all after `#windowAfter` up to `#reached`. */
+  #window: PlacedEvent[] = [];
+  #windowBytes = 0;
+  #windowAfter = 0;
+  #reached = 0;
+  #readers = 0;
+  #following = false;
+  #stopped = false;
+  #arrival = Promise.withResolvers<void>();
+
+  /** @param heartbeatMs after which a reader that waits is told that there is nothing */
+  constructor(store: EventStore, heartbeatMs: number) {
+    this.#store = store;
+    this.#heartbeatMs = heartbeatMs;
+  }
+
+  get readers(): number {
+    return this.#readers;
+  }
+
+  /** Begins to read; must be ended. @returns where what is stored from now on begins */
+  async begin(): Promise<number> {
+    this.#readers++;
+    try {
+      const { settled } = await this.#store.extent();
+      if (!this.#following) this.#follow(settled);
+      return settled;
+    } catch (error) {
+      this.#readers--;
+      throw error;
+    }
+  }
+
+  end(): void {
+    this.#readers--;
+  }
+
+  /** Sends all readers away. */
+  stop(): void {
+    this.#stopped = true;
+    this.#tell();
+  }
+
+  get stopped(): boolean {
+    return this.#stopped;
+  }
+
+  /**
+   * What comes after a place. Waits for it, at most until the next heartbeat.
+   *
+   * @param filter what the store may leave out, which it has an index for; it may be there all the same
+   */
+  async next(after: number, filter: SelectionFilter): Promise<Portion> {
+    if (after >= this.#reached) await this.#arrival.promise;
+    const reached = this.#reached;
+    if (after >= reached) return { events: [], reached: after };
+    if (after >= this.#windowAfter) return this.#fromWindow(after);
+    const events = await this.#store.read({
+      ...filter,
+      ...{ order: 'asc', after, upTo: reached, limit: READ_EVENTS },
+    });
+    return { events, reached: events.at(-1)?.place ?? reached };
+  }
+
+  #fromWindow(after: number): Portion {
+    const first = firstAfter(this.#window, after);
+    let end = first;
+    for (let bytes = 0; end < this.#window.length && bytes < PORTION_BYTES; end++) {
+      bytes += this.#window[end]!.json.length;
+    }
+    const events = this.#window.slice(first, end);
+    return { events, reached: end === this.#window.length ? this.#reached : events.at(-1)!.place };
+  }
+
+  /** Nothing is kept of the time in which nobody read. */
+  async #follow(from: number): Promise<void> {
+    this.#following = true;
+    this.#window = [];
+    this.#windowBytes = 0;
+    this.#windowAfter = from;
+    this.#reached = from;
+    const heartbeat = setInterval(() => this.#tell(), this.#heartbeatMs);
+    while (this.#readers > 0 && !this.#stopped) {
+      // While the store cannot be read there is nothing to tell; what comes in meanwhile is there afterwards.
+      await this.#readOn().catch(() => {});
+      await sleep(POLL_MS);
+    }
+    clearInterval(heartbeat);
+    this.#following = false;
+  }
+
+  #tell(): void {
+    this.#arrival.resolve();
+    this.#arrival = Promise.withResolvers();
+  }
+
+  async #readOn(): Promise<void> {
+    const { settled } = await this.#store.extent();
+    while (this.#reached < settled) {
+      const events = await this.#store.read({
+        ...{ order: 'asc', after: this.#reached, upTo: settled, limit: READ_EVENTS },
+      });
+      this.#keep(events);
+      this.#reached = events.at(-1)?.place ?? settled;
+      this.#tell();
+    }
+  }
+
+  #keep(events: readonly PlacedEvent[]): void {
+    this.#window.push(...events);
+    for (const { json } of events) this.#windowBytes += json.length;
+    let dropped = 0;
+    while (this.#windowBytes > WINDOW_BYTES) this.#windowBytes -= this.#window[dropped++]!.json.length;
+    if (dropped === 0) return;
+    this.#windowAfter = this.#window[dropped - 1]!.place;
+    this.#window = this.#window.slice(dropped);
+  }
+}
+
+function firstAfter(events: readonly PlacedEvent[], place: number): number {
+  let low = 0;
+  let high = events.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (events[middle]!.place > place) high = middle;
+    else low = middle + 1;
+  }
+  return low;
+}

@@ -1,0 +1,164 @@
+import {
+  type BatchOutcome,
+  type EventRecord,
+  Fenced,
+  HOURS_A_DAY,
+  isSameEvent,
+  type StoreBatch,
+  type StoredEvent,
+  TIMESTAMP_MEMBER,
+  USER_DIMENSION,
+} from './event-store.ts';
+import type { Database } from './postgres-client.ts';
+
+/**
+ * The advisory locks (64 bits) of writers: this in the upper 16 bits, below it a place that all they store comes after.
+ * Held from before they get their first place until what they stored can be seen.
+ */
+export const WRITER_LOCKS = 0x0f00;
+const PLACES_BITS = 48;
+/** The last place that was given out. */
+export const LAST_PLACE = 'select last_value - (not is_called)::integer as place from events_seq_seq';
+/** Held by one writer at a time while it counts. */
+const COUNTS_LOCK = (BigInt(WRITER_LOCKS + 1) << BigInt(PLACES_BITS)).toString();
+
+/** An event without what two of one key may differ in. */
+const COMPARED = (alias: string) => `regexp_replace(${alias}.json, '${TIMESTAMP_MEMBER}', '')`;
+
+/**
+ * One round trip and one transaction. The position row is locked first, so that a claim and a batch of the same
+ * partition, or two batches of it, never run at the same time; every other part depends on having got it. Counts come
+ * last, one writer after the other: they share rows, and would else wait for each other in circles.
+ */
+const PROCESS = `
+with held as (
+  select pg_advisory_xact_lock_shared((${WRITER_LOCKS}::bigint << ${PLACES_BITS}) | (${LAST_PLACE}))
+  from positions
+  where consumer_group = $1 and topic = $2 and topic_id = $3 and partition = $4
+    and epoch = $5 and next_offset is not distinct from $6
+  for update
+), given as (
+  select e.* from held, unnest($8::uuid[], $9::text[], $10::text[], $11::text[], $12::bigint[], $13::bigint[],
+    $14::integer[], $15::integer[]) with ordinality
+    as e (event_key, user_id, event_type, json, "offset", hour, duplicates, conflicts, at)
+), inserted as (
+  insert into events (event_key, user_id, event_type, json, partition, "offset", stored_at, duplicates, conflicts)
+  select event_key, user_id, event_type, json, $4, "offset", now(), duplicates, conflicts from given order by at
+  on conflict (event_key) do nothing
+  returning event_key, seq
+), repeated as (
+  -- What was inserted above is not seen here, and nothing is looked for when all of it was.
+  select e.event_key, count(*) as duplicates, count(*) filter (where ${COMPARED('r')} <> ${COMPARED('e')}) as conflicts
+  from (
+    select event_key, json from given union all select again.* from held, unnest($16::uuid[], $17::text[]) as again
+  ) as r (event_key, json) join events e on e.event_key = r.event_key
+  where (select count(*) from inserted) < cardinality($8::uuid[])
+  group by e.event_key
+), noted as (
+  update events e set duplicates = e.duplicates + r.duplicates, conflicts = e.conflicts + r.conflicts
+  from repeated r where e.event_key = r.event_key
+), set_aside as (
+  insert into dead_letters (consumer_group, topic, topic_id, partition, "offset", reason, detail, attempt, set_aside_at,
+    dlt_partition, dlt_offset, event_key)
+  select $1, $2, $3, $4, d.*
+  from held, unnest($18::bigint[], $19::text[], $20::text[], $21::integer[], $22::timestamptz[], $23::integer[],
+    $24::bigint[], $25::uuid[]) as d
+  on conflict do nothing
+), turn as materialized (
+  select pg_advisory_xact_lock(${COUNTS_LOCK}) from (select count(*) as events from inserted) i where events > 0
+), counted as materialized (
+  select seq, user_id, event_type, hour, floor(hour / ${HOURS_A_DAY}.0)::integer as day, event_key
+  from inserted join given using (event_key)
+), hours as (
+  insert into event_counts (hour, event_type, events, first_seq, last_seq)
+  select c.* from turn, (
+    select hour, event_type, count(*), min(seq), max(seq) from counted group by hour, event_type
+  ) as c
+  on conflict (hour, event_type) do update set events = event_counts.events + excluded.events,
+    first_seq = least(event_counts.first_seq, excluded.first_seq),
+    last_seq = greatest(event_counts.last_seq, excluded.last_seq)
+), valued as (
+  insert into value_counts (dimension, day, value, events)
+  select v.* from turn, (
+    select dimension, day, value, count(*) from (
+      select '${USER_DIMENSION}' as dimension, day, user_id as value from counted
+      union all
+      select m.dimension, c.day, m.value
+      from unnest($26::uuid[], $27::text[], $28::text[]) as m (event_key, dimension, value)
+      join counted c using (event_key)
+    ) as each group by dimension, day, value
+  ) as v
+  on conflict (dimension, day, value) do update set events = value_counts.events + excluded.events
+  returning dimension, day, xmax = 0 as is_new
+), distinguished as (
+  insert into distinct_counts (dimension, day, distinct_values)
+  select dimension, day, count(*) from valued where is_new group by dimension, day
+  on conflict (dimension, day) do update
+    set distinct_values = distinct_counts.distinct_values + excluded.distinct_values
+), moved as (
+  update positions set
+    next_offset = $7,
+    stored = stored + (select count(*) from inserted),
+    duplicates = duplicates + cardinality($8::uuid[]) + cardinality($16::uuid[]) - (select count(*) from inserted),
+    dead_lettered = dead_lettered + cardinality($18::bigint[]),
+    start_offset = coalesce(start_offset, $29),
+    without_record = without_record + $30,
+    lost = lost + $31
+  from held
+  where consumer_group = $1 and topic = $2 and topic_id = $3 and partition = $4
+  returning 1
+)
+select exists (select 1 from moved) as moved, array(select event_key::text from inserted) as stored,
+  (select coalesce(sum(conflicts), 0)::integer from repeated) as conflicts`;
+
+/** @throws Fenced */
+export async function processBatch(database: Database, batch: StoreBatch): Promise<BatchOutcome> {
+  const { group, topic, topicId, partition, epoch, fromOffset, nextOffset, events, deadLetters } = batch;
+  const { distinct, again } = withoutRepeats(events);
+  const values = distinct.flatMap(({ key, counted }) =>
+    counted.map(([dimension, value]) => ({ key, dimension, value })),
+  );
+  // If we die before the answer: the batch is stored with its position or not at all. Either way the next
+  // claim says where to go on.
+  const rows = await database.query<{ moved: boolean; stored: string[]; conflicts: number }>(PROCESS, [
+    ...[group, topic, topicId, partition, epoch, fromOffset, nextOffset],
+    ...columns(distinct, ['key', 'userId', 'eventType', 'json', 'offset', 'hour', 'duplicates', 'conflicts']),
+    ...columns(again, ['key', 'json']),
+    ...columns(deadLetters, ['offset', 'reason', 'detail', 'attempt', 'setAsideAt']),
+    ...columns(deadLetters, ['deadLetterPartition', 'deadLetterOffset', 'key']),
+    ...columns(values, ['key', 'dimension', 'value']),
+    ...[batch.startOffset, batch.withoutRecord, batch.lost],
+  ]);
+  const { moved, stored, conflicts } = rows[0]!;
+  if (!moved) throw new Fenced(batch);
+  const inserted = new Set(stored);
+  const within = distinct.reduce((sum, one) => sum + (inserted.has(one.key) ? one.conflicts : 0), 0);
+  return {
+    // Deleting makes the second of two equal keys in one batch the duplicate it is.
+    stored: events.map(({ key }) => inserted.delete(key)),
+    conflicts: conflicts + within,
+  };
+}
+
+/** One array for each column, as `unnest` wants them. */
+function columns<T>(rows: readonly T[], names: readonly (keyof T)[]): unknown[][] {
+  return names.map((name) => rows.map((row) => row[name]));
+}
+
+type DistinctEvent = StoredEvent & Pick<EventRecord, 'duplicates' | 'conflicts'>;
+
+/** The first event of each key, with what comes again in the same batch counted; and what does. */
+function withoutRepeats(events: readonly StoredEvent[]): { distinct: DistinctEvent[]; again: StoredEvent[] } {
+  const first = new Map<string, DistinctEvent>();
+  const again: StoredEvent[] = [];
+  for (const event of events) {
+    const known = first.get(event.key);
+    if (known === undefined) first.set(event.key, { ...event, duplicates: 0, conflicts: 0 });
+    else {
+      again.push(event);
+      known.duplicates++;
+      if (!isSameEvent(known.json, event.json)) known.conflicts++;
+    }
+  }
+  return { distinct: [...first.values()], again };
+}

@@ -1,0 +1,47 @@
+import { createParser, type EventSourceMessage } from 'eventsource-parser';
+
+/** A reader of `GET /events/stream`. */
+export interface StreamReader {
+  /** What came so far. */
+  messages: EventSourceMessage[];
+  /** The last id given, with an event or without. */
+  lastId: string | undefined;
+  /** Resolves when the connection has ended, whoever ended it. */
+  ended: Promise<void>;
+  close(): void;
+}
+
+/** @throws when the answer is not 200 */
+export async function readStream(url: string, headers: Record<string, string> = {}): Promise<StreamReader> {
+  const abort = new AbortController();
+  const response = await fetch(url, { headers, signal: abort.signal });
+  if (response.status !== 200) throw new Error(`${response.status} ${await response.text()}`);
+  const reader: StreamReader = {
+    messages: [],
+    lastId: undefined,
+    ended: Promise.resolve(),
+    close: () => abort.abort(),
+  };
+  const parser = createParser({
+    onEvent: (message) => {
+      reader.messages.push(message);
+    },
+  });
+  reader.ended = (async () => {
+    const text = new TextDecoder();
+    try {
+      for await (const chunk of response.body!) {
+        const part = text.decode(chunk, { stream: true });
+        reader.lastId =
+          part
+            .match(/^id: (.*)$/gm)
+            ?.at(-1)
+            ?.slice('id: '.length) ?? reader.lastId;
+        parser.feed(part);
+      }
+    } catch {
+      // Cut, by us or by the service.
+    }
+  })();
+  return reader;
+}
