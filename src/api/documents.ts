@@ -11,7 +11,7 @@ queried. An answer of 2xx means durable. Every error has a code (\`Error-Code\`)
 can help (\`Error-Retryable\`, \`Retry-After\`).`;
 
 /** Everything on the page comes from this service; nothing on it may call elsewhere. */
-const PAGE_POLICY =
+export const PAGE_POLICY =
   "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 const FRAMEWORK_METHODS = ['HEAD', 'OPTIONS'];
 
@@ -30,7 +30,7 @@ export function documentRoutes(api: FastifyInstance, { catalogue, apiKeys, topic
   api.setSerializerCompiler(() => (body) => JSON.stringify(body));
   api.addHook('onRoute', (route) => {
     const [method] = [route.method].flat();
-    if (FRAMEWORK_METHODS.includes(method!) || route.url.startsWith('/docs')) return;
+    if (FRAMEWORK_METHODS.includes(method!) || route.url.startsWith('/docs') || route.schema?.hide) return;
     const schema = documents[`${method} ${route.url}`];
     if (schema === undefined) throw new Error(`no document says what ${method} ${route.url} is`);
     route.schema = apiKeys && route.config?.scope ? ({ ...schema, security } as typeof schema) : schema;

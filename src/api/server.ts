@@ -25,6 +25,7 @@ import { eventRoutes } from './event-routes.ts';
 import { formatRoutes } from './format-routes.ts';
 import { groupRoutes } from './group-routes.ts';
 import { operationsRoutes } from './operations-routes.ts';
+import { pageRoutes } from './page-routes.ts';
 import { processedRoutes } from './processed-routes.ts';
 import { statsRoutes } from './stats-routes.ts';
 import { streamRoutes } from './stream-routes.ts';
@@ -137,6 +138,7 @@ export function createApi(options: ApiOptions): FastifyInstance {
     api.register(statsRoutes, options);
     api.register(deadLetterRoutes, options);
     api.register(groupRoutes, options);
+    api.register(pageRoutes);
   }
   api.register(operationsRoutes, options);
   return api;

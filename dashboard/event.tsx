@@ -1,0 +1,123 @@
+import { useState } from 'preact/hooks';
+import { request } from './api.ts';
+import { EventType } from './event-list.tsx';
+import { usePolling } from './polling.ts';
+import { prettyJson } from './pretty-json.ts';
+import { Problem } from './problem.tsx';
+import { toDeadLetter, toUser } from './route.ts';
+import { clock, date, many } from './words.ts';
+
+const POLL_MS = 2000;
+
+interface Known {
+  state: 'stored' | 'pending' | 'dead-lettered';
+  partition: number | null;
+  offset: string | null;
+  storedAt?: string | null;
+  duplicates?: number;
+  conflicts?: number;
+  deadLetterId?: string;
+  reason?: string;
+  event: { eventId: string; userId: string; eventType: string; timestamp: string } | null;
+  /** As it is in the store. */
+  raw: string;
+}
+
+/** One event: what it is, and where it has been. */
+export function EventPage({ eventId }: { eventId: string }) {
+  const { value, problem } = usePolling(() => read(eventId), POLL_MS);
+  return (
+    <>
+      <h1>Event</h1>
+      <Problem text={problem} />
+      {value?.event && (
+        <p class="lead">
+          <EventType name={value.event.eventType} /> by{' '}
+          <a href={toUser(value.event.userId)}>{value.event.userId}</a> on {date(value.event.timestamp)} at{' '}
+          {clock(value.event.timestamp)}
+        </p>
+      )}
+      {value && <Journey known={value} />}
+      {value?.event && <Raw text={value.raw} />}
+    </>
+  );
+}
+
+async function read(eventId: string): Promise<Known> {
+  const text = await (await request(`/events/${encodeURIComponent(eventId)}`)).text();
+  const raw = text.slice(text.indexOf(',"event":') + ',"event":'.length, -1);
+  return { ...(JSON.parse(text) as Omit<Known, 'raw'>), raw };
+}
+
+function Journey({ known }: { known: Known }) {
+  const {
+    state,
+    event,
+    partition,
+    offset,
+    storedAt,
+    duplicates = 0,
+    conflicts = 0,
+    deadLetterId,
+    reason,
+  } = known;
+  return (
+    <section aria-labelledby="journey">
+      <h2 id="journey">Its journey</h2>
+      <ol class="journey">
+        {event && (
+          <li>
+            <strong class="step">Happened</strong> {clock(event.timestamp)}
+          </li>
+        )}
+        <li>
+          <strong class="step">In the log</strong>{' '}
+          {partition === null ? 'by an earlier version' : `partition ${partition}, offset ${offset}`}
+        </li>
+        {state === 'stored' && (
+          <li>
+            <strong class="step">Stored</strong>{' '}
+            {storedAt ? `${date(storedAt)}, ${clock(storedAt)}` : 'by an earlier version'}
+          </li>
+        )}
+        {state === 'stored' && (
+          <li class={conflicts > 0 ? 'bad' : undefined}>
+            <strong class="step">Came again</strong>{' '}
+            {duplicates === 0 ? 'never' : `${many(duplicates, 'time')}, kept once`}
+            {conflicts > 0 && `; ${many(conflicts, 'time')} with other content, which was not kept`}
+          </li>
+        )}
+        {state === 'pending' && (
+          <li>
+            <strong class="step">Being stored</strong> it is safe in the log and follows in a moment
+          </li>
+        )}
+        {state === 'dead-lettered' && (
+          <li class="bad">
+            <strong class="step">Set aside</strong> ({reason}):{' '}
+            <a href={toDeadLetter(deadLetterId!)}>see why</a>
+          </li>
+        )}
+      </ol>
+    </section>
+  );
+}
+
+function Raw({ text }: { text: string }) {
+  const [isCopied, setCopied] = useState(false);
+  const copy = () => navigator.clipboard.writeText(text).then(() => setCopied(true));
+  return (
+    <section aria-labelledby="raw">
+      <div class="heading">
+        <h2 id="raw">As it is stored</h2>
+        {/* A page that came over plain HTTP from elsewhere may not use the clipboard. */}
+        {isSecureContext && (
+          <button type="button" onClick={copy}>
+            {isCopied ? 'Copied' : 'Copy'}
+          </button>
+        )}
+      </div>
+      <pre>{prettyJson(text)}</pre>
+    </section>
+  );
+}

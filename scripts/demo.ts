@@ -1,0 +1,140 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { parseEnv } from 'node:util';
+import { Command, InvalidArgumentError } from 'commander';
+import { Shop, type ShopEvent } from './demo-shop.ts';
+
+const HOUR_MS = 3_600_000;
+const HISTORY_HOURS = 24;
+/** Of the day before: enough to see its course, and stored in seconds. */
+const MOST_HISTORY_EVENTS = 100_000;
+const FEWEST_USERS = 100;
+const BATCH = 500;
+const TICK_MS = 250;
+/** Now and then a client sends something again, or something wrong. */
+const REPEATED = 0.01;
+const WRONG = 0.002;
+
+const env: Record<string, string | undefined> = {
+  ...(existsSync('.env') ? parseEnv(readFileSync('.env', 'utf8')) : {}),
+  ...process.env,
+};
+
+const program = new Command()
+  .name('npm run demo --')
+  .description('Plays a small shop: users log in, look at products and log out, until Ctrl-C.')
+  .option('--url <url>', 'where Footfall answers', `http://127.0.0.1:${env.PORT ?? '3000'}`)
+  .option('--rate <events>', 'events a second, on average', toNumber, 3)
+  .option('--users <number>', `how many users the shop has, at least ${FEWEST_USERS}`, toNumber, 500)
+  .option('--key <key>', 'API key that may read and write, where keys are needed', env.FOOTFALL_KEY)
+  .option(
+    '--no-history',
+    'do not begin with the events of the last 24 hours, as is done where there are none yet',
+  )
+  .addHelpText(
+    'after',
+    `
+Examples:
+  npm start                            in one terminal
+  npm run demo                         in another; then open http://127.0.0.1:3000
+  npm run demo -- --rate 200 --users 5000`,
+  )
+  .parse();
+
+const { url, rate, users, key, history } = program.opts<{
+  url: string;
+  rate: number;
+  users: number;
+  key?: string;
+  history: boolean;
+}>();
+const shop = new Shop(Math.max(users, FEWEST_USERS));
+let sent = 0;
+
+await play();
+
+async function play(): Promise<void> {
+  try {
+    if (history && (await isEmpty())) await sendHistory();
+    console.log(`About ${rate} events a second go to ${url}. Open it in a browser; Ctrl-C ends this.`);
+    for (let earlier: ShopEvent[] = []; ; ) {
+      const wanted = (rate * TICK_MS) / 1000;
+      const events = shop.play(poisson(wanted), new Date());
+      const again = earlier.filter(() => Math.random() < REPEATED);
+      await send([...events, ...again]);
+      if (Math.random() < WRONG * wanted)
+        await send([{ ...shop.play(1, new Date())[0]!, eventType: 'LOGN' }]);
+      earlier = events;
+      await sleep(TICK_MS);
+    }
+  } catch (error) {
+    console.error(`\n${(error as Error).message}`);
+    process.exitCode = 1;
+  }
+}
+
+async function isEmpty(): Promise<boolean> {
+  const stats = (await (await call('/events/stats')).json()) as { total: number };
+  return stats.total === 0;
+}
+
+/** The course of a day: quiet at night, most in the evening. */
+async function sendHistory(): Promise<void> {
+  const start = Date.now() - HISTORY_HOURS * HOUR_MS;
+  const hours = Array.from({ length: HISTORY_HOURS }, (_, hour) => start + hour * HOUR_MS);
+  const weights = hours.map((at) => 1.2 - Math.cos(((new Date(at).getHours() - 4) / 24) * 2 * Math.PI));
+  const most = Math.min(MOST_HISTORY_EVENTS, rate * 3600 * HISTORY_HOURS * 0.4);
+  const total = weights.reduce((sum, weight) => sum + weight, 0);
+  for (const [hour, at] of hours.entries()) {
+    const events = Math.round((most * weights[hour]!) / total);
+    const times = Array.from({ length: events }, () => at + Math.random() * HOUR_MS).sort((a, b) => a - b);
+    const played = times.flatMap((time) => shop.play(1, new Date(time)));
+    for (let from = 0; from < played.length; from += BATCH) await send(played.slice(from, from + BATCH));
+    process.stderr.write(`\rThe last ${HISTORY_HOURS} hours: ${hour + 1} done`);
+  }
+  process.stderr.write('\n');
+}
+
+async function send(events: readonly ShopEvent[]): Promise<void> {
+  if (events.length === 0) return;
+  for (;;) {
+    const response = await call('/events/batch', JSON.stringify(events));
+    if (response.ok || response.status === 400) break;
+    if (response.headers.get('Error-Retryable') !== 'true') throw new Error(await response.text());
+    await sleep(Number(response.headers.get('Retry-After') ?? 1) * 1000);
+  }
+  sent += events.length;
+  if (process.stderr.isTTY) process.stderr.write(`\r${sent} events sent`);
+}
+
+async function call(path: string, body?: string): Promise<Response> {
+  const headers = {
+    'Content-Type': 'application/json',
+    ...(key === undefined ? {} : { Authorization: `Bearer ${key}` }),
+  };
+  const response = await fetch(url + path, {
+    headers,
+    ...(body !== undefined && { method: 'POST', body }),
+  }).catch(() => {
+    throw new Error(
+      `Nothing answers on ${url}. Start Footfall first (npm start), or say where it is with --url.`,
+    );
+  });
+  if (response.status === 401 || response.status === 403) {
+    throw new Error(`${url} asks for an API key that may read and write: give it with --key.`);
+  }
+  return response;
+}
+
+/** How many of something rare happen at a time when so many do on average. */
+function poisson(mean: number): number {
+  let count = 0;
+  for (let product = Math.random(); product > Math.exp(-mean); product *= Math.random()) count++;
+  return count;
+}
+
+function toNumber(text: string): number {
+  const value = Number(text);
+  if (!(value > 0)) throw new InvalidArgumentError('It must be a number above 0.');
+  return value;
+}

@@ -1,0 +1,242 @@
+import { randomUUID } from 'node:crypto';
+import { globSync, readFileSync } from 'node:fs';
+import { AxeBuilder } from '@axe-core/playwright';
+import { Producer } from '@platformatic/kafka';
+import { type BrowserContextOptions, chromium, type Page } from 'playwright-core';
+import { beforeAll, describe, expect, inject, it, onTestFinished } from 'vitest';
+import { buildDashboard, PAGE_FOLDER } from '../../scripts/build-dashboard.ts';
+import { createDatabase } from '../../scripts/postgres-server.ts';
+import { createKey } from '../../src/api-keys.ts';
+import { TcpProxy } from '../faults/tcp-proxy.ts';
+import { findChromium } from '../support/chromium.ts';
+import { ServiceProcess } from '../support/service-process.ts';
+
+const MAX_PAGE_BYTES = 150_000;
+const brokers = inject('kafka4');
+const browser = findChromium();
+
+/** A browser on the page, which must ask for nothing from elsewhere and run into nothing. */
+async function openPage(url: string, options: BrowserContextOptions = {}): Promise<Page> {
+  const chrome = await chromium.launch({ executablePath: browser!, args: ['--no-sandbox'] });
+  onTestFinished(() => chrome.close());
+  const page = await (await chrome.newContext(options)).newPage();
+  const wrong: string[] = [];
+  page.on('request', (request) => {
+    if (!request.url().startsWith(url)) wrong.push(request.url());
+  });
+  page.on('pageerror', (error) => wrong.push(error.message));
+  page.on('console', (message) => {
+    if (message.text().includes('Content Security Policy')) wrong.push(message.text());
+  });
+  onTestFinished(() => expect(wrong).toEqual([]));
+  await page.goto(`${url}/`);
+  return page;
+}
+
+async function audit(page: Page): Promise<void> {
+  const { violations } = await new AxeBuilder({ page }).analyze();
+  expect(violations.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)])).toEqual([]);
+}
+
+async function send(url: string, events: object[]): Promise<void> {
+  const response = await fetch(`${url}/events/batch?ack=stored`, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json' },
+    body: JSON.stringify(events),
+  });
+  expect(response.status).toBe(201);
+}
+
+describe.runIf(browser)('the page', () => {
+  beforeAll(() => buildDashboard());
+
+  it.runIf(brokers)(
+    'shows an event live, finds it, opens it; sets aside, mends and redrives; resumes',
+    async () => {
+      const topic = `events-${randomUUID()}`;
+      const service = await ServiceProcess.start({
+        KAFKA_BROKERS: brokers!,
+        KAFKA_TOPIC: topic,
+        KAFKA_CONSUMER_GROUP: `group-${randomUUID()}`,
+        DATABASE_URL: await createDatabase(inject('postgres')),
+      });
+      const proxy = await TcpProxy.start(() => Number(new URL(service.url).port));
+      onTestFinished(() => proxy.stop());
+      const page = await openPage(`http://127.0.0.1:${proxy.port}`);
+      await page.getByRole('heading', { name: 'No event yet' }).waitFor();
+      await page.getByText('All is well.').waitFor();
+      await audit(page);
+
+      // Sent by hand, followed to the store.
+      await page.getByRole('link', { name: 'Send', exact: true }).click();
+      await page.getByLabel('User').fill('ada');
+      await page.getByLabel('Payload').fill('{"productId":"lamp","exact":9007199254740993}');
+      await page.getByRole('button', { name: 'Send' }).click();
+      await page.getByRole('link', { name: 'Follow its journey' }).click();
+      await page.getByText(/partition \d, offset 0/).waitFor();
+      await page.getByText('Stored', { exact: true }).waitFor();
+      await page.getByText('9007199254740993').waitFor();
+      await audit(page);
+
+      // What is wrong is said, and sent again when it is right.
+      await page.getByRole('link', { name: 'Send', exact: true }).click();
+      await page.getByLabel('Event type').fill('LOGN');
+      await page.getByRole('button', { name: 'Send' }).click();
+      await page.getByText('eventType is required and must be one of').waitFor();
+      await audit(page);
+
+      // Live, also over a lost connection.
+      await page.getByRole('link', { name: 'Live', exact: true }).click();
+      await page.getByRole('status').getByText('Live').waitFor();
+      await send(service.url, [{ userId: 'grace', eventType: 'LOGIN', payload: { device: 'phone' } }]);
+      await page.locator('.events').getByText('grace').waitFor();
+      await audit(page);
+      proxy.set('mute');
+      proxy.reset();
+      await page.getByText('Connection lost').waitFor();
+      await send(service.url, [{ userId: 'meanwhile', eventType: 'LOGOUT' }]);
+      proxy.set('pass');
+      await page.locator('.events').getByText('meanwhile').waitFor();
+      await send(service.url, [{ userId: 'afterwards', eventType: 'LOGOUT' }]);
+      await page.locator('.events').getByText('afterwards').waitFor();
+      expect(await page.locator('.events .who').allTextContents()).toEqual([
+        'afterwards',
+        'meanwhile',
+        'grace',
+      ]);
+
+      // Searched for by what is in it; its user's timeline.
+      await page.getByRole('link', { name: 'Search', exact: true }).click();
+      await page.getByLabel('Payload member').fill('productId');
+      await page.getByLabel('… is').fill('lamp');
+      await page.getByRole('button', { name: 'Search' }).click();
+      await page.getByText('1 event', { exact: true }).waitFor();
+      await audit(page);
+      await page.locator('.events').getByRole('link', { name: 'ada' }).click();
+      await page.getByRole('heading', { name: 'ada' }).waitFor();
+      await page.locator('.timeline').getByText('lamp').waitFor();
+      await audit(page);
+
+      // What another producer broke: set aside, mended, sent back, stored.
+      const producer = new Producer({ clientId: 'other', bootstrapBrokers: [brokers!] });
+      onTestFinished(() => producer.close());
+      const eventId = randomUUID();
+      const broken = `{"eventId":"${eventId}","userId":"linus","eventType":"LOGIN","timestamp":"2024-02-14T10:30:00Z","payload":{}`;
+      await producer.send({ messages: [{ topic, key: Buffer.from('linus'), value: Buffer.from(broken) }] });
+      await page.getByRole('link', { name: 'Dead letters', exact: true }).click();
+      await page.getByRole('link', { name: 'not-json' }).waitFor();
+      await audit(page);
+      await page.getByRole('link', { name: 'not-json' }).click();
+      await page.getByLabel('Its content').fill(`${broken}}`.replace('LOGIN', 'LOGON'));
+      await page.getByRole('button', { name: 'Send back mended' }).click();
+      await page.getByText('value is no event yet').waitFor();
+      await page.getByLabel('Its content').fill(`${broken}}`);
+      await audit(page);
+      await page.getByRole('button', { name: 'Send back mended' }).click();
+      await page.getByText('1 record sent back.').waitFor();
+      await page.goto(`http://127.0.0.1:${proxy.port}/#/events/${eventId}`);
+      await page.getByText('Stored', { exact: true }).waitFor();
+
+      // The groups, and the overview after a reload.
+      await page.getByRole('link', { name: 'Groups', exact: true }).click();
+      await page.getByRole('cell', { name: '0' }).first().waitFor();
+      expect(await page.locator('tbody tr').count()).toBe(3);
+      await audit(page);
+      await page.getByRole('link', { name: 'Footfall' }).click();
+      await page.reload();
+      await page.getByText('Most frequent productId today').waitFor();
+      expect(await page.locator('.tiles strong').first().textContent()).toBe('5');
+      await page.getByText('Last 24 hours: ', { exact: false }).first().waitFor({ state: 'attached' });
+      await audit(page);
+    },
+  );
+
+  it.each([
+    ['dark', 1280],
+    ['light', 390],
+    ['dark', 390],
+  ] as const)('is whole and accessible %s, %s pixels wide', async (colorScheme, width) => {
+    const service = await ServiceProcess.start();
+    const events = Array.from({ length: 40 }, (_, at) => ({
+      ...{ userId: `user-${at % 7}-${'long'.repeat(12)}`, eventType: 'PRODUCT_VIEW' },
+      payload: { productId: `product ${at % 5}`, text: 'a long text without an end '.repeat(20) },
+    }));
+    await send(service.url, events);
+    const page = await openPage(service.url, { colorScheme, viewport: { width, height: 800 } });
+    for (const name of ['Overview', 'Live', 'Search', 'Dead letters', 'Groups', 'Send']) {
+      await page.getByRole('link', { name, exact: true }).first().click();
+      await page.getByRole('heading', { level: 1 }).waitFor();
+      if (name === 'Overview') await page.locator('canvas').first().waitFor();
+      if (name === 'Search') await page.locator('.events li').first().waitFor();
+      await audit(page);
+      const overhang = await page.locator('html').evaluate((html) => html.scrollWidth - html.clientWidth);
+      expect(overhang, `${name} is wider than the window`).toBeLessThanOrEqual(0);
+    }
+  });
+
+  it('can be used with the keyboard alone', async () => {
+    const service = await ServiceProcess.start();
+    const page = await openPage(service.url);
+    await page.getByRole('heading', { name: 'No event yet' }).waitFor();
+    const focused = page.locator(':focus');
+    const pressUntil = async (name: string) => {
+      for (let presses = 0; presses < 40; presses++) {
+        await page.keyboard.press('Tab');
+        if ((await focused.textContent())?.trim() === name) return;
+      }
+      throw new Error(`${name} cannot be reached`);
+    };
+    await pressUntil('Skip to content');
+    await page.keyboard.press('Enter');
+    await page.locator('main:focus').waitFor();
+    await pressUntil('Send the first one');
+    await page.keyboard.press('Enter');
+    await page.getByRole('heading', { name: 'Send an event' }).waitFor();
+    await pressUntil('Send');
+    await page.keyboard.press('Enter');
+    await page.getByText('Recorded, and safe in the log').waitFor();
+  });
+
+  it('asks for a key, says when it is wrong, and works with a right one', async () => {
+    const { key, entry } = createKey({ name: 'a person', scopes: ['read'] });
+    const service = await ServiceProcess.start({ API_KEYS: JSON.stringify([entry]) });
+    const page = await openPage(service.url);
+    await page.getByText('This service asks for an API key.').waitFor();
+    await audit(page);
+    await page.getByRole('textbox', { name: 'Key' }).fill('ff_wrong');
+    await page.getByRole('button', { name: 'Use this key' }).click();
+    await page.getByText('This key is not known.').waitFor();
+    await page.getByRole('textbox', { name: 'Key' }).fill(key);
+    await page.getByRole('button', { name: 'Use this key' }).click();
+    await page.getByText('All is well.').waitFor();
+    await page.getByRole('link', { name: 'Live', exact: true }).click();
+    await page.getByRole('status').getByText('Live').waitFor();
+    await page.getByRole('link', { name: 'Send', exact: true }).click();
+    await page.getByRole('button', { name: 'Send' }).click();
+    await page.getByText('This API key does not allow to write').waitFor();
+  });
+
+  it('says what does not work, and that nothing is lost', async () => {
+    const service = await ServiceProcess.start({ KAFKA_BROKERS: '127.0.0.1:1', DATABASE_URL: 'memory:' });
+    const page = await openPage(service.url);
+    await page.getByText('The log does not work just now:').waitFor();
+    await audit(page);
+    await service.kill('SIGKILL');
+    await page.getByText('The service cannot be reached.').first().waitFor();
+  });
+
+  it('is small, and its files are kept by browsers', async () => {
+    const files = globSync(`${PAGE_FOLDER}/**/*.gz`);
+    expect(files.length).toBeGreaterThan(3);
+    const bytes = files.reduce((sum, path) => sum + readFileSync(path).length, 0);
+    expect(bytes).toBeLessThan(MAX_PAGE_BYTES);
+    const service = await ServiceProcess.start();
+    const page = await openPage(service.url);
+    const script = await page.locator('script').getAttribute('src');
+    const response = await fetch(new URL(script!, service.url), { headers: { 'Accept-Encoding': 'br' } });
+    expect(response.headers.get('cache-control')).toBe('public, max-age=31536000, immutable');
+    expect(response.headers.get('content-encoding')).toBe('br');
+    expect((await fetch(`${service.url}/assets/..%2Findex.html`)).status).toBe(404);
+    expect((await fetch(`${service.url}/assets/missing.js`)).status).toBe(404);
+  });
+});
