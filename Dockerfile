@@ -1,5 +1,5 @@
 # syntax=docker/dockerfile:1
-# TypeScript is run as it is: there is nothing to build. The stages differ in their dependencies only.
+# TypeScript is run as it is; only the page is built.
 
 FROM node:26-trixie-slim AS base
 WORKDIR /app
@@ -12,10 +12,17 @@ ENV NODE_ENV=development
 RUN npm ci && mkdir data && chown -R 1000:1000 /app
 COPY --chown=1000:1000 . .
 USER 1000:1000
+RUN node scripts/build-dashboard.ts
 EXPOSE 3000
 HEALTHCHECK --interval=5s --timeout=4s --start-period=30s --retries=6 \
   CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT||3000}/livez`).then(r=>process.exit(r.ok?0:1),()=>process.exit(1))"]
 CMD ["node", "--watch-path=src", "src/main.ts"]
+
+FROM base AS page
+RUN npm ci
+COPY scripts ./scripts
+COPY dashboard ./dashboard
+RUN node scripts/build-dashboard.ts
 
 FROM base AS dependencies
 RUN npm ci --omit=dev
@@ -23,6 +30,7 @@ RUN npm ci --omit=dev
 FROM base AS production
 ENV NODE_ENV=production HOST=0.0.0.0 DATA_DIR=/app/data
 COPY --from=dependencies /app/node_modules ./node_modules
+COPY --from=page /app/dist ./dist
 COPY src ./src
 RUN mkdir data && chown 1000:1000 data
 USER 1000:1000

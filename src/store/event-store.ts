@@ -36,7 +36,7 @@ export interface EventStore {
   /** Events in the order in which they were stored: at most `limit`, or fewer where they are large; none at the end. */
   read(selection: Selection): Promise<PlacedEvent[]>;
 
-  /** How many events there are of what, counted in the transaction that stores them. */
+  /** How many events there are of what, up to date whenever asked. */
   readonly counts: EventCounts;
 
   /** Where each partition of a topic stands, and what has been counted on the way. */

@@ -1,26 +1,39 @@
-import type {
-  DayCount,
-  DayRange,
-  EventCounts,
-  HourCount,
-  HourRange,
-  Span,
-  StoredEvent,
-  TypeTotal,
-  ValueCount,
+import {
+  type DayCount,
+  type DayRange,
+  type EventCounts,
+  HOURS_A_DAY,
+  type HourCount,
+  type HourRange,
+  type Span,
+  type StoredEvent,
+  type TypeTotal,
+  USER_DIMENSION,
+  type ValueCount,
 } from './event-store.ts';
-import { type CountedHour, Tally } from './tally.ts';
+
+interface CountedHour extends HourCount, Span {}
 
 /** Counts of events in memory. */
 export class MemoryCounts implements EventCounts {
-  readonly #tally = new Tally();
+  /** By hour, then type. */
+  readonly #hours = new Map<number, Map<string, CountedHour>>();
+  /** By dimension, day and value. */
+  readonly #values = new Map<string, Map<number, Map<string, number>>>();
 
-  add(event: StoredEvent, place: number): void {
-    this.#tally.add(event, place);
+  /** Counts an event that was stored at a place, which comes after the places of those before. */
+  add({ eventType, userId, hour, counted }: StoredEvent, place: number): void {
+    const types = entry(this.#hours, hour, () => new Map());
+    const count = entry(types, eventType, () => ({ hour, eventType, events: 0, first: place, last: place }));
+    count.events++;
+    count.last = place;
+    const day = Math.floor(hour / HOURS_A_DAY);
+    this.#addValue(USER_DIMENSION, day, userId);
+    for (const [dimension, value] of counted) this.#addValue(dimension, day, value);
   }
 
   async totals(): Promise<TypeTotal[]> {
-    const counts = [...this.#tally.hours.values()].flatMap((types) => [...types.values()]);
+    const counts = [...this.#hours.values()].flatMap((types) => [...types.values()]);
     return [...Map.groupBy(counts, ({ eventType }) => eventType)]
       .map(([eventType, own]) => ({
         eventType,
@@ -38,14 +51,14 @@ export class MemoryCounts implements EventCounts {
   }
 
   async distinctByDay(dimension: string, { from, to }: DayRange): Promise<DayCount[]> {
-    return [...(this.#tally.values.get(dimension) ?? [])]
+    return [...(this.#values.get(dimension) ?? [])]
       .filter(([day]) => day >= from && day <= to)
       .map(([day, values]) => ({ day, values: values.size }))
       .sort((a, b) => a.day - b.day);
   }
 
   async topValues(dimension: string, day: number, limit: number): Promise<ValueCount[]> {
-    return [...(this.#tally.values.get(dimension)?.get(day) ?? [])]
+    return [...(this.#values.get(dimension)?.get(day) ?? [])]
       .map(([value, events]) => ({ value, events }))
       .sort((a, b) => b.events - a.events || compareBytes(a.value, b.value))
       .slice(0, limit);
@@ -60,11 +73,25 @@ export class MemoryCounts implements EventCounts {
     };
   }
 
+  #addValue(dimension: string, day: number, value: string): void {
+    const days = entry(this.#values, dimension, () => new Map());
+    const values = entry(days, day, () => new Map());
+    values.set(value, (values.get(value) ?? 0) + 1);
+  }
+
   #within({ from, to }: HourRange): CountedHour[] {
-    return [...this.#tally.hours.values()]
+    return [...this.#hours.values()]
       .flatMap((types) => [...types.values()])
       .filter(({ hour }) => hour >= from && hour <= to);
   }
+}
+
+function entry<K, V>(map: Map<K, V>, key: K, make: () => V): V {
+  const known = map.get(key);
+  if (known !== undefined) return known;
+  const made = make();
+  map.set(key, made);
+  return made;
 }
 
 /** The order in which databases put texts that count the same. */

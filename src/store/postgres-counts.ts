@@ -1,25 +1,85 @@
-import type {
-  DayCount,
-  DayRange,
-  EventCounts,
-  HourCount,
-  HourRange,
-  Span,
-  TypeTotal,
-  ValueCount,
+import {
+  type DayCount,
+  type DayRange,
+  type EventCounts,
+  HOURS_A_DAY,
+  type HourCount,
+  type HourRange,
+  type Span,
+  type TypeTotal,
+  USER_DIMENSION,
+  type ValueCount,
 } from './event-store.ts';
 import type { Database } from './postgres-client.ts';
-import type { AsText } from './postgres-reads.ts';
+import { type AsText, extent } from './postgres-reads.ts';
 
-/** Reads what `postgres-process.ts` counts. */
+/** Events that are counted in one transaction, at most. */
+const STEP = 50_000;
+/** After so many stored by this instance it counts them, so that nobody who asks has to wait long. */
+const COUNT_AFTER = 20_000;
+
+/**
+ * Counts the events behind the place that was counted up to, and moves that place: all in one statement, so that
+ * each is counted once whatever dies. The row of the place is locked first: one counts at a time.
+ */
+const COUNT = `
+with standing as (
+  select seq as before, least($1::bigint, seq + ${STEP}) as upto from counted_up_to where seq < $1 for update
+), counted as materialized (
+  select e.seq, e.user_id, e.event_type,
+    coalesce(e.hour, floor(extract(epoch from coalesce(e.stored_at, now())) / 3600)::bigint) as hour
+  from standing, events e where e.seq > before and e.seq <= upto
+), hours as (
+  insert into event_counts (hour, event_type, events, first_seq, last_seq)
+  select hour, event_type, count(*), min(seq), max(seq) from counted group by hour, event_type
+  on conflict (hour, event_type) do update set events = event_counts.events + excluded.events,
+    last_seq = excluded.last_seq
+), pending as (
+  delete from pending_values p using standing where p.seq <= upto returning p.dimension, p.day, p.value, p.events
+), valued as (
+  insert into value_counts (dimension, day, value, events)
+  select '${USER_DIMENSION}', floor(hour / ${HOURS_A_DAY}.0)::integer as day, user_id, count(*) from counted group by 2, 3
+  union all
+  select dimension, day, value, sum(events) from pending group by dimension, day, value
+  on conflict (dimension, day, value) do update set events = value_counts.events + excluded.events
+  returning dimension, day, xmax = 0 as is_new
+), distinguished as (
+  insert into distinct_counts (dimension, day, distinct_values)
+  select dimension, day, count(*) from valued where is_new group by dimension, day
+  on conflict (dimension, day) do update
+    set distinct_values = distinct_counts.distinct_values + excluded.distinct_values
+), moved as (
+  update counted_up_to set seq = upto from standing returning upto
+)
+select coalesce((select upto from moved), $1) as upto`;
+
+/** Counts of events in PostgreSQL: brought up to date when they are asked for, and now and then. */
 export class PostgresCounts implements EventCounts {
   readonly #database: Database;
+  #stored = 0;
 
   constructor(database: Database) {
     this.#database = database;
   }
 
+  /** Told what was stored. Resolves at once, or when that is counted; what cannot be counted now is counted later. */
+  async add(events: number): Promise<void> {
+    this.#stored += events;
+    if (this.#stored < COUNT_AFTER) return;
+    this.#stored = 0;
+    await this.#countUp().catch(() => {});
+  }
+
+  async #countUp(): Promise<void> {
+    const { settled } = await extent(this.#database);
+    for (let upTo = 0; upTo < settled; ) {
+      const [row] = await this.#database.query<{ upto: string }>(COUNT, [settled]);
+      upTo = Number(row!.upto);
+    }
+  }
+
   async totals(): Promise<TypeTotal[]> {
+    await this.#countUp();
     const rows = await this.#database.query<AsText<TypeTotal, 'events' | 'firstHour' | 'lastHour'>>(
       `select event_type as "eventType", sum(events) as events, min(hour) as "firstHour", max(hour) as "lastHour"
        from event_counts group by event_type order by event_type collate "C"`,
@@ -32,6 +92,7 @@ export class PostgresCounts implements EventCounts {
   }
 
   async byHour({ from, to }: HourRange): Promise<HourCount[]> {
+    await this.#countUp();
     const rows = await this.#database.query<AsText<HourCount, 'hour' | 'events'>>(
       `select hour, event_type as "eventType", events from event_counts where hour >= $1 and hour <= $2
        order by hour, event_type collate "C"`,
@@ -41,6 +102,7 @@ export class PostgresCounts implements EventCounts {
   }
 
   async distinctByDay(dimension: string, { from, to }: DayRange): Promise<DayCount[]> {
+    await this.#countUp();
     const rows = await this.#database.query<AsText<DayCount, 'values'>>(
       `select day, distinct_values as values from distinct_counts
        where dimension = $1 and day >= $2 and day <= $3 order by day`,
@@ -50,6 +112,7 @@ export class PostgresCounts implements EventCounts {
   }
 
   async topValues(dimension: string, day: number, limit: number): Promise<ValueCount[]> {
+    await this.#countUp();
     const rows = await this.#database.query<AsText<ValueCount, 'events'>>(
       `select value, events from value_counts where dimension = $1 and day = $2
        order by level desc, events desc, value collate "C" limit $3`,
@@ -59,6 +122,7 @@ export class PostgresCounts implements EventCounts {
   }
 
   async span({ from, to }: HourRange): Promise<Span | undefined> {
+    await this.#countUp();
     const [row] = await this.#database.query<{ first: string | null; last: string | null }>(
       'select min(first_seq) as first, max(last_seq) as last from event_counts where hour >= $1 and hour <= $2',
       [from, to],

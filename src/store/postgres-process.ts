@@ -7,7 +7,6 @@ import {
   type StoreBatch,
   type StoredEvent,
   TIMESTAMP_MEMBER,
-  USER_DIMENSION,
 } from './event-store.ts';
 import type { Database } from './postgres-client.ts';
 
@@ -19,16 +18,13 @@ export const WRITER_LOCKS = 0x0f00;
 const PLACES_BITS = 48;
 /** The last place that was given out. */
 export const LAST_PLACE = 'select last_value - (not is_called)::integer as place from events_seq_seq';
-/** Held by one writer at a time while it counts. */
-const COUNTS_LOCK = (BigInt(WRITER_LOCKS + 1) << BigInt(PLACES_BITS)).toString();
 
 /** An event without what two of one key may differ in. */
 const COMPARED = (alias: string) => `regexp_replace(${alias}.json, '${TIMESTAMP_MEMBER}', '')`;
 
 /**
  * One round trip and one transaction. The position row is locked first, so that a claim and a batch of the same
- * partition, or two batches of it, never run at the same time; every other part depends on having got it. Counts come
- * last, one writer after the other: they share rows, and would else wait for each other in circles.
+ * partition, or two batches of it, never run at the same time; every other part depends on having got it.
  */
 const PROCESS = `
 with held as (
@@ -42,8 +38,8 @@ with held as (
     $14::integer[], $15::integer[]) with ordinality
     as e (event_key, user_id, event_type, json, "offset", hour, duplicates, conflicts, at)
 ), inserted as (
-  insert into events (event_key, user_id, event_type, json, partition, "offset", stored_at, duplicates, conflicts)
-  select event_key, user_id, event_type, json, $4, "offset", now(), duplicates, conflicts from given order by at
+  insert into events (event_key, user_id, event_type, json, partition, "offset", hour, stored_at, duplicates, conflicts)
+  select event_key, user_id, event_type, json, $4, "offset", hour, now(), duplicates, conflicts from given order by at
   on conflict (event_key) do nothing
   returning event_key, seq
 ), repeated as (
@@ -64,46 +60,21 @@ with held as (
   from held, unnest($18::bigint[], $19::text[], $20::text[], $21::integer[], $22::timestamptz[], $23::integer[],
     $24::bigint[], $25::uuid[]) as d
   on conflict do nothing
-), turn as materialized (
-  select pg_advisory_xact_lock(${COUNTS_LOCK}) from (select count(*) as events from inserted) i where events > 0
-), counted as materialized (
-  select seq, user_id, event_type, hour, floor(hour / ${HOURS_A_DAY}.0)::integer as day, event_key
-  from inserted join given using (event_key)
-), hours as (
-  insert into event_counts (hour, event_type, events, first_seq, last_seq)
-  select c.* from turn, (
-    select hour, event_type, count(*), min(seq), max(seq) from counted group by hour, event_type
-  ) as c
-  on conflict (hour, event_type) do update set events = event_counts.events + excluded.events,
-    first_seq = least(event_counts.first_seq, excluded.first_seq),
-    last_seq = greatest(event_counts.last_seq, excluded.last_seq)
-), valued as (
-  insert into value_counts (dimension, day, value, events)
-  select v.* from turn, (
-    select dimension, day, value, count(*) from (
-      select '${USER_DIMENSION}' as dimension, day, user_id as value from counted
-      union all
-      select m.dimension, c.day, m.value
-      from unnest($26::uuid[], $27::text[], $28::text[]) as m (event_key, dimension, value)
-      join counted c using (event_key)
-    ) as each group by dimension, day, value
-  ) as v
-  on conflict (dimension, day, value) do update set events = value_counts.events + excluded.events
-  returning dimension, day, xmax = 0 as is_new
-), distinguished as (
-  insert into distinct_counts (dimension, day, distinct_values)
-  select dimension, day, count(*) from valued where is_new group by dimension, day
-  on conflict (dimension, day) do update
-    set distinct_values = distinct_counts.distinct_values + excluded.distinct_values
+), pending as (
+  insert into pending_values (seq, dimension, day, value, events)
+  select (select max(seq) from inserted), m.dimension, m.day, m.value, count(*)
+  from unnest($26::uuid[], $27::text[], $28::integer[], $29::text[]) as m (event_key, dimension, day, value)
+  -- Not as a join: of arrays the planner thinks that they are small, and would compare each with each.
+  where (event_key in (select event_key from inserted)) is true group by m.dimension, m.day, m.value
 ), moved as (
   update positions set
     next_offset = $7,
     stored = stored + (select count(*) from inserted),
     duplicates = duplicates + cardinality($8::uuid[]) + cardinality($16::uuid[]) - (select count(*) from inserted),
     dead_lettered = dead_lettered + cardinality($18::bigint[]),
-    start_offset = coalesce(start_offset, $29),
-    without_record = without_record + $30,
-    lost = lost + $31
+    start_offset = coalesce(start_offset, $30),
+    without_record = without_record + $31,
+    lost = lost + $32
   from held
   where consumer_group = $1 and topic = $2 and topic_id = $3 and partition = $4
   returning 1
@@ -115,8 +86,8 @@ select exists (select 1 from moved) as moved, array(select event_key::text from 
 export async function processBatch(database: Database, batch: StoreBatch): Promise<BatchOutcome> {
   const { group, topic, topicId, partition, epoch, fromOffset, nextOffset, events, deadLetters } = batch;
   const { distinct, again } = withoutRepeats(events);
-  const values = distinct.flatMap(({ key, counted }) =>
-    counted.map(([dimension, value]) => ({ key, dimension, value })),
+  const values = distinct.flatMap(({ key, hour, counted }) =>
+    counted.map(([dimension, value]) => ({ key, dimension, day: Math.floor(hour / HOURS_A_DAY), value })),
   );
   // If we die before the answer: the batch is stored with its position or not at all. Either way the next
   // claim says where to go on.
@@ -126,7 +97,7 @@ export async function processBatch(database: Database, batch: StoreBatch): Promi
     ...columns(again, ['key', 'json']),
     ...columns(deadLetters, ['offset', 'reason', 'detail', 'attempt', 'setAsideAt']),
     ...columns(deadLetters, ['deadLetterPartition', 'deadLetterOffset', 'key']),
-    ...columns(values, ['key', 'dimension', 'value']),
+    ...columns(values, ['key', 'dimension', 'day', 'value']),
     ...[batch.startOffset, batch.withoutRecord, batch.lost],
   ]);
   const { moved, stored, conflicts } = rows[0]!;

@@ -5,7 +5,6 @@ import type {
   Claim,
   DeadLetter,
   DeadLetterQuery,
-  EventCounts,
   EventRecord,
   EventStore,
   Extent,
@@ -30,7 +29,7 @@ returning partition, epoch, next_offset,
 /** Keeps events in PostgreSQL; any number of instances may share it. Creates its tables when first used. */
 export class PostgresStore implements EventStore {
   readonly generation = '';
-  readonly counts: EventCounts;
+  readonly counts: PostgresCounts;
   readonly #database: Database;
 
   /** Connects when first used, so that a start does not depend on PostgreSQL being there. */
@@ -49,8 +48,11 @@ export class PostgresStore implements EventStore {
     });
   }
 
-  process(batch: StoreBatch): Promise<BatchOutcome> {
-    return processBatch(this.#database, batch);
+  async process(batch: StoreBatch): Promise<BatchOutcome> {
+    const outcome = await processBatch(this.#database, batch);
+    // If we die here: all is stored, and counted by whoever counts next.
+    await this.counts.add(outcome.stored.length);
+    return outcome;
   }
 
   get(keys: readonly string[]): Promise<Map<string, EventRecord>> {

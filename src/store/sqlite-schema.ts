@@ -47,10 +47,27 @@ alter table events add column conflicts integer not null default 0;
 alter table dead_letters add column event_key blob;
 create index dead_letters_by_event on dead_letters (event_key) where event_key is not null;`;
 
-/** As in `migrations/0003_counts.sql`, where it is explained. */
+/**
+ * As in `migrations/0003_counts.sql`, where it is explained. Places of users' events are kept beside the counts: an
+ * index, kept at every event, would write a page for each.
+ */
 const COUNTS = `
-create index events_by_user on events (user_id);
+alter table events add column hour integer;
 create index events_by_type on events (event_type);
+create table user_events (
+  user_id text not null,
+  seq integer not null,
+  primary key (user_id, seq)
+) strict, without rowid;
+create table counted_up_to (seq integer not null) strict;
+insert into counted_up_to values (0);
+create table pending_values (
+  seq integer not null,
+  dimension text not null,
+  day integer not null,
+  value text not null,
+  events integer not null
+) strict;
 create table event_counts (
   hour integer not null,
   event_type text not null,
@@ -73,17 +90,7 @@ create table distinct_counts (
   day integer not null,
   distinct_values integer not null,
   primary key (dimension, day)
-) strict, without rowid;
-create temporary table counted as
-select seq, user_id, event_type, cast(floor(coalesce(
-  unixepoch(substr(json, instr(json, '"timestamp":"') + 13, 24)), stored_at / 1000, unixepoch()
-) / 3600.0) as integer) as hour from events;
-insert into event_counts
-select hour, event_type, count(*), min(seq), max(seq) from counted group by hour, event_type;
-insert into value_counts (dimension, day, value, events)
-select 'userId', cast(floor(hour / 24.0) as integer), user_id, count(*) from counted group by 2, 3;
-insert into distinct_counts select dimension, day, count(*) from value_counts group by dimension, day;
-drop table counted;`;
+) strict, without rowid;`;
 
 /** Steps to the schema of the store, in order. */
 export const STORE_SCHEMA = [EVENTS, EVENT_ORIGIN, COUNTS];

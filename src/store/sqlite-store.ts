@@ -20,11 +20,11 @@ import {
   READ_BYTES,
   type Selection,
   type StoreBatch,
+  type StoredEvent,
   type TopicRef,
 } from './event-store.ts';
 import { SqliteCounts } from './sqlite-counts.ts';
 import { STORE_SCHEMA } from './sqlite-schema.ts';
-import { Tally } from './tally.ts';
 
 /** Keeps events in a SQLite file. Synchronous inside, so a batch is one uninterrupted transaction. */
 export class SqliteStore implements EventStore {
@@ -58,8 +58,8 @@ export class SqliteStore implements EventStore {
        and epoch = ? and next_offset is ?`,
     );
     this.#insertEvent = db.prepare(
-      `insert into events (event_key, user_id, event_type, json, partition, offset, stored_at)
-       values (?, ?, ?, ?, ?, ?, ?) on conflict do nothing`,
+      `insert into events (event_key, user_id, event_type, json, partition, offset, stored_at, hour)
+       values (?, ?, ?, ?, ?, ?, ?, ?) on conflict do nothing`,
     );
     this.#noteRepeat = db.prepare(
       'update events set duplicates = duplicates + 1, conflicts = conflicts + ? where event_key = ?',
@@ -97,19 +97,21 @@ export class SqliteStore implements EventStore {
 
   async process(batch: StoreBatch): Promise<BatchOutcome> {
     const { group, topic, topicId, partition, epoch, fromOffset, nextOffset, deadLetters } = batch;
-    return inTransaction(this.#file.db, () => {
+    const outcome = inTransaction(this.#file.db, () => {
       const moved = this.#move.run(nextOffset, group, topic, topicId, partition, epoch, fromOffset).changes;
       if (moved === 0) throw new Fenced(batch);
       const storedAt = Date.now();
       let conflicts = 0;
-      const tally = new Tally();
+      const fresh: StoredEvent[] = [];
+      let newest = 0;
       const stored = batch.events.map((event) => {
         const { key, userId, eventType, json, offset } = event;
         const id = keyBytes(key);
-        const origin = [partition, offset, storedAt];
+        const origin = [partition, offset, storedAt, event.hour];
         const { changes, lastInsertRowid } = this.#insertEvent.run(id, userId, eventType, json, ...origin);
         if (changes === 1) {
-          tally.add(event, Number(lastInsertRowid));
+          fresh.push(event);
+          newest = Number(lastInsertRowid);
           return true;
         }
         const conflict = !isSameEvent(this.#get.get(id)!.json as string, json);
@@ -117,7 +119,7 @@ export class SqliteStore implements EventStore {
         if (conflict) conflicts++;
         return false;
       });
-      this.counts.add(tally);
+      this.counts.addValues(fresh, newest);
       for (const { key, offset, reason, detail, attempt, setAsideAt, ...copy } of deadLetters) {
         this.#insertDeadLetter.run(
           ...[group, topic, topicId, partition, offset, reason, detail, attempt, setAsideAt.toISOString()],
@@ -131,6 +133,8 @@ export class SqliteStore implements EventStore {
       );
       return { stored, conflicts };
     });
+    this.counts.add(outcome.stored.length);
+    return outcome;
   }
 
   async get(keys: readonly string[]): Promise<Map<string, EventRecord>> {
@@ -150,8 +154,9 @@ export class SqliteStore implements EventStore {
 
   async read(selection: Selection): Promise<PlacedEvent[]> {
     const { order, limit, userId, eventTypes } = selection;
-    const [column, values] = userId ? ['user_id', [userId]] : ['event_type', eventTypes];
-    const sources = values?.map((value) => this.#rows(selection, column, value)) ?? [this.#rows(selection)];
+    // Where the events of users are is known up to where they are counted.
+    if (userId !== undefined) this.counts.countUp();
+    const sources = eventTypes?.map((type) => this.#rows(selection, type)) ?? [this.#rows(selection)];
     const found: PlacedEvent[] = [];
     let bytes = 0;
     for (const { seq, json } of merged(sources, order)) {
@@ -204,12 +209,15 @@ export class SqliteStore implements EventStore {
 
   async close(): Promise<void> {}
 
-  #rows({ order, after, upTo, limit }: Selection, column?: string, value?: string): Iterator<Row> {
-    const filter = column === undefined ? '' : `${column} = ? and`;
+  #rows({ order, after, upTo, limit, userId }: Selection, eventType?: string): Iterator<Row> {
+    const [from, value] =
+      userId !== undefined
+        ? ['user_events join events using (seq) where user_events.user_id = ? and', userId]
+        : eventType !== undefined
+          ? ['events where event_type = ? and', eventType]
+          : ['events where', undefined];
     return this.#file.db
-      .prepare(
-        `select seq, json from events where ${filter} seq > ? and seq <= ? order by seq ${order} limit ?`,
-      )
+      .prepare(`select seq, json from ${from} seq > ? and seq <= ? order by seq ${order} limit ?`)
       .iterate(...(value === undefined ? [] : [value]), after, upTo, limit);
   }
 }

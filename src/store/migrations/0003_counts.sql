@@ -1,8 +1,24 @@
 -- Up Migration
+-- Hours and days since 1970, UTC. What was stored before this is counted at the hour of its storing.
+alter table events add column hour bigint;
 create index events_by_user on events (user_id, seq);
 create index events_by_type on events (event_type, seq);
 
--- Hours and days since 1970, UTC. The places tell where in `events` the events of an hour are.
+-- The events up to this place are in the counts below.
+create table counted_up_to (seq bigint not null);
+insert into counted_up_to values (0);
+
+-- Values of payloads by batch, at the place of its last event, until they are in `value_counts`.
+create table pending_values (
+  seq bigint not null,
+  dimension text not null,
+  day integer not null,
+  value text not null,
+  events bigint not null
+);
+create index pending_values_by_seq on pending_values (seq);
+
+-- The places tell where in `events` the events of an hour are.
 create table event_counts (
   hour bigint not null,
   event_type text not null,
@@ -29,17 +45,3 @@ create table distinct_counts (
   distinct_values bigint not null,
   primary key (dimension, day)
 );
-
--- What is stored already: by its timestamp, or, where another producer wrote that in a form of its own, by when it
--- was stored.
-create temporary table counted on commit drop as
-select seq, user_id, event_type, floor(extract(epoch from coalesce(
-  substring(json from '"timestamp":"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z)"')::timestamptz, stored_at, now()
-)) / 3600)::bigint as hour
-from events;
-
-insert into event_counts
-select hour, event_type, count(*), min(seq), max(seq) from counted group by hour, event_type;
-insert into value_counts (dimension, day, value, events)
-select 'userId', floor(hour / 24.0), user_id, count(*) from counted group by 2, 3;
-insert into distinct_counts select dimension, day, count(*) from value_counts group by dimension, day;
