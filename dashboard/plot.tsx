@@ -70,7 +70,7 @@ export function Plot({ summary, times, series, height = 200, seconds }: PlotProp
             label,
             stroke: colour(`--series-${hue}`),
             width: 2,
-            points: { show: times.length < 3 },
+            points: { show: false },
             value: (_plot: UPlot, value: number | null) =>
               value === null ? '–' : short(Math.round(value * 10) / 10),
           })),

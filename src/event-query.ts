@@ -56,7 +56,7 @@ export async function* search(
     const found = await store.read({ ...selection(query), order, after, upTo, limit: stepEvents });
     const last = found.at(-1);
     if (last === undefined) return;
-    yield { events: found.filter(({ json }) => isMeant(json)), reached: last.place };
+    yield { events: found.filter(isMeant), reached: last.place };
     if (order === 'asc') after = last.place;
     else upTo = last.place - 1;
   }
@@ -108,14 +108,33 @@ function isIndexed({ userId, eventTypes, from, to, payload }: EventFilter): bool
   return oneAtMost && from === undefined && to === undefined && payload.length === 0;
 }
 
-/** @returns whether an event, as JSON text, is meant */
-export function matcher({ userId, eventTypes, from, to, payload }: EventFilter): (json: string) => boolean {
+interface ReadEvent extends Record<'userId' | 'eventType' | 'timestamp', string> {
+  payload: unknown;
+}
+
+/** Of events that many readers of a stream look at: each is read once. */
+const readEvents = new WeakMap<PlacedEvent, ReadEvent>();
+
+function readOnce(event: PlacedEvent): ReadEvent {
+  const known = readEvents.get(event);
+  if (known !== undefined) return known;
+  const read = JSON.parse(event.json) as ReadEvent;
+  readEvents.set(event, read);
+  return read;
+}
+
+/** @returns whether an event is meant */
+export function matcher({
+  userId,
+  eventTypes,
+  from,
+  to,
+  payload,
+}: EventFilter): (event: PlacedEvent) => boolean {
   const types = eventTypes && new Set(eventTypes);
   if (!userId && !types && from === undefined && to === undefined && payload.length === 0) return () => true;
-  return (json) => {
-    const event = JSON.parse(json) as Record<'userId' | 'eventType' | 'timestamp', string> & {
-      payload: unknown;
-    };
+  return (placed) => {
+    const event = readOnce(placed);
     if (userId !== undefined && event.userId !== userId) return false;
     if (types && !types.has(event.eventType)) return false;
     const at = Date.parse(event.timestamp);

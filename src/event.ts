@@ -29,6 +29,9 @@ export interface UserEvent {
 
 export const MAX_ID_LENGTH = 255;
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+/** Years of four digits; `Date.UTC` takes the first hundred for those of 1900. */
+const FIRST_MS = Date.parse('0000-01-01T00:00:00Z');
+const END_MS = Date.UTC(10_000, 0);
 const DATE_TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/i;
 
 /**
@@ -86,7 +89,7 @@ export function isUuid(text: string): boolean {
 export function isDateTime(value: unknown): value is string {
   if (typeof value !== 'string' || !DATE_TIME.test(value)) return false;
   const time = Date.parse(value);
-  return time >= Date.UTC(0, 0) && time < Date.UTC(10_000, 0);
+  return time >= FIRST_MS && time < END_MS;
 }
 
 /** Completes a new event with its identity and the time it was accepted. */

@@ -78,7 +78,7 @@ export class LiveTail {
     if (after >= this.#windowAfter) return this.#fromWindow(after);
     const events = await this.#store.read({
       ...filter,
-      ...{ order: 'asc', after, upTo: reached, limit: READ_EVENTS },
+      ...{ order: 'asc', after, upTo: reached, limit: READ_EVENTS, bytes: PORTION_BYTES },
     });
     return { events, reached: events.at(-1)?.place ?? reached };
   }

@@ -3,12 +3,15 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { FootfallError } from '../errors.ts';
 import { type EventFilter, matcher, selection } from '../event-query.ts';
 import type { LiveTail } from '../live-tail.ts';
+import type { PlacedEvent } from '../store/event-store.ts';
 import { parseCursor, QueryReader, type QueryString, readFilter, toCursor } from './event-filters.ts';
 import { oneLine } from './event-texts.ts';
 import type { ApiOptions } from './server.ts';
 
 /** How long a reader that lost its connection waits before it comes back. */
 const RETRY_MS = 1000;
+/** What is written at a time. */
+const CHUNK_BYTES = 32_000;
 const PARAMETERS = ['userId', 'eventType', 'after'];
 
 /** Where a stream begins. */
@@ -68,24 +71,53 @@ function readRequest(
   return { filter, beginning: { after: isReset ? 0 : cursor?.place, isReset } };
 }
 
-/** Frames of a stream, one chunk for what there is. Waits while its reader takes nothing. */
+/** Frames of a stream. Waits while its reader takes nothing, and holds no more than one portion then. */
 async function* streamFrames(
   liveTail: LiveTail,
   generation: string,
   filter: EventFilter,
   { after, isReset }: Beginning & { after: number },
-): AsyncGenerator<string> {
+): AsyncGenerator<Buffer> {
   const isMeant = matcher(filter);
   const indexed = selection(filter);
   let at = after;
-  yield `retry: ${RETRY_MS}\n${isReset ? 'event: reset\ndata: {}\n' : ''}id: ${toCursor(generation, at)}\n\n`;
+  const reset = isReset ? 'event: reset\ndata: {}\n' : '';
+  yield Buffer.from(`retry: ${RETRY_MS}\n${reset}id: ${toCursor(generation, at)}\n\n`);
   while (!liveTail.stopped) {
     const { events, reached } = await liveTail.next(at, indexed);
-    const frames = events
-      .filter(({ json }) => isMeant(json))
-      .map(({ place, json }) => `id: ${toCursor(generation, place)}\ndata: ${oneLine(json)}\n\n`);
     at = reached;
     // Without data this is no event, but the reader remembers how far it is: what was not meant is not looked at again.
-    yield `${frames.join('')}id: ${toCursor(generation, at)}\n\n`;
+    const end = Buffer.from(`id: ${toCursor(generation, at)}\n\n`);
+    yield* inChunks([...events.filter(isMeant).map((event) => frameOf(event, generation)), end]);
   }
+}
+
+/** What many readers are sent is written once, and is the same piece of memory for all of them. */
+const writtenFrames = new WeakMap<PlacedEvent, Buffer>();
+
+function frameOf(event: PlacedEvent, generation: string): Buffer {
+  const known = writtenFrames.get(event);
+  if (known !== undefined) return known;
+  const frame = Buffer.from(`id: ${toCursor(generation, event.place)}\ndata: ${oneLine(event.json)}\n\n`);
+  writtenFrames.set(event, frame);
+  return frame;
+}
+
+/** Small frames together, large ones as they are. */
+function* inChunks(frames: readonly Buffer[]): Generator<Buffer> {
+  let small: Buffer[] = [];
+  let bytes = 0;
+  for (const frame of frames) {
+    if (bytes + frame.length > CHUNK_BYTES) {
+      if (small.length > 0) yield Buffer.concat(small);
+      small = [];
+      bytes = 0;
+    }
+    if (frame.length > CHUNK_BYTES) yield frame;
+    else {
+      small.push(frame);
+      bytes += frame.length;
+    }
+  }
+  if (small.length > 0) yield Buffer.concat(small);
 }

@@ -135,6 +135,8 @@ export interface Selection extends SelectionFilter {
   after: number;
   upTo: number;
   limit: number;
+  /** Most bytes of JSON texts, but for the last event; 1 MB if not given. */
+  bytes?: number;
 }
 
 export interface SelectionFilter {
@@ -175,7 +177,7 @@ export interface ValueCount {
   events: number;
 }
 
-/** Most bytes of JSON texts that one `read` returns, but for the last event. */
+/** Most bytes that one `read` returns where it is not told otherwise. */
 export const READ_BYTES = 1_000_000;
 export const HOURS_A_DAY = 24;
 

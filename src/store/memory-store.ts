@@ -117,12 +117,20 @@ export class MemoryStore implements EventStore {
     return { newest: this.#events.length, settled: this.#events.length };
   }
 
-  async read({ order, after, upTo, limit, userId, eventTypes }: Selection): Promise<PlacedEvent[]> {
+  async read({
+    order,
+    after,
+    upTo,
+    limit,
+    bytes: most = READ_BYTES,
+    ...filter
+  }: Selection): Promise<PlacedEvent[]> {
+    const { userId, eventTypes } = filter;
     const first = after + 1;
     const last = Math.min(upTo, this.#events.length);
     const found: PlacedEvent[] = [];
     let bytes = 0;
-    for (let step = 0; step <= last - first && found.length < limit && bytes < READ_BYTES; step++) {
+    for (let step = 0; step <= last - first && found.length < limit && bytes < most; step++) {
       const place = order === 'asc' ? first + step : last - step;
       const { json, ...event } = this.#events[place - 1]!;
       if (userId !== undefined && event.userId !== userId) continue;

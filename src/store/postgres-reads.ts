@@ -34,14 +34,14 @@ export async function extent(database: Database): Promise<Extent> {
 
 export async function read(
   database: Database,
-  { order, after, upTo, limit, userId, eventTypes }: Selection,
+  { order, after, upTo, limit, bytes = READ_BYTES, userId, eventTypes }: Selection,
 ): Promise<PlacedEvent[]> {
   const inOrder = `seq > $1 and seq <= $2 order by seq ${order} limit $3`;
   // One range of the index for each type: of all of them together the database would sort everything there is.
   const rows = userId
-    ? `select seq, json from events where user_id = $4 and ${inOrder}`
+    ? `select seq, json from events where user_id = $5 and ${inOrder}`
     : eventTypes
-      ? `select of_type.* from unnest($4::text[]) as type cross join lateral (
+      ? `select of_type.* from unnest($5::text[]) as type cross join lateral (
            select seq, json from events where event_type = type and ${inOrder}
          ) as of_type order by seq ${order} limit $3`
       : `select seq, json from events where ${inOrder}`;
@@ -51,8 +51,8 @@ export async function read(
        select seq, json, sum(octet_length(json)) over (order by seq ${order} rows unbounded preceding)
          - octet_length(json) as before
        from (${rows}) as rows
-     ) as measured where before < ${READ_BYTES} order by seq ${order}`,
-    [after, upTo, limit, ...(filter === undefined ? [] : [filter])],
+     ) as measured where before < $4 order by seq ${order}`,
+    [after, upTo, limit, bytes, ...(filter === undefined ? [] : [filter])],
   );
   return found.map(({ place, json }) => ({ place: Number(place), json }));
 }

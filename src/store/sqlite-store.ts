@@ -153,7 +153,7 @@ export class SqliteStore implements EventStore {
   }
 
   async read(selection: Selection): Promise<PlacedEvent[]> {
-    const { order, limit, userId, eventTypes } = selection;
+    const { order, limit, bytes: most = READ_BYTES, userId, eventTypes } = selection;
     // Where the events of users are is known up to where they are counted.
     if (userId !== undefined) this.counts.countUp();
     const sources = eventTypes?.map((type) => this.#rows(selection, type)) ?? [this.#rows(selection)];
@@ -162,7 +162,7 @@ export class SqliteStore implements EventStore {
     for (const { seq, json } of merged(sources, order)) {
       found.push({ place: seq as number, json: json as string });
       bytes += (json as string).length;
-      if (found.length === limit || bytes >= READ_BYTES) break;
+      if (found.length === limit || bytes >= most) break;
     }
     return found;
   }

@@ -7,6 +7,7 @@ import {
   decodeEvent,
   encodeEvent,
   eventKey,
+  isDateTime,
   isRejection,
   type NewEvent,
   readNewEvent,
@@ -95,6 +96,21 @@ describe('encodeEvent', () => {
     expect(encodeEvent(event)).toBe(
       '{"eventId":"id-1","userId":"u\\"1","eventType":"LOGIN","timestamp":"2024-02-14T10:30:00.000Z","payload":{"z":1, "a":2}}',
     );
+  });
+});
+
+describe('isDateTime', () => {
+  it.each([
+    ['0000-01-01T00:00:00Z', true],
+    ['0287-02-22T22:59:42+04:14', true],
+    ['1899-12-31T23:59:59.999Z', true],
+    ['9999-12-31T23:59:59Z', true],
+    ['0000-01-01T00:00:00+01:00', false],
+    ['9999-12-31T23:59:59-01:00', false],
+    ['2024-02-14', false],
+    ['2024-02-14T10:30:00', false],
+  ])('%s: %s', (text, is) => {
+    expect(isDateTime(text)).toBe(is);
   });
 });
 
