@@ -22,6 +22,12 @@ export interface History {
   deadLetters: readonly Place[];
   /** `offset` is the next one to process. */
   positions: readonly (Place & Record<'stored' | 'duplicates' | 'deadLettered' | 'lost', number>)[];
+  /** What the store has counted: events of each user, and different users and values by its count and its rows. */
+  counted: {
+    users: readonly { userId: string; events: number }[];
+    total: number;
+    distinct: [number, number];
+  };
   /** What the plan deleted from the topic before it was processed. */
   deleted: readonly DeletedRange[];
 }
@@ -87,6 +93,8 @@ export function checkHistory(history: History): Verdict {
     stored.filter(({ key, json }) => inTopic.get(key)?.event?.json !== json),
   );
 
+  violated('I2 counted other than stored', miscounted(history));
+
   const reordered = outOfOrder(inTopic, storedAt);
   violated("I3 stored against the order of a user's partition", reordered);
 
@@ -146,6 +154,16 @@ function holds(range: DeletedRange, { topicId, partition, offset }: Place): bool
 
 function placeOf({ topicId, partition, offset }: Place): string {
   return `${topicId} ${partition} ${offset}`;
+}
+
+function miscounted({ stored, counted: { users, total, distinct } }: History): string[] {
+  const byUser = new Map(users.map(({ userId, events }) => [userId, events]));
+  const found = [...Map.groupBy(stored, ({ userId }) => userId)]
+    .filter(([userId, own]) => byUser.get(userId) !== own.length)
+    .map(([userId, own]) => `${userId}: ${byUser.get(userId)} instead of ${own.length}`);
+  if (total !== stored.length) found.push(`all: ${total} instead of ${stored.length}`);
+  if (distinct[0] !== distinct[1]) found.push(`different values: ${distinct[0]} instead of ${distinct[1]}`);
+  return found;
 }
 
 /** The first record of each event, by key. Two partitions have no order between them: the one stored may be either. */

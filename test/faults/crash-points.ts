@@ -9,7 +9,7 @@ export interface CrashPoint {
 
 const MARK = /^\s*\/\/ (?:.*)?If we die/;
 /** Not part of a service on Kafka and PostgreSQL; killing the embedded one has a test of its own. */
-const ELSEWHERE = /embedded-log/;
+const ELSEWHERE = /embedded-log|sqlite-/;
 
 /** Every place where the source says what a crash leaves: torture tries each. */
 export function crashPoints(): CrashPoint[] {

@@ -16,6 +16,8 @@ export interface LoadTarget {
 }
 
 const PAUSE_MS = 15;
+/** Between two questions for counts, which bring them up to date while events are stored. */
+const STATS_PAUSE_MS = 200;
 const PAUSE_AFTER_FAILURE_MS = 100;
 /** Longer than the service may take (`KAFKA_PRODUCER_TIMEOUT_MS`) and than a frozen instance sleeps. */
 const ANSWER_TIMEOUT_MS = 30_000;
@@ -32,6 +34,7 @@ export class Load {
   readonly lies: string[] = [];
   readonly #target: LoadTarget;
   readonly #users: Promise<void>[];
+  readonly #reader: Promise<void>;
   #stopping = false;
   #paused = false;
   #sending = 0;
@@ -39,11 +42,12 @@ export class Load {
   constructor(target: LoadTarget, users: number) {
     this.#target = target;
     this.#users = Array.from({ length: users }, (_, number) => this.#user(`user-${number}`));
+    this.#reader = this.#askForCounts();
   }
 
   async stop(): Promise<void> {
     this.#stopping = true;
-    await Promise.all(this.#users);
+    await Promise.all([...this.#users, this.#reader]);
   }
 
   /** Resolves when the events on their way are answered; until `resume` there are no others. */
@@ -78,6 +82,20 @@ export class Load {
       return undefined;
     } finally {
       this.#sending--;
+    }
+  }
+
+  async #askForCounts(): Promise<void> {
+    for (let number = 0; !this.#stopping; number++) {
+      const urls = this.#target.urls();
+      const url = urls[number % urls.length];
+      const options = { signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS) };
+      // Whoever dies or hangs over it: the counts are compared at the end.
+      if (url !== undefined)
+        await fetch(`${url}/events/stats`, options)
+          .then((response) => response.text())
+          .catch(() => {});
+      await sleep(STATS_PAUSE_MS);
     }
   }
 

@@ -31,7 +31,25 @@ export async function readHistory(cluster: Cluster, acked: readonly Acked[]): Pr
     stored,
     deadLetters: deadLetters.map(toPlace),
     positions: await readPositions(cluster),
+    counted: await readCounts(cluster),
     deleted: cluster.deleted,
+  };
+}
+
+async function readCounts(cluster: Cluster): Promise<History['counted']> {
+  const store = openStore(cluster);
+  const totals = await store.counts.totals();
+  await store.close();
+  const users = await cluster.query<{ userId: string; events: string }>(
+    `select value as "userId", sum(events) as events from value_counts where dimension = 'userId' group by value`,
+  );
+  const [distinct] = await cluster.query<Record<'counted' | 'rows', string>>(
+    'select (select sum(distinct_values) from distinct_counts) as counted, (select count(*) from value_counts) as rows',
+  );
+  return {
+    users: users.map(({ userId, events }) => ({ userId, events: Number(events) })),
+    total: totals.reduce((sum, { events }) => sum + events, 0),
+    distinct: [Number(distinct!.counted), Number(distinct!.rows)],
   };
 }
 
@@ -67,7 +85,7 @@ function toPlace(row: Record<'topicId' | 'partition' | 'offset', string>): Place
 /** What `npm run verify` finds missing: the service's own oracle, beside the checker. */
 export async function verifyCluster(cluster: Cluster): Promise<MissingRecord[]> {
   const log = openLog(cluster);
-  const store = new PostgresStore({ url: `${cluster.postgres.url}/postgres`, poolSize: 2 }, silentLogger);
+  const store = openStore(cluster);
   const range = { from: 0, to: Number.POSITIVE_INFINITY };
   const { missing, accounts } = await verify({
     ...{ log, store, catalogue: CATALOGUE, topic: TOPIC, group: GROUP },
@@ -107,6 +125,10 @@ export async function withAdmin<T>(cluster: Cluster, use: (admin: Admin) => Prom
   } finally {
     await admin.close();
   }
+}
+
+function openStore(cluster: Cluster): PostgresStore {
+  return new PostgresStore({ url: `${cluster.postgres.url}/postgres`, poolSize: 2 }, silentLogger);
 }
 
 function openLog(cluster: Cluster): KafkaLog {

@@ -15,6 +15,7 @@ function sound(): History {
     positions: [
       { topicId: 't', partition: 0, offset: 4, stored: 3, duplicates: 0, deadLettered: 1, lost: 0 },
     ],
+    counted: { users: [{ userId: 'u', events: 3 }], total: 3, distinct: [1, 1] },
     deleted: [],
   };
 }
@@ -28,6 +29,20 @@ describe('the history checker', () => {
       },
       violations: [],
     });
+  });
+
+  it('sees what was counted other than it was stored', () => {
+    const history = sound();
+    for (const counted of [
+      { ...history.counted, users: [{ userId: 'u', events: 4 }] },
+      { ...history.counted, users: [] },
+      { ...history.counted, total: 2 },
+      { ...history.counted, distinct: [2, 1] as [number, number] },
+    ]) {
+      expect(checkHistory({ ...history, counted }).violations).toEqual([
+        expect.stringContaining('I2 counted other than stored'),
+      ]);
+    }
   });
 
   it('accepts an event that was never acknowledged, and one that is in the topic twice', () => {
@@ -47,7 +62,10 @@ describe('the history checker', () => {
     const history = sound();
     const deleted = [{ topicId: 't', partition: 0, from: 3, to: 4 }];
     const counted = { ...history.positions[0]!, stored: 2 };
-    const without = { ...history, deleted, stored: history.stored.slice(0, 2) };
+    const without = {
+      ...{ ...history, deleted, stored: history.stored.slice(0, 2) },
+      counted: { users: [{ userId: 'u', events: 2 }], total: 2, distinct: [1, 1] as [number, number] },
+    };
     expect(checkHistory({ ...without, positions: [{ ...counted, lost: 1 }] }).violations).toEqual([]);
     expect(checkHistory({ ...without, positions: [{ ...counted, duplicates: 1 }] }).violations).toEqual([
       'I4 partition 0: 1 deleted, but 0 reported',
