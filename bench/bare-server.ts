@@ -1,9 +1,10 @@
-// The limit one Node thread can reach here: bare node:http, the same Kafka client, the same grouping, nothing else.
+// What one Node thread can reach with bare node:http and the Kafka client of the service, nothing else: `grouped` as the
+// service does, `single` with one send for each request, `none` without any log.
 import { randomUUIDv7 } from 'node:crypto';
 import { createServer } from 'node:http';
 import { ProduceAcks, Producer } from '@platformatic/kafka';
 
-const [brokers, topic, partitions] = process.argv.slice(2) as [string, string, string];
+const [brokers, topic, partitions, how] = process.argv.slice(2) as [string, string, string, string];
 const producer = new Producer({
   clientId: 'bare',
   bootstrapBrokers: [brokers],
@@ -46,8 +47,12 @@ const server = createServer((request, response) => {
       response.writeHead(201, { 'content-type': 'application/json; charset=utf-8' });
       response.end(`{"success":true,"event":${json}}`);
     };
-    waiting.push({ message, done });
-    if (!sending) drain();
+    if (how === 'none') done();
+    else if (how === 'single') producer.send({ messages: [message] }).then(done);
+    else {
+      waiting.push({ message, done });
+      if (!sending) drain();
+    }
   });
 });
 server.listen(0, '127.0.0.1', () => {

@@ -105,6 +105,12 @@ describe('SQLite store', () => {
     expect((await Array.fromAsync(readAll(again))).flat().map(({ json }) => json)).toEqual(['{}']);
   });
 
+  it('counts by itself after many events', async () => {
+    const file = await openFile();
+    await storeEvents(new SqliteStore(file), 10_000);
+    expect(file.db.prepare('select sum(events) as events from event_counts').get()!.events).toBe(10_000);
+  });
+
   it('refuses a file of a newer Footfall', async () => {
     const file = await openFile();
     new SqliteStore(file);
@@ -194,6 +200,32 @@ describe('PostgreSQL store', () => {
     await expect(open(`postgres://u:p@127.0.0.1:${port}/d`).ping(300)).rejects.toThrow(
       'no answer within 300 ms',
     );
+  });
+
+  it('counts by itself after many events, and later what could not be counted then', async () => {
+    const url = await createDatabase(inject('postgres'));
+    const store = open(url);
+    const topic = { group: 'g', topic: 't', topicId: 'id' };
+    await store.claim(topic, [0]);
+    const storeMany = async (fromOffset: number | null) => {
+      const events = Array.from({ length: 20_000 }, (_, at) => newEvent(`user-${at % 50}`));
+      const nextOffset = (fromOffset ?? 0) + events.length;
+      await store.process({ ...newBatch(topic, 0), fromOffset, nextOffset, events });
+    };
+    const counted = async () => {
+      const { rows } = await query(url, 'select coalesce(sum(events), 0)::int as events from event_counts');
+      return rows[0].events as number;
+    };
+    await storeMany(null);
+    expect(await counted()).toBe(20_000);
+    await query(url, 'alter table value_counts rename to not_there');
+    await storeMany(20_000);
+    expect(await counted()).toBe(20_000);
+    await query(url, 'alter table not_there rename to value_counts');
+    expect(await store.counts.totals()).toEqual([
+      { eventType: 'T', events: 40_000, firstHour: 0, lastHour: 0 },
+    ]);
+    expect(await store.counts.topValues('userId', 0, 1)).toEqual([{ value: 'user-0', events: 800 }]);
   });
 
   it('keeps readers from passing over what a slow writer has a place for already', async () => {

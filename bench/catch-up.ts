@@ -1,0 +1,197 @@
+// A backlog in Kafka, processed into each store: against bare multi-row inserts of the same events into it.
+import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import pg from 'pg';
+import { pino } from 'pino';
+import { KafkaLog } from '../src/log/kafka-log.ts';
+import { openSqliteFile } from '../src/sqlite-file.ts';
+import type { StoredEvent } from '../src/store/event-store.ts';
+import { makeEvents } from './events.ts';
+import { type BenchOptions, type Ground, type Measured, PARTITIONS, startFootfall } from './ground.ts';
+import type { Row } from './rows.ts';
+
+const BATCH = 1000;
+/** Records that are produced at a time. */
+const PRODUCED = 3000;
+const POLL_MS = 100;
+const MOST_MB = 250;
+/** An event in memory may take so much more than its JSON text. */
+const MOST_EXTRA_BYTES = 150;
+
+const silent = pino({ level: 'silent' });
+
+type Kind = 'SQLite' | 'PostgreSQL';
+
+export async function benchCatchUp(ground: Ground, options: BenchOptions): Promise<Row[]> {
+  const topic = await ground.topic('backlog');
+  const jsonBytes = await produce(ground, topic, options.events);
+  const rows: Row[] = [];
+  for (const kind of ['SQLite', 'PostgreSQL'] as const)
+    rows.push(...(await benchStore(ground, options, topic, kind)));
+  rows.push(await benchMemory(ground, options, topic, jsonBytes));
+  return rows;
+}
+
+async function benchStore(
+  ground: Ground,
+  { runs, events }: BenchOptions,
+  topic: string,
+  kind: Kind,
+): Promise<Row[]> {
+  const limit: number[] = [];
+  const rates: number[] = [];
+  const memory: number[] = [];
+  for (let run = 0; run < runs; run++) {
+    limit.push(await bareInserts(ground, kind, Math.min(events, 400_000)));
+    const store =
+      kind === 'SQLite' ? `sqlite:${join(ground.folder, `catch-up-${run}.db`)}` : await ground.database();
+    const { perSecond, mostMb } = await process(ground, topic, store, events);
+    rates.push(perSecond);
+    memory.push(mostMb);
+    console.error(
+      `catch-up, ${kind}, run ${run + 1}: ${Math.round(perSecond)} of ${Math.round(limit.at(-1)!)} events/s`,
+    );
+  }
+  const what = `backlog of ${events} into ${kind}`;
+  return [
+    {
+      ...{ part: 'catch-up', what, unit: 'events/s', runs: rates, wanted: { atLeast: 0.85 } },
+      limit: { name: 'bare multi-row inserts, no counts, no indexes but the id', runs: limit },
+    },
+    { part: 'catch-up', what: `${what}: memory`, unit: 'MB', runs: memory, wanted: { atMost: MOST_MB } },
+  ];
+}
+
+async function benchMemory(
+  ground: Ground,
+  { events }: BenchOptions,
+  topic: string,
+  jsonBytes: number,
+): Promise<Row> {
+  const { grownMb } = await process(ground, topic, 'memory:', events);
+  const extra = (grownMb * 1e6 - jsonBytes) / events;
+  return {
+    ...{
+      part: 'catch-up',
+      what: 'memory store: beside the JSON text',
+      unit: 'bytes an event',
+      runs: [extra],
+    },
+    wanted: { atMost: MOST_EXTRA_BYTES },
+  };
+}
+
+/** @returns the size of all JSON texts */
+async function produce(ground: Ground, topic: string, count: number): Promise<number> {
+  const { bootstrap } = await ground.kafka();
+  const log = new KafkaLog(
+    {
+      ...{ brokers: [bootstrap], clientId: 'bench', instanceId: undefined, topics: [{ name: topic }] },
+      ...{ partitions: PARTITIONS, replication: -1, producerRetries: 3, producerTimeoutMs: 30_000 },
+      sessionTimeoutMs: 10_000,
+    },
+    silent,
+  );
+  let bytes = 0;
+  for (let done = 0; done < count; done += PRODUCED) {
+    const events = makeEvents(Math.min(PRODUCED, count - done), done, new Date());
+    for (const { json } of events) bytes += json.length;
+    await log.append(events.map(({ userId, json }) => ({ topic, key: userId, value: json, headers: [] })));
+  }
+  await log.close();
+  console.error(`catch-up: ${count} events are in Kafka`);
+  return bytes;
+}
+
+async function process(ground: Ground, topic: string, store: string, events: number) {
+  const { bootstrap } = await ground.kafka();
+  const footfall = await startFootfall({
+    ...{
+      KAFKA_BROKERS: bootstrap,
+      KAFKA_TOPIC: topic,
+      KAFKA_CONSUMER_GROUP: randomUUID(),
+      DATABASE_URL: store,
+    },
+  });
+  try {
+    const before = footfall.memory().now;
+    // From the first that are stored: joining the group is not what is measured.
+    const first = await untilStored(footfall, 1);
+    const startedAt = performance.now();
+    await untilStored(footfall, events);
+    const seconds = (performance.now() - startedAt) / 1000;
+    const { now, most } = footfall.memory();
+    return { perSecond: (events - first) / seconds, mostMb: most, grownMb: now - before };
+  } finally {
+    await footfall.stop();
+  }
+}
+
+async function untilStored({ url }: Measured, wanted: number): Promise<number> {
+  for (;;) {
+    const response = await fetch(`${url}/consumer-groups`);
+    const { groups } = (await response.json()) as { groups: { partitions: { stored: number }[] }[] };
+    const stored = groups[0]!.partitions.reduce((sum, partition) => sum + partition.stored, 0);
+    if (stored >= wanted) return stored;
+    await sleep(POLL_MS);
+  }
+}
+
+/** Only the time in the store counts. @returns events a second */
+async function bareInserts(ground: Ground, kind: Kind, count: number): Promise<number> {
+  const insert = kind === 'SQLite' ? bareSqlite(ground) : await barePostgres(ground);
+  let ms = 0;
+  for (let done = 0; done < count; done += BATCH) {
+    const events = makeEvents(BATCH, done, new Date());
+    const startedAt = performance.now();
+    await insert.run(events);
+    ms += performance.now() - startedAt;
+  }
+  await insert.close();
+  return (count / ms) * 1000;
+}
+
+interface BareStore {
+  run(events: readonly StoredEvent[]): Promise<void>;
+  close(): Promise<void>;
+}
+
+function bareSqlite(ground: Ground): BareStore {
+  const file = openSqliteFile(join(ground.folder, `bare-${randomUUID()}.db`));
+  const { db } = file;
+  db.exec(
+    'create table bare (seq integer primary key, event_key blob not null unique, user_id text, event_type text, json text)',
+  );
+  const insert = db.prepare(
+    'insert into bare (event_key, user_id, event_type, json) values (?, ?, ?, ?) on conflict do nothing',
+  );
+  return {
+    async run(events) {
+      db.exec('begin immediate');
+      for (const { key, userId, eventType, json } of events) {
+        insert.run(Buffer.from(key.replaceAll('-', ''), 'hex'), userId, eventType, json);
+      }
+      db.exec('commit');
+    },
+    close: async () => file.close(),
+  };
+}
+
+async function barePostgres(ground: Ground): Promise<BareStore> {
+  const client = new pg.Client({ connectionString: await ground.database() });
+  await client.connect();
+  await client.query(
+    'create table bare (seq bigint generated always as identity primary key, event_key uuid not null unique, user_id text, event_type text, json text)',
+  );
+  return {
+    async run(events) {
+      await client.query(
+        `insert into bare (event_key, user_id, event_type, json)
+         select * from unnest($1::uuid[], $2::text[], $3::text[], $4::text[]) on conflict do nothing`,
+        (['key', 'userId', 'eventType', 'json'] as const).map((name) => events.map((event) => event[name])),
+      );
+    },
+    close: () => client.end(),
+  };
+}

@@ -1,0 +1,154 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { Admin } from '@platformatic/kafka';
+import { KAFKA_4 } from '../scripts/kafka-jars.ts';
+import { KafkaServer } from '../scripts/kafka-server.ts';
+import { createDatabase, PostgresServer } from '../scripts/postgres-server.ts';
+
+export const PARTITIONS = 3;
+
+/** Options of the bench, as numbers. */
+export interface BenchOptions {
+  runs: number;
+  seconds: number;
+  /** In stores and backlogs. */
+  events: number;
+  peers: Peer[];
+}
+
+/** Something others would use instead, run beside. */
+export interface Peer {
+  name: string;
+  /** Where it answers `POST /events/generate`. */
+  url: string;
+  command: string;
+}
+
+/** A process that is measured, and where it answers. */
+export interface Measured {
+  url: string;
+  /** Milliseconds from its start until it said where it answers. */
+  startMs: number;
+  /** Resident memory in MB: now, and the most there has been; 0 where the system does not say. */
+  memory(): { now: number; most: number };
+  stop(): Promise<void>;
+}
+
+/** Real servers in a folder of their own, started when first asked for. */
+export class Ground {
+  readonly folder: string;
+  readonly #kafkaPort: number;
+  #kafka: Promise<KafkaServer> | undefined;
+  #postgres: Promise<PostgresServer> | undefined;
+
+  private constructor(folder: string, kafkaPort: number) {
+    this.folder = folder;
+    this.#kafkaPort = kafkaPort;
+  }
+
+  static async make(kafkaPort: number): Promise<Ground> {
+    const folder = await mkdtemp(join(tmpdir(), 'footfall-bench-'));
+    // As root, PostgreSQL runs as a user of its own, who must get in.
+    await chmod(folder, 0o755);
+    return new Ground(folder, kafkaPort);
+  }
+
+  kafka(): Promise<KafkaServer> {
+    this.#kafka ??= KafkaServer.start({
+      ...{ version: KAFKA_4, port: this.#kafkaPort, dataDir: join(this.folder, 'kafka') },
+      progress: (text) => console.error(text),
+    });
+    return this.#kafka;
+  }
+
+  /** A new topic. @returns its name */
+  async topic(name: string, partitions = PARTITIONS): Promise<string> {
+    const { bootstrap } = await this.kafka();
+    const admin = new Admin({ clientId: 'bench', bootstrapBrokers: [bootstrap] });
+    await admin.createTopics({ topics: [name], partitions, replicas: 1 });
+    await admin.close();
+    return name;
+  }
+
+  /** An empty database. @returns its address */
+  async database(): Promise<string> {
+    this.#postgres ??= PostgresServer.start(join(this.folder, 'postgres'));
+    return createDatabase((await this.#postgres).url);
+  }
+
+  async remove(): Promise<void> {
+    await Promise.all([
+      this.#kafka?.then((kafka) => kafka.stop()),
+      this.#postgres?.then((one) => one.stop()),
+    ]);
+    await rm(this.folder, { recursive: true, force: true });
+  }
+}
+
+/** Starts a Node program that says where it answers. */
+export async function startNode(args: string[], env: Record<string, string> = {}): Promise<Measured> {
+  const startedAt = performance.now();
+  const child = spawn(process.execPath, args, {
+    env: { PATH: process.env.PATH, PORT: '0', LOG_EVERY_NTH_EVENT: '0', ...env },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const url = await new Promise<string>((resolve, reject) => {
+    child.once('exit', (code) => reject(new Error(`${args.join(' ')} ended with ${code}`)));
+    createInterface(child.stdout).on('line', (line) => {
+      const found = /http:\/\/127\.0\.0\.1:\d+/.exec(line);
+      if (found) resolve(found[0]);
+    });
+  });
+  const startMs = performance.now() - startedAt;
+  return { url, startMs, memory: () => memoryOf(child), stop: () => stop(child) };
+}
+
+/** Starts a peer and waits until something answers at its address. */
+export async function startPeer(
+  { name, url, command }: Peer,
+  env: Record<string, string>,
+): Promise<Measured> {
+  const startedAt = performance.now();
+  const child = spawn(command, {
+    shell: true,
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
+  while (
+    !(await fetch(url).then(
+      () => true,
+      () => false,
+    ))
+  ) {
+    if (child.exitCode !== null) throw new Error(`${name} ended with ${child.exitCode}`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  return {
+    url,
+    startMs: performance.now() - startedAt,
+    memory: () => memoryOf(child),
+    stop: () => stop(child),
+  };
+}
+
+export function startFootfall(env: Record<string, string>): Promise<Measured> {
+  return startNode(['src/main.ts'], env);
+}
+
+async function stop(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null) return;
+  const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+  child.kill('SIGTERM');
+  await ended;
+}
+
+function memoryOf({ pid }: ChildProcess): { now: number; most: number } {
+  const status = existsSync(`/proc/${pid}/status`) ? readFileSync(`/proc/${pid}/status`, 'utf8') : '';
+  const mb = (name: string) =>
+    Math.round(Number(new RegExp(`${name}:\\s+(\\d+) kB`).exec(status)?.[1] ?? 0) / 1000);
+  return { now: mb('VmRSS'), most: mb('VmHWM') };
+}

@@ -1,0 +1,171 @@
+// Reading what is stored: all of it, against the store's own client; and pages, whose cost must not grow with the rows.
+import { join } from 'node:path';
+import pg from 'pg';
+import { pino } from 'pino';
+import { openSqliteFile } from '../src/sqlite-file.ts';
+import type { EventStore } from '../src/store/event-store.ts';
+import { PostgresStore } from '../src/store/postgres-store.ts';
+import { SqliteStore } from '../src/store/sqlite-store.ts';
+import { fill } from './events.ts';
+import { type BenchOptions, type Ground, type Measured, startFootfall } from './ground.ts';
+import { median, type Row } from './rows.ts';
+
+const FEW = 10_000;
+const PAGE = 100;
+const PAGES = 100;
+const CLIENT_PAGE = 1000;
+
+const silent = pino({ level: 'silent' });
+
+type Kind = 'SQLite' | 'PostgreSQL';
+
+/** A filled store: the settings of a service on it, and how its own client reads it. */
+interface Filled {
+  env: Record<string, string>;
+  readWithClient(): Promise<number>;
+}
+
+export async function benchReads(ground: Ground, options: BenchOptions): Promise<Row[]> {
+  const rows: Row[] = [];
+  for (const kind of ['SQLite', 'PostgreSQL'] as const)
+    rows.push(...(await benchKind(ground, options, kind)));
+  return rows;
+}
+
+async function benchKind(ground: Ground, { runs, events }: BenchOptions, kind: Kind): Promise<Row[]> {
+  const few = await fillStore(ground, kind, FEW);
+  const many = await fillStore(ground, kind, events);
+  console.error(`reads, ${kind}: ${events} events are stored`);
+  const [limit, rates, grown]: [number[], number[], number[]] = [[], [], []];
+  for (let run = 0; run < runs; run++) {
+    limit.push(events / (await many.readWithClient()));
+    await withFootfall(ground, many, async (footfall) => {
+      const before = footfall.memory().now;
+      rates.push(events / (await readAll(footfall)));
+      grown.push(footfall.memory().most - before);
+    });
+  }
+  const pages = async (filled: Filled, which: string) => {
+    let ms = 0;
+    await withFootfall(ground, filled, async (footfall) => {
+      ms = await pageMs(footfall, which);
+    });
+    return ms;
+  };
+  const rows: Row[] = [
+    {
+      ...{
+        part: 'reads',
+        what: `all of ${events} from ${kind}`,
+        unit: 'events/s',
+        runs: rates,
+        wanted: { atLeast: 0.7 },
+      },
+      limit: { name: "the store's own client", runs: limit },
+    },
+    {
+      part: 'reads',
+      what: `all of ${events} from ${kind}: memory grows`,
+      unit: 'MB',
+      runs: grown,
+      wanted: { atMost: 50 },
+    },
+  ];
+  for (const which of ['first', 'middle', 'last']) {
+    rows.push({
+      ...{ part: 'reads', what: `the ${which} page of ${PAGE} of ${events}, ${kind}`, unit: 'ms' },
+      ...{ runs: [await pages(many, which)], wanted: { atMost: 1.5 } },
+      limit: { name: `of ${FEW}`, runs: [await pages(few, which)] },
+    });
+  }
+  return rows;
+}
+
+async function fillStore(ground: Ground, kind: Kind, count: number): Promise<Filled> {
+  return kind === 'SQLite' ? fillSqlite(ground, count) : fillPostgres(ground, count);
+}
+
+async function fillSqlite(ground: Ground, count: number): Promise<Filled> {
+  const path = join(ground.folder, `reads-${count}.db`);
+  const file = openSqliteFile(path);
+  const store: EventStore = new SqliteStore(file);
+  await fill(store, count);
+  file.close();
+  return {
+    env: { DATABASE_URL: `sqlite:${path}` },
+    async readWithClient() {
+      const { db, close } = openSqliteFile(path);
+      const seconds = await timed(async () => {
+        for (const _row of db.prepare('select json from events order by seq').iterate());
+      });
+      close();
+      return seconds;
+    },
+  };
+}
+
+async function fillPostgres(ground: Ground, count: number): Promise<Filled> {
+  const url = await ground.database();
+  const store = new PostgresStore({ url, poolSize: 4 }, silent);
+  await fill(store, count);
+  await store.close();
+  return {
+    env: { DATABASE_URL: url },
+    async readWithClient() {
+      const client = new pg.Client({ connectionString: url });
+      await client.connect();
+      const seconds = await timed(async () => {
+        for (let seq = '0'; ; ) {
+          const { rows } = await client.query<{ seq: string }>(
+            `select seq, json from events where seq > $1 order by seq limit ${CLIENT_PAGE}`,
+            [seq],
+          );
+          if (rows.length === 0) return;
+          seq = rows.at(-1)!.seq;
+        }
+      });
+      await client.end();
+      return seconds;
+    },
+  };
+}
+
+async function withFootfall(
+  ground: Ground,
+  { env }: Filled,
+  use: (footfall: Measured) => Promise<void>,
+): Promise<void> {
+  const footfall = await startFootfall({ DATA_DIR: join(ground.folder, 'reads-log'), ...env });
+  try {
+    await use(footfall);
+  } finally {
+    await footfall.stop();
+  }
+}
+
+async function readAll({ url }: Measured): Promise<number> {
+  return timed(async () => {
+    const response = await fetch(`${url}/events/processed`);
+    for await (const _chunk of response.body!);
+  });
+}
+
+/** The median of many. */
+async function pageMs({ url }: Measured, which: string): Promise<number> {
+  const newest = await fetch(`${url}/events/processed?order=desc&limit=1`);
+  const last = Number(/cursor=(\d+)/.exec(newest.headers.get('Link')!)![1]);
+  const cursor = { first: 0, middle: Math.floor(last / 2), last: last - PAGE }[which]!;
+  const times: number[] = [];
+  for (let page = 0; page < PAGES; page++) {
+    const address = `${url}/events/processed?limit=${PAGE}&cursor=${cursor}`;
+    times.push((await timed(async () => void (await (await fetch(address)).arrayBuffer()))) * 1000);
+  }
+  return median(times);
+}
+
+/** @returns seconds */
+async function timed(work: () => Promise<void>): Promise<number> {
+  const startedAt = performance.now();
+  await work();
+  return (performance.now() - startedAt) / 1000;
+}

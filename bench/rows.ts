@@ -1,0 +1,88 @@
+import { execFileSync } from 'node:child_process';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { cpus, totalmem } from 'node:os';
+import { join } from 'node:path';
+
+const RESULTS_FOLDER = 'bench/results';
+
+/** One figure: what was measured in each run, and the limit it is held against. */
+export interface Row {
+  /** Of the bench. */
+  part: string;
+  what: string;
+  unit: string;
+  runs: number[];
+  /** What was reached in the same runs by what it is compared with. */
+  limit?: { name: string; runs: number[] };
+  /** What it is to be: of the limit where there is one, else the figure itself. */
+  wanted?: { atLeast: number } | { atMost: number };
+  /** Beside the figure: latencies, memory, who sent. */
+  notes?: string;
+}
+
+export function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
+}
+
+/** The figure in relation to its limit, run by run: noise of the machine meets both. */
+export function ratios({ runs, limit }: Row): number[] {
+  return limit === undefined ? [] : runs.map((value, run) => value / limit.runs[run]!);
+}
+
+/** Whether every run is as wanted; undefined where nothing is. */
+export function holds(row: Row): boolean | undefined {
+  const { wanted, limit, runs } = row;
+  if (wanted === undefined) return undefined;
+  const values = limit === undefined ? runs : ratios(row);
+  return values.every((value) => ('atLeast' in wanted ? value >= wanted.atLeast : value <= wanted.atMost));
+}
+
+/** As a table for people. */
+export function printRows(rows: readonly Row[]): void {
+  console.table(
+    rows.map((row) => ({
+      part: row.part,
+      what: row.what,
+      min: rounded(Math.min(...row.runs)),
+      median: rounded(median(row.runs)),
+      max: rounded(Math.max(...row.runs)),
+      unit: row.unit,
+      ratio: row.limit ? rounded(median(ratios(row))) : '',
+      of: row.limit?.name ?? '',
+      wanted: wantedText(row),
+      holds: { true: 'yes', false: 'NO', undefined: '' }[String(holds(row))],
+      notes: row.notes ?? '',
+    })),
+  );
+}
+
+function wantedText({ wanted }: Row): string {
+  if (wanted === undefined) return '';
+  return 'atLeast' in wanted ? `>= ${wanted.atLeast}` : `<= ${wanted.atMost}`;
+}
+
+function rounded(value: number): number {
+  return Number(value.toPrecision(value >= 1000 ? 6 : 3));
+}
+
+/** Keeps the rows with machine and date, under a name made of the date. @returns the path */
+export async function saveRows(rows: readonly Row[], options: object): Promise<string> {
+  const date = new Date().toISOString();
+  const [cpu] = cpus();
+  const machine = {
+    ...{ cpu: cpu?.model, cores: cpus().length, memoryGb: Math.round(totalmem() / 2 ** 30) },
+    ...{ node: process.version, commit: commit() },
+  };
+  await mkdir(RESULTS_FOLDER, { recursive: true });
+  const path = join(RESULTS_FOLDER, `${date.slice(0, 16).replace(':', '')}.json`);
+  await writeFile(path, `${JSON.stringify({ date, machine, options, rows }, null, 2)}\n`);
+  return path;
+}
+
+function commit(): string | undefined {
+  try {
+    return execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8', stdio: 'pipe' }).trim();
+  } catch {
+    return undefined;
+  }
+}
