@@ -19,6 +19,8 @@ export interface ProcessorOptions {
   countedMembers: readonly string[];
   /** Log each n-th event; 0: none. */
   logEvery: number;
+  /** Told the keys of events that are in the store now. */
+  onStored(keys: readonly string[]): void;
 }
 
 const HOUR_MS = 3_600_000;
@@ -63,6 +65,7 @@ export class Processor {
     });
     // If we die here: all is stored, and the next claim continues behind it.
     stopTimer();
+    this.#options.onStored(events.map(({ key }) => key));
     metrics.eventConflicts.inc(conflicts);
     this.#report(batch, events, stored, rejected);
   }

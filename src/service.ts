@@ -97,8 +97,10 @@ async function run(
   const producer = new Producer({ log, store, topic, logger, metrics, now, newId, logEvery });
   registerLedger(metrics.registry, store, group, topic);
   const { countedMembers } = config;
+  const storedEvents = new StoredEvents(store);
   const processor = new Processor({
     ...{ log, store, catalogue, group, countedMembers, logger, metrics, logEvery },
+    onStored: (keys) => storedEvents.tell(keys),
   });
   const consumer = new Consumer({ log, store, processor, topic, group, logger, metrics, watchdog: WATCHDOG });
   const consumes = config.ROLE !== 'api';
@@ -118,7 +120,7 @@ async function run(
     ...{ maxStreams: config.MAX_STREAMS, streamTimeoutMs: config.STREAM_TIMEOUT_MS },
     countedMembers,
     now,
-    storedEvents: new StoredEvents(store),
+    storedEvents,
     catalogue,
     health,
     metrics,

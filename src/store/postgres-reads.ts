@@ -36,7 +36,10 @@ export async function read(
   database: Database,
   { order, after, upTo, limit, bytes = READ_BYTES, userId, eventTypes }: Selection,
 ): Promise<PlacedEvent[]> {
-  const inOrder = `seq > $1 and seq <= $2 order by seq ${order} limit $3`;
+  // Only the bound where reading begins is for the index. Of a range with both ends the planner thinks that it is small,
+  // until the table has been analysed, and sorts all of it.
+  const [begins, ends] = order === 'asc' ? ['seq > $1', 'seq <= $2'] : ['seq <= $2', 'seq > $1'];
+  const inOrder = `${begins} order by seq ${order} limit $3`;
   // One range of the index for each type: of all of them together the database would sort everything there is.
   const rows = userId
     ? `select seq, json from events where user_id = $5 and ${inOrder}`
@@ -51,7 +54,7 @@ export async function read(
        select seq, json, sum(octet_length(json)) over (order by seq ${order} rows unbounded preceding)
          - octet_length(json) as before
        from (${rows}) as rows
-     ) as measured where before < $4 order by seq ${order}`,
+     ) as measured where before < $4 and ${ends} order by seq ${order}`,
     [after, upTo, limit, bytes, ...(filter === undefined ? [] : [filter])],
   );
   return found.map(({ place, json }) => ({ place: Number(place), json }));

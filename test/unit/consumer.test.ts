@@ -53,6 +53,7 @@ async function setUp(options: { partitions?: number } = {}) {
       const processor = new Processor({
         ...{ log: from, store: into, catalogue: new Catalogue(undefined, false), group: GROUP },
         countedMembers: [],
+        onStored: () => {},
         ...{ logger, metrics, logEvery: 1 },
       });
       const consumer = new Consumer({

@@ -250,6 +250,7 @@ describe('POST /dead-letters/redrive', () => {
     const processor = new Processor({
       ...{ log, store, catalogue: new Catalogue(undefined, false), group: 'group' },
       countedMembers: [],
+      onStored: () => {},
       ...{ logger, metrics, logEvery: 0 },
     });
     const watchdog = { checkEveryMs: 60_000, stalledAfterMs: 60_000 };
