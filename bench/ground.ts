@@ -146,9 +146,18 @@ async function stop(child: ChildProcess): Promise<void> {
   await ended;
 }
 
+/** Of a process and those it has started. */
 function memoryOf({ pid }: ChildProcess): { now: number; most: number } {
-  const status = existsSync(`/proc/${pid}/status`) ? readFileSync(`/proc/${pid}/status`, 'utf8') : '';
+  const children = readProc(`/proc/${pid}/task/${pid}/children`).trim().split(' ').filter(Boolean);
   const mb = (name: string) =>
-    Math.round(Number(new RegExp(`${name}:\\s+(\\d+) kB`).exec(status)?.[1] ?? 0) / 1000);
+    [String(pid), ...children]
+      .map((one) =>
+        Number(new RegExp(`${name}:\\s+(\\d+) kB`).exec(readProc(`/proc/${one}/status`))?.[1] ?? 0),
+      )
+      .reduce((sum, kb) => sum + Math.round(kb / 1000), 0);
   return { now: mb('VmRSS'), most: mb('VmHWM') };
+}
+
+function readProc(path: string): string {
+  return existsSync(path) ? readFileSync(path, 'utf8') : '';
 }

@@ -110,6 +110,10 @@ async function targetsFor(ground: Ground, { peers }: BenchOptions, connections: 
     { what: 'Footfall, ROLE=api', ...of(BARE, 0.85), start: () => footfall('api', { ROLE: 'api' }) },
     { what: 'Footfall, API + consumer + PostgreSQL', ...of(BARE, 0.5), start: () => footfall('all', {}) },
     {
+      ...{ what: 'Footfall, WORKERS=1, that and the consumer a process each', ...of(BARE, 0.5) },
+      start: () => footfall('workers', { WORKERS: '1' }),
+    },
+    {
       ...{ what: 'Footfall, ROLE=api, 10 times what it admits', limit: BARE, overload: 10 },
       start: () => footfall('overload', { ROLE: 'api', MAX_IN_FLIGHT_REQUESTS: String(connections) }),
     },

@@ -1,4 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseEnv } from 'node:util';
 import envSchema from 'env-schema';
@@ -30,6 +31,8 @@ export interface Config extends Settings {
   keySource: KeySource | undefined;
   origins: string[];
   countedMembers: string[];
+  /** Processes that answer requests; 0: this one. */
+  workers: number;
   /** Empty: the embedded log. */
   brokers: string[];
   store: StoreTarget;
@@ -59,11 +62,22 @@ export function loadConfig(env: Record<string, string | undefined>): Config {
       `ROLE=${settings.ROLE} needs KAFKA_BROKERS and DATABASE_URL=postgres://…: an embedded log, a file or memory belongs to one process, which has to do both`,
     ]);
   }
+  if (settings.WORKERS !== '0' && (brokers.length === 0 || store.kind !== 'postgres')) {
+    throw new ConfigError([
+      `WORKERS=${settings.WORKERS} needs KAFKA_BROKERS and DATABASE_URL=postgres://…: an embedded log, a file or memory belongs to one process`,
+    ]);
+  }
+  if (settings.WORKERS !== '0' && settings.ROLE === 'consumer') {
+    throw new ConfigError([
+      `WORKERS=${settings.WORKERS} is for processes that answer requests, and ROLE=consumer has none: leave one of them out`,
+    ]);
+  }
   const origins = settings.CORS_ORIGINS?.split(',').map((origin) => origin.trim()) ?? [];
   return {
     ...settings,
     ...{ brokers, store, dataFile, origins, keySource: keySource(settings) },
     countedMembers: countedMembers(settings),
+    workers: settings.WORKERS === 'auto' ? availableParallelism() : Number(settings.WORKERS),
   };
 }
 

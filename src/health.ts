@@ -1,10 +1,17 @@
-import type { Consumer } from './consumer.ts';
+import type { ConsumerState } from './consumer.ts';
 import type { EventLog } from './log/event-log.ts';
 import type { EventStore } from './store/event-store.ts';
 
 const CHECK_TIMEOUT_MS = 2000;
 /** Probes that come closer together share one check. */
 const FRESH_MS = 500;
+
+/** How processing is, seen from whichever process. */
+export interface ConsumerView {
+  readonly state: ConsumerState;
+  /** Partitions that have records and do not move. */
+  readonly stalled: readonly number[];
+}
 
 export interface Dependency {
   ok: boolean;
@@ -24,12 +31,12 @@ export interface HealthReport {
 export class Health {
   readonly #log: EventLog;
   readonly #store: EventStore;
-  readonly #consumer: Consumer | undefined;
+  readonly #consumer: () => ConsumerView | undefined;
   #latest: Promise<HealthReport> | undefined;
   #checkedAt = 0;
 
-  /** @param consumer none in an instance that only answers requests: consuming is then not its job */
-  constructor(log: EventLog, store: EventStore, consumer: Consumer | undefined) {
+  /** @param consumer gives none in an instance that only answers requests: consuming is then not its job */
+  constructor(log: EventLog, store: EventStore, consumer: () => ConsumerView | undefined) {
     this.#log = log;
     this.#store = store;
     this.#consumer = consumer;
@@ -50,8 +57,7 @@ export class Health {
       reach(this.#log.ping(CHECK_TIMEOUT_MS)),
       reach(this.#store.ping(CHECK_TIMEOUT_MS)),
     ]);
-    const state = this.#consumer?.state ?? 'consuming';
-    const stalled = this.#consumer?.stalled ?? [];
+    const { state, stalled } = this.#consumer() ?? { state: 'consuming', stalled: [] };
     if (stalled.length > 0)
       return { log, store, consumer: { ok: false, reason: `no progress in partition ${stalled}` } };
     const consumer = state === 'consuming' ? { ok: true } : { ok: false, reason: `the consumer is ${state}` };

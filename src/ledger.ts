@@ -45,6 +45,8 @@ const OUTCOMES = [
 export function registerLedger(registry: Registry, store: EventStore, group: string, topic: string): void {
   new Gauge({
     name: 'ledger_records',
+    // Every process reads the same from the store.
+    aggregator: 'first',
     help: 'What became of the offsets passed of a partition, by the store. `unaccounted` other than 0 is a broken promise: run `npm run verify`.',
     labelNames: ['partition', 'outcome'],
     registers: [registry],

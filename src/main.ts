@@ -1,7 +1,9 @@
 import closeWithGrace from 'close-with-grace';
 import { type Config, ConfigError, loadConfig, withEnvFile } from './config.ts';
-import { createLogger } from './logger.ts';
+import { createLogger, type Logger } from './logger.ts';
 import { realSurroundings, startService } from './service.ts';
+import { WorkerLink } from './worker-link.ts';
+import { Workers } from './workers.ts';
 
 /** Exit codes: 0 stopped cleanly, 1 failed or not stopped in time, 2 settings at fault. */
 const EXIT_FAILED = 1;
@@ -15,14 +17,35 @@ function logFormat({ LOG_FORMAT, NODE_ENV }: Config): 'json' | 'text' {
 async function main(): Promise<void> {
   const config = loadConfig(withEnvFile(process.env));
   const logger = await createLogger({ level: config.LOG_LEVEL, format: logFormat(config) });
-  const service = await startService(config, { ...realSurroundings, logger });
-  process.on('SIGHUP', () => service.reloadKeys());
-  closeWithGrace({ delay: config.SHUTDOWN_TIMEOUT_MS, logger, skip: ['SIGHUP'] }, async ({ err, signal }) => {
-    if (err) logger.fatal({ err }, 'Footfall has failed and stops');
-    else logger.info({ signal }, 'Footfall is stopping: a second signal ends it at once');
-    await service.stop();
-    logger.flush();
+  let stopWhenTold = () => {};
+  const link = WorkerLink.open(() => stopWhenTold());
+  const running =
+    config.workers > 0
+      ? startWorkers(config, logger)
+      : await startService(config, { ...realSurroundings, logger, link });
+  process.on('SIGHUP', () => running.reloadKeys());
+  let stopping = false;
+  const { close } = closeWithGrace(
+    { delay: config.SHUTDOWN_TIMEOUT_MS, logger, skip: ['SIGHUP'] },
+    async ({ err, signal }) => {
+      stopping = true;
+      if (err) logger.fatal({ err }, 'Footfall has failed and stops');
+      else if (signal) logger.info({ signal }, 'Footfall is stopping: a second signal ends it at once');
+      await running.stop();
+      logger.flush();
+    },
+  );
+  stopWhenTold = () => void (stopping || close());
+}
+
+function startWorkers(config: Config, logger: Logger): Workers {
+  const workers = new Workers(config, logger);
+  workers.failed.then(async (code) => {
+    await workers.stop();
+    process.exit(code);
   });
+  workers.start();
+  return workers;
 }
 
 main().catch((error: Error) => {

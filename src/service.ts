@@ -19,6 +19,7 @@ import { RateLimits } from './rate-limits.ts';
 import type { SqliteFile } from './sqlite-file.ts';
 import type { EventStore } from './store/event-store.ts';
 import { StoredEvents } from './stored-events.ts';
+import type { WorkerLink } from './worker-link.ts';
 
 /** A silent reading is begun anew in time for consumption to be back within ten seconds of what silenced it. */
 const WATCHDOG = { checkEveryMs: 2000, stalledAfterMs: 6000 };
@@ -31,10 +32,12 @@ export interface Surroundings {
   logger: Logger;
   now(): Date;
   newId(): string;
+  /** The other processes of this instance, where it has several. */
+  link?: WorkerLink;
 }
 
 export interface Service {
-  /** Where it answers, such as `http://127.0.0.1:3000`. */
+  /** Where it answers, such as `http://127.0.0.1:3000`; empty in a process that others answer for. */
   url: string;
   /** Reads the list of API keys again; one that is at fault changes nothing. */
   reloadKeys(): void;
@@ -84,7 +87,7 @@ export async function openAdapters(config: Config, logger: Logger): Promise<Adap
 
 async function run(
   config: Config,
-  { logger, now, newId }: Surroundings,
+  { logger, now, newId, link }: Surroundings,
   { log, store, close }: Adapters,
 ): Promise<Service> {
   const { MAX_IN_FLIGHT_REQUESTS: maxRequests, MAX_IN_FLIGHT_BYTES: maxBytes } = config;
@@ -104,7 +107,7 @@ async function run(
   });
   const consumer = new Consumer({ log, store, processor, topic, group, logger, metrics, watchdog: WATCHDOG });
   const consumes = config.ROLE !== 'api';
-  const health = new Health(log, store, consumes ? consumer : undefined);
+  const health = new Health(log, store, () => (consumes ? consumer : link?.consumer));
   let draining = false;
   const isDraining = () => draining;
   const api = createApi({
@@ -130,13 +133,17 @@ async function run(
     batchLimits: { events: config.MAX_BATCH_EVENTS, bytes: config.MAX_BATCH_BYTES },
     takesEvents: config.ROLE !== 'consumer',
     isDraining,
+    allMetrics: () => link?.metrics() ?? metrics.registry.metrics(),
   });
 
-  const url = await listen(api, config);
+  // Beside processes that answer requests, one that does not must not take part in their port.
+  const url = link && consumes ? '' : await listen(api, config);
   if (consumes) consumer.start();
+  link?.ready(metrics.registry);
+  if (consumes) link?.tellOf(consumer);
   logger.info(
     { url, log: config.brokers.length > 0 ? 'kafka' : 'embedded', store: config.store.kind },
-    `Footfall answers on ${url}`,
+    url === '' ? 'Footfall processes events' : `Footfall answers on ${url}`,
   );
   warnAboutSettings(config, logger);
 

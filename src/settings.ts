@@ -128,6 +128,13 @@ export const SETTINGS = Type.Object({
     description:
       'What this instance does: take and answer requests (`api`), process events (`consumer`), or both. One alone needs `KAFKA_BROKERS` and a PostgreSQL, which the instances share.',
   }),
+  WORKERS: Type.String({
+    pattern: '^(auto|\\d{1,3})$',
+    default: '0',
+    description:
+      'Processes that answer requests, on one port, beside one that processes events; `auto`: as many as cores. 0: one process does both. Needs `KAFKA_BROKERS` and a PostgreSQL. Limits on rates, requests, bytes and streams are for each process.',
+    examples: ['auto'],
+  }),
   INSTANCE_ID: Type.Optional(
     Type.String({
       pattern: '^[a-zA-Z0-9._-]{1,200}$',

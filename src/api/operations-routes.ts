@@ -2,7 +2,10 @@ import type { FastifyInstance } from 'fastify';
 import type { ApiOptions } from './server.ts';
 
 /** Health, probes and metrics: for load balancers, orchestrators and whoever is woken at night. */
-export async function operationsRoutes(api: FastifyInstance, { health, metrics }: ApiOptions): Promise<void> {
+export async function operationsRoutes(
+  api: FastifyInstance,
+  { health, metrics, allMetrics }: ApiOptions,
+): Promise<void> {
   api.get('/health', async (_request, reply) => {
     const { log, store, consumer } = await health.check();
     const consuming = log.ok && store.ok && consumer.ok;
@@ -22,6 +25,6 @@ export async function operationsRoutes(api: FastifyInstance, { health, metrics }
   });
 
   api.get('/metrics', { config: { scope: 'read' } }, async (_request, reply) => {
-    return reply.type(metrics.registry.contentType).send(await metrics.registry.metrics());
+    return reply.type(metrics.registry.contentType).send(await allMetrics());
   });
 }

@@ -50,6 +50,8 @@ export interface ApiOptions extends AccessOptions {
   catalogue: Catalogue;
   health: Health;
   metrics: Metrics;
+  /** In the format of Prometheus: of all processes of this instance. */
+  allMetrics(): Promise<string>;
   logger: Logger;
   maxBodyBytes: number;
   batchLimits: BatchLimits;

@@ -87,6 +87,10 @@ export class ServiceProcess {
     return this.ended;
   }
 
+  get pid(): number {
+    return this.#child.pid!;
+  }
+
   /** Resident memory in bytes: now, and the most there has been (Linux). */
   memory(): { now: number; most: number } {
     const status = readFileSync(`/proc/${this.#child.pid}/status`, 'utf8');

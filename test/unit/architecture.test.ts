@@ -13,7 +13,7 @@ const files = globSync(`${SOURCE}/**/*.ts`).map((path) => {
 /** From the top down: a file imports from its own layer or from layers below it. */
 const LAYERS: [name: string, pattern: RegExp][] = [
   ['main', /^src\/main\.ts$/],
-  ['service', /^src\/service\.ts$/],
+  ['service', /^src\/(service|workers|worker-link)\.ts$/],
   ['api', /^src\/api\//],
   [
     'flow',
