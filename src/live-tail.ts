@@ -39,21 +39,21 @@ export class LiveTail {
     return this.#readers;
   }
 
-  /** Begins to read; must be ended. @returns where what is stored from now on begins */
-  async begin(): Promise<number> {
+  /** Counts one more reader. @returns counts it out again; may be called twice */
+  join(): () => void {
     this.#readers++;
-    try {
-      const { settled } = await this.#store.extent();
-      if (!this.#following) this.#follow(settled);
-      return settled;
-    } catch (error) {
-      this.#readers--;
-      throw error;
-    }
+    let isHere = true;
+    return () => {
+      if (isHere) this.#readers--;
+      isHere = false;
+    };
   }
 
-  end(): void {
-    this.#readers--;
+  /** For who has joined. @returns where what is stored from now on begins */
+  async begin(): Promise<number> {
+    const { settled } = await this.#store.extent();
+    if (!this.#following) this.#follow(settled);
+    return settled;
   }
 
   /** Sends all readers away. */

@@ -5,7 +5,7 @@ import { type DecodedEvent, decodeEvent, encodeEvent, eventKey, isRejection, isS
 import type { EventLog, LogBatch, LogRecord } from './log/event-log.ts';
 import type { Logger } from './logger.ts';
 import type { Metrics } from './metrics.ts';
-import { payloadDimension, scalarAt } from './payload-path.ts';
+import { payloadDimension, payloadPath, scalarAt } from './payload-path.ts';
 import type { EventStore, StoreBatch, StoredEvent } from './store/event-store.ts';
 
 export interface ProcessorOptions {
@@ -30,6 +30,12 @@ interface DecidedEvent extends StoredEvent {
   eventId: string;
 }
 
+/** A member of payloads whose values are counted. */
+interface CountedMember {
+  dimension: string;
+  path: readonly string[];
+}
+
 /** Where a batch belongs: the claim, the position it continues from, and the first offset it was read from. */
 export interface BatchPlace extends Pick<StoreBatch, 'epoch' | 'fromOffset'> {
   firstOffset: number;
@@ -38,10 +44,15 @@ export interface BatchPlace extends Pick<StoreBatch, 'epoch' | 'fromOffset'> {
 /** Decides for each record: stored, duplicate, or dead-lettered. */
 export class Processor {
   readonly #options: ProcessorOptions;
+  readonly #counted: readonly CountedMember[];
   #count = 0;
 
   constructor(options: ProcessorOptions) {
     this.#options = options;
+    this.#counted = options.countedMembers.map((member) => {
+      const dimension = payloadDimension(member);
+      return { dimension, path: payloadPath(dimension)! };
+    });
   }
 
   /**
@@ -51,7 +62,7 @@ export class Processor {
   async process(batch: LogBatch, { epoch, fromOffset, firstOffset }: BatchPlace): Promise<void> {
     const { log, store, group, metrics } = this.#options;
     const stopTimer = metrics.processSeconds.startTimer();
-    const { events, rejected } = decide(batch.records, this.#options);
+    const { events, rejected } = decide(batch.records, this.#options.catalogue, this.#counted);
     const deadLetters = await setAside(log, group, batch, rejected);
     // If we die here: the dead letters are copied once more next time; their index has each origin once.
     const { topic, topicId, partition, nextOffset } = batch;
@@ -98,7 +109,8 @@ export class Processor {
 
 function decide(
   records: readonly LogRecord[],
-  { catalogue, countedMembers }: ProcessorOptions,
+  catalogue: Catalogue,
+  counted: readonly CountedMember[],
 ): { events: DecidedEvent[]; rejected: RejectedRecord[] } {
   const events: DecidedEvent[] = [];
   const rejected: RejectedRecord[] = [];
@@ -110,7 +122,7 @@ function decide(
       events.push({
         ...{ key: eventKey(eventId), eventId, userId, eventType, offset: record.offset },
         hour: Math.floor(Date.parse(timestamp) / HOUR_MS),
-        counted: countedValues(decoded, countedMembers),
+        counted: countedValues(decoded, counted),
         json: encodeEvent(decoded),
       });
     }
@@ -119,9 +131,12 @@ function decide(
 }
 
 /** Values that are too long to be looked at as a list are not counted. */
-function countedValues({ members }: DecodedEvent, counted: readonly string[]): [string, string][] {
-  return counted.flatMap((name) => {
-    const value = scalarAt(members, name.split('.'));
-    return value === undefined || !isStorable(value) ? [] : [[payloadDimension(name), value]];
+function countedValues(
+  { members }: DecodedEvent,
+  counted: readonly CountedMember[],
+): [dimension: string, value: string][] {
+  return counted.flatMap(({ dimension, path }) => {
+    const value = scalarAt(members, path);
+    return value === undefined || !isStorable(value) ? [] : [[dimension, value]];
   });
 }

@@ -10,6 +10,8 @@ import type { ApiOptions } from './server.ts';
 /** What one event takes at most, and what is known of it. */
 const EVENT_BYTES = 1_000_000;
 const JSON_TYPE = 'application/json; charset=utf-8';
+/** Paths beside events, which answer other methods than this one. */
+const OWN_PATHS = ['generate', 'batch', 'stream'];
 /** As many as fit a header, whatever they say. */
 const MAX_WARNINGS = 3;
 
@@ -30,8 +32,7 @@ export async function eventRoutes(api: FastifyInstance, options: ApiOptions): Pr
     '/events/:eventId',
     { config: { holdsBytes: EVENT_BYTES, scope: 'read' } },
     async ({ params: { eventId } }, reply) => {
-      // Paths of their own, which another method answers.
-      if (eventId === 'generate' || eventId === 'batch') return reply.callNotFound();
+      if (OWN_PATHS.includes(eventId)) return reply.callNotFound();
       const key = eventKey(eventId);
       const stored = (await store.get([key])).get(key);
       if (stored) {

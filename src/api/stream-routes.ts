@@ -31,12 +31,14 @@ export async function streamRoutes(
 
   api.get<{ Querystring: QueryString }>(
     '/events/stream',
-    { config: { scope: 'read' } },
+    // Of an answer without end there is no head alone.
+    { config: { scope: 'read' }, exposeHeadRoute: false },
     async (request, reply) => {
       const { filter, beginning } = readRequest(request, store.generation);
       if (liveTail.readers >= maxStreams) throw new FootfallError('overloaded');
+      // However it ends, and also before it has begun.
+      reply.raw.once('close', liveTail.join());
       const start = await liveTail.begin();
-      reply.raw.once('close', () => liveTail.end());
       // Whoever takes nothing for so long is cut, and may come back with `Last-Event-ID`.
       reply.raw.setTimeout(streamTimeoutMs);
       const frames = streamFrames(liveTail, store.generation, filter, {

@@ -286,6 +286,19 @@ describe('GET /events/stream', () => {
     streams[1]!.close();
   });
 
+  it('has no head alone, and forgets who left before it began', async () => {
+    const { url } = await serviceHere();
+    expect((await fetch(`${url}/events/stream`, { method: 'HEAD' })).status).toBe(405);
+    for (let reader = 0; reader < 20; reader++) {
+      const { hostname, port } = new URL(url);
+      const socket = connect(Number(port), hostname);
+      await new Promise((resolve) => socket.once('connect', resolve));
+      socket.end('GET /events/stream HTTP/1.1\r\nHost: x\r\n\r\n');
+      socket.destroySoon();
+    }
+    await expect.poll(() => openStreams(url)).toBe(0);
+  });
+
   it('ends when the service stops', async () => {
     const service = await serviceHere();
     const stream = await readStream(`${service.url}/events/stream`);
