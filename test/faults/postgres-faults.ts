@@ -27,9 +27,11 @@ export const POSTGRES_FAULTS: Fault[] = [
     shows: 'store',
     lastsMs: [2000, 4000],
     async inject({ cluster }) {
+      const url = `${cluster.postgres.url}/postgres`;
       const taken: pg.Client[] = [];
-      await cluster.terminateBackends();
-      while (await takeConnection(`${cluster.postgres.url}/postgres`, taken));
+      while (await takeConnection(url, taken));
+      // An instance that has a connection keeps it and works: it must lose it and find no other.
+      while (await cutInstances(taken[0]!)) while (await takeConnection(url, taken));
       return async () => {
         await Promise.all(taken.map((client) => client.end()));
       };
@@ -74,6 +76,14 @@ export const POSTGRES_FAULTS: Fault[] = [
     },
   },
 ];
+
+/** @returns whether there was a connection to cut */
+async function cutInstances(client: pg.Client): Promise<boolean> {
+  const { rowCount } = await client.query(
+    "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'footfall'",
+  );
+  return rowCount !== 0;
+}
 
 /** @returns false when the server has no connection left */
 async function takeConnection(url: string, taken: pg.Client[]): Promise<boolean> {
