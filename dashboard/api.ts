@@ -54,6 +54,14 @@ export async function post<T>(path: string, body: string): Promise<{ answer: T; 
   return { answer: (await response.json()) as T, headers: response.headers };
 }
 
+/** Requests to record events that this instance has refused since it began, by error code, most first. */
+export async function refused(): Promise<[code: string, requests: number][]> {
+  const text = await (await request('/metrics')).text();
+  return [...text.matchAll(/^events_rejected_total\{code="(\w+)"\} (\d+)$/gm)]
+    .map(([, code, requests]): [string, number] => [code!, Number(requests)])
+    .sort((a, b) => b[1] - a[1]);
+}
+
 /** One sentence for a person. */
 export function explain(error: unknown): string {
   if (error instanceof ApiError) return error.message;

@@ -1,5 +1,13 @@
 import { useRef, useState } from 'preact/hooks';
-import { type DeadLetter, type Group, get, type Readiness, type Stats, type ValueCount } from './api.ts';
+import {
+  type DeadLetter,
+  type Group,
+  get,
+  type Readiness,
+  refused,
+  type Stats,
+  type ValueCount,
+} from './api.ts';
 import { HUES, hue } from './event-list.tsx';
 import { Tail } from './live.tsx';
 import { Plot, type Series } from './plot.tsx';
@@ -29,6 +37,7 @@ interface Seen {
   stats: Stats;
   groups: Group[];
   waiting: DeadLetter[];
+  refusals: [code: string, requests: number][];
   readiness: Readiness;
   samples: Sample[];
 }
@@ -39,17 +48,18 @@ export function OverviewPage() {
   const samples = useRef<Sample[]>([]);
   const { value, problem } = usePolling(
     async (): Promise<Seen> => {
-      const [stats, { groups }, { deadLetters }, readiness] = await Promise.all([
+      const [stats, { groups }, { deadLetters }, readiness, refusals] = await Promise.all([
         get<Stats>(`/events/stats?interval=${interval}`),
         get<{ groups: Group[] }>('/consumer-groups'),
         get<{ deadLetters: DeadLetter[] }>('/dead-letters?waiting=true&limit=100'),
         get<Readiness>('/readyz'),
+        refused(),
       ]);
       const at = Date.now();
       samples.current = [...samples.current, { at, total: stats.total }].filter(
         (one) => at - one.at < RATE_WINDOW_MS,
       );
-      return { stats, groups, waiting: deadLetters, readiness, samples: samples.current };
+      return { stats, groups, waiting: deadLetters, refusals, readiness, samples: samples.current };
     },
     POLL_MS,
     interval,
@@ -134,7 +144,7 @@ function Health({ readiness }: { readiness: Readiness }) {
   );
 }
 
-function Tiles({ seen: { stats, groups, waiting, samples } }: { seen: Seen }) {
+function Tiles({ seen: { stats, groups, waiting, refusals, samples } }: { seen: Seen }) {
   const lags = groups.flatMap(({ partitions }) => partitions.map(({ lag }) => lag));
   const lag = lags.includes(null) ? undefined : lags.reduce<number>((sum, one) => sum + one!, 0);
   const duplicates = groups
@@ -161,6 +171,11 @@ function Tiles({ seen: { stats, groups, waiting, samples } }: { seen: Seen }) {
               : 'accepted, to be stored'
         }
         href="#/groups"
+      />
+      <Tile
+        name="Refused"
+        value={count(refusals.reduce((sum, [, requests]) => sum + requests, 0))}
+        note={refusals.length === 0 ? 'no request was wrong' : `requests, most as ${refusals[0]![0]}`}
       />
       <Tile
         name="Dead letters"

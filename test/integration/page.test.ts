@@ -146,6 +146,7 @@ describe.runIf(browser)('the page', () => {
       await page.reload();
       await page.getByText('Most frequent productId today').waitFor();
       expect(await page.locator('.tiles strong').first().textContent()).toBe('5');
+      await page.getByText('requests, most as invalid_event').waitFor();
       await page.getByText('Last 24 hours: ', { exact: false }).first().waitFor({ state: 'attached' });
       await audit(page);
     },
