@@ -3,12 +3,20 @@ import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
-import { pino } from 'pino';
 import { KafkaLog } from '../src/log/kafka-log.ts';
 import { openSqliteFile } from '../src/sqlite-file.ts';
 import type { StoredEvent } from '../src/store/event-store.ts';
 import { makeEvents } from './events.ts';
-import { type BenchOptions, type Ground, type Measured, PARTITIONS, startFootfall } from './ground.ts';
+import {
+  type BenchOptions,
+  type Ground,
+  type Measured,
+  PARTITIONS,
+  STORE_KINDS,
+  type StoreKind,
+  silent,
+  startFootfall,
+} from './ground.ts';
 import type { Row } from './rows.ts';
 
 const BATCH = 1000;
@@ -19,16 +27,11 @@ const MOST_MB = 250;
 /** An event in memory may take so much more than its JSON text. */
 const MOST_EXTRA_BYTES = 150;
 
-const silent = pino({ level: 'silent' });
-
-type Kind = 'SQLite' | 'PostgreSQL';
-
 export async function benchCatchUp(ground: Ground, options: BenchOptions): Promise<Row[]> {
   const topic = await ground.topic('backlog');
   const jsonBytes = await produce(ground, topic, options.events);
   const rows: Row[] = [];
-  for (const kind of ['SQLite', 'PostgreSQL'] as const)
-    rows.push(...(await benchStore(ground, options, topic, kind)));
+  for (const kind of STORE_KINDS) rows.push(...(await benchStore(ground, options, topic, kind)));
   rows.push(await benchMemory(ground, options, topic, jsonBytes));
   return rows;
 }
@@ -37,7 +40,7 @@ async function benchStore(
   ground: Ground,
   { runs, events }: BenchOptions,
   topic: string,
-  kind: Kind,
+  kind: StoreKind,
 ): Promise<Row[]> {
   const limit: number[] = [];
   const rates: number[] = [];
@@ -139,7 +142,7 @@ async function untilStored({ url }: Measured, wanted: number): Promise<number> {
 }
 
 /** Only the time in the store counts. @returns events a second */
-async function bareInserts(ground: Ground, kind: Kind, count: number): Promise<number> {
+async function bareInserts(ground: Ground, kind: StoreKind, count: number): Promise<number> {
   const insert = kind === 'SQLite' ? bareSqlite(ground) : await barePostgres(ground);
   let ms = 0;
   for (let done = 0; done < count; done += BATCH) {

@@ -1,12 +1,11 @@
 import { randomUUIDv7 } from 'node:crypto';
-import type { EventStore, StoredEvent } from '../src/store/event-store.ts';
+import { type EventStore, HOUR_MS, type StoredEvent } from '../src/store/event-store.ts';
 
 export const TOPIC_REF = {
   group: 'user-activity-consumer-group',
   topic: 'user-activity-events',
   topicId: 'bench',
 };
-const HOUR_MS = 3_600_000;
 const TYPES = ['LOGIN', 'PRODUCT_VIEW', 'PRODUCT_VIEW', 'PRODUCT_VIEW', 'LOGOUT'];
 const USERS = 100_000;
 

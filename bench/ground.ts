@@ -5,11 +5,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { Admin } from '@platformatic/kafka';
+import { pino } from 'pino';
 import { KAFKA_4 } from '../scripts/kafka-jars.ts';
 import { KafkaServer } from '../scripts/kafka-server.ts';
 import { createDatabase, PostgresServer } from '../scripts/postgres-server.ts';
 
 export const PARTITIONS = 3;
+/** Stores that outlive their process. */
+export const STORE_KINDS = ['SQLite', 'PostgreSQL'] as const;
+export type StoreKind = (typeof STORE_KINDS)[number];
+
+export const silent = pino({ level: 'silent' });
 
 /** Options of the bench, as numbers. */
 export interface BenchOptions {

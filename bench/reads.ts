@@ -1,23 +1,26 @@
 // Reading what is stored: all of it, against the store's own client; and pages, whose cost must not grow with the rows.
 import { join } from 'node:path';
 import pg from 'pg';
-import { pino } from 'pino';
 import { openSqliteFile } from '../src/sqlite-file.ts';
 import type { EventStore } from '../src/store/event-store.ts';
 import { PostgresStore } from '../src/store/postgres-store.ts';
 import { SqliteStore } from '../src/store/sqlite-store.ts';
 import { fill } from './events.ts';
-import { type BenchOptions, type Ground, type Measured, startFootfall } from './ground.ts';
+import {
+  type BenchOptions,
+  type Ground,
+  type Measured,
+  STORE_KINDS,
+  type StoreKind,
+  silent,
+  startFootfall,
+} from './ground.ts';
 import { median, type Row } from './rows.ts';
 
 const FEW = 10_000;
 const PAGE = 100;
 const PAGES = 100;
 const CLIENT_PAGE = 1000;
-
-const silent = pino({ level: 'silent' });
-
-type Kind = 'SQLite' | 'PostgreSQL';
 
 /** A filled store: the settings of a service on it, and how its own client reads it. */
 interface Filled {
@@ -27,12 +30,11 @@ interface Filled {
 
 export async function benchReads(ground: Ground, options: BenchOptions): Promise<Row[]> {
   const rows: Row[] = [];
-  for (const kind of ['SQLite', 'PostgreSQL'] as const)
-    rows.push(...(await benchKind(ground, options, kind)));
+  for (const kind of STORE_KINDS) rows.push(...(await benchKind(ground, options, kind)));
   return rows;
 }
 
-async function benchKind(ground: Ground, { runs, events }: BenchOptions, kind: Kind): Promise<Row[]> {
+async function benchKind(ground: Ground, { runs, events }: BenchOptions, kind: StoreKind): Promise<Row[]> {
   const few = await fillStore(ground, kind, FEW);
   const many = await fillStore(ground, kind, events);
   console.error(`reads, ${kind}: ${events} events are stored`);
@@ -81,7 +83,7 @@ async function benchKind(ground: Ground, { runs, events }: BenchOptions, kind: K
   return rows;
 }
 
-async function fillStore(ground: Ground, kind: Kind, count: number): Promise<Filled> {
+async function fillStore(ground: Ground, kind: StoreKind, count: number): Promise<Filled> {
   return kind === 'SQLite' ? fillSqlite(ground, count) : fillPostgres(ground, count);
 }
 

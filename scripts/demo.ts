@@ -1,7 +1,6 @@
-import { existsSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { parseEnv } from 'node:util';
 import { Command, InvalidArgumentError } from 'commander';
+import { withEnvFile } from '../src/config.ts';
 import { Shop, type ShopEvent } from './demo-shop.ts';
 
 const HOUR_MS = 3_600_000;
@@ -15,10 +14,7 @@ const TICK_MS = 250;
 const REPEATED = 0.01;
 const WRONG = 0.002;
 
-const env: Record<string, string | undefined> = {
-  ...(existsSync('.env') ? parseEnv(readFileSync('.env', 'utf8')) : {}),
-  ...process.env,
-};
+const env = withEnvFile(process.env);
 
 const program = new Command()
   .name('npm run demo --')

@@ -1,8 +1,15 @@
 // In: what to look for. Out: the stored events that are meant, in order, page by page.
 import { scalarAt } from './payload-path.ts';
-import type { EventStore, PlacedEvent, SelectionFilter, Span } from './store/event-store.ts';
+import {
+  type EventStore,
+  type Extent,
+  HOUR_MS,
+  type PlacedEvent,
+  type Selection,
+  type SelectionFilter,
+  type Span,
+} from './store/event-store.ts';
 
-const HOUR_MS = 3_600_000;
 /** Events looked at in one step. A step of the SQLite store holds up everything else for some milliseconds. */
 const STEP_EVENTS = 1000;
 
@@ -41,23 +48,34 @@ export interface Page {
 export async function* search(
   store: EventStore,
   query: EventQuery,
-  stepEvents = STEP_EVENTS,
+  { extent, limit }: { extent?: Extent; limit?: number } = {},
 ): AsyncGenerator<Step> {
   const isMeant = matcher(query);
   const { order, cursor } = query;
-  const { newest, settled } = await store.extent();
+  const { newest, settled } = extent ?? (await store.extent());
   const span = await spanOf(store, query);
   if (span === undefined) return;
   let after = span.first - 1;
   let upTo = Math.min(span.last, order === 'asc' ? settled : newest);
   if (cursor !== undefined && order === 'asc') after = Math.max(after, cursor);
   if (cursor !== undefined && order === 'desc') upTo = Math.min(upTo, cursor - 1);
+  for await (const found of readSteps(store, { ...selection(query), order, after, upTo }, limit)) {
+    yield { events: found.filter(isMeant), reached: found.at(-1)!.place };
+  }
+}
+
+/** The events of a selection, step by step. */
+async function* readSteps(
+  store: EventStore,
+  { after, upTo, ...selected }: Omit<Selection, 'limit'>,
+  limit = STEP_EVENTS,
+): AsyncGenerator<PlacedEvent[]> {
   while (after < upTo) {
-    const found = await store.read({ ...selection(query), order, after, upTo, limit: stepEvents });
+    const found = await store.read({ ...selected, after, upTo, limit });
     const last = found.at(-1);
     if (last === undefined) return;
-    yield { events: found.filter(isMeant), reached: last.place };
-    if (order === 'asc') after = last.place;
+    yield found;
+    if (selected.order === 'asc') after = last.place;
     else upTo = last.place - 1;
   }
 }
@@ -70,10 +88,10 @@ export async function readPage(
 ): Promise<Page> {
   const endsAt = performance.now() + patienceMs;
   const events: PlacedEvent[] = [];
-  const { settled } = await store.extent();
+  const extent = await store.extent();
   // Where a step finds nothing but what is meant, one more than asked for tells whether there is a next page.
-  const steps = search(store, query, isIndexed(query) ? Math.min(STEP_EVENTS, limit + 1) : STEP_EVENTS);
-  for await (const step of steps) {
+  const stepLimit = isIndexed(query) ? Math.min(STEP_EVENTS, limit + 1) : STEP_EVENTS;
+  for await (const step of search(store, query, { extent, limit: stepLimit })) {
     events.push(...step.events);
     if (events.length > limit) {
       const { place } = events[limit - 1]!;
@@ -81,20 +99,13 @@ export async function readPage(
     }
     if (performance.now() > endsAt) return { events, next: step.reached, reached: step.reached };
   }
-  return { events, next: undefined, reached: Math.max(settled, query.cursor ?? 0) };
+  return { events, next: undefined, reached: Math.max(extent.settled, query.cursor ?? 0) };
 }
 
 /** Everything stored when the call was made, in the order of storing. */
 export async function* readAll(store: EventStore): AsyncGenerator<PlacedEvent[]> {
   const { newest } = await store.extent();
-  let after = 0;
-  while (after < newest) {
-    const found = await store.read({ order: 'asc', after, upTo: newest, limit: STEP_EVENTS });
-    const last = found.at(-1);
-    if (last === undefined) return;
-    yield found;
-    after = last.place;
-  }
+  yield* readSteps(store, { order: 'asc', after: 0, upTo: newest });
 }
 
 /** What the store has an index for; the rest is looked at here, the same for every store. */

@@ -6,7 +6,7 @@ import type { EventLog, LogBatch, LogRecord } from './log/event-log.ts';
 import type { Logger } from './logger.ts';
 import type { Metrics } from './metrics.ts';
 import { payloadDimension, payloadPath, scalarAt } from './payload-path.ts';
-import type { EventStore, StoreBatch, StoredEvent } from './store/event-store.ts';
+import { type EventStore, HOUR_MS, type StoreBatch, type StoredEvent } from './store/event-store.ts';
 
 export interface ProcessorOptions {
   log: EventLog;
@@ -22,8 +22,6 @@ export interface ProcessorOptions {
   /** Told the keys of events that are in the store now. */
   onStored(keys: readonly string[]): void;
 }
-
-const HOUR_MS = 3_600_000;
 
 /** An event of a batch with the id it carries, for the log line. */
 interface DecidedEvent extends StoredEvent {

@@ -15,7 +15,7 @@ export class Workers {
   readonly #logger: Logger;
   readonly #roles: Role[];
   readonly #metrics = new AggregatorRegistry();
-  readonly #running = new Map<Worker, Role>();
+  readonly #running = new Set<Worker>();
   readonly #failed = Promise.withResolvers<number>();
   #stopping = false;
 
@@ -39,15 +39,13 @@ export class Workers {
 
   /** Has the list of API keys read again. */
   reloadKeys(): void {
-    for (const worker of this.#running.keys()) worker.process.kill('SIGHUP');
+    for (const worker of this.#running) worker.process.kill('SIGHUP');
   }
 
   /** Resolves when all have finished what they had begun. */
   async stop(): Promise<void> {
     this.#stopping = true;
-    const ends = [...this.#running.keys()].map(
-      (worker) => new Promise((ended) => worker.once('exit', ended)),
-    );
+    const ends = [...this.#running].map((worker) => new Promise((ended) => worker.once('exit', ended)));
     // Not by a signal: one from a terminal has reached them already, and a second one would end them at once.
     this.#tellAll({ kind: 'stop' });
     await Promise.all(ends);
@@ -55,7 +53,7 @@ export class Workers {
 
   #begin(role: Role): void {
     const worker = cluster.fork({ ROLE: role, WORKERS: '0' });
-    this.#running.set(worker, role);
+    this.#running.add(worker);
     let wasReady = false;
     worker.on('message', (message: Message) => {
       if (message.kind === 'ready') wasReady = true;
@@ -88,6 +86,6 @@ export class Workers {
   }
 
   #tellAll(message: Message): void {
-    for (const worker of this.#running.keys()) if (worker.isConnected()) worker.send(message);
+    for (const worker of this.#running) if (worker.isConnected()) worker.send(message);
   }
 }

@@ -1,11 +1,16 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { FootfallError } from '../errors.ts';
 import { payloadDimension } from '../payload-path.ts';
-import { type EventCounts, HOURS_A_DAY, type HourCount, USER_DIMENSION } from '../store/event-store.ts';
+import {
+  type EventCounts,
+  HOUR_MS,
+  HOURS_A_DAY,
+  type HourCount,
+  USER_DIMENSION,
+} from '../store/event-store.ts';
 import { QueryReader, type QueryString } from './event-filters.ts';
 import type { ApiOptions } from './server.ts';
 
-const HOUR_MS = 3_600_000;
 const DAY_MS = HOUR_MS * HOURS_A_DAY;
 export const INTERVALS = ['hour', 'day'] as const;
 export const MOST_INTERVALS = 1000;
@@ -97,7 +102,6 @@ function readQuery({ query }: FastifyRequest<{ Querystring: QueryString }>, now:
   return { interval, from, to, day, top };
 }
 
-/** The end of what JavaScript has dates for; producers other than ours may write what they like. */
 function timeOf(hour: number): string {
   return new Date(hour * HOUR_MS).toISOString();
 }

@@ -179,6 +179,8 @@ export interface ValueCount {
 
 /** Most bytes that one `read` returns where it is not told otherwise. */
 export const READ_BYTES = 1_000_000;
+/** Of the hours and days that events are counted by. */
+export const HOUR_MS = 3_600_000;
 export const HOURS_A_DAY = 24;
 
 /** A stored event and what is known of it. */

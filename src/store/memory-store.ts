@@ -123,9 +123,9 @@ export class MemoryStore implements EventStore {
     upTo,
     limit,
     bytes: most = READ_BYTES,
-    ...filter
+    userId,
+    eventTypes,
   }: Selection): Promise<PlacedEvent[]> {
-    const { userId, eventTypes } = filter;
     const first = after + 1;
     const last = Math.min(upTo, this.#events.length);
     const found: PlacedEvent[] = [];

@@ -1,6 +1,7 @@
 import { type ClientRequest, get, type IncomingMessage } from 'node:http';
 import { expect, it } from 'vitest';
 import { ServiceProcess } from '../support/service-process.ts';
+import { openStreams } from '../support/sse.ts';
 
 const READERS = 250;
 const STALLED = 250;
@@ -78,11 +79,6 @@ async function send(url: string, events: object[]): Promise<void> {
     body: JSON.stringify(events),
   });
   expect(response.status).toBe(201);
-}
-
-async function openStreams(url: string): Promise<number> {
-  const metrics = await (await fetch(`${url}/metrics`)).text();
-  return Number(/^streams_open (\d+)$/m.exec(metrics)![1]);
 }
 
 it('serves 500 readers of which half take nothing: those are cut, the others miss nothing and get nothing twice', async () => {

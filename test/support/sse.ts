@@ -45,3 +45,9 @@ export async function readStream(url: string, headers: Record<string, string> = 
   })();
   return reader;
 }
+
+/** How many readers the service has, by its own count. */
+export async function openStreams(url: string): Promise<number> {
+  const metrics = await (await fetch(`${url}/metrics`)).text();
+  return Number(/^streams_open (\d+)$/m.exec(metrics)![1]);
+}

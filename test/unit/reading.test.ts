@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { connect } from 'node:net';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { serviceHere } from '../support/service.ts';
-import { readStream, type StreamReader } from '../support/sse.ts';
+import { openStreams, readStream, type StreamReader } from '../support/sse.ts';
 
 interface TestEvent {
   eventId?: string;
@@ -478,8 +478,3 @@ describe('readers that do not read', () => {
     await expect.poll(() => idle.messages.length).toBe(1);
   });
 });
-
-async function openStreams(url: string): Promise<number> {
-  const text = await (await fetch(`${url}/metrics`)).text();
-  return Number(/^streams_open (\d+)$/m.exec(text)![1]);
-}
