@@ -149,6 +149,14 @@ describe('GET /events/processed with a query', () => {
       headers: { Accept: 'application/x-ndjson' },
     });
     expect((await lines.text()).trimEnd().split('\n')).toHaveLength(2500);
+    const backwards = await fetch(`${url}/events/processed?userId=many&order=desc`, {
+      headers: { Accept: 'application/x-ndjson' },
+    });
+    const ats = (await backwards.text())
+      .trimEnd()
+      .split('\n')
+      .map((line) => (JSON.parse(line) as { payload: { at: number } }).payload.at);
+    expect(ats).toEqual(many.map(({ payload }) => payload.at).reverse());
     const csv = await fetch(`${url}/events/processed?payload.at=7`, { headers: { Accept: 'text/csv' } });
     expect(csv.headers.get('content-type')).toBe('text/csv; charset=utf-8; header=present');
     const rows = (await csv.text()).trimEnd().split('\r\n');
