@@ -15,7 +15,13 @@ import {
 import { withDeadline } from '../deadline.ts';
 
 export type { Admin, Consumer, RecordsBatch } from '@platformatic/kafka';
-export { ConfigResourceTypes, findErrorBy, IS_CONTROL, ListOffsetTimestamps } from '@platformatic/kafka';
+export {
+  ConfigResourceTypes,
+  findErrorBy,
+  IS_CONTROL,
+  IS_TRANSACTIONAL,
+  ListOffsetTimestamps,
+} from '@platformatic/kafka';
 
 /** The client does not export the type by name. */
 export type FetchResponse = Awaited<ReturnType<Consumer['fetch']>>;

@@ -72,11 +72,9 @@ export class KafkaReader {
     const { leader } = metadata.partitions[partition]!;
     const position = new Map([[partition, offset]]);
     const response = await fetchFrom(this.#consumer, leader, metadata.id, position, 0);
-    const batches = response.responses.flatMap(({ partitions }) =>
-      partitions.flatMap(({ records }) => records ?? []),
-    );
-    const last = batches.at(-1);
+    const [fetched] = response.responses.flatMap(({ partitions }) => partitions);
+    const last = fetched?.records?.at(-1);
     const nextOffset = last === undefined ? offset + 1 : Number(last.firstOffset) + last.lastOffsetDelta + 1;
-    return { records: batches.flatMap((batch) => toRecords(batch, offset)), nextOffset };
+    return { records: fetched === undefined ? [] : toRecords(fetched, offset), nextOffset };
   }
 }

@@ -196,9 +196,10 @@ function toBatches(
 ): LogBatch[] {
   const batches: LogBatch[] = [];
   for (const { topicId, partitions } of response.responses) {
-    for (const { partitionIndex: partition, records: recordBatches, highWatermark } of partitions) {
+    for (const fetched of partitions) {
+      const { partitionIndex: partition, highWatermark } = fetched;
       const position = positions.get(partition);
-      const last = recordBatches?.at(-1);
+      const last = fetched.records?.at(-1);
       if (position === undefined || last === undefined) continue;
       const nextOffset = Number(last.firstOffset) + last.lastOffsetDelta + 1;
       if (nextOffset <= position) continue;
@@ -207,7 +208,7 @@ function toBatches(
         topic,
         topicId,
         partition,
-        records: recordBatches!.flatMap((batch) => toRecords(batch, position)),
+        records: toRecords(fetched, position),
         nextOffset,
         endOffset: Number(highWatermark),
         isAssigned: () => !ended.aborted,

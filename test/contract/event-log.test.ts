@@ -149,6 +149,39 @@ for (const version of ['kafka4', 'kafka3'] as const) {
         expect(next).toBe(9);
       });
 
+      it('leaves out what was rolled back also while another transaction is open', async () => {
+        const { log, topic, group } = await open();
+        await log.ping(10_000);
+        const begin = async (value: string) => {
+          const producer = new Producer({
+            clientId: 'foreign',
+            bootstrapBrokers: [brokers!],
+            idempotent: true,
+            transactionalId: `transaction-${randomUUID()}`,
+          });
+          onTestFinished(() => producer.close());
+          const transaction = await producer.beginTransaction();
+          await transaction.send({ messages: [{ topic, partition: 0, value: Buffer.from(value) }] });
+          return transaction;
+        };
+        const first = await begin('rolled back');
+        const second = await begin('committed');
+        await first.abort();
+        const stop = new AbortController();
+        const values: string[] = [];
+        let next = 0;
+        const startAt = async () => new Map([[0, 0]]);
+        for await (const batch of log.subscribe({ topic, group, signal: stop.signal, startAt })) {
+          values.push(...batch.records.map(({ value }) => value!.toString()));
+          // The open transaction holds back all behind it, the end of the one rolled back, too.
+          if (next === 0) await second.commit();
+          next = batch.nextOffset;
+          if (next === 4) stop.abort();
+        }
+        expect(values).toEqual(['committed']);
+        expect(await log.read(topic, [{ partition: 0, offset: 0 }])).toEqual([undefined]);
+      });
+
       it('refuses a record the topic finds too large, and no other of the same write', async () => {
         const topic = `events-${randomUUID()}`;
         const configs = { 'max.message.bytes': '2000' };
