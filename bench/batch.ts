@@ -1,7 +1,7 @@
 // Batches of 500 events, against what Kafka's own ProducerPerformance reaches with records of the same size.
 import { KAFKA_4 } from '../scripts/kafka-jars.ts';
 import { KafkaServer } from '../scripts/kafka-server.ts';
-import { type BenchOptions, type Ground, startFootfall } from './ground.ts';
+import type { BenchOptions, Ground } from './ground.ts';
 import type { Row } from './rows.ts';
 
 const BATCH_EVENTS = 500;
@@ -39,7 +39,7 @@ export async function benchBatch(ground: Ground, options: BenchOptions): Promise
 }
 
 async function postBatches(ground: Ground, bootstrap: string, seconds: number, run: number): Promise<number> {
-  const footfall = await startFootfall({
+  const footfall = await ground.footfall({
     ...{
       KAFKA_BROKERS: bootstrap,
       KAFKA_TOPIC: `batches-${run}`,

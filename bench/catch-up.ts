@@ -15,7 +15,6 @@ import {
   STORE_KINDS,
   type StoreKind,
   silent,
-  startFootfall,
 } from './ground.ts';
 import type { Row } from './rows.ts';
 
@@ -109,7 +108,7 @@ async function produce(ground: Ground, topic: string, count: number): Promise<nu
 
 async function process(ground: Ground, topic: string, store: string, events: number) {
   const { bootstrap } = await ground.kafka();
-  const footfall = await startFootfall({
+  const footfall = await ground.footfall({
     ...{
       KAFKA_BROKERS: bootstrap,
       KAFKA_TOPIC: topic,

@@ -48,19 +48,22 @@ export interface Measured {
 export class Ground {
   readonly folder: string;
   readonly #kafkaPort: number;
+  readonly #profiles: string | undefined;
   #kafka: Promise<KafkaServer> | undefined;
   #postgres: Promise<PostgresServer> | undefined;
 
-  private constructor(folder: string, kafkaPort: number) {
+  private constructor(folder: string, kafkaPort: number, profiles: string | undefined) {
     this.folder = folder;
     this.#kafkaPort = kafkaPort;
+    this.#profiles = profiles;
   }
 
-  static async make(kafkaPort: number): Promise<Ground> {
+  /** @param profiles folder for CPU profiles of Footfall */
+  static async make(kafkaPort: number, profiles?: string): Promise<Ground> {
     const folder = await mkdtemp(join(tmpdir(), 'footfall-bench-'));
     // As root, PostgreSQL runs as a user of its own, who must get in.
     await chmod(folder, 0o755);
-    return new Ground(folder, kafkaPort);
+    return new Ground(folder, kafkaPort, profiles);
   }
 
   kafka(): Promise<KafkaServer> {
@@ -84,6 +87,12 @@ export class Ground {
   async database(): Promise<string> {
     this.#postgres ??= PostgresServer.start(join(this.folder, 'postgres'));
     return createDatabase((await this.#postgres).url);
+  }
+
+  /** Starts Footfall with these settings. */
+  footfall(env: Record<string, string>): Promise<Measured> {
+    const profiling = this.#profiles === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${this.#profiles}`];
+    return startNode([...profiling, 'src/main.ts'], env);
   }
 
   async remove(): Promise<void> {
@@ -139,10 +148,6 @@ export async function startPeer(
     memory: () => memoryOf(child),
     stop: () => stop(child),
   };
-}
-
-export function startFootfall(env: Record<string, string>): Promise<Measured> {
-  return startNode(['src/main.ts'], env);
 }
 
 async function stop(child: ChildProcess): Promise<void> {

@@ -1,6 +1,6 @@
 // From POST until the event can be queried, at a steady rate on Kafka and PostgreSQL.
 import autocannon from 'autocannon';
-import { type BenchOptions, type Ground, startFootfall } from './ground.ts';
+import type { BenchOptions, Ground } from './ground.ts';
 import type { Row } from './rows.ts';
 
 const EVENTS_PER_SECOND = 2000;
@@ -9,7 +9,7 @@ const WARM_UP_SECONDS = 3;
 
 export async function benchLatency(ground: Ground, { runs, seconds }: BenchOptions): Promise<Row[]> {
   const { bootstrap } = await ground.kafka();
-  const footfall = await startFootfall({
+  const footfall = await ground.footfall({
     ...{ KAFKA_BROKERS: bootstrap, KAFKA_TOPIC: 'latency', DATABASE_URL: await ground.database() },
   });
   const p50: number[] = [];

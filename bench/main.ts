@@ -33,6 +33,7 @@ const program = new Command()
     [],
   )
   .option('--kafka-port <number>', 'port of the broker, for peers that want a certain one', toNumber, 0)
+  .option('--profile <folder>', 'write a CPU profile of each Footfall process there, for a flame graph')
   .option('--json', 'print the result as JSON', false)
   .option('--save', 'keep the result in bench/results', false)
   .addHelpText(
@@ -42,6 +43,7 @@ Examples:
   npm run bench
   npm run bench -- --part post --runs 5 --json
   npm run bench -- --part catch-up reads --events 200000
+  npm run bench -- --part batch --runs 1 --profile /tmp/profiles   # .cpuprofile: open it in Chrome's developer tools
   npm run bench -- --part post --kafka-port 9092 --peer 'limit=http://127.0.0.1:3600=/path/to/limit'
 
 It ends with 1 when a figure is not as wanted.`,
@@ -56,10 +58,11 @@ const options = program.opts<
     events: number;
     peer: Peer[];
     kafkaPort: number;
+    profile?: string;
   } & Record<'json' | 'save', boolean>
 >();
 const { runs, seconds, events, peer: peers } = options;
-const ground = await Ground.make(options.kafkaPort);
+const ground = await Ground.make(options.kafkaPort, options.profile);
 const rows: Row[] = [];
 try {
   for (const part of options.part ?? Object.keys(PARTS)) {

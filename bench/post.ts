@@ -1,14 +1,6 @@
 // Single POSTs, each acknowledged: against bare node:http with the same client and grouping, and peers.
 import { join } from 'node:path';
-import {
-  type BenchOptions,
-  type Ground,
-  type Measured,
-  PARTITIONS,
-  startFootfall,
-  startNode,
-  startPeer,
-} from './ground.ts';
+import { type BenchOptions, type Ground, type Measured, PARTITIONS, startNode, startPeer } from './ground.ts';
 import { type LoadResult, postEvents } from './load.ts';
 import { median, type Row } from './rows.ts';
 
@@ -98,12 +90,12 @@ async function targetsFor(ground: Ground, { peers }: BenchOptions, connections: 
   const bare = (how: string) =>
     startNode(['bench/bare-server.ts', bootstrap, bareTopic, String(PARTITIONS), how]);
   const footfall = async (what: string, env: Record<string, string>) =>
-    startFootfall({
+    ground.footfall({
       ...{ KAFKA_BROKERS: bootstrap, KAFKA_TOPIC: name(what), DATABASE_URL: await ground.database(), ...env },
     });
   let folders = 0;
   const embedded = () =>
-    startFootfall({ DATA_DIR: join(ground.folder, `embedded-${connections}-${folders++}`) });
+    ground.footfall({ DATA_DIR: join(ground.folder, `embedded-${connections}-${folders++}`) });
   const of = (limit: string, atLeast: number) => ({ limit, wanted: { atLeast } });
   return [
     { what: BARE, start: () => bare('grouped') },

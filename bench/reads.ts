@@ -13,7 +13,6 @@ import {
   STORE_KINDS,
   type StoreKind,
   silent,
-  startFootfall,
 } from './ground.ts';
 import { median, type Row } from './rows.ts';
 
@@ -137,7 +136,7 @@ async function withFootfall(
   { env }: Filled,
   use: (footfall: Measured) => Promise<void>,
 ): Promise<void> {
-  const footfall = await startFootfall({ DATA_DIR: join(ground.folder, 'reads-log'), ...env });
+  const footfall = await ground.footfall({ DATA_DIR: join(ground.folder, 'reads-log'), ...env });
   try {
     await use(footfall);
   } finally {
