@@ -1,13 +1,15 @@
 // In: batches of the log. Out: each processed once, in order, and the position committed to the log afterwards.
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { AssignedPartition, EventLog, LogBatch } from './log/event-log.ts';
 import type { Logger } from './logger.ts';
 import type { Metrics } from './metrics.ts';
+import { Outages } from './outages.ts';
 import type { Processor } from './processor.ts';
 import { type Claim, type EventStore, Fenced } from './store/event-store.ts';
 import { Watchdog, type WatchdogOptions } from './watchdog.ts';
 
-const MAX_BACKOFF_MS = 5000;
+const CANNOT_READ = 'the log cannot be read';
+/** Batches of different partitions that are worked on at a time: while the store has one, the next is decoded. */
+const MAX_WORKING = 4;
 
 export interface ConsumerOptions {
   log: EventLog;
@@ -39,19 +41,21 @@ export class Consumer {
   readonly #stopping = new AbortController();
   readonly #positions = new Map<number, Position>();
   readonly #watchdog: Watchdog;
+  /** Batches that are being worked on, by partition: one of each, so that a partition is stored in order. */
+  readonly #working = new Map<number, Promise<void>>();
   #reading = new AbortController();
-  #working = false;
-  #state: ConsumerState = 'starting';
-  #failures = 0;
+  readonly #outages: Outages;
+  #state: Exclude<ConsumerState, 'recovering'> = 'starting';
   #running: Promise<void> | undefined;
 
   constructor(options: ConsumerOptions) {
     this.#options = options;
     const { log, topic, logger, metrics } = options;
+    this.#outages = new Outages(logger, this.#stopping.signal);
     this.#watchdog = new Watchdog({
       ...{ log, topic, logger, metrics },
       ...options.watchdog,
-      waitingAt: () => (this.#working ? undefined : this.#nextOffsets()),
+      waitingAt: () => (this.#working.size > 0 ? undefined : this.#nextOffsets()),
       restart: () => this.#reading.abort(),
     });
   }
@@ -62,7 +66,7 @@ export class Consumer {
   }
 
   get state(): ConsumerState {
-    return this.#state;
+    return this.#outages.any && this.#state !== 'stopped' ? 'recovering' : this.#state;
   }
 
   start(): void {
@@ -70,10 +74,12 @@ export class Consumer {
     this.#watchdog.start();
   }
 
-  /** Finishes the batch at hand, leaves the group and resolves. */
+  /** Finishes the batches at hand, leaves the group and resolves. */
   async stop(): Promise<void> {
     this.#watchdog.stop();
     this.#stopping.abort();
+    await this.#finishWorking();
+    this.#reading.abort();
     await this.#running;
     this.#state = 'stopped';
   }
@@ -82,23 +88,39 @@ export class Consumer {
     const { log, topic, group } = this.#options;
     while (!this.#stopping.signal.aborted) {
       this.#reading = new AbortController();
-      const signal = AbortSignal.any([this.#stopping.signal, this.#reading.signal]);
+      const { signal } = this.#reading;
       try {
         const batches = log.subscribe({ topic, group, signal, startAt: (assigned) => this.#claim(assigned) });
         for await (const batch of batches) {
           // If we die here: nothing of the batch is stored, and whoever claims the partition next reads it anew.
-          this.#working = true;
-          await this.#process(batch);
-          this.#working = false;
+          await this.#take(batch);
         }
       } catch (error) {
-        await this.#backOff(error as Error, 'the log cannot be read');
+        await this.#outages.backOff(CANNOT_READ, error as Error);
       }
+      await this.#finishWorking();
     }
+  }
+
+  /** Begins a batch as soon as the one before it is done and there is room. */
+  async #take(batch: LogBatch): Promise<void> {
+    await this.#working.get(batch.partition);
+    while (this.#working.size >= MAX_WORKING) await Promise.race(this.#working.values());
+    // The group is left only when what is being worked on is done.
+    if (this.#stopping.signal.aborted) return this.#finishWorking();
+    const work = this.#process(batch).finally(() => this.#working.delete(batch.partition));
+    this.#working.set(batch.partition, work);
+  }
+
+  /** Resolves when nothing is being worked on. */
+  async #finishWorking(): Promise<void> {
+    await Promise.all(this.#working.values());
   }
 
   /** Claims what was assigned, for as long as it takes, and decides where to start. */
   async #claim(assigned: readonly AssignedPartition[]): Promise<Map<number, number>> {
+    // What they store decides where to start; what is not ours any more ends by itself.
+    await this.#finishWorking();
     this.#positions.clear();
     this.#options.metrics.lag.reset();
     const first = assigned[0];
@@ -106,7 +128,7 @@ export class Consumer {
       const { topic, topicId } = first;
       const ref = { group: this.#options.group, topic, topicId };
       const numbers = assigned.map(({ partition }) => partition);
-      const claims = await this.#untilDone('the store cannot be reached', () =>
+      const claims = await this.#outages.untilDone('the store cannot be reached', () =>
         this.#options.store.claim(ref, numbers),
       );
       for (const [at, partition] of (claims === undefined ? [] : assigned).entries()) {
@@ -115,7 +137,8 @@ export class Consumer {
         this.#reportLag(partition.partition, partition.end - position.next);
       }
     }
-    this.#recovered();
+    this.#outages.end(CANNOT_READ);
+    this.#state = 'consuming';
     return this.#nextOffsets();
   }
 
@@ -151,7 +174,7 @@ export class Consumer {
   }
 
   async #process(batch: LogBatch): Promise<void> {
-    await this.#untilDone('a batch cannot be stored', async () => {
+    await this.#outages.untilDone(`partition ${batch.partition} cannot be stored`, async () => {
       const position = this.#positions.get(batch.partition);
       if (position === undefined || !batch.isAssigned() || position.next >= batch.nextOffset) return;
       try {
@@ -190,39 +213,5 @@ export class Consumer {
     const { epoch, offset } = claim!;
     this.#options.logger.warn({ topic, partition, epoch, offset }, '[Consumer] Partition claimed again');
     this.#positions.set(partition, { epoch, stored: offset, next: offset ?? 0 });
-  }
-
-  /** Repeats `work` until it succeeds or the consumer is stopped. A dependency's outage never drops an event. */
-  async #untilDone<T>(what: string, work: () => Promise<T>): Promise<T | undefined> {
-    while (!this.#stopping.signal.aborted) {
-      try {
-        const result = await work();
-        this.#recovered();
-        return result;
-      } catch (error) {
-        await this.#backOff(error as Error, what);
-      }
-    }
-    return undefined;
-  }
-
-  async #backOff(error: Error, what: string): Promise<void> {
-    const { logger } = this.#options;
-    if (this.#stopping.signal.aborted) return;
-    if (error instanceof Fenced) logger.debug({ err: error }, `[Consumer] ${what}`);
-    else if (this.#failures++ === 0)
-      logger.error({ err: error }, `[Consumer] ${what}; trying again until it works`);
-    else logger.debug({ err: error, failures: this.#failures }, `[Consumer] ${what}`);
-    if (this.#failures > 0) this.#state = 'recovering';
-    const pauseMs =
-      Math.min(MAX_BACKOFF_MS, 50 * 2 ** Math.min(this.#failures, 10)) * (0.5 + Math.random() / 2);
-    await sleep(pauseMs, undefined, { signal: this.#stopping.signal }).catch(() => {});
-  }
-
-  #recovered(): void {
-    if (this.#failures > 0)
-      this.#options.logger.info({ failures: this.#failures }, '[Consumer] working again');
-    this.#failures = 0;
-    this.#state = 'consuming';
   }
 }

@@ -57,24 +57,47 @@ select coalesce((select upto from moved), $1) as upto`;
 export class PostgresCounts implements EventCounts {
   readonly #database: Database;
   #stored = 0;
+  #counting: Promise<void> | undefined;
+  #waiting: Promise<void> | undefined;
 
   constructor(database: Database) {
     this.#database = database;
   }
 
-  /** Told what was stored. Resolves at once, or when that is counted; what cannot be counted now is counted later. */
-  async add(events: number): Promise<void> {
+  /**
+   * Told what was stored. Now and then it is counted, beside what is stored next: the further that gets ahead, the more
+   * is counted at a time. What cannot be counted now is counted later.
+   */
+  add(events: number): void {
     this.#stored += events;
-    if (this.#stored < COUNT_AFTER) return;
+    if (this.#stored < COUNT_AFTER || this.#counting) return;
     this.#stored = 0;
-    await this.#countUp().catch(() => {});
+    this.#countUp().catch(() => {});
   }
 
-  async #countUp(): Promise<void> {
-    const { settled } = await extent(this.#database);
-    for (let upTo = 0; upTo < settled; ) {
-      const [row] = await this.#database.query<{ upto: string }>(COUNT, [settled]);
-      upTo = Number(row!.upto);
+  /** Resolves when nothing is being counted. */
+  async idle(): Promise<void> {
+    await Promise.allSettled([this.#counting, this.#waiting]);
+  }
+
+  /** Whoever asks while it is being counted waits for the next time, all of them for the same. */
+  #countUp(): Promise<void> {
+    this.#waiting ??= this.#countNext();
+    return this.#waiting;
+  }
+
+  async #countNext(): Promise<void> {
+    await this.#counting?.catch(() => {});
+    this.#counting = this.#waiting;
+    this.#waiting = undefined;
+    try {
+      const { settled } = await extent(this.#database);
+      for (let upTo = 0; upTo < settled; ) {
+        const [row] = await this.#database.query<{ upto: string }>(COUNT, [settled]);
+        upTo = Number(row!.upto);
+      }
+    } finally {
+      this.#counting = undefined;
     }
   }
 

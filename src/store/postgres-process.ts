@@ -1,6 +1,5 @@
 import {
   type BatchOutcome,
-  type EventRecord,
   Fenced,
   HOURS_A_DAY,
   isSameEvent,
@@ -8,6 +7,7 @@ import {
   type StoredEvent,
   TIMESTAMP_MEMBER,
 } from './event-store.ts';
+import { bigints, integers, texts, uuids } from './postgres-arrays.ts';
 import type { Database } from './postgres-client.ts';
 
 /**
@@ -79,31 +79,33 @@ with held as (
   where consumer_group = $1 and topic = $2 and topic_id = $3 and partition = $4
   returning 1
 )
-select exists (select 1 from moved) as moved, array(select event_key::text from inserted) as stored,
+select exists (select 1 from moved) as moved,
+  case when (select count(*) from inserted) < cardinality($8::uuid[])
+    then array(select event_key::text from inserted) end as stored,
   (select coalesce(sum(conflicts), 0)::integer from repeated) as conflicts`;
 
 /** @throws Fenced */
 export async function processBatch(database: Database, batch: StoreBatch): Promise<BatchOutcome> {
   const { group, topic, topicId, partition, epoch, fromOffset, nextOffset, events, deadLetters } = batch;
   const { distinct, again } = withoutRepeats(events);
-  const values = distinct.flatMap(({ key, hour, counted }) =>
-    counted.map(([dimension, value]) => ({ key, dimension, day: Math.floor(hour / HOURS_A_DAY), value })),
-  );
   // If we die before the answer: the batch is stored with its position or not at all. Either way the next
   // claim says where to go on.
-  const rows = await database.query<{ moved: boolean; stored: string[]; conflicts: number }>(PROCESS, [
+  const rows = await database.query<ProcessRow>(PROCESS, [
     ...[group, topic, topicId, partition, epoch, fromOffset, nextOffset],
-    ...columns(distinct, ['key', 'userId', 'eventType', 'json', 'offset', 'hour', 'duplicates', 'conflicts']),
-    ...columns(again, ['key', 'json']),
+    ...eventColumns(distinct, again),
+    ...[uuids(again.map(({ key }) => key)), texts(again.map(({ json }) => json))],
     ...columns(deadLetters, ['offset', 'reason', 'detail', 'attempt', 'setAsideAt']),
     ...columns(deadLetters, ['deadLetterPartition', 'deadLetterOffset', 'key']),
-    ...columns(values, ['key', 'dimension', 'day', 'value']),
+    ...valueColumns(distinct),
     ...[batch.startOffset, batch.withoutRecord, batch.lost],
   ]);
   const { moved, stored, conflicts } = rows[0]!;
   if (!moved) throw new Fenced(batch);
-  const inserted = new Set(stored);
-  const within = distinct.reduce((sum, one) => sum + (inserted.has(one.key) ? one.conflicts : 0), 0);
+  const inserted = new Set(stored ?? distinct.map(({ key }) => key));
+  const within = again.reduce(
+    (sum, { key, isConflict }) => sum + (inserted.has(key) && isConflict ? 1 : 0),
+    0,
+  );
   return {
     // Deleting makes the second of two equal keys in one batch the duplicate it is.
     stored: events.map(({ key }) => inserted.delete(key)),
@@ -111,25 +113,60 @@ export async function processBatch(database: Database, batch: StoreBatch): Promi
   };
 }
 
+interface ProcessRow {
+  moved: boolean;
+  /** Null: all of them. */
+  stored: string[] | null;
+  conflicts: number;
+}
+
 /** One array for each column, as `unnest` wants them. */
 function columns<T>(rows: readonly T[], names: readonly (keyof T)[]): unknown[][] {
   return names.map((name) => rows.map((row) => row[name]));
 }
 
-type DistinctEvent = StoredEvent & Pick<EventRecord, 'duplicates' | 'conflicts'>;
+function eventColumns(distinct: readonly StoredEvent[], again: readonly Repeat[]): Buffer[] {
+  const repeats = Map.groupBy(again, ({ key }) => key);
+  const of = ({ key }: StoredEvent) => repeats.get(key) ?? [];
+  return [
+    uuids(distinct.map(({ key }) => key)),
+    texts(distinct.map(({ userId }) => userId)),
+    texts(distinct.map(({ eventType }) => eventType)),
+    texts(distinct.map(({ json }) => json)),
+    bigints(distinct.map(({ offset }) => offset)),
+    bigints(distinct.map(({ hour }) => hour)),
+    integers(distinct.map((event) => of(event).length)),
+    integers(distinct.map((event) => of(event).filter(({ isConflict }) => isConflict).length)),
+  ];
+}
 
-/** The first event of each key, with what comes again in the same batch counted; and what does. */
-function withoutRepeats(events: readonly StoredEvent[]): { distinct: DistinctEvent[]; again: StoredEvent[] } {
-  const first = new Map<string, DistinctEvent>();
-  const again: StoredEvent[] = [];
+/** The counted values of payloads: key of the event, dimension, day, value. */
+function valueColumns(events: readonly StoredEvent[]): Buffer[] {
+  const keys: string[] = [];
+  const dimensions: string[] = [];
+  const days: number[] = [];
+  const values: string[] = [];
+  for (const { key, hour, counted } of events) {
+    for (const [dimension, value] of counted) {
+      keys.push(key);
+      dimensions.push(dimension);
+      days.push(Math.floor(hour / HOURS_A_DAY));
+      values.push(value);
+    }
+  }
+  return [uuids(keys), texts(dimensions), integers(days), texts(values)];
+}
+
+/** An event whose key came before in the same batch. */
+type Repeat = StoredEvent & { isConflict: boolean };
+
+function withoutRepeats(events: readonly StoredEvent[]): { distinct: StoredEvent[]; again: Repeat[] } {
+  const first = new Map<string, StoredEvent>();
+  const again: Repeat[] = [];
   for (const event of events) {
     const known = first.get(event.key);
-    if (known === undefined) first.set(event.key, { ...event, duplicates: 0, conflicts: 0 });
-    else {
-      again.push(event);
-      known.duplicates++;
-      if (!isSameEvent(known.json, event.json)) known.conflicts++;
-    }
+    if (known === undefined) first.set(event.key, event);
+    else again.push({ ...event, isConflict: !isSameEvent(known.json, event.json) });
   }
   return { distinct: [...first.values()], again };
 }

@@ -51,7 +51,7 @@ export class PostgresStore implements EventStore {
   async process(batch: StoreBatch): Promise<BatchOutcome> {
     const outcome = await processBatch(this.#database, batch);
     // If we die here: all is stored, and counted by whoever counts next.
-    await this.counts.add(outcome.stored.length);
+    this.counts.add(outcome.stored.length);
     return outcome;
   }
 
@@ -100,8 +100,9 @@ export class PostgresStore implements EventStore {
     await withDeadline(this.#database.probe(timeoutMs), timeoutMs, 'PostgreSQL');
   }
 
-  close(): Promise<void> {
-    return this.#database.close();
+  async close(): Promise<void> {
+    await this.counts.idle();
+    await this.#database.close();
   }
 }
 

@@ -211,6 +211,7 @@ describe('PostgreSQL store', () => {
       const events = Array.from({ length: 20_000 }, (_, at) => newEvent(`user-${at % 50}`));
       const nextOffset = (fromOffset ?? 0) + events.length;
       await store.process({ ...newBatch(topic, 0), fromOffset, nextOffset, events });
+      await store.counts.idle();
     };
     const counted = async () => {
       const { rows } = await query(url, 'select coalesce(sum(events), 0)::int as events from event_counts');

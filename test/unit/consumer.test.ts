@@ -10,7 +10,7 @@ import type { AssignedPartition, EventLog } from '../../src/log/event-log.ts';
 import { createMetrics } from '../../src/metrics.ts';
 import { Processor } from '../../src/processor.ts';
 import { openSqliteFile } from '../../src/sqlite-file.ts';
-import type { EventStore } from '../../src/store/event-store.ts';
+import type { EventStore, StoreBatch } from '../../src/store/event-store.ts';
 import { MemoryStore } from '../../src/store/memory-store.ts';
 import { appendTo } from '../support/append.ts';
 import { tempFolder } from '../support/temp-folder.ts';
@@ -286,6 +286,46 @@ describe('the consumer', () => {
     consume(log, slow, { checkEveryMs: 10, stalledAfterMs: 50 });
     await expect.poll(stored).toHaveLength(1);
     expect(await count('watchdog_restarts_total')).toMatchObject([{ value: 0 }]);
+  });
+
+  it('works on several partitions at a time, on each in order, and finishes what it works on when it stops', async () => {
+    const { log, store, append, consume, stored } = await setUp({ partitions: 3 });
+    const held = Promise.withResolvers<void>();
+    const heldAt: number[] = [];
+    const holding = new Proxy(store, {
+      get(_target, name) {
+        const real = (Reflect.get(store, name) as (...args: unknown[]) => unknown).bind(store);
+        if (name !== 'process') return real;
+        return async (batch: StoreBatch) => {
+          if (batch.events.some(({ userId }) => userId === 'alice')) {
+            heldAt.push(batch.partition);
+            await held.promise;
+          }
+          return real(batch);
+        };
+      },
+    });
+    // alice is in partition 0, dave in 1, erin in 2.
+    const [alice, dave, erin, again] = ['alice', 'dave', 'erin', 'alice'].map((userId) =>
+      eventJson(randomUUID(), userId),
+    ) as [string, string, string, string];
+    await append(alice, 'alice');
+    const consumer = consume(log, holding);
+    await expect.poll(() => heldAt).toEqual([0]);
+    await append(dave, 'dave');
+    await append(erin, 'erin');
+    await expect.poll(stored).toHaveLength(2);
+    expect(new Set(await stored())).toEqual(new Set([dave, erin]));
+    await append(again, 'alice');
+    const stopped = consumer.stop();
+    held.resolve();
+    await stopped;
+    expect(await stored()).toContain(alice);
+    // What came after it in its partition was not begun meanwhile.
+    expect(heldAt).toEqual([0]);
+    consume();
+    await expect.poll(stored).toHaveLength(4);
+    expect((await stored()).at(-1)).toBe(again);
   });
 
   it('stops at once while the store is away', async () => {

@@ -1,0 +1,57 @@
+// In: work that log or store may fail. Out: it done, however long that takes; one line when it begins to fail, one after.
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Logger } from './logger.ts';
+import { Fenced } from './store/event-store.ts';
+
+const MAX_PAUSE_MS = 5000;
+
+/** What cannot be done just now and is tried again, with growing pauses. */
+export class Outages {
+  readonly #logger: Logger;
+  readonly #stopping: AbortSignal;
+  /** How often each has failed in a row. */
+  readonly #failures = new Map<string, number>();
+
+  constructor(logger: Logger, stopping: AbortSignal) {
+    this.#logger = logger;
+    this.#stopping = stopping;
+  }
+
+  /** Whether anything fails just now. */
+  get any(): boolean {
+    return this.#failures.size > 0;
+  }
+
+  /** Repeats `work` until it succeeds or the consumer is stopped. A dependency's outage never drops an event. */
+  async untilDone<T>(what: string, work: () => Promise<T>): Promise<T | undefined> {
+    while (!this.#stopping.aborted) {
+      try {
+        const result = await work();
+        this.end(what);
+        return result;
+      } catch (error) {
+        await this.backOff(what, error as Error);
+      }
+    }
+    return undefined;
+  }
+
+  /** Notes a failure and pauses. */
+  async backOff(what: string, error: Error): Promise<void> {
+    if (this.#stopping.aborted) return;
+    const failures = this.#failures.get(what) ?? 0;
+    if (error instanceof Fenced) this.#logger.debug({ err: error }, `[Consumer] ${what}`);
+    else {
+      if (this.any) this.#logger.debug({ err: error, failures }, `[Consumer] ${what}`);
+      else this.#logger.error({ err: error }, `[Consumer] ${what}; trying again until it works`);
+      this.#failures.set(what, failures + 1);
+    }
+    const pauseMs = Math.min(MAX_PAUSE_MS, 50 * 2 ** Math.min(failures + 1, 10)) * (0.5 + Math.random() / 2);
+    await sleep(pauseMs, undefined, { signal: this.#stopping }).catch(() => {});
+  }
+
+  /** Notes that it works. */
+  end(what: string): void {
+    if (this.#failures.delete(what) && !this.any) this.#logger.info('[Consumer] working again');
+  }
+}
