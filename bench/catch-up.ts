@@ -16,9 +16,12 @@ import {
   type StoreKind,
   silent,
 } from './ground.ts';
+import { HeapProbe } from './heap.ts';
 import type { Row } from './rows.ts';
 
 const BATCH = 1000;
+/** The limit is measured with as many at most. */
+const BARE_EVENTS = 1_000_000;
 /** Records that are produced at a time. */
 const PRODUCED = 3000;
 const POLL_MS = 100;
@@ -41,26 +44,31 @@ async function benchStore(
   topic: string,
   kind: StoreKind,
 ): Promise<Row[]> {
-  const limit: number[] = [];
+  const indexed: number[] = [];
+  const plain: number[] = [];
   const rates: number[] = [];
   const memory: number[] = [];
   for (let run = 0; run < runs; run++) {
-    limit.push(await bareInserts(ground, kind, Math.min(events, 400_000)));
+    const count = Math.min(events, BARE_EVENTS);
+    plain.push(await bareInserts(ground, kind, count, false));
+    indexed.push(await bareInserts(ground, kind, count, true));
     const store =
       kind === 'SQLite' ? `sqlite:${join(ground.folder, `catch-up-${run}.db`)}` : await ground.database();
     const { perSecond, mostMb } = await process(ground, topic, store, events);
     rates.push(perSecond);
     memory.push(mostMb);
     console.error(
-      `catch-up, ${kind}, run ${run + 1}: ${Math.round(perSecond)} of ${Math.round(limit.at(-1)!)} events/s`,
+      `catch-up, ${kind}, run ${run + 1}: ${Math.round(perSecond)} of ${Math.round(indexed.at(-1)!)} events/s`,
     );
   }
   const what = `backlog of ${events} into ${kind}`;
+  const row = { part: 'catch-up', what, unit: 'events/s', runs: rates };
   return [
     {
-      ...{ part: 'catch-up', what, unit: 'events/s', runs: rates, wanted: { atLeast: 0.85 } },
-      limit: { name: 'bare multi-row inserts, no counts, no indexes but the id', runs: limit },
+      ...{ ...row, wanted: { atLeast: 0.85 } },
+      limit: { name: 'bare multi-row inserts, indexed by id, user and type', runs: indexed },
     },
+    { ...row, limit: { name: 'bare multi-row inserts, indexed by id', runs: plain } },
     { part: 'catch-up', what: `${what}: memory`, unit: 'MB', runs: memory, wanted: { atMost: MOST_MB } },
   ];
 }
@@ -71,17 +79,19 @@ async function benchMemory(
   topic: string,
   jsonBytes: number,
 ): Promise<Row> {
-  const { grownMb } = await process(ground, topic, 'memory:', events);
-  const extra = (grownMb * 1e6 - jsonBytes) / events;
-  return {
-    ...{
-      part: 'catch-up',
-      what: 'memory store: beside the JSON text',
-      unit: 'bytes an event',
-      runs: [extra],
-    },
-    wanted: { atMost: MOST_EXTRA_BYTES },
-  };
+  const probe = await HeapProbe.make();
+  const footfall = await startProcessing(ground, topic, 'memory:', probe.nodeArguments);
+  try {
+    const before = await probe.used();
+    await untilStored(footfall, events);
+    const extra = ((await probe.used()) - before - jsonBytes) / events;
+    return {
+      ...{ part: 'catch-up', what: 'memory store: beside the JSON text', unit: 'bytes an event' },
+      ...{ runs: [extra], wanted: { atMost: MOST_EXTRA_BYTES } },
+    };
+  } finally {
+    await footfall.stop();
+  }
 }
 
 /** @returns the size of all JSON texts */
@@ -106,25 +116,26 @@ async function produce(ground: Ground, topic: string, count: number): Promise<nu
   return bytes;
 }
 
-async function process(ground: Ground, topic: string, store: string, events: number) {
+async function startProcessing(ground: Ground, topic: string, store: string, nodeArguments: string[] = []) {
   const { bootstrap } = await ground.kafka();
-  const footfall = await ground.footfall({
-    ...{
-      KAFKA_BROKERS: bootstrap,
-      KAFKA_TOPIC: topic,
-      KAFKA_CONSUMER_GROUP: randomUUID(),
+  return ground.footfall(
+    {
+      ...{ KAFKA_BROKERS: bootstrap, KAFKA_TOPIC: topic, KAFKA_CONSUMER_GROUP: randomUUID() },
       DATABASE_URL: store,
     },
-  });
+    nodeArguments,
+  );
+}
+
+async function process(ground: Ground, topic: string, store: string, events: number) {
+  const footfall = await startProcessing(ground, topic, store);
   try {
-    const before = footfall.memory().now;
     // From the first that are stored: joining the group is not what is measured.
     const first = await untilStored(footfall, 1);
     const startedAt = performance.now();
     await untilStored(footfall, events);
     const seconds = (performance.now() - startedAt) / 1000;
-    const { now, most } = footfall.memory();
-    return { perSecond: (events - first) / seconds, mostMb: most, grownMb: now - before };
+    return { perSecond: (events - first) / seconds, mostMb: footfall.memory().most };
   } finally {
     await footfall.stop();
   }
@@ -141,21 +152,34 @@ async function untilStored({ url }: Measured, wanted: number): Promise<number> {
 }
 
 /** Only the time in the store counts. @returns events a second */
-async function bareInserts(ground: Ground, kind: StoreKind, count: number): Promise<number> {
-  const insert = kind === 'SQLite' ? bareSqlite(ground) : await barePostgres(ground);
+async function bareInserts(
+  ground: Ground,
+  kind: StoreKind,
+  count: number,
+  isIndexed: boolean,
+): Promise<number> {
+  const bare = kind === 'SQLite' ? bareSqlite(ground) : await barePostgres(ground);
+  if (isIndexed) for (const index of INDEXES) await bare.execute(index);
   let ms = 0;
   for (let done = 0; done < count; done += BATCH) {
     const events = makeEvents(BATCH, done, new Date());
     const startedAt = performance.now();
-    await insert.run(events);
+    await bare.insert(events);
     ms += performance.now() - startedAt;
   }
-  await insert.close();
+  await bare.close();
   return (count / ms) * 1000;
 }
 
+/** What queries by user and type need. */
+const INDEXES = [
+  'create index on_user on bare (user_id, seq)',
+  'create index on_type on bare (event_type, seq)',
+];
+
 interface BareStore {
-  run(events: readonly StoredEvent[]): Promise<void>;
+  execute(sql: string): Promise<void>;
+  insert(events: readonly StoredEvent[]): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -169,7 +193,8 @@ function bareSqlite(ground: Ground): BareStore {
     'insert into bare (event_key, user_id, event_type, json) values (?, ?, ?, ?) on conflict do nothing',
   );
   return {
-    async run(events) {
+    execute: async (sql) => db.exec(sql),
+    async insert(events) {
       db.exec('begin immediate');
       for (const { key, userId, eventType, json } of events) {
         insert.run(Buffer.from(key.replaceAll('-', ''), 'hex'), userId, eventType, json);
@@ -187,7 +212,8 @@ async function barePostgres(ground: Ground): Promise<BareStore> {
     'create table bare (seq bigint generated always as identity primary key, event_key uuid not null unique, user_id text, event_type text, json text)',
   );
   return {
-    async run(events) {
+    execute: async (sql) => void (await client.query(sql)),
+    async insert(events) {
       await client.query(
         `insert into bare (event_key, user_id, event_type, json)
          select * from unnest($1::uuid[], $2::text[], $3::text[], $4::text[]) on conflict do nothing`,

@@ -90,9 +90,9 @@ export class Ground {
   }
 
   /** Starts Footfall with these settings. */
-  footfall(env: Record<string, string>): Promise<Measured> {
+  footfall(env: Record<string, string>, nodeArguments: readonly string[] = []): Promise<Measured> {
     const profiling = this.#profiles === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${this.#profiles}`];
-    return startNode([...profiling, 'src/main.ts'], env);
+    return startNode([...profiling, ...nodeArguments, 'src/main.ts'], env);
   }
 
   async remove(): Promise<void> {

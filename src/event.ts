@@ -119,6 +119,8 @@ export interface Rejection {
 
 /** An event as it was in the log. */
 export interface DecodedEvent extends UserEvent {
+  /** As of `encodeEvent`. */
+  json: string;
   /** Its payload, read. */
   members: Record<string, unknown>;
 }
@@ -140,14 +142,24 @@ export function decodeEvent(
     const known = typeof eventId === 'string' && eventId !== '' ? { eventId } : {};
     return { reason: 'invalid', detail: errors.join('; '), ...known };
   }
-  return {
-    eventId: eventId!,
-    userId: userId!,
-    eventType: eventType!,
-    timestamp: timestamp!,
+  const event = {
+    ...{ eventId: eventId!, userId: userId!, eventType: eventType!, timestamp: timestamp! },
     payload: rawPayload(text, parsed),
+  };
+  return {
+    ...event,
+    json: encodedAs(text, event),
     members: (parsed.payload ?? {}) as Record<string, unknown>,
   };
+}
+
+/**
+ * The event's JSON text, which nearly always is the record's. A text put together from parts would keep each part in
+ * memory beside the record's, until somebody reads it from end to end.
+ */
+function encodedAs(text: string, event: UserEvent): string {
+  const json = encodeEvent(event);
+  return json === text ? text : Buffer.from(json).toString();
 }
 
 export function isRejection(decoded: DecodedEvent | Rejection): decoded is Rejection {

@@ -1,7 +1,7 @@
 // In: a batch of one partition and the claim it is processed under. Out: the batch in the store, with its position.
 import type { Catalogue } from './catalogue.ts';
 import { type RejectedRecord, setAside } from './dead-letters.ts';
-import { type DecodedEvent, decodeEvent, encodeEvent, eventKey, isRejection, isStorable } from './event.ts';
+import { type DecodedEvent, decodeEvent, eventKey, isRejection, isStorable } from './event.ts';
 import type { EventLog, LogBatch, LogRecord } from './log/event-log.ts';
 import type { Logger } from './logger.ts';
 import type { Metrics } from './metrics.ts';
@@ -121,7 +121,7 @@ function decide(
         ...{ key: eventKey(eventId), eventId, userId, eventType, offset: record.offset },
         hour: Math.floor(Date.parse(timestamp) / HOUR_MS),
         counted: countedValues(decoded, counted),
-        json: encodeEvent(decoded),
+        json: decoded.json,
       });
     }
   }

@@ -14,16 +14,10 @@ import {
   READ_BYTES,
   type Selection,
   type StoreBatch,
-  type StoredEvent,
   type TopicRef,
 } from './event-store.ts';
 import { MemoryCounts } from './memory-counts.ts';
-
-/** An event, where it was read from, and when it was stored (milliseconds since 1970). */
-interface KeptEvent extends Pick<StoredEvent, 'userId' | 'eventType' | 'offset' | 'json'> {
-  partition: number;
-  storedAt: number;
-}
+import { MemoryEvents } from './memory-events.ts';
 
 interface Position extends TopicRef, PartitionPosition {
   epoch: number;
@@ -33,11 +27,10 @@ interface Position extends TopicRef, PartitionPosition {
 export class MemoryStore implements EventStore {
   readonly generation = `m${randomBytes(4).toString('hex')}-`;
   readonly counts = new MemoryCounts();
-  /** The place of an event is its index and 1. */
-  readonly #events: KeptEvent[] = [];
-  /** Key to index in `#events`. */
+  readonly #events = new MemoryEvents();
+  /** Key to place. */
   readonly #keys = new Map<string, number>();
-  /** By index in `#events`; most events come once. */
+  /** By place; most events come once. */
   readonly #repeats = new Map<number, Pick<EventRecord, 'duplicates' | 'conflicts'>>();
   readonly #positions = new Map<string, Position>();
   readonly #deadLetters: (DeadLetter & { group: string })[] = [];
@@ -74,15 +67,13 @@ export class MemoryStore implements EventStore {
     const storedAt = Date.now();
     let conflicts = 0;
     const stored = batch.events.map((event) => {
-      const { key, userId, eventType, offset, json } = event;
-      const at = this.#keys.get(key);
-      if (at !== undefined) {
-        if (this.#noteRepeat(at, json)) conflicts++;
+      const known = this.#keys.get(event.key);
+      if (known !== undefined) {
+        if (this.#noteRepeat(known, event.json)) conflicts++;
         return false;
       }
-      const { partition } = batch;
-      const place = this.#events.push({ userId, eventType, offset, json, partition, storedAt });
-      this.#keys.set(key, place - 1);
+      const place = this.#events.add(event, batch.partition, storedAt);
+      this.#keys.set(event.key, place);
       this.counts.add(event, place);
       return true;
     });
@@ -114,7 +105,7 @@ export class MemoryStore implements EventStore {
   }
 
   async extent(): Promise<Extent> {
-    return { newest: this.#events.length, settled: this.#events.length };
+    return { newest: this.#events.count, settled: this.#events.count };
   }
 
   async read({
@@ -127,14 +118,14 @@ export class MemoryStore implements EventStore {
     eventTypes,
   }: Selection): Promise<PlacedEvent[]> {
     const first = after + 1;
-    const last = Math.min(upTo, this.#events.length);
+    const last = Math.min(upTo, this.#events.count);
     const found: PlacedEvent[] = [];
     let bytes = 0;
     for (let step = 0; step <= last - first && found.length < limit && bytes < most; step++) {
       const place = order === 'asc' ? first + step : last - step;
-      const { json, ...event } = this.#events[place - 1]!;
-      if (userId !== undefined && event.userId !== userId) continue;
-      if (eventTypes !== undefined && !eventTypes.includes(event.eventType)) continue;
+      if (userId !== undefined && this.#events.userId(place) !== userId) continue;
+      if (eventTypes !== undefined && !eventTypes.includes(this.#events.eventType(place))) continue;
+      const json = this.#events.json(place);
       found.push({ place, json });
       bytes += json.length;
     }
@@ -171,26 +162,18 @@ export class MemoryStore implements EventStore {
   async close(): Promise<void> {}
 
   /** @returns whether it conflicts with the event that is stored */
-  #noteRepeat(at: number, json: string): boolean {
-    const conflicts = !isSameEvent(this.#events[at]!.json, json);
-    const repeats = this.#repeats.get(at) ?? { duplicates: 0, conflicts: 0 };
+  #noteRepeat(place: number, json: string): boolean {
+    const conflicts = !isSameEvent(this.#events.json(place), json);
+    const repeats = this.#repeats.get(place) ?? { duplicates: 0, conflicts: 0 };
     repeats.duplicates++;
     if (conflicts) repeats.conflicts++;
-    this.#repeats.set(at, repeats);
+    this.#repeats.set(place, repeats);
     return conflicts;
   }
 
-  #record(at: number): EventRecord {
-    const { json, partition, offset, storedAt } = this.#events[at]!;
-    const { duplicates, conflicts } = this.#repeats.get(at) ?? { duplicates: 0, conflicts: 0 };
-    return {
-      json,
-      partition,
-      offset,
-      storedAt: new Date(storedAt),
-      duplicates,
-      conflicts,
-    };
+  #record(place: number): EventRecord {
+    const repeats = this.#repeats.get(place) ?? { duplicates: 0, conflicts: 0 };
+    return { json: this.#events.json(place), ...this.#events.origin(place), ...repeats };
   }
 
   #of(group: string, topic: string): Position[] {

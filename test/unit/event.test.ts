@@ -126,6 +126,7 @@ describe('decodeEvent', () => {
       eventType: 'LOGOUT',
       timestamp: '2024-02-14',
       payload: '{"n":1}',
+      json: '{"eventId":"abc","userId":"u","eventType":"LOGOUT","timestamp":"2024-02-14","payload":{"n":1}}',
       members: { n: 1 },
     });
     expect(decodeEvent(Buffer.from(valid), CATALOGUE)).toMatchObject({ payload: '{}' });
