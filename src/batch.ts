@@ -46,8 +46,13 @@ export class Batch {
     this.#options = options;
   }
 
+  /** Whether what was added is to be flushed before there is more. */
+  get isFull(): boolean {
+    return this.#chunk.length >= CHUNK_EVENTS || this.#chunkBytes >= CHUNK_BYTES;
+  }
+
   /** @returns false once the limits are reached: this element and what follows are not taken */
-  async add(element: Buffer | 'too-large'): Promise<boolean> {
+  add(element: Buffer | 'too-large'): boolean {
     const { limits } = this.#options;
     this.#bytes += element.length;
     if (this.results.length >= limits.events || this.#bytes > limits.bytes) {
@@ -63,7 +68,6 @@ export class Batch {
     // Its place; what became of it follows when its chunk is appended.
     this.results.push(UNKNOWN);
     this.#chunkBytes += element.length;
-    if (this.#chunk.length >= CHUNK_EVENTS || this.#chunkBytes >= CHUNK_BYTES) await this.flush();
     return true;
   }
 
@@ -106,8 +110,8 @@ export class Batch {
 
 function withoutText(answer: Acceptance): BatchResult {
   if (answer instanceof FootfallError) return answer;
-  const { json: _json, ...rest } = answer;
-  return rest;
+  const { eventId, receipt, repeated, warnings } = answer;
+  return { eventId, receipt, repeated, warnings };
 }
 
 const UNKNOWN = new FootfallError('internal_error');

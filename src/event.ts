@@ -11,11 +11,11 @@ export interface NewEvent {
   eventType: string;
   payload: string;
   /** The client's own, a UUID: sending it again stores it once. */
-  eventId?: string;
+  eventId?: string | undefined;
   /** When it happened, ISO 8601 in UTC; else the time at which it was accepted. */
-  timestamp?: string;
+  timestamp?: string | undefined;
   /** What the catalogue has to say of a payload it takes all the same. */
-  warnings?: string[];
+  warnings?: string[] | undefined;
 }
 
 /** A user-activity event. `timestamp` is ISO 8601; `payload` is the raw JSON text of an object. */
@@ -46,8 +46,8 @@ export function readNewEvent(
   catalogue: Catalogue,
   { takesTimestamp }: { takesTimestamp: boolean },
 ): NewEvent {
-  const { timestamp, ...rest } = fields;
-  return checkNewEvent(takesTimestamp ? fields : rest, () => rawPayload(text, fields), catalogue);
+  const taken = takesTimestamp ? fields : { ...fields, timestamp: undefined };
+  return checkNewEvent(taken, () => rawPayload(text, fields), catalogue);
 }
 
 /**
@@ -75,9 +75,9 @@ export function checkNewEvent(
     userId: userId as string,
     eventType: eventType as string,
     payload: rawText(),
-    ...(eventId === undefined ? {} : { eventId: (eventId as string).toLowerCase() }),
-    ...(timestamp === undefined ? {} : { timestamp: new Date(timestamp as string).toISOString() }),
-    ...(findings.warnings.length === 0 ? {} : { warnings: findings.warnings }),
+    eventId: eventId === undefined ? undefined : (eventId as string).toLowerCase(),
+    timestamp: timestamp === undefined ? undefined : new Date(timestamp as string).toISOString(),
+    warnings: findings.warnings.length === 0 ? undefined : findings.warnings,
   };
 }
 
@@ -92,14 +92,14 @@ export function isDateTime(value: unknown): value is string {
   return time >= FIRST_MS && time < END_MS;
 }
 
-/** Completes a new event with its identity and the time it was accepted. */
-export function buildEvent(event: NewEvent, newId: () => string, acceptedAt: Date): UserEvent {
+/** Completes a new event with its identity and the time it was accepted, ISO 8601. */
+export function buildEvent(event: NewEvent, newId: () => string, acceptedAt: string): UserEvent {
   const { userId, eventType, payload } = event;
   return {
     eventId: event.eventId ?? newId(),
     userId,
     eventType,
-    timestamp: event.timestamp ?? acceptedAt.toISOString(),
+    timestamp: event.timestamp ?? acceptedAt,
     payload,
   };
 }

@@ -1,7 +1,7 @@
 // In: new events, read and valid. Out: for each a receipt, once it is durable in the log, or why it is not.
 import { withDeadline } from './deadline.ts';
 import { FootfallError } from './errors.ts';
-import { buildEvent, encodeEvent, eventKey, type NewEvent, type UserEvent } from './event.ts';
+import { buildEvent, encodeEvent, type NewEvent, type UserEvent } from './event.ts';
 import type { EventLog, NewRecord, Receipt } from './log/event-log.ts';
 import type { Logger } from './logger.ts';
 import type { Metrics } from './metrics.ts';
@@ -29,16 +29,15 @@ export interface ProducerOptions {
 export interface Accepted extends AcceptedEvent {
   eventId: string;
   /** It was accepted before under this id: the `same` event, or a `conflict`: another one. The first counts. */
-  repeated?: 'same' | 'conflict';
-  warnings?: string[];
+  repeated?: 'same' | 'conflict' | undefined;
+  warnings?: string[] | undefined;
 }
 
 export type Acceptance = Accepted | FootfallError;
 
-/** A new event with its identity, ready to be appended. */
+/** A new event with its identity, a UUID, ready to be appended. */
 interface Completed {
   event: UserEvent;
-  key: string;
   json: string;
 }
 
@@ -47,6 +46,8 @@ export class Producer {
   readonly #recent = new RecentEvents(RECENT_BYTES);
   /** Events with ids of their clients on their way into the log: the same id sent meanwhile waits for the first. */
   readonly #underWay = new Map<string, Promise<Acceptance>>();
+  #wordedMs = Number.NaN;
+  #wordedTime = '';
   #count = 0;
   #failures = 0;
   #failureLoggedAt = 0;
@@ -57,7 +58,7 @@ export class Producer {
 
   /** @throws FootfallError the errors of `EventLog.append` */
   async accept(event: NewEvent): Promise<Accepted> {
-    const completed = [this.#complete(event)];
+    const completed = [this.#complete(event, this.#timestamp())];
     const [result] =
       event.eventId === undefined
         ? await this.#append(completed)
@@ -73,7 +74,8 @@ export class Producer {
    * @returns for each event, in the same order, its receipt or error as of `EventLog.append`
    */
   async acceptAll(events: readonly NewEvent[]): Promise<Acceptance[]> {
-    const completed = events.map((event) => this.#complete(event));
+    const timestamp = this.#timestamp();
+    const completed = events.map((event) => this.#complete(event, timestamp));
     const answers = events.some(({ eventId }) => eventId !== undefined)
       ? await this.#appendOnce(events, completed)
       : await this.#append(completed);
@@ -87,9 +89,19 @@ export class Producer {
     return this.#recent.get(key);
   }
 
-  #complete(newEvent: NewEvent): Completed {
-    const event = buildEvent(newEvent, this.#options.newId, this.#options.now());
-    return { event, key: eventKey(event.eventId), json: encodeEvent(event) };
+  #complete(newEvent: NewEvent, acceptedAt: string): Completed {
+    const event = buildEvent(newEvent, this.#options.newId, acceptedAt);
+    return { event, json: encodeEvent(event) };
+  }
+
+  /** The time as events carry it; put into words once a millisecond. */
+  #timestamp(): string {
+    const now = this.#options.now();
+    if (now.getTime() !== this.#wordedMs) {
+      this.#wordedMs = now.getTime();
+      this.#wordedTime = now.toISOString();
+    }
+    return this.#wordedTime;
   }
 
   async #appendOnce(events: readonly NewEvent[], completed: readonly Completed[]): Promise<Acceptance[]> {
@@ -97,25 +109,26 @@ export class Producer {
     const { promise: appended, resolve } = Promise.withResolvers<Acceptance[]>();
     const fresh: Completed[] = [];
     const results = completed.map((one, at) => {
-      const earlier = before.get(one.key) ?? this.#underWay.get(one.key);
+      const earlier = before.get(one.event.eventId) ?? this.#underWay.get(one.event.eventId);
       if (earlier !== undefined) return this.#repeat(one, earlier);
       const place = fresh.push(one) - 1;
       const result = appended.then((all) => all[place]!);
-      if (events[at]!.eventId !== undefined) this.#hold(one.key, result);
+      if (events[at]!.eventId !== undefined) this.#hold(one.event.eventId, result);
       return result;
     });
     resolve(await this.#append(fresh));
     return Promise.all(results);
   }
 
-  /** Of these events with ids of their clients, those that came before, by key. */
+  /** Of these events with ids of their clients, those that came before, by id. */
   async #acceptedBefore(events: readonly Completed[]): Promise<Map<string, AcceptedEvent>> {
     const found = new Map<string, AcceptedEvent>();
-    for (const { key } of events) {
-      const recent = this.#recent.get(key);
-      if (recent) found.set(key, recent);
+    const unknown: string[] = [];
+    for (const { event } of events) {
+      const recent = this.#recent.get(event.eventId);
+      if (recent) found.set(event.eventId, recent);
+      else unknown.push(event.eventId);
     }
-    const unknown = events.flatMap(({ key }) => (found.has(key) ? [] : [key]));
     if (unknown.length === 0) return found;
     try {
       const stored = await withDeadline(this.#options.store.get(unknown), LOOK_UP_MS, 'the store');
@@ -136,7 +149,7 @@ export class Producer {
   }
 
   async #repeat(
-    { event, key, json }: Completed,
+    { event, json }: Completed,
     earlier: AcceptedEvent | Promise<Acceptance>,
   ): Promise<Acceptance> {
     const first = await earlier;
@@ -144,7 +157,7 @@ export class Producer {
     const repeated = isSameEvent(first.json, json) ? 'same' : 'conflict';
     this.#options.metrics.eventsRepeated.inc({ kind: repeated });
     // A conflict goes through the log: whoever processes it counts it where the event is.
-    if (repeated === 'conflict') await this.#options.log.append([this.#toRecord({ event, key, json })]);
+    if (repeated === 'conflict') await this.#options.log.append([this.#toRecord({ event, json })]);
     return { eventId: event.eventId, json: first.json, receipt: first.receipt, repeated };
   }
 
@@ -172,11 +185,12 @@ export class Producer {
     };
   }
 
-  #accepted({ event, key, json }: Completed, receipt: Receipt): Accepted {
-    this.#recent.add(key, { json, receipt });
+  #accepted({ event, json }: Completed, receipt: Receipt): Accepted {
+    const accepted = { eventId: event.eventId, json, receipt };
+    this.#recent.add(event.eventId, accepted);
     this.#options.metrics.eventsGenerated.inc();
     this.#logPublished(event.eventId, receipt);
-    return { eventId: event.eventId, json, receipt };
+    return accepted;
   }
 
   #failed(error: FootfallError): FootfallError {

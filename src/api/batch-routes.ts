@@ -86,14 +86,17 @@ export async function acceptElements(
     const next = await nextElement(elements);
     if (next instanceof FootfallError) return finish(batch, next);
     if (next.done) return finish(batch, END_ERRORS[next.value]);
-    if (!(await batch.add(next.value))) return finish(batch, undefined);
+    for (const element of next.value) {
+      if (!batch.add(element)) return finish(batch, undefined);
+      if (batch.isFull) await batch.flush();
+    }
   }
 }
 
-/** An element, or why there is no reading on: what inflates to too much, or is compressed wrongly. */
+/** The next elements, or why there is no reading on: what inflates to too much, or is compressed wrongly. */
 async function nextElement(
-  elements: AsyncGenerator<Element, ElementsEnd>,
-): Promise<IteratorResult<Element, ElementsEnd> | FootfallError> {
+  elements: AsyncGenerator<Element[], ElementsEnd>,
+): Promise<IteratorResult<Element[], ElementsEnd> | FootfallError> {
   try {
     return await elements.next();
   } catch (error) {

@@ -19,33 +19,34 @@ export type Element = Buffer | 'too-large';
 export type ElementsEnd = 'complete' | 'not-array' | 'incomplete';
 
 /**
- * Divides a body into its elements as it arrives, holding no more than one of them. What an element says is not looked
- * at: brackets and strings are followed, and the rest is for `JSON.parse`.
+ * Divides a body into its elements as it arrives, holding no more than those that end in one chunk. What an element says
+ * is not looked at: brackets and strings are followed, and the rest is for `JSON.parse`.
  *
- * @returns (as the generator's end) whether the whole was there
+ * @returns for each chunk the elements that end in it; (as the generator's end) whether the whole was there
  */
 export async function* readElements(
   chunks: AsyncIterable<Buffer>,
   format: ElementFormat,
   maxBytes: number,
-): AsyncGenerator<Element, ElementsEnd> {
+): AsyncGenerator<Element[], ElementsEnd> {
   let splitter: Splitter | undefined;
   for await (const chunk of chunks) {
     splitter ??= createSplitter(chunk, format, maxBytes);
     if (splitter === undefined) continue;
-    yield* splitter.push(chunk);
+    yield splitter.push(chunk);
     if (splitter.failed) return 'not-array';
   }
   if (splitter === undefined) return 'complete';
   const { last, how } = splitter.end();
-  if (last !== undefined) yield last;
+  if (last !== undefined) yield [last];
   return how;
 }
 
 interface Splitter {
   /** True when the body cannot be what it should be. */
   readonly failed: boolean;
-  push(chunk: Buffer): Iterable<Element>;
+  /** @returns the elements that end in this chunk */
+  push(chunk: Buffer): Element[];
   /** What is left of the body when it is over, and how it ended. */
   end(): { last?: Element | undefined; how: ElementsEnd };
 }
@@ -76,11 +77,17 @@ class Pieces {
 
   /** Nothing where there was only space. */
   take(): Element | undefined {
-    const element = this.#bytes > this.#maxBytes ? 'too-large' : Buffer.concat(this.#pieces);
+    const [first = NOTHING, ...more] = this.#pieces;
+    const element =
+      this.#bytes > this.#maxBytes ? 'too-large' : more.length === 0 ? first : Buffer.concat(this.#pieces);
     this.#pieces = [];
     this.#bytes = 0;
-    return element !== 'too-large' && element.every((byte) => byte <= SPACE) ? undefined : element;
+    return element === 'too-large' || element.some(isText) ? element : undefined;
   }
+}
+
+function isText(byte: number): boolean {
+  return byte > SPACE;
 }
 
 class LineSplitter implements Splitter {
@@ -91,15 +98,17 @@ class LineSplitter implements Splitter {
     this.#pieces = new Pieces(maxBytes);
   }
 
-  *push(chunk: Buffer): Generator<Element> {
+  push(chunk: Buffer): Element[] {
+    const elements: Element[] = [];
     let from = 0;
     for (let end = chunk.indexOf(NEWLINE); end !== -1; end = chunk.indexOf(NEWLINE, from)) {
       this.#pieces.add(chunk.subarray(from, end));
       from = end + 1;
       const element = this.#pieces.take();
-      if (element !== undefined) yield element;
+      if (element !== undefined) elements.push(element);
     }
     this.#pieces.add(chunk.subarray(from));
+    return elements;
   }
 
   end(): ReturnType<Splitter['end']> {
@@ -121,12 +130,16 @@ class ArraySplitter implements Splitter {
     this.#pieces = new Pieces(maxBytes);
   }
 
-  *push(chunk: Buffer): Generator<Element> {
+  push(chunk: Buffer): Element[] {
+    const elements: Element[] = [];
     let from = 0;
     for (let at = 0; at < chunk.length && !this.failed; at++) {
+      if (this.#inString) {
+        at = this.#endOfString(chunk, at);
+        continue;
+      }
       const byte = chunk[at]!;
-      if (this.#inString) this.#followString(byte);
-      else if (this.#depth === 0) {
+      if (this.#depth === 0) {
         if (byte <= SPACE) continue;
         if (byte !== OPEN_BRACKET || this.#ended) this.failed = true;
         this.#depth = 1;
@@ -139,7 +152,7 @@ class ArraySplitter implements Splitter {
         from = at + 1;
         const element = this.#pieces.take();
         // Nothing between two commas, or after the last one, is an element at fault.
-        if (element !== undefined || byte === COMMA || this.#some) yield element ?? NOTHING;
+        if (element !== undefined || byte === COMMA || this.#some) elements.push(element ?? NOTHING);
         this.#some = true;
         if (byte === CLOSE_BRACKET) {
           this.#depth = 0;
@@ -148,15 +161,27 @@ class ArraySplitter implements Splitter {
       }
     }
     if (this.#depth > 0) this.#pieces.add(chunk.subarray(from));
+    return elements;
   }
 
   end(): ReturnType<Splitter['end']> {
     return { how: this.#ended ? 'complete' : 'incomplete' };
   }
 
-  #followString(byte: number): void {
-    if (this.#escaped) this.#escaped = false;
-    else if (byte === BACKSLASH) this.#escaped = true;
-    else if (byte === QUOTE) this.#inString = false;
+  /** @returns the index of the closing quote, or the chunk's length where it does not hold it */
+  #endOfString(chunk: Buffer, from: number): number {
+    let at = this.#escaped ? from + 1 : from;
+    this.#escaped = false;
+    for (; at < chunk.length; at++) {
+      const byte = chunk[at]!;
+      if (byte === BACKSLASH) at++;
+      else if (byte === QUOTE) {
+        this.#inString = false;
+        return at;
+      }
+    }
+    // The character that was passed over is in the next chunk.
+    this.#escaped = at > chunk.length;
+    return chunk.length;
   }
 }

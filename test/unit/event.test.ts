@@ -18,7 +18,7 @@ import { parseJsonBody } from '../../src/json-body.ts';
 const USER_MESSAGE = 'userId is required and must be a string';
 const TYPE_MESSAGE = 'eventType is required and must be one of: LOGIN, LOGOUT, PRODUCT_VIEW';
 const CATALOGUE = new Catalogue(undefined, false);
-const NOW = new Date('2024-02-14T10:30:00.000Z');
+const NOW = '2024-02-14T10:30:00.000Z';
 
 function parseNewEvent(body: Buffer | undefined): NewEvent {
   return readNewEvent(parseJsonBody(body), CATALOGUE, { takesTimestamp: false });
@@ -176,7 +176,7 @@ describe('decodeEvent', () => {
             eventId: id,
             userId,
             eventType,
-            timestamp: NOW.toISOString(),
+            timestamp: NOW,
             payload: raw,
           });
           expect(encodeEvent(decoded)).toBe(encodeEvent(event));

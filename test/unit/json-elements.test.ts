@@ -17,7 +17,7 @@ async function divide(
   for (;;) {
     const { done, value } = await elements.next();
     if (done) return { elements: found, end: value };
-    found.push(value.toString().trim());
+    found.push(...value.map((element) => element.toString().trim()));
   }
 }
 
