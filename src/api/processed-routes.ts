@@ -84,13 +84,32 @@ function nextAddress({ url }: FastifyRequest, cursor: string): string {
 }
 
 async function sendList(reply: FastifyReply, format: ListFormat, pages: EventPages): Promise<FastifyReply> {
-  const iterator = pages[Symbol.asyncIterator]();
+  const ahead = readAhead(pages);
   // The first page before the status line: what fails here is still answered with a 500.
-  const first = await iterator.next();
-  const all = (async function* () {
-    for (let page = first; !page.done; page = await iterator.next()) yield page.value;
-  })();
-  return reply.send(Readable.from(format.write(all), { highWaterMark: 1 }));
+  await ahead.first;
+  return reply.send(Readable.from(format.write(ahead.pages), { highWaterMark: 1 }));
+}
+
+/** Reads the next page while one is sent. */
+function readAhead(pages: EventPages): { first: Promise<unknown>; pages: EventPages } {
+  const iterator = pages[Symbol.asyncIterator]();
+  const read = () => {
+    const page = iterator.next();
+    // Whoever waits for it is told; a reader that has gone waits for nothing.
+    page.catch(() => {});
+    return page;
+  };
+  const first = read();
+  return {
+    first,
+    pages: (async function* () {
+      let next = first;
+      for (let page = await next; !page.done; page = await next) {
+        next = read();
+        yield page.value;
+      }
+    })(),
+  };
 }
 
 async function* eventsOf(steps: ReturnType<typeof search>): EventPages {
