@@ -8,6 +8,8 @@ const READ_EVENTS = 500;
 const WINDOW_BYTES = 4_000_000;
 /** What one reader is given at a time. */
 const PORTION_BYTES = 64_000;
+/** How many portions that were read for who is behind are kept for who comes to the same place. */
+const SHARED_PORTIONS = 64;
 
 /** Events after a place, and up to where that is all there is. */
 export interface Portion {
@@ -23,6 +25,8 @@ export class LiveTail {
   #window: PlacedEvent[] = [];
   #windowBytes = 0;
   #windowAfter = 0;
+  /** By place and filter, the oldest first. */
+  readonly #portions = new Map<string, Promise<Portion>>();
   #reached = 0;
   #readers = 0;
   #following = false;
@@ -75,12 +79,27 @@ export class LiveTail {
     if (after >= this.#reached) await this.#arrival.promise;
     const reached = this.#reached;
     if (after >= reached) return { events: [], reached: after };
-    if (after >= this.#windowAfter) return this.#fromWindow(after);
+    return after >= this.#windowAfter ? this.#fromWindow(after) : this.#fromStore(after, reached, filter);
+  }
+
+  /** Many who are behind are so at the same place: it is read, and kept in memory, once for them. */
+  #fromStore(after: number, upTo: number, filter: SelectionFilter): Promise<Portion> {
+    const key = JSON.stringify([after, filter]);
+    const known = this.#portions.get(key);
+    if (known) return known;
+    const portion = this.#read(after, upTo, filter);
+    portion.catch(() => this.#portions.delete(key));
+    this.#portions.set(key, portion);
+    if (this.#portions.size > SHARED_PORTIONS) this.#portions.delete(this.#portions.keys().next().value!);
+    return portion;
+  }
+
+  async #read(after: number, upTo: number, filter: SelectionFilter): Promise<Portion> {
     const events = await this.#store.read({
       ...filter,
-      ...{ order: 'asc', after, upTo: reached, limit: READ_EVENTS, bytes: PORTION_BYTES },
+      ...{ order: 'asc', after, upTo, limit: READ_EVENTS, bytes: PORTION_BYTES },
     });
-    return { events, reached: events.at(-1)?.place ?? reached };
+    return { events, reached: events.at(-1)?.place ?? upTo };
   }
 
   #fromWindow(after: number): Portion {
@@ -107,6 +126,7 @@ export class LiveTail {
       await sleep(POLL_MS);
     }
     clearInterval(heartbeat);
+    this.#portions.clear();
     this.#following = false;
   }
 
