@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -10,6 +11,8 @@ export interface LoadOptions {
   seconds: number;
   /** For the load generator's own files. */
   folder: string;
+  /** Size of an event as it is sent; about 120 bytes without. */
+  eventBytes?: number;
 }
 
 export interface LoadResult {
@@ -23,10 +26,13 @@ export interface LoadResult {
 }
 
 /** About 200 bytes of JSON once accepted, as a page view would be. */
-const EVENT = {
-  eventType: 'PRODUCT_VIEW',
-  payload: { productId: 'prod-789', category: 'electronics', price: 19.99 },
-};
+const PAYLOAD = { productId: 'prod-789', category: 'electronics', price: 19.99 };
+
+function eventOf(userId: string, bytes = 0): string {
+  const event = { userId, eventType: 'PRODUCT_VIEW', payload: { ...PAYLOAD, text: '' } };
+  event.payload.text = 'x'.repeat(Math.max(0, bytes - JSON.stringify(event).length));
+  return JSON.stringify(event.payload.text === '' ? { ...event, payload: PAYLOAD } : event);
+}
 
 /** Posts events of 1000 users over keep-alive connections, with wrk where it is installed. */
 export async function postEvents(options: LoadOptions): Promise<LoadResult> {
@@ -41,16 +47,15 @@ async function hasWrk(): Promise<boolean> {
   return (error as NodeJS.ErrnoException).code !== 'ENOENT';
 }
 
-async function withWrk({ url, connections, seconds, folder }: LoadOptions): Promise<LoadResult> {
-  const script = join(folder, 'post.lua');
-  const body = JSON.stringify({ userId: 'USER', ...EVENT }).replaceAll("'", "\\'");
+async function withWrk({ url, connections, seconds, folder, eventBytes }: LoadOptions): Promise<LoadResult> {
+  const script = join(folder, `post-${randomUUID()}.lua`);
+  const [before, after] = eventOf('USER', eventBytes).split('USER');
   await writeFile(
     script,
     `local n = 0
 request = function()
   n = n + 1
-  local body = '${body}'
-  return wrk.format('POST', '/events/generate', {['Content-Type'] = 'application/json'}, (body:gsub('USER', 'user-' .. (n % 1000))))
+  return wrk.format('POST', '/events/generate', {['Content-Type'] = 'application/json'}, '${before}user-' .. (n % 1000) .. '${after}')
 end
 done = function(summary, latency)
   local e = summary.errors
@@ -68,12 +73,12 @@ end
   return { generator: 'wrk', requestsPerSecond, p50Ms, p99Ms, failures };
 }
 
-async function withAutocannon({ url, connections, seconds }: LoadOptions): Promise<LoadResult> {
+async function withAutocannon({ url, connections, seconds, eventBytes }: LoadOptions): Promise<LoadResult> {
   const requests = Array.from({ length: 1000 }, (_, number) => ({
     method: 'POST' as const,
     path: '/events/generate',
     headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ userId: `user-${number}`, ...EVENT }),
+    body: eventOf(`user-${number}`, eventBytes),
   }));
   const result = await autocannon({ url, connections, duration: seconds, requests });
   return {

@@ -1,6 +1,8 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { benchBatch } from './batch.ts';
 import { benchCatchUp } from './catch-up.ts';
+import { benchCurves } from './curves.ts';
+import { drawCurves } from './draw.ts';
 import { type BenchOptions, Ground, type Peer } from './ground.ts';
 import { benchLatency } from './latency.ts';
 import { benchPost } from './post.ts';
@@ -15,6 +17,7 @@ const PARTS: Record<string, (ground: Ground, options: BenchOptions) => Promise<R
   'catch-up': benchCatchUp,
   reads: benchReads,
   start: benchStart,
+  curves: benchCurves,
 };
 
 const program = new Command()
@@ -35,6 +38,7 @@ const program = new Command()
   .option('--kafka-port <number>', 'port of the broker, for peers that want a certain one', toNumber, 0)
   .option('--profile <folder>', 'write a CPU profile of each Footfall process there, for a flame graph')
   .option('--json', 'print the result as JSON', false)
+  .option('--draw', 'draw the curves that were measured into docs/curves', false)
   .option('--save', 'keep the result in bench/results', false)
   .addHelpText(
     'after',
@@ -43,6 +47,7 @@ Examples:
   npm run bench
   npm run bench -- --part post --runs 5 --json
   npm run bench -- --part catch-up reads --events 200000
+  npm run bench -- --part curves --events 10000000 --draw --save
   npm run bench -- --part batch --runs 1 --profile /tmp/profiles   # .cpuprofile: open it in Chrome's developer tools
   npm run bench -- --part post --kafka-port 9092 --peer 'limit=http://127.0.0.1:3600=/path/to/limit'
 
@@ -59,7 +64,7 @@ const options = program.opts<
     peer: Peer[];
     kafkaPort: number;
     profile?: string;
-  } & Record<'json' | 'save', boolean>
+  } & Record<'json' | 'draw' | 'save', boolean>
 >();
 const { runs, seconds, events, peer: peers } = options;
 const ground = await Ground.make(options.kafkaPort, options.profile);
@@ -73,6 +78,7 @@ try {
 }
 if (options.json) console.log(JSON.stringify(rows, null, 2));
 else printRows(rows);
+if (options.draw) console.error(`Drawn: ${(await drawCurves(rows)).join(', ')}`);
 if (options.save) console.error(`Kept in ${await saveRows(rows, { runs, seconds, events })}`);
 if (rows.some((row) => holds(row) === false)) process.exitCode = 1;
 

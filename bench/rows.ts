@@ -18,7 +18,18 @@ export interface Row {
   wanted?: { atLeast: number } | { atMost: number };
   /** Beside the figure: latencies, memory, who sent. */
   notes?: string;
+  /** The curve it is a point of. */
+  curve?: CurvePoint;
 }
+
+export interface CurvePoint {
+  name: CurveName;
+  x: number;
+  p99Ms: number;
+}
+
+/** What cost is looked at against. */
+export type CurveName = 'connections' | 'event-size' | 'partitions' | 'rows' | 'instances';
 
 export function median(values: readonly number[]): number {
   return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
