@@ -128,7 +128,8 @@ export async function startPeer(
   env: Record<string, string>,
 ): Promise<Measured> {
   const startedAt = performance.now();
-  const child = spawn(command, {
+  // The peer in place of the shell: a signal must reach it.
+  const child = spawn(`exec ${command}`, {
     shell: true,
     env: { ...process.env, ...env },
     stdio: ['ignore', 'ignore', 'inherit'],

@@ -28,7 +28,7 @@ export class MemoryStore implements EventStore {
   readonly generation = `m${randomBytes(4).toString('hex')}-`;
   readonly counts = new MemoryCounts();
   readonly #events = new MemoryEvents();
-  /** Key to place. */
+  /** Key, as of `packed`, to place. */
   readonly #keys = new Map<string, number>();
   /** By place; most events come once. */
   readonly #repeats = new Map<number, Pick<EventRecord, 'duplicates' | 'conflicts'>>();
@@ -67,13 +67,14 @@ export class MemoryStore implements EventStore {
     const storedAt = Date.now();
     let conflicts = 0;
     const stored = batch.events.map((event) => {
-      const known = this.#keys.get(event.key);
+      const key = packed(event.key);
+      const known = this.#keys.get(key);
       if (known !== undefined) {
         if (this.#noteRepeat(known, event.json)) conflicts++;
         return false;
       }
       const place = this.#events.add(event, batch.partition, storedAt);
-      this.#keys.set(event.key, place);
+      this.#keys.set(key, place);
       this.counts.add(event, place);
       return true;
     });
@@ -100,8 +101,8 @@ export class MemoryStore implements EventStore {
   }
 
   async get(keys: readonly string[]): Promise<Map<string, EventRecord>> {
-    const known = keys.filter((key) => this.#keys.has(key));
-    return new Map(known.map((key) => [key, this.#record(this.#keys.get(key)!)]));
+    const known = keys.filter((key) => this.#keys.has(packed(key)));
+    return new Map(known.map((key) => [key, this.#record(this.#keys.get(packed(key))!)]));
   }
 
   async extent(): Promise<Extent> {
@@ -185,4 +186,9 @@ export class MemoryStore implements EventStore {
 
 function positionKey({ group, topic, topicId }: TopicRef, partition: number): string {
   return JSON.stringify([group, topic, topicId, partition]);
+}
+
+/** A UUID in 16 characters instead of 36. */
+function packed(key: string): string {
+  return Buffer.from(key.replaceAll('-', ''), 'hex').toString('latin1');
 }
