@@ -39,14 +39,15 @@ export class Outages {
   /** Notes a failure and pauses. */
   async backOff(what: string, error: Error): Promise<void> {
     if (this.#stopping.aborted) return;
-    const failures = this.#failures.get(what) ?? 0;
+    let failures = this.#failures.get(what) ?? 0;
+    // That another has the partition is no failure.
     if (error instanceof Fenced) this.#logger.debug({ err: error }, `[Consumer] ${what}`);
     else {
       if (this.any) this.#logger.debug({ err: error, failures }, `[Consumer] ${what}`);
       else this.#logger.error({ err: error }, `[Consumer] ${what}; trying again until it works`);
-      this.#failures.set(what, failures + 1);
+      this.#failures.set(what, ++failures);
     }
-    const pauseMs = Math.min(MAX_PAUSE_MS, 50 * 2 ** Math.min(failures + 1, 10)) * (0.5 + Math.random() / 2);
+    const pauseMs = Math.min(MAX_PAUSE_MS, 50 * 2 ** Math.min(failures, 10)) * (0.5 + Math.random() / 2);
     await sleep(pauseMs, undefined, { signal: this.#stopping }).catch(() => {});
   }
 

@@ -13,8 +13,8 @@ import {
 import { type EventPages, formatFor, type ListFormat } from './event-texts.ts';
 import type { ApiOptions } from './server.ts';
 
-/** What a list takes while it is sent: about two pages. */
-const LIST_BYTES = 2_000_000;
+/** What a list takes while it is sent: a page as events and as text, and the next one. */
+const LIST_BYTES = 3_000_000;
 export const PAGE_LIMITS = { least: 1, most: 1000, fallback: 100 };
 /** After this a search for a page answers with what it has, and where to go on. */
 const PATIENCE_MS = 2000;
