@@ -87,7 +87,8 @@ export class PostgresCounts implements EventCounts {
   }
 
   async #countNext(): Promise<void> {
-    await this.#counting?.catch(() => {});
+    // Whether it went well is for those who asked for it.
+    await Promise.allSettled([this.#counting]);
     this.#counting = this.#waiting;
     this.#waiting = undefined;
     try {
