@@ -3,27 +3,17 @@ import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
-import { KafkaLog } from '../src/log/kafka-log.ts';
 import { openSqliteFile } from '../src/sqlite-file.ts';
 import type { StoredEvent } from '../src/store/event-store.ts';
+import { produceBacklog } from './backlog.ts';
 import { makeEvents } from './events.ts';
-import {
-  type BenchOptions,
-  type Ground,
-  type Measured,
-  PARTITIONS,
-  STORE_KINDS,
-  type StoreKind,
-  silent,
-} from './ground.ts';
+import { type BenchOptions, type Ground, type Measured, STORE_KINDS, type StoreKind } from './ground.ts';
 import { HeapProbe } from './heap.ts';
 import type { Row } from './rows.ts';
 
 const BATCH = 1000;
 /** The limit is measured with as many at most. */
 const BARE_EVENTS = 1_000_000;
-/** Records that are produced at a time. */
-const PRODUCED = 3000;
 const POLL_MS = 100;
 const MOST_MB = 250;
 /** An event in memory may take so much more than its JSON text. */
@@ -31,7 +21,7 @@ const MOST_EXTRA_BYTES = 150;
 
 export async function benchCatchUp(ground: Ground, options: BenchOptions): Promise<Row[]> {
   const topic = await ground.topic('backlog');
-  const jsonBytes = await produce(ground, topic, options.events);
+  const jsonBytes = await produceBacklog(ground, topic, options.events);
   const rows: Row[] = [];
   for (const kind of STORE_KINDS) rows.push(...(await benchStore(ground, options, topic, kind)));
   rows.push(await benchMemory(ground, options, topic, jsonBytes));
@@ -92,28 +82,6 @@ async function benchMemory(
   } finally {
     await footfall.stop();
   }
-}
-
-/** @returns the size of all JSON texts */
-async function produce(ground: Ground, topic: string, count: number): Promise<number> {
-  const { bootstrap } = await ground.kafka();
-  const log = new KafkaLog(
-    {
-      ...{ brokers: [bootstrap], clientId: 'bench', instanceId: undefined, topics: [{ name: topic }] },
-      ...{ partitions: PARTITIONS, replication: -1, producerRetries: 3, producerTimeoutMs: 30_000 },
-      sessionTimeoutMs: 10_000,
-    },
-    silent,
-  );
-  let bytes = 0;
-  for (let done = 0; done < count; done += PRODUCED) {
-    const events = makeEvents(Math.min(PRODUCED, count - done), done, new Date());
-    for (const { json } of events) bytes += json.length;
-    await log.append(events.map(({ userId, json }) => ({ topic, key: userId, value: json, headers: [] })));
-  }
-  await log.close();
-  console.error(`catch-up: ${count} events are in Kafka`);
-  return bytes;
 }
 
 async function startProcessing(ground: Ground, topic: string, store: string, nodeArguments: string[] = []) {

@@ -1,6 +1,7 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { benchBatch } from './batch.ts';
 import { benchCatchUp } from './catch-up.ts';
+import { benchConsume } from './consume.ts';
 import { benchCurves } from './curves.ts';
 import { drawCurves } from './draw.ts';
 import { type BenchOptions, Ground, type Peer } from './ground.ts';
@@ -13,6 +14,7 @@ import { benchStart } from './start.ts';
 const PARTS: Record<string, (ground: Ground, options: BenchOptions) => Promise<Row[]>> = {
   post: benchPost,
   batch: benchBatch,
+  consume: benchConsume,
   latency: benchLatency,
   'catch-up': benchCatchUp,
   reads: benchReads,

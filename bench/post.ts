@@ -10,14 +10,20 @@ const BARE_HTTP = 'bare node:http, no log';
 
 interface Target {
   what: string;
-  limit?: string;
+  /** The names of what it is compared with; what is wanted is of the first. */
+  limits: string[];
   wanted?: Row['wanted'];
+  /** Whether its latencies are to lie close together. */
+  isSteady?: boolean;
+  /** Whether it also processes what it takes, and is to keep up with that. */
+  processes?: boolean;
   /** The connections it is loaded with, as a multiple. */
   overload?: number;
   start(): Promise<Measured>;
 }
 
-type Result = LoadResult & { mostMb: number };
+/** `lagS`: what was taken and not processed at the end, as seconds of load. */
+type Result = LoadResult & { mostMb: number; lagS: number };
 
 export async function benchPost(ground: Ground, options: BenchOptions): Promise<Row[]> {
   const rows: Row[] = [];
@@ -39,21 +45,37 @@ async function benchConnections(ground: Ground, options: BenchOptions, connectio
       );
     }
   }
-  const rates = (target: Target) => results.get(target)!.map(({ requestsPerSecond }) => requestsPerSecond);
-  return targets.map((target) => {
-    const limit = targets.find(({ what }) => what === target.limit);
-    return {
-      ...{
-        part: 'post',
-        what: `${target.what}, ${connections} connections`,
-        unit: 'requests/s',
-        runs: rates(target),
-      },
-      ...(limit && { limit: { name: limit.what, runs: rates(limit) } }),
-      ...(target.wanted && { wanted: target.wanted }),
-      notes: describe(results.get(target)!),
-    };
-  });
+  return targets.flatMap((target) => rowsOf(target, results, connections));
+}
+
+function rowsOf(target: Target, results: ReadonlyMap<Target, Result[]>, connections: number): Row[] {
+  const own = results.get(target)!;
+  const what = `${target.what}, ${connections} connections`;
+  const rates = own.map(({ requestsPerSecond }) => requestsPerSecond);
+  const row = { part: 'post', what, unit: 'requests/s', runs: rates, notes: describe(own) };
+  const against = [...results].filter(([{ what: name }]) => target.limits.includes(name));
+  const rows: Row[] = against.map(([{ what: name }, others], at) => ({
+    ...row,
+    limit: { name, runs: others.map(({ requestsPerSecond }) => requestsPerSecond) },
+    // What is wanted is of the first.
+    ...(at === 0 && target.wanted && { wanted: target.wanted }),
+  }));
+  if (rows.length === 0) rows.push(row);
+  if (target.isSteady) {
+    const runs = own.map(({ p50Ms, p99Ms }) => p99Ms / p50Ms);
+    rows.push({ part: 'post', what: `${what}: p99`, unit: 'times p50', runs, wanted: { atMost: 3 } });
+  }
+  if (target.processes) {
+    const runs = own.map(({ lagS }) => lagS);
+    rows.push({
+      part: 'post',
+      what: `${what}: not processed`,
+      unit: 's of load',
+      runs,
+      wanted: { atMost: 1 },
+    });
+  }
+  return rows;
 }
 
 function describe(results: readonly Result[]): string {
@@ -79,10 +101,17 @@ async function measure(
     };
     await postEvents({ ...load, seconds: WARM_UP_SECONDS });
     const result = await postEvents({ ...load, seconds });
-    return { ...result, mostMb: measured.memory().most };
+    const lagS = target.processes ? (await lagOf(measured)) / result.requestsPerSecond : 0;
+    return { ...result, lagS, mostMb: measured.memory().most };
   } finally {
     await measured.stop();
   }
+}
+
+async function lagOf({ url }: Measured): Promise<number> {
+  const response = await fetch(`${url}/consumer-groups`);
+  const { groups } = (await response.json()) as { groups: { partitions: { lag: number | null }[] }[] };
+  return groups[0]!.partitions.reduce((sum, { lag }) => sum + (lag ?? 0), 0);
 }
 
 async function targetsFor(ground: Ground, { peers }: BenchOptions, connections: number): Promise<Target[]> {
@@ -98,24 +127,32 @@ async function targetsFor(ground: Ground, { peers }: BenchOptions, connections: 
   let folders = 0;
   const embedded = () =>
     ground.footfall({ DATA_DIR: join(ground.folder, `embedded-${connections}-${folders++}`) });
-  const of = (limit: string, atLeast: number) => ({ limit, wanted: { atLeast } });
+  const of = (limit: string, atLeast: number) => ({ limits: [limit], wanted: { atLeast } });
+  const peerNames = peers.map((peer) => peer.name);
   return [
-    { what: BARE, start: () => bare('grouped') },
-    { what: 'Footfall, ROLE=api', ...of(BARE, 0.85), start: () => footfall('api', { ROLE: 'api' }) },
-    { what: 'Footfall, API + consumer + PostgreSQL', ...of(BARE, 0.5), start: () => footfall('all', {}) },
+    { what: BARE, limits: [], start: () => bare('grouped') },
+    {
+      ...{ what: 'Footfall, ROLE=api', limits: [BARE, ...peerNames], wanted: { atLeast: 0.85 } },
+      ...{ isSteady: true, start: () => footfall('api', { ROLE: 'api' }) },
+    },
+    {
+      ...{ what: 'Footfall, API + consumer + PostgreSQL', ...of(BARE, 0.5), processes: true },
+      start: () => footfall('all', {}),
+    },
     {
       ...{ what: 'Footfall, WORKERS=1, that and the consumer a process each', ...of(BARE, 0.5) },
+      processes: true,
       start: () => footfall('workers', { WORKERS: '1' }),
     },
     {
-      ...{ what: 'Footfall, ROLE=api, 10 times what it admits', limit: BARE, overload: 10 },
+      ...{ what: 'Footfall, ROLE=api, 10 times what it admits', limits: [BARE], overload: 10 },
       start: () => footfall('overload', { ROLE: 'api', MAX_IN_FLIGHT_REQUESTS: String(connections) }),
     },
-    { what: 'one send for each request', limit: BARE, start: () => bare('single') },
-    { what: BARE_HTTP, start: () => bare('none') },
+    { what: 'one send for each request', limits: [BARE], start: () => bare('single') },
+    { what: BARE_HTTP, limits: [], start: () => bare('none') },
     { what: 'Footfall, embedded', ...of(BARE_HTTP, 25 / 60), start: embedded },
     ...peers.map((peer) => ({
-      ...{ what: peer.name, limit: BARE },
+      ...{ what: peer.name, limits: [BARE] },
       start: () => startPeer(peer, { KAFKA_BROKERS: bootstrap, KAFKA_TOPIC: bareTopic }),
     })),
   ];

@@ -1,0 +1,33 @@
+import { KafkaLog } from '../src/log/kafka-log.ts';
+import { makeEvents } from './events.ts';
+import { type Ground, PARTITIONS, silent } from './ground.ts';
+
+/** Records that are produced at a time. */
+const PRODUCED = 3000;
+
+/** The service's own log, on the bench's broker. */
+export async function openLog(ground: Ground, topic: string): Promise<KafkaLog> {
+  const { bootstrap } = await ground.kafka();
+  return new KafkaLog(
+    {
+      ...{ brokers: [bootstrap], clientId: 'bench', instanceId: undefined, topics: [{ name: topic }] },
+      ...{ partitions: PARTITIONS, replication: -1, producerRetries: 3, producerTimeoutMs: 30_000 },
+      sessionTimeoutMs: 10_000,
+    },
+    silent,
+  );
+}
+
+/** Puts events into a topic. @returns the size of all JSON texts */
+export async function produceBacklog(ground: Ground, topic: string, count: number): Promise<number> {
+  const log = await openLog(ground, topic);
+  let bytes = 0;
+  for (let done = 0; done < count; done += PRODUCED) {
+    const events = makeEvents(Math.min(PRODUCED, count - done), done, new Date());
+    for (const { json } of events) bytes += json.length;
+    await log.append(events.map(({ userId, json }) => ({ topic, key: userId, value: json, headers: [] })));
+  }
+  await log.close();
+  console.error(`${count} events are in ${topic}`);
+  return bytes;
+}

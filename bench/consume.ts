@@ -1,0 +1,58 @@
+// Reading a topic as a member of a group, nothing done with it: against Kafka's own ConsumerPerformance.
+import { randomUUID } from 'node:crypto';
+import { KAFKA_4 } from '../scripts/kafka-jars.ts';
+import { KafkaServer } from '../scripts/kafka-server.ts';
+import { openLog, produceBacklog } from './backlog.ts';
+import type { BenchOptions, Ground } from './ground.ts';
+import type { Row } from './rows.ts';
+
+export async function benchConsume(ground: Ground, { runs, events }: BenchOptions): Promise<Row[]> {
+  const { bootstrap } = await ground.kafka();
+  const tools = await KafkaServer.tools(KAFKA_4);
+  const topic = await ground.topic('consume');
+  await produceBacklog(ground, topic, events);
+  const limit: number[] = [];
+  const rates: number[] = [];
+  for (let run = 0; run < runs; run++) {
+    const said = await tools.tool('org.apache.kafka.tools.ConsumerPerformance', [
+      ...['--bootstrap-server', bootstrap, '--topic', topic, '--messages', String(events)],
+      ...['--group', randomUUID()],
+    ]);
+    // The last column of the last line: messages a second of fetching, without the time to join.
+    limit.push(Number(said.trim().split('\n').at(-1)!.split(',').at(-1)));
+    rates.push(await read(ground, topic, events));
+    console.error(`consume, run ${run + 1}: ${Math.round(rates.at(-1)!)} of ${Math.round(limit.at(-1)!)}/s`);
+  }
+  return [
+    {
+      ...{ part: 'consume', what: 'reading a topic as the consumer does', unit: 'records/s', runs: rates },
+      limit: { name: 'ConsumerPerformance', runs: limit },
+    },
+  ];
+}
+
+/** @returns records a second, from the first batch on */
+async function read(ground: Ground, topic: string, count: number): Promise<number> {
+  const log = await openLog(ground, topic);
+  const stop = new AbortController();
+  const batches = log.subscribe({
+    ...{ topic, group: randomUUID(), signal: stop.signal },
+    startAt: async (assigned) => new Map(assigned.map(({ partition, earliest }) => [partition, earliest])),
+  });
+  let first = 0;
+  let startedAt = 0;
+  let endedAt = 0;
+  let records = 0;
+  for await (const batch of batches) {
+    records += batch.records.length;
+    if (startedAt === 0) {
+      startedAt = performance.now();
+      first = records;
+    }
+    if (records < count) continue;
+    endedAt = performance.now();
+    stop.abort();
+  }
+  await log.close();
+  return ((records - first) / (endedAt - startedAt)) * 1000;
+}
