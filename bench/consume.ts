@@ -35,7 +35,7 @@ export async function benchConsume(ground: Ground, { runs, events }: BenchOption
 async function read(ground: Ground, topic: string, count: number): Promise<number> {
   const log = await openLog(ground, topic);
   const stop = new AbortController();
-  const batches = log.subscribe({
+  const reading = log.subscribe({
     ...{ topic, group: randomUUID(), signal: stop.signal },
     startAt: async (assigned) => new Map(assigned.map(({ partition, earliest }) => [partition, earliest])),
   });
@@ -43,8 +43,8 @@ async function read(ground: Ground, topic: string, count: number): Promise<numbe
   let startedAt = 0;
   let endedAt = 0;
   let records = 0;
-  for await (const batch of batches) {
-    records += batch.records.length;
+  for await (const batches of reading) {
+    for (const batch of batches) records += batch.records.length;
     if (startedAt === 0) {
       startedAt = performance.now();
       first = records;

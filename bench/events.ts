@@ -33,16 +33,18 @@ export async function fill(store: EventStore, count: number, batch = 1000): Prom
   for (let done = 0; done < count; done += batch) {
     const next = (from ?? 0) + batch;
     const at = new Date(now - ((count - done) / count) * 30 * 24 * HOUR_MS);
-    await store.process({
-      ...{ ...TOPIC_REF, partition: 0, epoch: claim!.epoch, fromOffset: from, nextOffset: next },
-      ...{
-        events: makeEvents(batch, from ?? 0, at),
-        deadLetters: [],
-        startOffset: 0,
-        withoutRecord: 0,
-        lost: 0,
+    await store.process([
+      {
+        ...{ ...TOPIC_REF, partition: 0, epoch: claim!.epoch, fromOffset: from, nextOffset: next },
+        ...{
+          events: makeEvents(batch, from ?? 0, at),
+          deadLetters: [],
+          startOffset: 0,
+          withoutRecord: 0,
+          lost: 0,
+        },
       },
-    });
+    ]);
     from = next;
   }
 }

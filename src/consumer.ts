@@ -8,8 +8,10 @@ import { type Claim, type EventStore, Fenced } from './store/event-store.ts';
 import { Watchdog, type WatchdogOptions } from './watchdog.ts';
 
 const CANNOT_READ = 'the log cannot be read';
-/** Batches of different partitions that are worked on at a time: while the store has one, the next is decoded. */
+/** Transactions that are worked on at a time: while the store has one, the next is decoded. */
 const MAX_WORKING = 4;
+/** Small batches that were read at once share a transaction of so many records. */
+const SHARED_RECORDS = 1000;
 
 export interface ConsumerOptions {
   log: EventLog;
@@ -90,10 +92,10 @@ export class Consumer {
       this.#reading = new AbortController();
       const { signal } = this.#reading;
       try {
-        const batches = log.subscribe({ topic, group, signal, startAt: (assigned) => this.#claim(assigned) });
-        for await (const batch of batches) {
-          // If we die here: nothing of the batch is stored, and whoever claims the partition next reads it anew.
-          await this.#take(batch);
+        const reading = log.subscribe({ topic, group, signal, startAt: (assigned) => this.#claim(assigned) });
+        for await (const read of reading) {
+          // If we die here: nothing of it is stored, and whoever claims the partitions next reads it anew.
+          await this.#take(read);
         }
       } catch (error) {
         await this.#outages.backOff(CANNOT_READ, error as Error);
@@ -102,14 +104,22 @@ export class Consumer {
     }
   }
 
-  /** Begins a batch as soon as the one before it is done and there is room. */
-  async #take(batch: LogBatch): Promise<void> {
-    await this.#working.get(batch.partition);
-    while (this.#working.size >= MAX_WORKING) await Promise.race(this.#working.values());
-    // The group is left only when what is being worked on is done.
-    if (this.#stopping.signal.aborted) return this.#finishWorking();
-    const work = this.#process(batch).finally(() => this.#working.delete(batch.partition));
-    this.#working.set(batch.partition, work);
+  /** Begins batches as soon as those of their partitions before are done and there is room. */
+  async #take(read: readonly LogBatch[]): Promise<void> {
+    for (const batches of inGroups(read)) {
+      await Promise.all(batches.map(({ partition }) => this.#working.get(partition)));
+      while (new Set(this.#working.values()).size >= MAX_WORKING) await Promise.race(this.#working.values());
+      // The group is left only when what is being worked on is done.
+      if (this.#stopping.signal.aborted) return this.#finishWorking();
+      const failure = this.#store(batches).then(
+        () => undefined,
+        (error: Error) => error,
+      );
+      for (const batch of batches) {
+        const work = this.#finish(batch, failure).finally(() => this.#working.delete(batch.partition));
+        this.#working.set(batch.partition, work);
+      }
+    }
   }
 
   /** Resolves when nothing is being worked on. */
@@ -173,33 +183,43 @@ export class Consumer {
     return { epoch, stored: offset, next };
   }
 
-  async #process(batch: LogBatch): Promise<void> {
-    await this.#outages.untilDone(`partition ${batch.partition} cannot be stored`, async () => {
+  /** Stores batches in one transaction, as far as they are ours and not stored yet, and tells the log. */
+  async #store(batches: readonly LogBatch[]): Promise<void> {
+    const placed = batches.flatMap((batch) => {
       const position = this.#positions.get(batch.partition);
-      if (position === undefined || !batch.isAssigned() || position.next >= batch.nextOffset) return;
-      try {
-        await this.#processFrom(batch, position);
-      } catch (error) {
-        if (!(error instanceof Fenced)) throw error;
-        // Another member has claimed the partition. If it is still ours, that one was late: claim it back and
-        // go on from where the store now stands. If it is not, this batch is theirs.
-        if (batch.isAssigned()) await this.#claimAgain(batch);
-        throw error;
-      }
-      batch.commit();
+      if (position === undefined || !batch.isAssigned() || position.next >= batch.nextOffset) return [];
+      const { epoch, stored: fromOffset, next: firstOffset } = position;
+      const records = batch.records.filter(({ offset }) => offset >= firstOffset);
+      return [{ batch: { ...batch, records }, position, epoch, fromOffset, firstOffset }];
     });
+    if (placed.length === 0) return;
+    await this.#options.processor.process(placed);
+    for (const { batch, position } of placed) {
+      position.stored = batch.nextOffset;
+      position.next = batch.nextOffset;
+      this.#reportLag(batch.partition, batch.endOffset - batch.nextOffset);
+      batch.commit();
+    }
   }
 
-  async #processFrom(batch: LogBatch, position: Position): Promise<void> {
-    const { epoch, stored, next } = position;
-    const records = batch.records.filter(({ offset }) => offset >= next);
-    await this.#options.processor.process(
-      { ...batch, records },
-      { epoch, fromOffset: stored, firstOffset: next },
-    );
-    position.stored = batch.nextOffset;
-    position.next = batch.nextOffset;
-    this.#reportLag(batch.partition, batch.endOffset - batch.nextOffset);
+  /** @param failure of storing it together with others: which is at fault is not known, so it goes on alone */
+  async #finish(batch: LogBatch, failure: Promise<Error | undefined>): Promise<void> {
+    const what = `partition ${batch.partition} cannot be stored`;
+    const error = await failure;
+    if (error === undefined) return;
+    await this.#outages.backOff(what, error);
+    await this.#outages.untilDone(what, () => this.#storeAlone(batch));
+  }
+
+  async #storeAlone(batch: LogBatch): Promise<void> {
+    try {
+      await this.#store([batch]);
+    } catch (error) {
+      // Another member has claimed the partition. If it is still ours, that one was late: claim it back and
+      // go on from where the store now stands. If it is not, this batch is theirs.
+      if (error instanceof Fenced && batch.isAssigned()) await this.#claimAgain(batch);
+      throw error;
+    }
   }
 
   #reportLag(partition: number, records: number): void {
@@ -214,4 +234,19 @@ export class Consumer {
     this.#options.logger.warn({ topic, partition, epoch, offset }, '[Consumer] Partition claimed again');
     this.#positions.set(partition, { epoch, stored: offset, next: offset ?? 0 });
   }
+}
+
+/** What was read at once, in transactions: one for each large batch, and as few as can be for small ones. */
+function inGroups(batches: readonly LogBatch[]): LogBatch[][] {
+  const groups: LogBatch[][] = [];
+  let records = Number.POSITIVE_INFINITY;
+  for (const batch of batches) {
+    records += batch.records.length;
+    if (records > SHARED_RECORDS) {
+      groups.push([]);
+      records = batch.records.length;
+    }
+    groups.at(-1)!.push(batch);
+  }
+  return groups;
 }

@@ -127,7 +127,7 @@ export function createMetrics(
     }),
     processSeconds: new Histogram({
       name: 'process_seconds',
-      help: 'Deciding and storing one batch.',
+      help: 'Deciding and storing what is stored in one transaction.',
       buckets: SECONDS,
       registers,
     }),

@@ -1,4 +1,4 @@
-// In: a batch of one partition and the claim it is processed under. Out: the batch in the store, with its position.
+// In: batches of different partitions and the claims they are processed under. Out: all in the store, with their positions.
 import type { Catalogue } from './catalogue.ts';
 import { type RejectedRecord, setAside } from './dead-letters.ts';
 import { type DecodedEvent, decodeEvent, eventKey, isRejection, isStorable } from './event.ts';
@@ -6,7 +6,13 @@ import type { EventLog, LogBatch, LogRecord } from './log/event-log.ts';
 import type { Logger } from './logger.ts';
 import type { Metrics } from './metrics.ts';
 import { payloadDimension, payloadPath, scalarAt } from './payload-path.ts';
-import { type EventStore, HOUR_MS, type StoreBatch, type StoredEvent } from './store/event-store.ts';
+import {
+  type DeadLetterEntry,
+  type EventStore,
+  HOUR_MS,
+  type StoreBatch,
+  type StoredEvent,
+} from './store/event-store.ts';
 
 export interface ProcessorOptions {
   log: EventLog;
@@ -34,9 +40,16 @@ interface CountedMember {
   path: readonly string[];
 }
 
-/** Where a batch belongs: the claim, the position it continues from, and the first offset it was read from. */
-export interface BatchPlace extends Pick<StoreBatch, 'epoch' | 'fromOffset'> {
+/** A batch and where it belongs: the claim, the position it continues from, and the first offset it was read from. */
+export interface PlacedBatch extends Pick<StoreBatch, 'epoch' | 'fromOffset'> {
+  batch: LogBatch;
   firstOffset: number;
+}
+
+/** A batch and what was decided of its records. */
+interface DecidedBatch extends PlacedBatch {
+  events: DecidedEvent[];
+  rejected: RejectedRecord[];
 }
 
 /** Decides for each record: stored, duplicate, or dead-lettered. */
@@ -54,37 +67,33 @@ export class Processor {
   }
 
   /**
-   * @throws Fenced and the errors of store and log; nothing of the batch is stored then, unless the outcome is
-   *   unknown, and processing it again is safe
+   * Processes batches of different partitions of one topic, all of them or none.
+   *
+   * @throws Fenced and the errors of store and log; nothing of the batches is stored then, unless the outcome is
+   *   unknown, and processing them again is safe
    */
-  async process(batch: LogBatch, { epoch, fromOffset, firstOffset }: BatchPlace): Promise<void> {
-    const { log, store, group, metrics } = this.#options;
+  async process(batches: readonly PlacedBatch[]): Promise<void> {
+    const { log, store, group, metrics, catalogue, onStored } = this.#options;
     const stopTimer = metrics.processSeconds.startTimer();
-    const { events, rejected } = decide(batch.records, this.#options.catalogue, this.#counted);
-    const deadLetters = await setAside(log, group, batch, rejected);
+    const decided = batches.map((placed) => ({
+      ...placed,
+      ...decide(placed.batch.records, catalogue, this.#counted),
+    }));
+    const deadLetters = await Promise.all(
+      decided.map(({ batch, rejected }) => setAside(log, group, batch, rejected)),
+    );
     // If we die here: the dead letters are copied once more next time; their index has each origin once.
-    const { topic, topicId, partition, nextOffset } = batch;
-    const { stored, conflicts } = await store.process({
-      ...{ group, topic, topicId, partition, epoch, fromOffset, nextOffset },
-      events,
-      deadLetters,
-      startOffset: firstOffset,
-      withoutRecord: nextOffset - firstOffset - batch.records.length,
-      lost: fromOffset === null ? 0 : firstOffset - fromOffset,
-    });
-    // If we die here: all is stored, and the next claim continues behind it.
+    const { stored, conflicts } = await store.process(
+      decided.map((one, at) => toStoreBatch(group, one, deadLetters[at]!)),
+    );
+    // If we die here: all is stored, and the next claims continue behind it.
     stopTimer();
-    this.#options.onStored(events.map(({ key }) => key));
+    onStored(decided.flatMap(({ events }) => events.map(({ key }) => key)));
     metrics.eventConflicts.inc(conflicts);
-    this.#report(batch, events, stored, rejected);
+    for (const [at, one] of decided.entries()) this.#report(one, stored[at]!);
   }
 
-  #report(
-    { partition }: LogBatch,
-    events: DecidedEvent[],
-    stored: boolean[],
-    rejected: RejectedRecord[],
-  ): void {
+  #report({ batch: { partition }, events, rejected }: DecidedBatch, stored: boolean[]): void {
     const { logger, metrics, logEvery } = this.#options;
     const storedCount = stored.filter(Boolean).length;
     metrics.eventsProcessed.inc({ outcome: 'stored' }, storedCount);
@@ -103,6 +112,20 @@ export class Processor {
       }
     }
   }
+}
+
+function toStoreBatch(
+  group: string,
+  { batch, events, epoch, fromOffset, firstOffset }: DecidedBatch,
+  deadLetters: DeadLetterEntry[],
+): StoreBatch {
+  const { topic, topicId, partition, nextOffset, records } = batch;
+  return {
+    ...{ group, topic, topicId, partition, epoch, fromOffset, nextOffset, events, deadLetters },
+    startOffset: firstOffset,
+    withoutRecord: nextOffset - firstOffset - records.length,
+    lost: fromOffset === null ? 0 : firstOffset - fromOffset,
+  };
 }
 
 function decide(

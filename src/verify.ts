@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import type { Catalogue } from './catalogue.ts';
 import { decodeEvent, eventKey, isRejection } from './event.ts';
 import { accounts, type PartitionAccount } from './ledger.ts';
-import type { EventLog, LogRecord } from './log/event-log.ts';
+import { type EventLog, type LogRecord, oneByOne } from './log/event-log.ts';
 import type { EventStore } from './store/event-store.ts';
 
 export interface VerifyOptions {
@@ -74,7 +74,7 @@ function eventIdOf({ value }: LogRecord, catalogue: Catalogue): string | undefin
 export async function* readToEnd(log: EventLog, topic: string) {
   const behind = new Map<number, number>();
   const done = new AbortController();
-  const batches = log.subscribe({
+  const reading = log.subscribe({
     topic,
     group: `footfall-verify-${randomUUID()}`,
     signal: done.signal,
@@ -84,7 +84,7 @@ export async function* readToEnd(log: EventLog, topic: string) {
       return new Map(assigned.map(({ partition, earliest }) => [partition, earliest]));
     },
   });
-  for await (const batch of batches) {
+  for await (const batch of oneByOne(reading)) {
     const end = behind.get(batch.partition);
     if (end === undefined) continue;
     yield { ...batch, records: batch.records.filter(({ offset }) => offset < end) };

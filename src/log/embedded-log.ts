@@ -102,7 +102,7 @@ export class EmbeddedLog implements EventLog {
     );
   }
 
-  async *subscribe({ topic: name, signal, startAt }: SubscribeOptions): AsyncGenerator<LogBatch> {
+  async *subscribe({ topic: name, signal, startAt }: SubscribeOptions): AsyncGenerator<LogBatch[]> {
     const topic = this.#topic(name);
     const starts = await startAt(topic.ends.map((end, partition) => assigned(name, topic, partition, end)));
     const positions = topic.ends.map((_, partition) => starts.get(partition) ?? 0);
@@ -120,16 +120,15 @@ export class EmbeddedLog implements EventLog {
         const last = records.at(-1);
         if (last === undefined) continue;
         positions[partition] = last.offset + 1;
-        yield {
+        const batch = {
           topic: name,
           topicId: topic.topicId,
           partition,
           records,
           nextOffset: last.offset + 1,
-          endOffset: topic.ends[partition]!,
-          isAssigned: () => !signal.aborted,
-          commit() {},
         };
+        const endOffset = topic.ends[partition]!;
+        yield [{ ...batch, endOffset, isAssigned: () => !signal.aborted, commit() {} }];
       }
     }
   }

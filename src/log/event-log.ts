@@ -17,11 +17,11 @@ export interface EventLog {
   append(records: readonly NewRecord[]): Promise<AppendResult[]>;
 
   /**
-   * Reads the topic as a member of a consumer group: batches of one partition each, in offset order, without
-   * end. Pulled: nothing more is read ahead than one batch for each broker. Ends when `signal` aborts; throws
-   * when the log cannot be read, and may then be called again. Leaving the loop leaves the group.
+   * Reads the topic as a member of a consumer group, in offset order, without end: what was read at once, as a batch
+   * of each partition it is from. Pulled: no more is read ahead than that once for each broker. Ends when `signal`
+   * aborts; throws when the log cannot be read, and may then be called again. Leaving the loop leaves the group.
    */
-  subscribe(options: SubscribeOptions): AsyncIterable<LogBatch>;
+  subscribe(options: SubscribeOptions): AsyncIterable<LogBatch[]>;
 
   /** Where each partition ends. */
   ends(topic: string): Promise<TopicEnds>;
@@ -110,6 +110,11 @@ export interface SubscribeOptions {
    * @returns the offset to start at for each partition
    */
   startAt(assigned: readonly AssignedPartition[]): Promise<Map<number, number>>;
+}
+
+/** The batches of a reading, one by one. */
+export async function* oneByOne(reading: AsyncIterable<LogBatch[]>): AsyncGenerator<LogBatch> {
+  for await (const batches of reading) yield* batches;
 }
 
 export interface LogBatch {

@@ -78,7 +78,7 @@ export class KafkaLog implements EventLog {
     return this.#appendByLeader(sized, leaderOf);
   }
 
-  async *subscribe(options: SubscribeOptions): AsyncGenerator<LogBatch> {
+  async *subscribe(options: SubscribeOptions): AsyncGenerator<LogBatch[]> {
     await this.#topics.ensure();
     yield* readGroup(createConsumer(this.#options, options.group), options, this.#logger);
   }

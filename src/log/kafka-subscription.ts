@@ -27,7 +27,7 @@ export async function* readGroup(
   consumer: Consumer,
   options: SubscribeOptions,
   logger: Logger,
-): AsyncGenerator<LogBatch> {
+): AsyncGenerator<LogBatch[]> {
   const { topic, signal } = options;
   consumer.topics.track(topic);
   const member = new GroupMember(consumer, topic, logger);
@@ -123,7 +123,7 @@ async function* readAssignment(
   member: GroupMember,
   assigned: AbortSignal,
   reading: Reading,
-): AsyncGenerator<LogBatch> {
+): AsyncGenerator<LogBatch[]> {
   const fetches = new Map<number, Promise<FetchDone>>();
   const ended = AbortSignal.any([assigned, reading.signal]);
   try {
@@ -136,10 +136,7 @@ async function* readAssignment(
       const batches = toBatches(done.response!, reading, member, ended);
       // The broker gathers the next records while these are processed.
       await startFetches(consumer, reading, fetches);
-      for (const batch of batches) {
-        if (ended.aborted) break;
-        yield batch;
-      }
+      if (batches.length > 0 && !ended.aborted) yield batches;
     }
   } finally {
     // The client allows one fetch per broker at a time, so the next assignment must not start beside these.

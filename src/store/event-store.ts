@@ -12,14 +12,14 @@ export interface EventStore {
   claim(topic: TopicRef, partitions: readonly number[]): Promise<Claim[]>;
 
   /**
-   * Stores a batch in one transaction: events whose `key` is new, an entry for each dead letter, and the new
-   * position of the partition.
+   * Stores batches of different partitions of one topic in one transaction: events whose `key` is new, an entry for
+   * each dead letter, and the new position of each partition.
    *
-   * @throws Fenced when the position is not `fromOffset` or another writer has claimed the partition since:
-   *   nothing is stored then. After any other error the outcome is unknown, and processing the batch again is
-   *   safe: it is either stored or refused.
+   * @throws Fenced when a position is not `fromOffset` or another writer has claimed the partition since: nothing is
+   *   stored then. After any other error the outcome is unknown, and processing the batches again is safe: they are
+   *   either stored or refused.
    */
-  process(batch: StoreBatch): Promise<BatchOutcome>;
+  process(batches: readonly StoreBatch[]): Promise<StoreOutcome>;
 
   /** Stored events by key; keys that are not there are left out. */
   get(keys: readonly string[]): Promise<Map<string, EventRecord>>;
@@ -246,9 +246,9 @@ export interface StoreBatch extends TopicRef {
   lost: number;
 }
 
-export interface BatchOutcome {
-  /** For each event of the batch: true when stored now, false when its key was there already. */
-  stored: boolean[];
+export interface StoreOutcome {
+  /** For each batch, for each of its events: true when stored now, false when its key was there already. */
+  stored: boolean[][];
   /** How many of those not stored had another userId, eventType or payload than the one that was. */
   conflicts: number;
 }

@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
 import {
-  type BatchOutcome,
   type Claim,
   type DeadLetter,
   type DeadLetterQuery,
@@ -14,6 +13,7 @@ import {
   READ_BYTES,
   type Selection,
   type StoreBatch,
+  type StoreOutcome,
   type TopicRef,
 } from './event-store.ts';
 import { MemoryCounts } from './memory-counts.ts';
@@ -61,43 +61,17 @@ export class MemoryStore implements EventStore {
     });
   }
 
-  async process(batch: StoreBatch): Promise<BatchOutcome> {
-    const position = this.#positions.get(positionKey(batch, batch.partition));
-    if (position?.epoch !== batch.epoch || position.offset !== batch.fromOffset) throw new Fenced(batch);
-    const storedAt = Date.now();
-    let conflicts = 0;
-    const stored = batch.events.map((event) => {
-      const key = packed(event.key);
-      const known = this.#keys.get(key);
-      if (known !== undefined) {
-        if (this.#noteRepeat(known, event.json)) conflicts++;
-        return false;
-      }
-      const place = this.#events.add(event, batch.partition, storedAt);
-      this.#keys.set(key, place);
-      this.counts.add(event, place);
-      return true;
-    });
-    const storedCount = stored.filter(Boolean).length;
-    position.offset = batch.nextOffset;
-    position.stored += storedCount;
-    position.duplicates += stored.length - storedCount;
-    position.deadLettered += batch.deadLetters.length;
-    position.startOffset ??= batch.startOffset;
-    position.withoutRecord += batch.withoutRecord;
-    position.lost += batch.lost;
-    const { group, topic, partition } = batch;
-    for (const entry of batch.deadLetters) {
-      this.#deadLetters.push({
-        ...entry,
-        id: this.#deadLetters.length + 1,
-        group,
-        topic,
-        partition,
-        redrivenAt: null,
-      });
+  async process(batches: readonly StoreBatch[]): Promise<StoreOutcome> {
+    // All of them or none.
+    for (const batch of batches) {
+      const position = this.#positions.get(positionKey(batch, batch.partition));
+      if (position?.epoch !== batch.epoch || position.offset !== batch.fromOffset) throw new Fenced(batch);
     }
-    return { stored, conflicts };
+    const each = batches.map((batch) => this.#processOne(batch));
+    return {
+      stored: each.map(({ stored }) => stored),
+      conflicts: each.reduce((sum, { conflicts }) => sum + conflicts, 0),
+    };
   }
 
   async get(keys: readonly string[]): Promise<Map<string, EventRecord>> {
@@ -161,6 +135,44 @@ export class MemoryStore implements EventStore {
   async ping(): Promise<void> {}
 
   async close(): Promise<void> {}
+
+  #processOne(batch: StoreBatch): { stored: boolean[]; conflicts: number } {
+    const position = this.#positions.get(positionKey(batch, batch.partition))!;
+    const storedAt = Date.now();
+    let conflicts = 0;
+    const stored = batch.events.map((event) => {
+      const key = packed(event.key);
+      const known = this.#keys.get(key);
+      if (known !== undefined) {
+        if (this.#noteRepeat(known, event.json)) conflicts++;
+        return false;
+      }
+      const place = this.#events.add(event, batch.partition, storedAt);
+      this.#keys.set(key, place);
+      this.counts.add(event, place);
+      return true;
+    });
+    const storedCount = stored.filter(Boolean).length;
+    position.offset = batch.nextOffset;
+    position.stored += storedCount;
+    position.duplicates += stored.length - storedCount;
+    position.deadLettered += batch.deadLetters.length;
+    position.startOffset ??= batch.startOffset;
+    position.withoutRecord += batch.withoutRecord;
+    position.lost += batch.lost;
+    const { group, topic, partition } = batch;
+    for (const entry of batch.deadLetters) {
+      this.#deadLetters.push({
+        ...entry,
+        id: this.#deadLetters.length + 1,
+        group,
+        topic,
+        partition,
+        redrivenAt: null,
+      });
+    }
+    return { stored, conflicts };
+  }
 
   /** @returns whether it conflicts with the event that is stored */
   #noteRepeat(place: number, json: string): boolean {

@@ -28,6 +28,12 @@ export class Database {
     return (await this.#pool.query<Row>(text, values)).rows;
   }
 
+  /** As `query`, of a statement that each connection parses and plans only once: under `name`, always the same text. */
+  async prepared<Row extends object>(name: string, text: string, values: unknown[]): Promise<Row[]> {
+    await this.#ready();
+    return (await this.#pool.query<Row>({ name, text, values })).rows;
+  }
+
   /** Statements in one round trip, each seeing what was there when it began. @returns the rows of each */
   async sequence(statements: readonly string[]): Promise<object[][]> {
     await this.#ready();

@@ -1,10 +1,10 @@
 import {
-  type BatchOutcome,
   Fenced,
   HOURS_A_DAY,
   isSameEvent,
   type StoreBatch,
   type StoredEvent,
+  type StoreOutcome,
   TIMESTAMP_MEMBER,
 } from './event-store.ts';
 import { bigints, integers, texts, uuids } from './postgres-arrays.ts';
@@ -23,32 +23,40 @@ export const LAST_PLACE = 'select last_value - (not is_called)::integer as place
 const COMPARED = (alias: string) => `regexp_replace(${alias}.json, '${TIMESTAMP_MEMBER}', '')`;
 
 /**
- * One round trip and one transaction. The position row is locked first, so that a claim and a batch of the same
- * partition, or two batches of it, never run at the same time; every other part depends on having got it.
+ * One round trip and one transaction. The position rows are locked first, so that a claim and a batch of the same
+ * partition, or two batches of it, never run at the same time; every other part depends on having got all of them.
  */
 const PROCESS = `
-with held as (
-  select pg_advisory_xact_lock_shared((${WRITER_LOCKS}::bigint << ${PLACES_BITS}) | (${LAST_PLACE}))
-  from positions
-  where consumer_group = $1 and topic = $2 and topic_id = $3 and partition = $4
-    and epoch = $5 and next_offset is not distinct from $6
-  for update
+with batches as (
+  select * from unnest($4::integer[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[],
+    $11::bigint[], $12::bigint[]) as b (partition, epoch, from_offset, next_offset, events, dead_letters, start_offset,
+    without_record, lost)
+), held as (
+  select p.partition, pg_advisory_xact_lock_shared((${WRITER_LOCKS}::bigint << ${PLACES_BITS}) | (${LAST_PLACE}))
+  from positions p join batches b on p.partition = b.partition
+  where p.consumer_group = $1 and p.topic = $2 and p.topic_id = $3
+    and p.epoch = b.epoch and p.next_offset is not distinct from b.from_offset
+  order by p.partition for update of p
+), all_held as (
+  select from held having count(*) = cardinality($4::integer[])
 ), given as (
-  select e.* from held, unnest($8::uuid[], $9::text[], $10::text[], $11::text[], $12::bigint[], $13::bigint[],
-    $14::integer[], $15::integer[]) with ordinality
-    as e (event_key, user_id, event_type, json, "offset", hour, duplicates, conflicts, at)
+  select e.* from all_held, unnest($13::uuid[], $14::text[], $15::text[], $16::text[], $17::integer[], $18::bigint[],
+    $19::bigint[], $20::integer[], $21::integer[]) with ordinality
+    as e (event_key, user_id, event_type, json, partition, "offset", hour, duplicates, conflicts, at)
 ), inserted as (
   insert into events (event_key, user_id, event_type, json, partition, "offset", hour, stored_at, duplicates, conflicts)
-  select event_key, user_id, event_type, json, $4, "offset", hour, now(), duplicates, conflicts from given order by at
+  select event_key, user_id, event_type, json, partition, "offset", hour, now(), duplicates, conflicts
+  from given order by at
   on conflict (event_key) do nothing
-  returning event_key, seq
+  returning event_key, seq, partition
 ), repeated as (
   -- What was inserted above is not seen here, and nothing is looked for when all of it was.
   select e.event_key, count(*) as duplicates, count(*) filter (where ${COMPARED('r')} <> ${COMPARED('e')}) as conflicts
   from (
-    select event_key, json from given union all select again.* from held, unnest($16::uuid[], $17::text[]) as again
+    select event_key, json from given
+    union all select again.* from all_held, unnest($22::uuid[], $23::text[]) as again
   ) as r (event_key, json) join events e on e.event_key = r.event_key
-  where (select count(*) from inserted) < cardinality($8::uuid[])
+  where (select count(*) from inserted) < cardinality($13::uuid[])
   group by e.event_key
 ), noted as (
   update events e set duplicates = e.duplicates + r.duplicates, conflicts = e.conflicts + r.conflicts
@@ -56,68 +64,93 @@ with held as (
 ), set_aside as (
   insert into dead_letters (consumer_group, topic, topic_id, partition, "offset", reason, detail, attempt, set_aside_at,
     dlt_partition, dlt_offset, event_key)
-  select $1, $2, $3, $4, d.*
-  from held, unnest($18::bigint[], $19::text[], $20::text[], $21::integer[], $22::timestamptz[], $23::integer[],
-    $24::bigint[], $25::uuid[]) as d
+  select $1, $2, $3, d.*
+  from all_held, unnest($24::integer[], $25::bigint[], $26::text[], $27::text[], $28::integer[], $29::timestamptz[],
+    $30::integer[], $31::bigint[], $32::uuid[]) as d
   on conflict do nothing
 ), pending as (
   insert into pending_values (seq, dimension, day, value, events)
   select (select max(seq) from inserted), m.dimension, m.day, m.value, count(*)
-  from unnest($26::uuid[], $27::text[], $28::integer[], $29::text[]) as m (event_key, dimension, day, value)
+  from unnest($33::uuid[], $34::text[], $35::integer[], $36::text[]) as m (event_key, dimension, day, value)
   -- Not as a join: of arrays the planner thinks that they are small, and would compare each with each.
   where (event_key in (select event_key from inserted)) is true group by m.dimension, m.day, m.value
 ), moved as (
-  update positions set
-    next_offset = $7,
-    stored = stored + (select count(*) from inserted),
-    duplicates = duplicates + cardinality($8::uuid[]) + cardinality($16::uuid[]) - (select count(*) from inserted),
-    dead_lettered = dead_lettered + cardinality($18::bigint[]),
-    start_offset = coalesce(start_offset, $30),
-    without_record = without_record + $31,
-    lost = lost + $32
-  from held
-  where consumer_group = $1 and topic = $2 and topic_id = $3 and partition = $4
-  returning 1
+  update positions p set
+    next_offset = b.next_offset,
+    stored = p.stored + coalesce(i.events, 0),
+    duplicates = p.duplicates + b.events - coalesce(i.events, 0),
+    dead_lettered = p.dead_lettered + b.dead_letters,
+    start_offset = coalesce(p.start_offset, b.start_offset),
+    without_record = p.without_record + b.without_record,
+    lost = p.lost + b.lost
+  from all_held, batches b
+    left join (select partition, count(*) as events from inserted group by partition) i on i.partition = b.partition
+  where p.consumer_group = $1 and p.topic = $2 and p.topic_id = $3 and p.partition = b.partition
 )
-select exists (select 1 from moved) as moved,
-  case when (select count(*) from inserted) < cardinality($8::uuid[])
+select array(select partition from held) as held,
+  case when (select count(*) from inserted) < cardinality($13::uuid[])
     then array(select event_key::text from inserted) end as stored,
   (select coalesce(sum(conflicts), 0)::integer from repeated) as conflicts`;
 
 /** @throws Fenced */
-export async function processBatch(database: Database, batch: StoreBatch): Promise<BatchOutcome> {
-  const { group, topic, topicId, partition, epoch, fromOffset, nextOffset, events, deadLetters } = batch;
-  const { distinct, again } = withoutRepeats(events);
-  // If we die before the answer: the batch is stored with its position or not at all. Either way the next
-  // claim says where to go on.
-  const rows = await database.query<ProcessRow>(PROCESS, [
-    ...[group, topic, topicId, partition, epoch, fromOffset, nextOffset],
-    ...eventColumns(distinct, again),
+export async function processBatches(
+  database: Database,
+  batches: readonly StoreBatch[],
+): Promise<StoreOutcome> {
+  const { group, topic, topicId } = batches[0]!;
+  const parted = withoutRepeats(batches);
+  const { distinct, again } = parted;
+  // If we die before the answer: the batches are stored with their positions or not at all. Either way the next
+  // claims say where to go on.
+  const [row] = await database.prepared<ProcessRow>('process', PROCESS, [
+    ...[group, topic, topicId],
+    ...positionColumns(batches),
+    ...eventColumns(parted),
     ...[uuids(again.map(({ key }) => key)), texts(again.map(({ json }) => json))],
-    ...columns(deadLetters, ['offset', 'reason', 'detail', 'attempt', 'setAsideAt']),
-    ...columns(deadLetters, ['deadLetterPartition', 'deadLetterOffset', 'key']),
+    ...deadLetterColumns(batches),
     ...valueColumns(distinct),
-    ...[batch.startOffset, batch.withoutRecord, batch.lost],
   ]);
-  const { moved, stored, conflicts } = rows[0]!;
-  if (!moved) throw new Fenced(batch);
+  const { held, stored, conflicts } = row!;
+  const lost = batches.find(({ partition }) => !held.includes(partition));
+  if (lost !== undefined) throw new Fenced(lost);
   const inserted = new Set(stored ?? distinct.map(({ key }) => key));
   const within = again.reduce(
     (sum, { key, isConflict }) => sum + (inserted.has(key) && isConflict ? 1 : 0),
     0,
   );
   return {
-    // Deleting makes the second of two equal keys in one batch the duplicate it is.
-    stored: events.map(({ key }) => inserted.delete(key)),
+    // Deleting makes the second of two equal keys the duplicate it is.
+    stored: batches.map(({ events }) => events.map(({ key }) => inserted.delete(key))),
     conflicts: conflicts + within,
   };
 }
 
 interface ProcessRow {
-  moved: boolean;
+  /** The partitions whose positions were as they should be. */
+  held: number[];
   /** Null: all of them. */
   stored: string[] | null;
   conflicts: number;
+}
+
+function positionColumns(batches: readonly StoreBatch[]): unknown[][] {
+  const fields = ['partition', 'epoch', 'fromOffset', 'nextOffset'] as const;
+  return [
+    ...columns(batches, fields),
+    ...[batches.map(({ events }) => events.length), batches.map(({ deadLetters }) => deadLetters.length)],
+    ...columns(batches, ['startOffset', 'withoutRecord', 'lost']),
+  ];
+}
+
+function deadLetterColumns(batches: readonly StoreBatch[]): unknown[][] {
+  const entries = batches.flatMap(({ partition, deadLetters }) =>
+    deadLetters.map((entry) => ({ ...entry, partition })),
+  );
+  const first = ['partition', 'offset', 'reason', 'detail', 'attempt', 'setAsideAt'] as const;
+  return [
+    ...columns(entries, first),
+    ...columns(entries, ['deadLetterPartition', 'deadLetterOffset', 'key']),
+  ];
 }
 
 /** One array for each column, as `unnest` wants them. */
@@ -125,7 +158,7 @@ function columns<T>(rows: readonly T[], names: readonly (keyof T)[]): unknown[][
   return names.map((name) => rows.map((row) => row[name]));
 }
 
-function eventColumns(distinct: readonly StoredEvent[], again: readonly Repeat[]): Buffer[] {
+function eventColumns({ distinct, partitions, again }: Parted): Buffer[] {
   const repeats = Map.groupBy(again, ({ key }) => key);
   const of = ({ key }: StoredEvent) => repeats.get(key) ?? [];
   return [
@@ -133,6 +166,7 @@ function eventColumns(distinct: readonly StoredEvent[], again: readonly Repeat[]
     texts(distinct.map(({ userId }) => userId)),
     texts(distinct.map(({ eventType }) => eventType)),
     texts(distinct.map(({ json }) => json)),
+    integers(partitions),
     bigints(distinct.map(({ offset }) => offset)),
     bigints(distinct.map(({ hour }) => hour)),
     integers(distinct.map((event) => of(event).length)),
@@ -157,16 +191,29 @@ function valueColumns(events: readonly StoredEvent[]): Buffer[] {
   return [uuids(keys), texts(dimensions), integers(days), texts(values)];
 }
 
-/** An event whose key came before in the same batch. */
+/** An event whose key came before, in the same batch or in another. */
 type Repeat = StoredEvent & { isConflict: boolean };
 
-function withoutRepeats(events: readonly StoredEvent[]): { distinct: StoredEvent[]; again: Repeat[] } {
+/** The events of batches: those of new keys, and those that repeat them. */
+interface Parted {
+  distinct: StoredEvent[];
+  /** Of each of them. */
+  partitions: number[];
+  again: Repeat[];
+}
+
+function withoutRepeats(batches: readonly StoreBatch[]): Parted {
   const first = new Map<string, StoredEvent>();
+  const partitions: number[] = [];
   const again: Repeat[] = [];
-  for (const event of events) {
-    const known = first.get(event.key);
-    if (known === undefined) first.set(event.key, event);
-    else again.push({ ...event, isConflict: !isSameEvent(known.json, event.json) });
+  for (const { partition, events } of batches) {
+    for (const event of events) {
+      const known = first.get(event.key);
+      if (known === undefined) {
+        first.set(event.key, event);
+        partitions.push(partition);
+      } else again.push({ ...event, isConflict: !isSameEvent(known.json, event.json) });
+    }
   }
-  return { distinct: [...first.values()], again };
+  return { distinct: [...first.values()], partitions, again };
 }

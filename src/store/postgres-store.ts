@@ -1,7 +1,6 @@
 import { withDeadline } from '../deadline.ts';
 import type { Logger } from '../logger.ts';
 import type {
-  BatchOutcome,
   Claim,
   DeadLetter,
   DeadLetterQuery,
@@ -12,11 +11,12 @@ import type {
   PlacedEvent,
   Selection,
   StoreBatch,
+  StoreOutcome,
   TopicRef,
 } from './event-store.ts';
 import { Database } from './postgres-client.ts';
 import { PostgresCounts } from './postgres-counts.ts';
-import { processBatch } from './postgres-process.ts';
+import { processBatches } from './postgres-process.ts';
 import * as reads from './postgres-reads.ts';
 
 const CLAIM = `
@@ -48,10 +48,10 @@ export class PostgresStore implements EventStore {
     });
   }
 
-  async process(batch: StoreBatch): Promise<BatchOutcome> {
-    const outcome = await processBatch(this.#database, batch);
+  async process(batches: readonly StoreBatch[]): Promise<StoreOutcome> {
+    const outcome = await processBatches(this.#database, batches);
     // If we die here: all is stored, and counted by whoever counts next.
-    this.counts.add(outcome.stored.length);
+    this.counts.add(batches.reduce((sum, { events }) => sum + events.length, 0));
     return outcome;
   }
 

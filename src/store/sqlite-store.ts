@@ -6,24 +6,22 @@ import {
   type StatementSync,
 } from '../sqlite-file.ts';
 import {
-  type BatchOutcome,
   type Claim,
   type DeadLetter,
   type DeadLetterQuery,
   type EventRecord,
   type EventStore,
   type Extent,
-  Fenced,
-  isSameEvent,
   type PartitionPosition,
   type PlacedEvent,
   READ_BYTES,
   type Selection,
   type StoreBatch,
-  type StoredEvent,
+  type StoreOutcome,
   type TopicRef,
 } from './event-store.ts';
 import { SqliteCounts } from './sqlite-counts.ts';
+import { keyBytes, SqliteWriter } from './sqlite-process.ts';
 import { STORE_SCHEMA } from './sqlite-schema.ts';
 
 /** Keeps events in a SQLite file. Synchronous inside, so a batch is one uninterrupted transaction. */
@@ -31,13 +29,9 @@ export class SqliteStore implements EventStore {
   readonly generation = '';
   readonly counts: SqliteCounts;
   readonly #file: SqliteFile;
+  readonly #writer: SqliteWriter;
   readonly #claim: StatementSync;
   readonly #earlierTopic: StatementSync;
-  readonly #move: StatementSync;
-  readonly #insertEvent: StatementSync;
-  readonly #noteRepeat: StatementSync;
-  readonly #insertDeadLetter: StatementSync;
-  readonly #count: StatementSync;
   readonly #deadLetters: StatementSync;
   readonly #get: StatementSync;
 
@@ -53,27 +47,6 @@ export class SqliteStore implements EventStore {
     this.#earlierTopic = db.prepare(
       'select 1 from positions where consumer_group = ? and topic = ? and topic_id <> ? limit 1',
     );
-    this.#move = db.prepare(
-      `update positions set next_offset = ? where consumer_group = ? and topic = ? and topic_id = ? and partition = ?
-       and epoch = ? and next_offset is ?`,
-    );
-    this.#insertEvent = db.prepare(
-      `insert into events (event_key, user_id, event_type, json, partition, offset, stored_at, hour)
-       values (?, ?, ?, ?, ?, ?, ?, ?) on conflict do nothing`,
-    );
-    this.#noteRepeat = db.prepare(
-      'update events set duplicates = duplicates + 1, conflicts = conflicts + ? where event_key = ?',
-    );
-    this.#insertDeadLetter = db.prepare(
-      `insert into dead_letters (consumer_group, topic, topic_id, partition, offset, reason, detail, attempt,
-         set_aside_at, dlt_partition, dlt_offset, event_key)
-       values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict do nothing`,
-    );
-    this.#count = db.prepare(
-      `update positions set stored = stored + ?, duplicates = duplicates + ?, dead_lettered = dead_lettered + ?,
-         start_offset = coalesce(start_offset, ?), without_record = without_record + ?, lost = lost + ?
-       where consumer_group = ? and topic = ? and topic_id = ? and partition = ?`,
-    );
     this.#deadLetters = db.prepare(
       `select * from dead_letters where consumer_group = ? and (? is null or seq < ?)
          and (? is null or seq in (select value from json_each(?)))
@@ -82,6 +55,7 @@ export class SqliteStore implements EventStore {
     );
     this.#get = db.prepare('select * from events where event_key = ?');
     this.counts = new SqliteCounts(db);
+    this.#writer = new SqliteWriter(db, this.counts);
   }
 
   async claim({ group, topic, topicId }: TopicRef, partitions: readonly number[]): Promise<Claim[]> {
@@ -95,45 +69,9 @@ export class SqliteStore implements EventStore {
     );
   }
 
-  async process(batch: StoreBatch): Promise<BatchOutcome> {
-    const { group, topic, topicId, partition, epoch, fromOffset, nextOffset, deadLetters } = batch;
-    const outcome = inTransaction(this.#file.db, () => {
-      const moved = this.#move.run(nextOffset, group, topic, topicId, partition, epoch, fromOffset).changes;
-      if (moved === 0) throw new Fenced(batch);
-      const storedAt = Date.now();
-      let conflicts = 0;
-      const fresh: StoredEvent[] = [];
-      let newest = 0;
-      const stored = batch.events.map((event) => {
-        const { key, userId, eventType, json, offset } = event;
-        const id = keyBytes(key);
-        const origin = [partition, offset, storedAt, event.hour];
-        const { changes, lastInsertRowid } = this.#insertEvent.run(id, userId, eventType, json, ...origin);
-        if (changes === 1) {
-          fresh.push(event);
-          newest = Number(lastInsertRowid);
-          return true;
-        }
-        const conflict = !isSameEvent(this.#get.get(id)!.json as string, json);
-        this.#noteRepeat.run(conflict ? 1 : 0, id);
-        if (conflict) conflicts++;
-        return false;
-      });
-      this.counts.addValues(fresh, newest);
-      for (const { key, offset, reason, detail, attempt, setAsideAt, ...copy } of deadLetters) {
-        this.#insertDeadLetter.run(
-          ...[group, topic, topicId, partition, offset, reason, detail, attempt, setAsideAt.toISOString()],
-          ...[copy.deadLetterPartition, copy.deadLetterOffset, key === null ? null : keyBytes(key)],
-        );
-      }
-      const storedCount = stored.filter(Boolean).length;
-      this.#count.run(
-        ...[storedCount, stored.length - storedCount, deadLetters.length],
-        ...[batch.startOffset, batch.withoutRecord, batch.lost, group, topic, topicId, partition],
-      );
-      return { stored, conflicts };
-    });
-    this.counts.add(outcome.stored.length);
+  async process(batches: readonly StoreBatch[]): Promise<StoreOutcome> {
+    const outcome = inTransaction(this.#file.db, () => this.#writer.write(batches));
+    this.counts.add(batches.reduce((sum, { events }) => sum + events.length, 0));
     return outcome;
   }
 
@@ -279,11 +217,6 @@ function toDeadLetter(row: Row): DeadLetter {
     deadLetterPartition: row.dlt_partition as number,
     deadLetterOffset: row.dlt_offset as number,
   };
-}
-
-/** 16 bytes instead of 36 characters in the row and again in the index. */
-function keyBytes(key: string): Buffer {
-  return Buffer.from(key.replaceAll('-', ''), 'hex');
 }
 
 function keyText(bytes: Uint8Array): string {

@@ -1,11 +1,12 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
-import type {
-  AssignedPartition,
-  EventLog,
-  LogBatch,
-  LogRecord,
-  NewRecord,
-  SubscribeOptions,
+import {
+  type AssignedPartition,
+  type EventLog,
+  type LogBatch,
+  type LogRecord,
+  type NewRecord,
+  oneByOne,
+  type SubscribeOptions,
 } from '../../src/log/event-log.ts';
 import { appendTo } from '../support/append.ts';
 
@@ -50,7 +51,7 @@ async function read(
   const leave = new AbortController();
   const batches: LogBatch[] = [];
   const records: (LogRecord & { partition: number })[] = [];
-  for await (const batch of log.subscribe({ topic, group, signal: leave.signal, startAt })) {
+  for await (const batch of oneByOne(log.subscribe({ topic, group, signal: leave.signal, startAt }))) {
     batches.push(batch);
     records.push(...batch.records.map((read) => ({ ...read, partition: batch.partition })));
     if (records.length >= count) leave.abort();
@@ -271,7 +272,9 @@ export function eventLogContract(open: () => Promise<LogHarness>): void {
     const { log, topic, group } = await open();
     await appendTo(log, [record(topic, 'alice', 'x')]);
     const stop = new AbortController();
-    for await (const batch of log.subscribe({ topic, group, signal: stop.signal, startAt: fromStart })) {
+    for await (const batch of oneByOne(
+      log.subscribe({ topic, group, signal: stop.signal, startAt: fromStart }),
+    )) {
       expect(batch.isAssigned()).toBe(true);
       stop.abort();
       expect(batch.isAssigned()).toBe(false);

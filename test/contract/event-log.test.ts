@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { Admin, Producer } from '@platformatic/kafka';
 import { describe, expect, inject, it, onTestFinished } from 'vitest';
 import { EmbeddedLog } from '../../src/log/embedded-log.ts';
+import { oneByOne } from '../../src/log/event-log.ts';
 import { hasKafkaError } from '../../src/log/kafka-client.ts';
 import { KafkaLog, type KafkaLogOptions } from '../../src/log/kafka-log.ts';
 import { openSqliteFile } from '../../src/sqlite-file.ts';
@@ -139,7 +140,7 @@ for (const version of ['kafka4', 'kafka3'] as const) {
         const values: string[] = [];
         let next = 0;
         const startAt = async () => new Map([[0, 0]]);
-        for await (const batch of log.subscribe({ topic, group, signal: stop.signal, startAt })) {
+        for await (const batch of oneByOne(log.subscribe({ topic, group, signal: stop.signal, startAt }))) {
           values.push(...batch.records.map(({ value }) => value!.toString()));
           next = batch.nextOffset;
           if (values.includes('last')) stop.abort();
@@ -171,7 +172,7 @@ for (const version of ['kafka4', 'kafka3'] as const) {
         const values: string[] = [];
         let next = 0;
         const startAt = async () => new Map([[0, 0]]);
-        for await (const batch of log.subscribe({ topic, group, signal: stop.signal, startAt })) {
+        for await (const batch of oneByOne(log.subscribe({ topic, group, signal: stop.signal, startAt }))) {
           values.push(...batch.records.map(({ value }) => value!.toString()));
           // The open transaction holds back all behind it, the end of the one rolled back, too.
           if (next === 0) await second.commit();
@@ -245,7 +246,7 @@ for (const version of ['kafka4', 'kafka3'] as const) {
         };
         const stop = new AbortController();
         const startAt = async () => new Map([[0, 0]]);
-        for await (const batch of log.subscribe({ topic, group, signal: stop.signal, startAt })) {
+        for await (const batch of oneByOne(log.subscribe({ topic, group, signal: stop.signal, startAt }))) {
           batch.commit();
           batch.commit();
           if (batch.nextOffset === 50) await expect.poll(committed).toEqual([[0, 50n]]);
@@ -279,7 +280,7 @@ for (const version of ['kafka4', 'kafka3'] as const) {
           growing ??= grow();
           return new Map();
         };
-        const batches = log.subscribe({ topic, group, signal: stop.signal, startAt });
+        const batches = oneByOne(log.subscribe({ topic, group, signal: stop.signal, startAt }));
         for await (const { partition, records } of batches) {
           expect([partition, records.map(({ offset, value }) => [offset, value!.toString()])]).toEqual([
             3,
@@ -310,8 +311,8 @@ for (const version of ['kafka4', 'kafka3'] as const) {
             partitionsOf[member] = new Set(assigned.map(({ partition }) => partition));
             return new Map(assigned.map(({ partition, end }) => [partition, end]));
           };
-          const batches = [log, other][member]!.subscribe({ topic, group, signal: stop.signal, startAt });
-          for await (const batch of batches) batch.commit();
+          const reading = [log, other][member]!.subscribe({ topic, group, signal: stop.signal, startAt });
+          for await (const batch of oneByOne(reading)) batch.commit();
         };
         const following = [follow(0), follow(1)];
         await expect

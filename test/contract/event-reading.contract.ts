@@ -27,7 +27,7 @@ async function storeAll(store: EventStore, batches: StoredEvent[][]): Promise<vo
   let fromOffset = offset;
   for (const events of batches) {
     const nextOffset = (fromOffset ?? 0) + events.length;
-    await store.process(batch(events, { epoch, fromOffset, nextOffset } satisfies Partial<StoreBatch>));
+    await store.process([batch(events, { epoch, fromOffset, nextOffset } satisfies Partial<StoreBatch>)]);
     fromOffset = nextOffset;
   }
 }
@@ -202,7 +202,7 @@ export function eventReadingContract(open: () => Promise<StoreHarness>): void {
         for (let round = 0; round < 4; round++) {
           const events = [event(`u${partition}`, 'T'), event(`v${round}`, 'T'), shared];
           const nextOffset: number = (fromOffset ?? 0) + 3;
-          await stores[partition % 2]!.process(batch(events, { partition, fromOffset, nextOffset }));
+          await stores[partition % 2]!.process([batch(events, { partition, fromOffset, nextOffset })]);
           fromOffset = nextOffset;
         }
       }),

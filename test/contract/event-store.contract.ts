@@ -77,9 +77,75 @@ export function eventStoreContract(open: () => Promise<StoreHarness>, features: 
     const { store } = await open();
     await store.claim(TOPIC, [0]);
     const events = ['a', 'b', 'c'].map((name) => event(name));
-    expect(await store.process(batch(events))).toEqual({ stored: [true, true, true], conflicts: 0 });
-    await store.process(batch([event('d')], { fromOffset: 3, nextOffset: 4 }));
+    expect(await store.process([batch(events)])).toEqual({ stored: [[true, true, true]], conflicts: 0 });
+    await store.process([batch([event('d')], { fromOffset: 3, nextOffset: 4 })]);
     expect(await readAll(store)).toEqual([...events.map(({ json }) => json), '{"name":"d"}']);
+  });
+
+  it('stores batches of several partitions together, an event that is in two of them once', async () => {
+    const { store } = await open();
+    await store.claim(TOPIC, [0, 1, 2]);
+    const shared = event('shared');
+    const [a, b] = [event('a'), event('b')];
+    const together = [
+      batch([a, shared]),
+      batch([shared, b], { partition: 1, startOffset: 7, nextOffset: 10, withoutRecord: 1 }),
+      batch([], { partition: 2, nextOffset: 1, deadLetters: [deadLetter(0)] }),
+    ];
+    expect(await store.process(together)).toEqual({
+      stored: [[true, true], [false, true], []],
+      conflicts: 0,
+    });
+    expect(await readAll(store)).toEqual([a, shared, b].map(({ json }) => json));
+    expect((await store.get([b.key])).get(b.key)).toMatchObject({ partition: 1 });
+    expect(await store.positions('group', 'topic')).toMatchObject([
+      {
+        partition: 0,
+        startOffset: 0,
+        offset: 2,
+        stored: 2,
+        duplicates: 0,
+        deadLettered: 0,
+        withoutRecord: 0,
+      },
+      {
+        partition: 1,
+        startOffset: 7,
+        offset: 10,
+        stored: 1,
+        duplicates: 1,
+        deadLettered: 0,
+        withoutRecord: 1,
+      },
+      {
+        partition: 2,
+        startOffset: 0,
+        offset: 1,
+        stored: 0,
+        duplicates: 0,
+        deadLettered: 1,
+        withoutRecord: 0,
+      },
+    ]);
+    expect(await store.deadLetters('group', { limit: 10 })).toMatchObject([{ partition: 2, offset: 0 }]);
+  });
+
+  it('stores none of several batches when another writer has claimed the partition of one', async () => {
+    const { store, second } = await open();
+    const other = await second();
+    await store.claim(TOPIC, [0, 1]);
+    await other.claim(TOPIC, [1]);
+    const letter = { deadLetters: [deadLetter(0)] };
+    const mine = batch([event('mine')], { ...letter, nextOffset: 2 });
+    const theirs = batch([event('theirs')], { partition: 1 });
+    await expect(store.process([mine, theirs])).rejects.toThrow(new Fenced(theirs));
+    expect(await readAll(store)).toEqual([]);
+    expect(await store.deadLetters('group', { limit: 10 })).toEqual([]);
+    expect(await store.positions('group', 'topic')).toMatchObject([
+      { partition: 0, offset: null, stored: 0 },
+      { partition: 1, offset: null, stored: 0 },
+    ]);
+    expect(await store.process([mine])).toEqual({ stored: [[true]], conflicts: 0 });
   });
 
   it('knows where an event came from, and what came again, the same or another', async () => {
@@ -88,11 +154,11 @@ export function eventStoreContract(open: () => Promise<StoreHarness>, features: 
     const key = randomUUID();
     const json = (timestamp: string, name: string) => `{"timestamp":"${timestamp}","name":"${name}"}`;
     const at = (offset: number, text: string) => ({ ...event('x', key), offset, json: text });
-    await store.process(batch([at(0, json('1', 'a')), at(1, json('2', 'a')), at(2, json('3', 'b'))]));
+    await store.process([batch([at(0, json('1', 'a')), at(1, json('2', 'a')), at(2, json('3', 'b'))])]);
     const other = { ...event('other'), offset: 3 };
     const later = [at(4, json('4', 'a')), at(5, json('5', 'b')), at(6, json('6', 'b')), other];
-    expect(await store.process(batch(later, { fromOffset: 3, nextOffset: 7 }))).toEqual({
-      stored: [false, false, false, true],
+    expect(await store.process([batch(later, { fromOffset: 3, nextOffset: 7 })])).toEqual({
+      stored: [[false, false, false, true]],
       conflicts: 2,
     });
     const found = await store.get([key, other.key]);
@@ -110,9 +176,9 @@ export function eventStoreContract(open: () => Promise<StoreHarness>, features: 
     await store.claim(TOPIC, [0]);
     const key = randomUUID();
     const first = batch([event('first', key), event('second', key), event('other')]);
-    expect(await store.process(first)).toEqual({ stored: [true, false, true], conflicts: 1 });
+    expect(await store.process([first])).toEqual({ stored: [[true, false, true]], conflicts: 1 });
     const later = batch([event('third', key)], { fromOffset: 3, nextOffset: 9 });
-    expect(await store.process(later)).toEqual({ stored: [false], conflicts: 1 });
+    expect(await store.process([later])).toEqual({ stored: [[false]], conflicts: 1 });
     expect(await readAll(store)).toEqual(['{"name":"first"}', '{"name":"other"}']);
   });
 
@@ -121,7 +187,7 @@ export function eventStoreContract(open: () => Promise<StoreHarness>, features: 
     await store.claim(TOPIC, [0]);
     const key = randomUUID();
     const deadLetters = [deadLetter(2)];
-    await store.process(batch([event('a', key), event('b', key)], { nextOffset: 3, deadLetters }));
+    await store.process([batch([event('a', key), event('b', key)], { nextOffset: 3, deadLetters })]);
     expect(await store.positions('group', 'topic')).toEqual([
       {
         ...{ topicId: 'topic-id-1', partition: 0, startOffset: 0, offset: 3 },
@@ -134,9 +200,9 @@ export function eventStoreContract(open: () => Promise<StoreHarness>, features: 
   it('accounts for every offset since reading began', async () => {
     const { store } = await open();
     await store.claim(TOPIC, [0]);
-    await store.process(batch([event('a')], { startOffset: 10, nextOffset: 13, withoutRecord: 2 }));
+    await store.process([batch([event('a')], { startOffset: 10, nextOffset: 13, withoutRecord: 2 })]);
     const later = { fromOffset: 13, startOffset: 20, nextOffset: 22, lost: 7, withoutRecord: 1 };
-    await store.process(batch([event('b')], later));
+    await store.process([batch([event('b')], later)]);
     const [position] = await store.positions('group', 'topic');
     expect(position).toMatchObject({ startOffset: 10, offset: 22, stored: 2, withoutRecord: 3, lost: 7 });
   });
@@ -145,7 +211,7 @@ export function eventStoreContract(open: () => Promise<StoreHarness>, features: 
     const { store } = await open();
     await store.claim(TOPIC, [0]);
     const [a, b] = [event('a'), event('b')];
-    await store.process(batch([a, b]));
+    await store.process([batch([a, b])]);
     expect(await store.get([b.key, randomUUID(), a.key])).toEqual(
       new Map([
         [a.key, expect.objectContaining({ json: a.json })],
@@ -158,7 +224,7 @@ export function eventStoreContract(open: () => Promise<StoreHarness>, features: 
   it('moves the position over a batch without records', async () => {
     const { store } = await open();
     await store.claim(TOPIC, [0]);
-    expect(await store.process(batch([], { nextOffset: 5 }))).toEqual({ stored: [], conflicts: 0 });
+    expect(await store.process([batch([], { nextOffset: 5 })])).toEqual({ stored: [[]], conflicts: 0 });
     expect(await store.claim(TOPIC, [0])).toMatchObject([{ offset: 5 }]);
   });
 
@@ -167,8 +233,8 @@ export function eventStoreContract(open: () => Promise<StoreHarness>, features: 
     const other = await second();
     await store.claim(TOPIC, [0]);
     await other.claim(TOPIC, [0]);
-    await expect(store.process(batch([event('late')]))).rejects.toThrow(Fenced);
-    await other.process(batch([event('rightful')], { epoch: 2 }));
+    await expect(store.process([batch([event('late')])])).rejects.toThrow(Fenced);
+    await other.process([batch([event('rightful')], { epoch: 2 })]);
     expect(await readAll(store)).toEqual(['{"name":"rightful"}']);
     expect(await store.positions('group', 'topic')).toMatchObject([{ offset: 1, stored: 1 }]);
   });
@@ -176,9 +242,9 @@ export function eventStoreContract(open: () => Promise<StoreHarness>, features: 
   it('refuses a batch that does not continue from the position', async () => {
     const { store } = await open();
     await store.claim(TOPIC, [0]);
-    await store.process(batch([event('a')]));
-    await expect(store.process(batch([event('again')]))).rejects.toThrow(Fenced);
-    await expect(store.process(batch([event('gap')], { fromOffset: 5, nextOffset: 6 }))).rejects.toThrow(
+    await store.process([batch([event('a')])]);
+    await expect(store.process([batch([event('again')])])).rejects.toThrow(Fenced);
+    await expect(store.process([batch([event('gap')], { fromOffset: 5, nextOffset: 6 })])).rejects.toThrow(
       Fenced,
     );
     expect(await readAll(store)).toEqual(['{"name":"a"}']);
@@ -186,7 +252,7 @@ export function eventStoreContract(open: () => Promise<StoreHarness>, features: 
 
   it('refuses a batch of a partition that was never claimed', async () => {
     const { store } = await open();
-    await expect(store.process(batch([event('a')]))).rejects.toThrow(Fenced);
+    await expect(store.process([batch([event('a')])])).rejects.toThrow(Fenced);
     expect(await readAll(store)).toEqual([]);
   });
 
@@ -195,7 +261,7 @@ export function eventStoreContract(open: () => Promise<StoreHarness>, features: 
     const other = await second();
     await store.claim(TOPIC, [0]);
     const same = batch([event('a'), event('b')]);
-    const outcomes = await Promise.allSettled([store.process(same), other.process(same)]);
+    const outcomes = await Promise.allSettled([store.process([same]), other.process([same])]);
     expect(outcomes.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
     expect(await readAll(store)).toHaveLength(2);
   });
@@ -206,17 +272,17 @@ export function eventStoreContract(open: () => Promise<StoreHarness>, features: 
     await store.claim(TOPIC, [0, 1]);
     const shared = event('shared');
     const outcomes = await Promise.all([
-      store.process(batch([event('a'), shared])),
-      other.process(batch([event('b'), shared], { partition: 1 })),
+      store.process([batch([event('a'), shared])]),
+      other.process([batch([event('b'), shared], { partition: 1 })]),
     ]);
-    expect(outcomes.flatMap(({ stored }) => stored).filter((stored) => !stored)).toHaveLength(1);
+    expect(outcomes.flatMap(({ stored }) => stored.flat()).filter((stored) => !stored)).toHaveLength(1);
     expect((await readAll(store)).filter((json) => json === shared.json)).toHaveLength(1);
   });
 
   it('keeps positions of groups, topics and partitions apart', async () => {
     const { store } = await open();
     await store.claim(TOPIC, [0]);
-    await store.process(batch([event('a')]));
+    await store.process([batch([event('a')])]);
     for (const other of [
       { ...TOPIC, group: 'other' },
       { ...TOPIC, topic: 'other' },
@@ -229,10 +295,10 @@ export function eventStoreContract(open: () => Promise<StoreHarness>, features: 
   it('tells a topic that was created anew from the one before', async () => {
     const { store } = await open();
     await store.claim(TOPIC, [0]);
-    await store.process(batch([event('a')]));
+    await store.process([batch([event('a')])]);
     const recreated = { ...TOPIC, topicId: 'topic-id-2' };
     expect(await store.claim(recreated, [0])).toEqual([{ epoch: 1, offset: null, topicRecreated: true }]);
-    await store.process(batch([event('b')], { ...recreated }));
+    await store.process([batch([event('b')], { ...recreated })]);
     expect(await store.claim(recreated, [0])).toMatchObject([{ offset: 1, topicRecreated: false }]);
     expect(await readAll(store)).toHaveLength(2);
   });
@@ -242,7 +308,7 @@ export function eventStoreContract(open: () => Promise<StoreHarness>, features: 
     await store.claim(TOPIC, [0]);
     const json =
       '{"payload":{"b": 9007199254740993,"a":1e400,"zero":-0,"nul":"\\u0000","half":"\\ud800","emoji":"😀","tab":"\\t\\"\\\\",\n"b":1.0}}';
-    await store.process(batch([{ ...event('x'), userId: 'user-😀"\'\\', json }]));
+    await store.process([batch([{ ...event('x'), userId: 'user-😀"\'\\', json }])]);
     expect(await readAll(store)).toEqual([json]);
   });
 
@@ -250,17 +316,17 @@ export function eventStoreContract(open: () => Promise<StoreHarness>, features: 
     const { store } = await open();
     await store.claim(TOPIC, [0]);
     const events = Array.from({ length: 2501 }, (_, number) => event(String(number)));
-    await store.process(batch(events));
+    await store.process([batch(events)]);
     expect(await readAll(store)).toEqual(events.map(({ json }) => json));
   });
 
   it('ends a reading at what was there when it began', async () => {
     const { store } = await open();
     await store.claim(TOPIC, [0]);
-    await store.process(batch(Array.from({ length: 1500 }, (_, number) => event(String(number)))));
+    await store.process([batch(Array.from({ length: 1500 }, (_, number) => event(String(number))))]);
     const reading = readAllOf(store);
     const first = await reading.next();
-    await store.process(batch([event('later')], { fromOffset: 1500, nextOffset: 1501 }));
+    await store.process([batch([event('later')], { fromOffset: 1500, nextOffset: 1501 })]);
     const second = await reading.next();
     expect([first, second].map(({ value }) => value?.length)).toEqual([1000, 500]);
     expect((await reading.next()).done).toBe(true);
@@ -269,10 +335,10 @@ export function eventStoreContract(open: () => Promise<StoreHarness>, features: 
   it('lists what was set aside, newest first and page by page', async () => {
     const { store } = await open();
     await store.claim(TOPIC, [0, 1]);
-    await store.process(
+    await store.process([
       batch([], { nextOffset: 3, deadLetters: [deadLetter(0), deadLetter(1), deadLetter(2, 'empty')] }),
-    );
-    await store.process(batch([], { partition: 1, nextOffset: 1, deadLetters: [deadLetter(0)] }));
+    ]);
+    await store.process([batch([], { partition: 1, nextOffset: 1, deadLetters: [deadLetter(0)] })]);
     const all = await store.deadLetters('group', { limit: 10 });
     expect(all.map(({ partition, offset }) => [partition, offset])).toEqual([
       [1, 0],
@@ -302,7 +368,7 @@ export function eventStoreContract(open: () => Promise<StoreHarness>, features: 
   it('remembers what was redriven', async () => {
     const { store } = await open();
     await store.claim(TOPIC, [0]);
-    await store.process(batch([], { nextOffset: 2, deadLetters: [deadLetter(0), deadLetter(1)] }));
+    await store.process([batch([], { nextOffset: 2, deadLetters: [deadLetter(0), deadLetter(1)] })]);
     const [second, first] = await store.deadLetters('group', { limit: 10 });
     const at = new Date('2024-02-15T00:00:00.000Z');
     await store.markRedriven('other', [second!.id], at);
@@ -327,7 +393,7 @@ export function eventStoreContract(open: () => Promise<StoreHarness>, features: 
     it('shows another reader everything as soon as it is processed', async () => {
       const { store, second } = await open();
       await store.claim(TOPIC, [0]);
-      await store.process(batch([event('a')]));
+      await store.process([batch([event('a')])]);
       const other = await second();
       expect(await readAll(other)).toEqual(['{"name":"a"}']);
       expect(await other.claim(TOPIC, [0])).toEqual([{ epoch: 2, offset: 1, topicRecreated: false }]);
@@ -337,10 +403,10 @@ export function eventStoreContract(open: () => Promise<StoreHarness>, features: 
       const { store } = await open();
       await store.claim(TOPIC, [0]);
       const broken = { ...event('b'), json: null as unknown as string };
-      await expect(store.process(batch([event('a'), broken]))).rejects.toThrow();
+      await expect(store.process([batch([event('a'), broken])])).rejects.toThrow();
       expect(await readAll(store)).toEqual([]);
       expect(await store.positions('group', 'topic')).toMatchObject([{ offset: null, stored: 0 }]);
-      await store.process(batch([event('a')]));
+      await store.process([batch([event('a')])]);
     });
   });
 }

@@ -26,10 +26,12 @@ async function storeEvents(store: EventStore, count: number): Promise<void> {
     counted: [],
     json: '{}',
   }));
-  await store.process({
-    ...{ ...topic, partition: 0, epoch: 1, fromOffset: null, nextOffset: count, events, deadLetters: [] },
-    ...{ startOffset: 0, withoutRecord: 0, lost: 0 },
-  });
+  await store.process([
+    {
+      ...{ ...topic, partition: 0, epoch: 1, fromOffset: null, nextOffset: count, events, deadLetters: [] },
+      ...{ startOffset: 0, withoutRecord: 0, lost: 0 },
+    },
+  ]);
 }
 
 function newEvent(userId: string): StoredEvent {
@@ -87,16 +89,18 @@ describe('SQLite store', () => {
       ...{ key: crypto.randomUUID(), userId: 'u', eventType: 'LOGIN', offset: 0, hour: 0, counted: [] },
       json: '{}',
     };
-    await store.process({
-      ...topic,
-      partition: 0,
-      epoch: 1,
-      fromOffset: null,
-      nextOffset: 4,
-      events: [event],
-      deadLetters: [],
-      ...{ startOffset: 0, withoutRecord: 0, lost: 0 },
-    });
+    await store.process([
+      {
+        ...topic,
+        partition: 0,
+        epoch: 1,
+        fromOffset: null,
+        nextOffset: 4,
+        events: [event],
+        deadLetters: [],
+        ...{ startOffset: 0, withoutRecord: 0, lost: 0 },
+      },
+    ]);
     before.close();
     const after = openSqliteFile(path);
     onTestFinished(() => after.close());
@@ -210,7 +214,7 @@ describe('PostgreSQL store', () => {
     const storeMany = async (fromOffset: number | null) => {
       const events = Array.from({ length: 20_000 }, (_, at) => newEvent(`user-${at % 50}`));
       const nextOffset = (fromOffset ?? 0) + events.length;
-      await store.process({ ...newBatch(topic, 0), fromOffset, nextOffset, events });
+      await store.process([{ ...newBatch(topic, 0), fromOffset, nextOffset, events }]);
       await store.counts.idle();
     };
     const counted = async () => {
@@ -247,11 +251,11 @@ describe('PostgreSQL store', () => {
       'insert into events (event_key, user_id, event_type, json) overriding system value values ($1, $2, $3, $4)',
       [stuck.key, '', '', '{}'],
     );
-    const writing = store.process({ ...newBatch(topic, 0), nextOffset: 2, events: [slow, stuck] });
+    const writing = store.process([{ ...newBatch(topic, 0), nextOffset: 2, events: [slow, stuck] }]);
     await expect
       .poll(async () => (await query(url, 'select 1 from pg_locks where not granted')).rowCount)
       .toBeGreaterThan(0);
-    await store.process({ ...newBatch(topic, 1), nextOffset: 1, events: [fast] });
+    await store.process([{ ...newBatch(topic, 1), nextOffset: 1, events: [fast] }]);
     const { newest, settled } = await store.extent();
     const early = await store.read({ order: 'asc', after: 0, upTo: settled, limit: 10 });
     expect(early).toEqual([]);
@@ -279,7 +283,7 @@ describe('PostgreSQL store', () => {
           const order = (partition + round) % 2 === 0 ? users : users.toReversed();
           const offsets = { fromOffset: round === 0 ? null : round * 400, nextOffset: (round + 1) * 400 };
           const events = order.map((userId) => newEvent(userId));
-          await store.process({ ...newBatch(topic, partition), ...offsets, events });
+          await store.process([{ ...newBatch(topic, partition), ...offsets, events }]);
         }
       }),
     );

@@ -12,35 +12,38 @@ export const MUTATIONS: Record<string, Mutation[]> = {
   'commit before store': [
     {
       file: 'src/consumer.ts',
-      from: `    await this.#options.processor.process(
-      { ...batch, records },
-      { epoch, fromOffset: stored, firstOffset: next },
-    );`,
-      to: `    await this.#options.processor.process({ ...batch, records: [] }, { epoch, fromOffset: stored, firstOffset: next });
+      from: '    await this.#options.processor.process(placed);',
+      to: `    await this.#options.processor.process(
+      placed.map((one) => ({ ...one, batch: { ...one.batch, records: [] } })),
+    );
     await new Promise((resolve) => setTimeout(resolve, 300));
-    const firstOffset = batch.nextOffset - records.length;
-    await this.#options.processor.process({ ...batch, records }, { epoch, fromOffset: batch.nextOffset, firstOffset });`,
+    await this.#options.processor.process(
+      placed.map((one) => {
+        const { nextOffset, records } = one.batch;
+        return { ...one, fromOffset: nextOffset, firstOffset: nextOffset - records.length };
+      }),
+    );`,
     },
   ],
   'no fencing': [
     {
       file: 'src/store/postgres-process.ts',
-      from: 'and epoch = $5 and next_offset is not distinct from $6',
-      to: 'and $5::bigint is not null and ($6::bigint is null or true)',
+      from: 'and p.epoch = b.epoch and p.next_offset is not distinct from b.from_offset',
+      to: '',
     },
     // Takes no guarantee away, only time: so that an instance is always frozen with a batch in its hands.
     {
       file: 'src/processor.ts',
-      from: 'const { stored, conflicts } = await store.process({',
+      from: 'const { stored, conflicts } = await store.process(',
       to: `await new Promise((resolve) => setTimeout(resolve, 200));
-    const { stored, conflicts } = await store.process({`,
+    const { stored, conflicts } = await store.process(`,
     },
   ],
   'no position in the transaction': [
     {
       file: 'src/store/postgres-process.ts',
-      from: 'next_offset = $7,',
-      to: 'next_offset = coalesce($6, $7),',
+      from: 'next_offset = b.next_offset,',
+      to: 'next_offset = coalesce(b.from_offset, b.next_offset),',
     },
   ],
 };

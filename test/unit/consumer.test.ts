@@ -6,7 +6,7 @@ import { Catalogue } from '../../src/catalogue.ts';
 import { Consumer } from '../../src/consumer.ts';
 import { readAll } from '../../src/event-query.ts';
 import { EmbeddedLog } from '../../src/log/embedded-log.ts';
-import type { AssignedPartition, EventLog } from '../../src/log/event-log.ts';
+import { type AssignedPartition, type EventLog, type LogBatch, oneByOne } from '../../src/log/event-log.ts';
 import { createMetrics } from '../../src/metrics.ts';
 import { Processor } from '../../src/processor.ts';
 import { openSqliteFile } from '../../src/sqlite-file.ts';
@@ -130,12 +130,8 @@ describe('the consumer', () => {
     const letters = [];
     const stop = new AbortController();
     const startAt = async () => new Map([[0, 0]]);
-    for await (const batch of log.subscribe({
-      topic: `${TOPIC}.dlt`,
-      group: 'look',
-      signal: stop.signal,
-      startAt,
-    })) {
+    const reading = log.subscribe({ topic: `${TOPIC}.dlt`, group: 'look', signal: stop.signal, startAt });
+    for await (const batch of oneByOne(reading)) {
       letters.push(...batch.records);
       if (letters.length >= junk.length) stop.abort();
     }
@@ -171,6 +167,47 @@ describe('the consumer', () => {
     // One line for the outage and one for its end, however often it was tried.
     expect(lines.filter(({ level }) => level >= 50)).toHaveLength(1);
     expect(lines.filter(({ msg }) => msg === '[Consumer] working again')).toHaveLength(1);
+  });
+
+  it('stores what was read at once together, and each alone where that fails', async () => {
+    const { log, store, append, consume, stored } = await setUp({ partitions: 3 });
+    const users = ['alice', 'dave', 'erin'];
+    const events = users.map((user) => eventJson(randomUUID(), user));
+    for (const [at, user] of users.entries()) await append(events[at]!, user);
+    const atOnce = new Proxy(log, {
+      get(_target, name) {
+        const real = (Reflect.get(log, name) as (...args: unknown[]) => unknown).bind(log);
+        if (name !== 'subscribe') return real;
+        return async function* (options: Parameters<EventLog['subscribe']>[0]) {
+          const read: LogBatch[] = [];
+          for await (const batches of log.subscribe(options)) {
+            read.push(...batches);
+            if (read.length === users.length) yield read;
+          }
+        };
+      },
+    });
+    const tried: number[][] = [];
+    let isAtFault = true;
+    const faulty = new Proxy(store, {
+      get(_target, name) {
+        const real = (Reflect.get(store, name) as (...args: unknown[]) => unknown).bind(store);
+        if (name !== 'process') return real;
+        return async (batches: StoreBatch[]) => {
+          tried.push(batches.map(({ partition }) => partition));
+          if (isAtFault && batches.some(({ partition }) => partition === 1)) throw new Error('outage');
+          return real(batches);
+        };
+      },
+    });
+    const consumer = consume(atOnce, faulty);
+    await expect.poll(stored).toHaveLength(2);
+    expect(new Set(await stored())).toEqual(new Set([events[0], events[2]]));
+    expect(tried[0]).toEqual([0, 1, 2]);
+    expect(consumer.state).toBe('recovering');
+    isAtFault = false;
+    await expect.poll(stored, { timeout: 10_000 }).toHaveLength(3);
+    await expect.poll(() => consumer.state).toBe('consuming');
   });
 
   it('waits out a store that cannot be claimed and a log that cannot be read', async () => {
@@ -247,8 +284,8 @@ describe('the consumer', () => {
         const real = (Reflect.get(log, name) as (...args: unknown[]) => unknown).bind(log);
         if (name !== 'subscribe') return real;
         return async function* (options: Parameters<EventLog['subscribe']>[0]) {
-          for await (const batch of log.subscribe(options)) {
-            yield batch;
+          for await (const batches of log.subscribe(options)) {
+            yield batches;
             if (!silent) continue;
             silent = false;
             // As a client that has lost its fetch would: nothing comes any more, and nothing fails.
@@ -296,12 +333,13 @@ describe('the consumer', () => {
       get(_target, name) {
         const real = (Reflect.get(store, name) as (...args: unknown[]) => unknown).bind(store);
         if (name !== 'process') return real;
-        return async (batch: StoreBatch) => {
-          if (batch.events.some(({ userId }) => userId === 'alice')) {
-            heldAt.push(batch.partition);
+        return async (batches: StoreBatch[]) => {
+          const [{ events, partition }] = batches as [StoreBatch];
+          if (events.some(({ userId }) => userId === 'alice')) {
+            heldAt.push(partition);
             await held.promise;
           }
-          return real(batch);
+          return real(batches);
         };
       },
     });
@@ -416,8 +454,8 @@ describe('at an assignment the consumer', () => {
         return async function* (options: Parameters<EventLog['subscribe']>[0]) {
           const startAt: typeof options.startAt = (assigned) =>
             options.startAt(assigned.map((partition) => ({ ...partition, topicId: 'anew' })));
-          for await (const batch of log.subscribe({ ...options, startAt }))
-            yield { ...batch, topicId: 'anew' };
+          for await (const batches of log.subscribe({ ...options, startAt }))
+            yield batches.map((batch) => ({ ...batch, topicId: 'anew' }));
         };
       },
     });

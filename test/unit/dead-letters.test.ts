@@ -228,16 +228,18 @@ describe('POST /dead-letters/redrive', () => {
       { record, reason: 'invalid', detail: 'unknown type' },
     ]);
     await store.claim(ref, [0]);
-    await store.process({
-      ...ref,
-      partition: 0,
-      epoch: 1,
-      fromOffset: null,
-      nextOffset: 1,
-      events: [],
-      deadLetters,
-      ...{ startOffset: 0, withoutRecord: 0, lost: 0 },
-    });
+    await store.process([
+      {
+        ...ref,
+        partition: 0,
+        epoch: 1,
+        fromOffset: null,
+        nextOffset: 1,
+        events: [],
+        deadLetters,
+        ...{ startOffset: 0, withoutRecord: 0, lost: 0 },
+      },
+    ]);
 
     const markRedriven = vi.spyOn(store, 'markRedriven').mockRejectedValueOnce(new Error('crash'));
     const letters = new DeadLetters(log, store, 'group');

@@ -60,11 +60,11 @@ describe('on a full disk', () => {
       ...{ startOffset: 0, withoutRecord: 0, lost: 0 },
     };
     fill(file);
-    await expect(store.process(batch)).rejects.toThrow('full');
+    await expect(store.process([batch])).rejects.toThrow('full');
     expect((await Array.fromAsync(readAll(store))).flat().map(({ json }) => json)).toEqual([]);
     expect(await store.positions('g', 't')).toMatchObject([{ offset: null, stored: 0 }]);
     makeRoom(file);
-    expect((await store.process(batch)).stored).toEqual(events.map(() => true));
+    expect((await store.process([batch])).stored).toEqual([events.map(() => true)]);
     expect(file.db.prepare('pragma integrity_check').get()).toEqual({ integrity_check: 'ok' });
   });
 });

@@ -24,10 +24,12 @@ it('reads once for all who are behind at the same place, and for each filter by 
     ...{ key: randomUUID(), userId: `u${offset % 2}`, eventType: 'LOGIN', offset, hour: 0, counted: [] },
     json: 'x'.repeat(10_000),
   }));
-  await store.process({
-    ...{ ...TOPIC, partition: 0, epoch: claim!.epoch, fromOffset: null, nextOffset: 20, events },
-    ...{ deadLetters: [], startOffset: 0, withoutRecord: 0, lost: 0 },
-  });
+  await store.process([
+    {
+      ...{ ...TOPIC, partition: 0, epoch: claim!.epoch, fromOffset: null, nextOffset: 20, events },
+      ...{ deadLetters: [], startOffset: 0, withoutRecord: 0, lost: 0 },
+    },
+  ]);
   const tail = new LiveTail(store, 1000);
   const leave = tail.join();
   onTestFinished(() => {
