@@ -1,10 +1,12 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { promisify } from 'node:util';
 import { Admin } from '@platformatic/kafka';
+import pg from 'pg';
 import { pino } from 'pino';
 import { KAFKA_4 } from '../scripts/kafka-jars.ts';
 import { KafkaServer } from '../scripts/kafka-server.ts';
@@ -51,6 +53,7 @@ export class Ground {
   readonly #profiles: string | undefined;
   #kafka: Promise<KafkaServer> | undefined;
   #postgres: Promise<PostgresServer> | undefined;
+  readonly #databases: string[] = [];
 
   private constructor(folder: string, kafkaPort: number, profiles: string | undefined) {
     this.folder = folder;
@@ -86,7 +89,26 @@ export class Ground {
   /** An empty database. @returns its address */
   async database(): Promise<string> {
     this.#postgres ??= PostgresServer.start(join(this.folder, 'postgres'));
-    return createDatabase((await this.#postgres).url);
+    const url = await createDatabase((await this.#postgres).url);
+    this.#databases.push(url);
+    return url;
+  }
+
+  /** What was measured before must not cost what comes next: its databases are gone, and what was written is on disk. */
+  async settle(): Promise<void> {
+    const postgres = await this.#postgres;
+    if (postgres !== undefined) {
+      const client = new pg.Client(`${postgres.url}/postgres`);
+      await client.connect();
+      for (const url of this.#databases.splice(0)) {
+        await client.query(
+          `drop database ${pg.escapeIdentifier(new URL(url).pathname.slice(1))} with (force)`,
+        );
+      }
+      await client.query('checkpoint');
+      await client.end();
+    }
+    await promisify(execFile)('sync');
   }
 
   /** Starts Footfall with these settings. */

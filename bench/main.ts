@@ -6,9 +6,10 @@ import { benchCurves } from './curves.ts';
 import { drawCurves } from './draw.ts';
 import { type BenchOptions, Ground, type Peer } from './ground.ts';
 import { benchLatency } from './latency.ts';
+import { toMarkdown } from './markdown.ts';
 import { benchPost } from './post.ts';
 import { benchReads } from './reads.ts';
-import { holds, printRows, type Row, saveRows } from './rows.ts';
+import { holds, printRows, type Row, readRows, saveRows } from './rows.ts';
 import { benchStart } from './start.ts';
 
 const PARTS: Record<string, (ground: Ground, options: BenchOptions) => Promise<Row[]>> = {
@@ -39,7 +40,9 @@ const program = new Command()
   )
   .option('--kafka-port <number>', 'port of the broker, for peers that want a certain one', toNumber, 0)
   .option('--profile <folder>', 'write a CPU profile of each Footfall process there, for a flame graph')
+  .option('--show <file...>', 'print these kept results instead of measuring')
   .option('--json', 'print the result as JSON', false)
+  .option('--markdown', 'print the result as a Markdown table', false)
   .option('--draw', 'draw the curves that were measured into docs/curves', false)
   .option('--save', 'keep the result in bench/results', false)
   .addHelpText(
@@ -50,6 +53,7 @@ Examples:
   npm run bench -- --part post --runs 5 --json
   npm run bench -- --part catch-up reads --events 200000
   npm run bench -- --part curves --events 10000000 --draw --save
+  npm run bench -- --show bench/results/2026-11-23T0805.json --markdown   # the table of docs/performance.md
   npm run bench -- --part batch --runs 1 --profile /tmp/profiles   # .cpuprofile: open it in Chrome's developer tools
   npm run bench -- --part post --kafka-port 9092 --peer 'limit=http://127.0.0.1:3600=/path/to/limit'
 
@@ -66,23 +70,31 @@ const options = program.opts<
     peer: Peer[];
     kafkaPort: number;
     profile?: string;
-  } & Record<'json' | 'draw' | 'save', boolean>
+    show?: string[];
+  } & Record<'json' | 'markdown' | 'draw' | 'save', boolean>
 >();
 const { runs, seconds, events, peer: peers } = options;
-const ground = await Ground.make(options.kafkaPort, options.profile);
-const rows: Row[] = [];
-try {
-  for (const part of options.part ?? Object.keys(PARTS)) {
-    rows.push(...(await PARTS[part]!(ground, { runs, seconds, events, peers })));
-  }
-} finally {
-  await ground.remove();
-}
+const rows = options.show ? await readRows(options.show) : await measure();
 if (options.json) console.log(JSON.stringify(rows, null, 2));
+else if (options.markdown) console.log(toMarkdown(rows));
 else printRows(rows);
 if (options.draw) console.error(`Drawn: ${(await drawCurves(rows)).join(', ')}`);
 if (options.save) console.error(`Kept in ${await saveRows(rows, { runs, seconds, events })}`);
 if (rows.some((row) => holds(row) === false)) process.exitCode = 1;
+
+async function measure(): Promise<Row[]> {
+  const ground = await Ground.make(options.kafkaPort, options.profile);
+  const measured: Row[] = [];
+  try {
+    for (const part of options.part ?? Object.keys(PARTS)) {
+      await ground.settle();
+      measured.push(...(await PARTS[part]!(ground, { runs, seconds, events, peers })));
+    }
+    return measured;
+  } finally {
+    await ground.remove();
+  }
+}
 
 function toNumber(text: string): number {
   const value = Number(text);

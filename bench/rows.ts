@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { cpus, totalmem } from 'node:os';
 import { join } from 'node:path';
 
@@ -88,6 +88,12 @@ export async function saveRows(rows: readonly Row[], options: object): Promise<s
   const path = join(RESULTS_FOLDER, `${date.slice(0, 16).replace(':', '')}.json`);
   await writeFile(path, `${JSON.stringify({ date, machine, options, rows }, null, 2)}\n`);
   return path;
+}
+
+/** The rows of kept results. */
+export async function readRows(paths: readonly string[]): Promise<Row[]> {
+  const kept = await Promise.all(paths.map((path) => readFile(path, 'utf8')));
+  return kept.flatMap((text) => (JSON.parse(text) as { rows: Row[] }).rows);
 }
 
 function commit(): string | undefined {

@@ -8,8 +8,8 @@ import { type Claim, type EventStore, Fenced } from './store/event-store.ts';
 import { Watchdog, type WatchdogOptions } from './watchdog.ts';
 
 const CANNOT_READ = 'the log cannot be read';
-/** Transactions that are worked on at a time: while the store has one, the next is decoded. */
-const MAX_WORKING = 4;
+/** Transactions that are tried at a time: while the store has one, the next is decoded. */
+const MAX_ATTEMPTS = 4;
 /** Small batches that were read at once share a transaction of so many records. */
 const SHARED_RECORDS = 1000;
 
@@ -45,6 +45,8 @@ export class Consumer {
   readonly #watchdog: Watchdog;
   /** Batches that are being worked on, by partition: one of each, so that a partition is stored in order. */
   readonly #working = new Map<number, Promise<void>>();
+  /** Transactions that are being tried. */
+  readonly #attempts = new Set<Promise<unknown>>();
   #reading = new AbortController();
   readonly #outages: Outages;
   #state: Exclude<ConsumerState, 'recovering'> = 'starting';
@@ -108,18 +110,25 @@ export class Consumer {
   async #take(read: readonly LogBatch[]): Promise<void> {
     for (const batches of inGroups(read)) {
       await Promise.all(batches.map(({ partition }) => this.#working.get(partition)));
-      while (new Set(this.#working.values()).size >= MAX_WORKING) await Promise.race(this.#working.values());
+      while (this.#attempts.size >= MAX_ATTEMPTS) await Promise.race(this.#attempts);
       // The group is left only when what is being worked on is done.
       if (this.#stopping.signal.aborted) return this.#finishWorking();
-      const failure = this.#store(batches).then(
-        () => undefined,
-        (error: Error) => error,
-      );
+      const attempt = this.#attempt(batches);
       for (const batch of batches) {
-        const work = this.#finish(batch, failure).finally(() => this.#working.delete(batch.partition));
+        const work = this.#finish(batch, attempt).finally(() => this.#working.delete(batch.partition));
         this.#working.set(batch.partition, work);
       }
     }
+  }
+
+  /** @returns why they cannot be stored, if so */
+  #attempt(batches: readonly LogBatch[]): Promise<Error | undefined> {
+    const attempt = this.#store(batches)
+      .then(() => undefined)
+      .catch((error: Error) => error)
+      .finally(() => this.#attempts.delete(attempt));
+    this.#attempts.add(attempt);
+    return attempt;
   }
 
   /** Resolves when nothing is being worked on. */
@@ -202,10 +211,10 @@ export class Consumer {
     }
   }
 
-  /** @param failure of storing it together with others: which is at fault is not known, so it goes on alone */
-  async #finish(batch: LogBatch, failure: Promise<Error | undefined>): Promise<void> {
+  /** After an attempt that failed, which batch is at fault is not known: each goes on alone. */
+  async #finish(batch: LogBatch, attempt: Promise<Error | undefined>): Promise<void> {
     const what = `partition ${batch.partition} cannot be stored`;
-    const error = await failure;
+    const error = await attempt;
     if (error === undefined) return;
     await this.#outages.backOff(what, error);
     await this.#outages.untilDone(what, () => this.#storeAlone(batch));
