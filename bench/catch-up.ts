@@ -7,7 +7,14 @@ import { openSqliteFile } from '../src/sqlite-file.ts';
 import type { StoredEvent } from '../src/store/event-store.ts';
 import { produceBacklog } from './backlog.ts';
 import { makeEvents } from './events.ts';
-import { type BenchOptions, type Ground, type Measured, STORE_KINDS, type StoreKind } from './ground.ts';
+import {
+  type BenchOptions,
+  type Ground,
+  type Measured,
+  partitionStates,
+  STORE_KINDS,
+  type StoreKind,
+} from './ground.ts';
 import { HeapProbe } from './heap.ts';
 import type { Row } from './rows.ts';
 
@@ -109,11 +116,9 @@ async function process(ground: Ground, topic: string, store: string, events: num
   }
 }
 
-async function untilStored({ url }: Measured, wanted: number): Promise<number> {
+async function untilStored(footfall: Measured, wanted: number): Promise<number> {
   for (;;) {
-    const response = await fetch(`${url}/consumer-groups`);
-    const { groups } = (await response.json()) as { groups: { partitions: { stored: number }[] }[] };
-    const stored = groups[0]!.partitions.reduce((sum, partition) => sum + partition.stored, 0);
+    const stored = (await partitionStates(footfall)).reduce((sum, partition) => sum + partition.stored, 0);
     if (stored >= wanted) return stored;
     await sleep(POLL_MS);
   }

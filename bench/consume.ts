@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { KAFKA_4 } from '../scripts/kafka-jars.ts';
 import { KafkaServer } from '../scripts/kafka-server.ts';
+import { readToEnd } from '../src/verify.ts';
 import { openLog, produceBacklog } from './backlog.ts';
 import type { BenchOptions, Ground } from './ground.ts';
 import type { Row } from './rows.ts';
@@ -20,7 +21,7 @@ export async function benchConsume(ground: Ground, { runs, events }: BenchOption
     ]);
     // The last column of the last line: messages a second of fetching, without the time to join.
     limit.push(Number(said.trim().split('\n').at(-1)!.split(',').at(-1)));
-    rates.push(await read(ground, topic, events));
+    rates.push(await read(ground, topic));
     console.error(`consume, run ${run + 1}: ${Math.round(rates.at(-1)!)} of ${Math.round(limit.at(-1)!)}/s`);
   }
   return [
@@ -31,28 +32,17 @@ export async function benchConsume(ground: Ground, { runs, events }: BenchOption
   ];
 }
 
-/** @returns records a second, from the first batch on */
-async function read(ground: Ground, topic: string, count: number): Promise<number> {
+/** @returns records a second, from the first batch on: joining the group does not count */
+async function read(ground: Ground, topic: string): Promise<number> {
   const log = await openLog(ground, topic);
-  const stop = new AbortController();
-  const reading = log.subscribe({
-    ...{ topic, group: randomUUID(), signal: stop.signal },
-    startAt: async (assigned) => new Map(assigned.map(({ partition, earliest }) => [partition, earliest])),
-  });
-  let first = 0;
+  let records = 0;
   let startedAt = 0;
   let endedAt = 0;
-  let records = 0;
-  for await (const batches of reading) {
-    for (const batch of batches) records += batch.records.length;
-    if (startedAt === 0) {
-      startedAt = performance.now();
-      first = records;
-    }
-    if (records < count) continue;
+  for await (const batch of readToEnd(log, topic)) {
     endedAt = performance.now();
-    stop.abort();
+    if (startedAt === 0) startedAt = endedAt;
+    else records += batch.records.length;
   }
   await log.close();
-  return ((records - first) / (endedAt - startedAt)) * 1000;
+  return (records / (endedAt - startedAt)) * 1000;
 }

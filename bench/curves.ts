@@ -68,7 +68,7 @@ async function byPartitions(ground: Ground, { seconds }: BenchOptions): Promise<
 async function byInstances(ground: Ground, { seconds }: BenchOptions): Promise<Row[]> {
   const rows: Row[] = [];
   for (const count of INSTANCES) {
-    const env = await kafkaAndPostgres(ground, `curve-instances-${count}`);
+    const env = await ground.kafkaAndPostgres(`curve-instances-${count}`);
     const instances = await Promise.all(Array.from({ length: count }, () => ground.footfall(env)));
     try {
       const urls = instances.map(({ url }) => url);
@@ -138,7 +138,7 @@ async function withApi<T>(
   use: (footfall: Measured) => Promise<T>,
 ): Promise<T> {
   const footfall = await ground.footfall({
-    ...(await kafkaAndPostgres(ground, topic)),
+    ...(await ground.kafkaAndPostgres(topic)),
     ...{ ROLE: 'api', ...env },
   });
   try {
@@ -146,14 +146,6 @@ async function withApi<T>(
   } finally {
     await footfall.stop();
   }
-}
-
-async function kafkaAndPostgres(ground: Ground, topic: string): Promise<Record<string, string>> {
-  const { bootstrap } = await ground.kafka();
-  return {
-    ...{ KAFKA_BROKERS: bootstrap, KAFKA_TOPIC: topic, KAFKA_CONSUMER_GROUP: topic },
-    DATABASE_URL: await ground.database(),
-  };
 }
 
 /** @returns the sum of what the instances took, and the worst of their latencies */

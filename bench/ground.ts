@@ -111,6 +111,15 @@ export class Ground {
     await promisify(execFile)('sync');
   }
 
+  /** Settings for this topic, its own group and an empty database. */
+  async kafkaAndPostgres(topic: string): Promise<Record<string, string>> {
+    const { bootstrap } = await this.kafka();
+    return {
+      ...{ KAFKA_BROKERS: bootstrap, KAFKA_TOPIC: topic, KAFKA_CONSUMER_GROUP: topic },
+      DATABASE_URL: await this.database(),
+    };
+  }
+
   /** Starts Footfall with these settings. */
   footfall(env: Record<string, string>, nodeArguments: readonly string[] = []): Promise<Measured> {
     const profiling = this.#profiles === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${this.#profiles}`];
@@ -142,6 +151,18 @@ export async function startNode(args: string[], env: Record<string, string> = {}
   });
   const startMs = performance.now() - startedAt;
   return { url, startMs, memory: () => memoryOf(child), stop: () => stop(child) };
+}
+
+/** What `GET /consumer-groups` says of each partition. */
+export interface PartitionState {
+  stored: number;
+  lag: number | null;
+}
+
+export async function partitionStates({ url }: Measured): Promise<PartitionState[]> {
+  const response = await fetch(`${url}/consumer-groups`);
+  const { groups } = (await response.json()) as { groups: { partitions: PartitionState[] }[] };
+  return groups[0]!.partitions;
 }
 
 /** Starts a peer and waits until something answers at its address. */

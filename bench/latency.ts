@@ -8,10 +8,7 @@ const CONNECTIONS = 100;
 const WARM_UP_SECONDS = 3;
 
 export async function benchLatency(ground: Ground, { runs, seconds }: BenchOptions): Promise<Row[]> {
-  const { bootstrap } = await ground.kafka();
-  const footfall = await ground.footfall({
-    ...{ KAFKA_BROKERS: bootstrap, KAFKA_TOPIC: 'latency', DATABASE_URL: await ground.database() },
-  });
+  const footfall = await ground.footfall(await ground.kafkaAndPostgres('latency'));
   const p50: number[] = [];
   const p99: number[] = [];
   try {

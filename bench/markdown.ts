@@ -1,4 +1,4 @@
-import { holds, median, type Row, ratios } from './rows.ts';
+import { holds, median, type Row, ratios, wantedText } from './rows.ts';
 
 const HEAD = `| part | what | median | of | ratio | wanted | holds |
 |---|---|--:|---|--:|--:|---|`;
@@ -18,7 +18,7 @@ function toLine(row: Row): string {
     `${figure(median(row.runs))} ${row.unit}`,
     row.limit?.name ?? '',
     range(ratios(row)),
-    wanted(row),
+    wantedText(row),
     { true: 'yes', false: '**no**', undefined: '' }[String(holds(row))],
   ];
   return `| ${cells.join(' | ')} |`;
@@ -28,11 +28,6 @@ function range(values: readonly number[]): string {
   if (values.length === 0) return '';
   const [least, most] = [Math.min(...values), Math.max(...values)];
   return values.length === 1 ? least.toFixed(2) : `${least.toFixed(2)} – ${most.toFixed(2)}`;
-}
-
-function wanted({ wanted: want }: Row): string {
-  if (want === undefined) return '';
-  return 'atLeast' in want ? `≥ ${want.atLeast.toFixed(2)}` : `≤ ${want.atMost}`;
 }
 
 function figure(value: number): string {

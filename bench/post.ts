@@ -1,6 +1,14 @@
 // Single POSTs, each acknowledged: against bare node:http with the same client and grouping, and peers.
 import { join } from 'node:path';
-import { type BenchOptions, type Ground, type Measured, PARTITIONS, startNode, startPeer } from './ground.ts';
+import {
+  type BenchOptions,
+  type Ground,
+  type Measured,
+  PARTITIONS,
+  partitionStates,
+  startNode,
+  startPeer,
+} from './ground.ts';
 import { type LoadResult, postEvents } from './load.ts';
 import { median, type Row } from './rows.ts';
 
@@ -101,17 +109,12 @@ async function measure(
     };
     await postEvents({ ...load, seconds: WARM_UP_SECONDS });
     const result = await postEvents({ ...load, seconds });
-    const lagS = target.processes ? (await lagOf(measured)) / result.requestsPerSecond : 0;
+    const waiting = target.processes ? (await partitionStates(measured)).map(({ lag }) => lag ?? 0) : [];
+    const lagS = waiting.reduce((sum, lag) => sum + lag, 0) / result.requestsPerSecond;
     return { ...result, lagS, mostMb: measured.memory().most };
   } finally {
     await measured.stop();
   }
-}
-
-async function lagOf({ url }: Measured): Promise<number> {
-  const response = await fetch(`${url}/consumer-groups`);
-  const { groups } = (await response.json()) as { groups: { partitions: { lag: number | null }[] }[] };
-  return groups[0]!.partitions.reduce((sum, { lag }) => sum + (lag ?? 0), 0);
 }
 
 async function targetsFor(ground: Ground, { peers }: BenchOptions, connections: number): Promise<Target[]> {
@@ -121,9 +124,7 @@ async function targetsFor(ground: Ground, { peers }: BenchOptions, connections: 
   const bare = (how: string) =>
     startNode(['bench/bare-server.ts', bootstrap, bareTopic, String(PARTITIONS), how]);
   const footfall = async (what: string, env: Record<string, string>) =>
-    ground.footfall({
-      ...{ KAFKA_BROKERS: bootstrap, KAFKA_TOPIC: name(what), DATABASE_URL: await ground.database(), ...env },
-    });
+    ground.footfall({ ...(await ground.kafkaAndPostgres(name(what))), ...env });
   let folders = 0;
   const embedded = () =>
     ground.footfall({ DATA_DIR: join(ground.folder, `embedded-${connections}-${folders++}`) });

@@ -67,9 +67,9 @@ export function printRows(rows: readonly Row[]): void {
   );
 }
 
-function wantedText({ wanted }: Row): string {
+export function wantedText({ wanted }: Row): string {
   if (wanted === undefined) return '';
-  return 'atLeast' in wanted ? `>= ${wanted.atLeast}` : `<= ${wanted.atMost}`;
+  return 'atLeast' in wanted ? `≥ ${wanted.atLeast.toFixed(2)}` : `≤ ${wanted.atMost}`;
 }
 
 function rounded(value: number): number {

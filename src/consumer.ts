@@ -202,7 +202,16 @@ export class Consumer {
       return [{ batch: { ...batch, records }, position, epoch, fromOffset, firstOffset }];
     });
     if (placed.length === 0) return;
-    await this.#options.processor.process(placed);
+    try {
+      await this.#options.processor.process(placed);
+    } catch (error) {
+      // Another member has claimed the partition. If it is still ours, that one was late: claim it back and
+      // go on from where the store now stands. If it is not, this batch is theirs. Of several it shows alone.
+      const [batch] = batches;
+      if (error instanceof Fenced && batches.length === 1 && batch!.isAssigned())
+        await this.#claimAgain(batch!);
+      throw error;
+    }
     for (const { batch, position } of placed) {
       position.stored = batch.nextOffset;
       position.next = batch.nextOffset;
@@ -217,18 +226,7 @@ export class Consumer {
     const error = await attempt;
     if (error === undefined) return;
     await this.#outages.backOff(what, error);
-    await this.#outages.untilDone(what, () => this.#storeAlone(batch));
-  }
-
-  async #storeAlone(batch: LogBatch): Promise<void> {
-    try {
-      await this.#store([batch]);
-    } catch (error) {
-      // Another member has claimed the partition. If it is still ours, that one was late: claim it back and
-      // go on from where the store now stands. If it is not, this batch is theirs.
-      if (error instanceof Fenced && batch.isAssigned()) await this.#claimAgain(batch);
-      throw error;
-    }
+    await this.#outages.untilDone(what, () => this.#store([batch]));
   }
 
   #reportLag(partition: number, records: number): void {

@@ -246,6 +246,19 @@ export interface StoreBatch extends TopicRef {
   lost: number;
 }
 
+export interface BatchOutcome {
+  stored: boolean[];
+  conflicts: number;
+}
+
+/** What came of batches that were stored one after the other. */
+export function joinOutcomes(each: readonly BatchOutcome[]): StoreOutcome {
+  return {
+    stored: each.map(({ stored }) => stored),
+    conflicts: each.reduce((sum, { conflicts }) => sum + conflicts, 0),
+  };
+}
+
 export interface StoreOutcome {
   /** For each batch, for each of its events: true when stored now, false when its key was there already. */
   stored: boolean[][];

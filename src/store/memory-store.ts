@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import {
+  type BatchOutcome,
   type Claim,
   type DeadLetter,
   type DeadLetterQuery,
@@ -8,6 +9,7 @@ import {
   type Extent,
   Fenced,
   isSameEvent,
+  joinOutcomes,
   type PartitionPosition,
   type PlacedEvent,
   READ_BYTES,
@@ -67,11 +69,7 @@ export class MemoryStore implements EventStore {
       const position = this.#positions.get(positionKey(batch, batch.partition));
       if (position?.epoch !== batch.epoch || position.offset !== batch.fromOffset) throw new Fenced(batch);
     }
-    const each = batches.map((batch) => this.#processOne(batch));
-    return {
-      stored: each.map(({ stored }) => stored),
-      conflicts: each.reduce((sum, { conflicts }) => sum + conflicts, 0),
-    };
+    return joinOutcomes(batches.map((batch) => this.#processOne(batch)));
   }
 
   async get(keys: readonly string[]): Promise<Map<string, EventRecord>> {
@@ -136,7 +134,7 @@ export class MemoryStore implements EventStore {
 
   async close(): Promise<void> {}
 
-  #processOne(batch: StoreBatch): { stored: boolean[]; conflicts: number } {
+  #processOne(batch: StoreBatch): BatchOutcome {
     const position = this.#positions.get(positionKey(batch, batch.partition))!;
     const storedAt = Date.now();
     let conflicts = 0;

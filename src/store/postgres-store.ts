@@ -51,7 +51,7 @@ export class PostgresStore implements EventStore {
   async process(batches: readonly StoreBatch[]): Promise<StoreOutcome> {
     const outcome = await processBatches(this.#database, batches);
     // If we die here: all is stored, and counted by whoever counts next.
-    this.counts.add(batches.reduce((sum, { events }) => sum + events.length, 0));
+    this.counts.add(outcome.stored.flat().length);
     return outcome;
   }
 

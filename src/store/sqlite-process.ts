@@ -1,5 +1,13 @@
 import type { DatabaseSync, StatementSync } from '../sqlite-file.ts';
-import { Fenced, isSameEvent, type StoreBatch, type StoredEvent, type StoreOutcome } from './event-store.ts';
+import {
+  type BatchOutcome,
+  Fenced,
+  isSameEvent,
+  joinOutcomes,
+  type StoreBatch,
+  type StoredEvent,
+  type StoreOutcome,
+} from './event-store.ts';
 import type { SqliteCounts } from './sqlite-counts.ts';
 
 /** Writes batches, within a transaction of its caller. */
@@ -40,14 +48,10 @@ export class SqliteWriter {
 
   /** @throws Fenced */
   write(batches: readonly StoreBatch[]): StoreOutcome {
-    const each = batches.map((batch) => this.#writeOne(batch));
-    return {
-      stored: each.map(({ stored }) => stored),
-      conflicts: each.reduce((sum, { conflicts }) => sum + conflicts, 0),
-    };
+    return joinOutcomes(batches.map((batch) => this.#writeOne(batch)));
   }
 
-  #writeOne(batch: StoreBatch): { stored: boolean[]; conflicts: number } {
+  #writeOne(batch: StoreBatch): BatchOutcome {
     const { group, topic, topicId, partition, epoch, fromOffset, nextOffset, deadLetters } = batch;
     const moved = this.#move.run(nextOffset, group, topic, topicId, partition, epoch, fromOffset).changes;
     if (moved === 0) throw new Fenced(batch);

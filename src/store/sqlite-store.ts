@@ -71,7 +71,7 @@ export class SqliteStore implements EventStore {
 
   async process(batches: readonly StoreBatch[]): Promise<StoreOutcome> {
     const outcome = inTransaction(this.#file.db, () => this.#writer.write(batches));
-    this.counts.add(batches.reduce((sum, { events }) => sum + events.length, 0));
+    this.counts.add(outcome.stored.flat().length);
     return outcome;
   }
 

@@ -12,8 +12,8 @@ export const MUTATIONS: Record<string, Mutation[]> = {
   'commit before store': [
     {
       file: 'src/consumer.ts',
-      from: '    await this.#options.processor.process(placed);',
-      to: `    await this.#options.processor.process(
+      from: 'await this.#options.processor.process(placed);',
+      to: `await this.#options.processor.process(
       placed.map((one) => ({ ...one, batch: { ...one.batch, records: [] } })),
     );
     await new Promise((resolve) => setTimeout(resolve, 300));

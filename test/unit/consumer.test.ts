@@ -75,23 +75,27 @@ async function setUp(options: { partitions?: number } = {}) {
   };
 }
 
-/** The store, with one of its methods failing as an outage would make it. */
-function failing<T extends object, K extends keyof T>(
-  target: T,
-  method: K,
-  times: number,
-  error = new Error('outage'),
-): T {
-  let left = times;
+/** The target with one method replaced by what `make` makes of it. */
+function replacing<T extends object, K extends keyof T>(target: T, method: K, make: (real: T[K]) => T[K]): T {
   return new Proxy(target, {
     get(_target, name) {
-      const real = Reflect.get(target, name) as unknown;
-      if (typeof real !== 'function') return real;
-      return (...args: unknown[]) => {
-        if (name === method && left-- > 0) throw error;
-        return (real as (...all: unknown[]) => unknown).apply(target, args);
-      };
+      const own = Reflect.get(target, name) as unknown;
+      if (typeof own !== 'function') return own;
+      const real = own.bind(target) as T[K];
+      return name === method ? make(real) : real;
     },
+  });
+}
+
+/** The target, with one of its methods failing as an outage would make it. */
+function failing<T extends object, K extends keyof T>(target: T, method: K, times: number): T {
+  let left = times;
+  return replacing(target, method, (real) => {
+    const failingFirst = (...args: unknown[]) => {
+      if (left-- > 0) throw new Error('outage');
+      return (real as (...all: unknown[]) => unknown)(...args);
+    };
+    return failingFirst as T[K];
   });
 }
 
@@ -174,31 +178,24 @@ describe('the consumer', () => {
     const users = ['alice', 'dave', 'erin'];
     const events = users.map((user) => eventJson(randomUUID(), user));
     for (const [at, user] of users.entries()) await append(events[at]!, user);
-    const atOnce = new Proxy(log, {
-      get(_target, name) {
-        const real = (Reflect.get(log, name) as (...args: unknown[]) => unknown).bind(log);
-        if (name !== 'subscribe') return real;
-        return async function* (options: Parameters<EventLog['subscribe']>[0]) {
+    const atOnce = replacing(
+      log,
+      'subscribe',
+      (real) =>
+        async function* (options) {
           const read: LogBatch[] = [];
-          for await (const batches of log.subscribe(options)) {
+          for await (const batches of real(options)) {
             read.push(...batches);
             if (read.length === users.length) yield read;
           }
-        };
-      },
-    });
+        },
+    );
     const tried: number[][] = [];
     let isAtFault = true;
-    const faulty = new Proxy(store, {
-      get(_target, name) {
-        const real = (Reflect.get(store, name) as (...args: unknown[]) => unknown).bind(store);
-        if (name !== 'process') return real;
-        return async (batches: StoreBatch[]) => {
-          tried.push(batches.map(({ partition }) => partition));
-          if (isAtFault && batches.some(({ partition }) => partition === 1)) throw new Error('outage');
-          return real(batches);
-        };
-      },
+    const faulty = replacing(store, 'process', (real) => async (batches) => {
+      tried.push(batches.map(({ partition }) => partition));
+      if (isAtFault && batches.some(({ partition }) => partition === 1)) throw new Error('outage');
+      return real(batches);
     });
     const consumer = consume(atOnce, faulty);
     await expect.poll(stored).toHaveLength(2);
@@ -232,14 +229,9 @@ describe('the consumer', () => {
   it('claims a partition back from a latecomer, and neither loses nor repeats an event', async () => {
     const { log, store, append, consume, stored, lines } = await setUp();
     let topicId = '';
-    const watched = new Proxy(store, {
-      get: (_target, name) => {
-        const real = (Reflect.get(store, name) as (...args: unknown[]) => unknown).bind(store);
-        return (...args: unknown[]) => {
-          if (name === 'claim') topicId = (args[0] as { topicId: string }).topicId;
-          return real(...args);
-        };
-      },
+    const watched = replacing(store, 'claim', (real) => (ref, partitions) => {
+      topicId = ref.topicId;
+      return real(ref, partitions);
     });
     consume(log, watched);
     const ids = Array.from({ length: 3 }, () => randomUUID());
@@ -279,21 +271,20 @@ describe('the consumer', () => {
   it('begins a reading anew that has gone silent, and says so', async () => {
     const { log, append, consume, stored, count, lines } = await setUp();
     let silent = true;
-    const goingSilent = new Proxy(log, {
-      get(_target, name) {
-        const real = (Reflect.get(log, name) as (...args: unknown[]) => unknown).bind(log);
-        if (name !== 'subscribe') return real;
-        return async function* (options: Parameters<EventLog['subscribe']>[0]) {
-          for await (const batches of log.subscribe(options)) {
+    const goingSilent = replacing(
+      log,
+      'subscribe',
+      (real) =>
+        async function* (options) {
+          for await (const batches of real(options)) {
             yield batches;
             if (!silent) continue;
             silent = false;
             // As a client that has lost its fetch would: nothing comes any more, and nothing fails.
             await new Promise((resolve) => options.signal.addEventListener('abort', resolve));
           }
-        };
-      },
-    });
+        },
+    );
     const ids = Array.from({ length: 3 }, () => randomUUID());
     await append(eventJson(ids[0]!));
     const consumer = consume(goingSilent, undefined, { checkEveryMs: 20, stalledAfterMs: 200 });
@@ -310,15 +301,9 @@ describe('the consumer', () => {
   it('does not take a slow store for a silent log', async () => {
     const { log, store, append, consume, stored, count } = await setUp();
     await append(eventJson(randomUUID()));
-    const slow = new Proxy(store, {
-      get(_target, name) {
-        const real = (Reflect.get(store, name) as (...args: unknown[]) => unknown).bind(store);
-        if (name !== 'process') return real;
-        return async (...args: unknown[]) => {
-          await new Promise((resolve) => setTimeout(resolve, 300));
-          return real(...args);
-        };
-      },
+    const slow = replacing(store, 'process', (real) => async (batches) => {
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      return real(batches);
     });
     consume(log, slow, { checkEveryMs: 10, stalledAfterMs: 50 });
     await expect.poll(stored).toHaveLength(1);
@@ -329,19 +314,13 @@ describe('the consumer', () => {
     const { log, store, append, consume, stored } = await setUp({ partitions: 3 });
     const held = Promise.withResolvers<void>();
     const heldAt: number[] = [];
-    const holding = new Proxy(store, {
-      get(_target, name) {
-        const real = (Reflect.get(store, name) as (...args: unknown[]) => unknown).bind(store);
-        if (name !== 'process') return real;
-        return async (batches: StoreBatch[]) => {
-          const [{ events, partition }] = batches as [StoreBatch];
-          if (events.some(({ userId }) => userId === 'alice')) {
-            heldAt.push(partition);
-            await held.promise;
-          }
-          return real(batches);
-        };
-      },
+    const holding = replacing(store, 'process', (real) => async (batches) => {
+      const [{ events, partition }] = batches as readonly [StoreBatch];
+      if (events.some(({ userId }) => userId === 'alice')) {
+        heldAt.push(partition);
+        await held.promise;
+      }
+      return real(batches);
     });
     // alice is in partition 0, dave in 1, erin in 2.
     const [alice, dave, erin, again] = ['alice', 'dave', 'erin', 'alice'].map((userId) =>
@@ -378,18 +357,15 @@ describe('the consumer', () => {
 describe('at an assignment the consumer', () => {
   /** A log that reports other bounds or another id for its partition than it has. */
   function reporting(log: EventLog, change: Partial<AssignedPartition>): EventLog {
-    return new Proxy(log, {
-      get(_target, name) {
-        if (name !== 'subscribe')
-          return (Reflect.get(log, name) as (...args: unknown[]) => unknown).bind(log);
-        return (options: Parameters<EventLog['subscribe']>[0]) =>
-          log.subscribe({
-            ...options,
-            startAt: (assigned) =>
-              options.startAt(assigned.map((partition) => ({ ...partition, ...change }))),
-          });
-      },
-    });
+    return replacing(
+      log,
+      'subscribe',
+      (real) => (options) =>
+        real({
+          ...options,
+          startAt: (assigned) => options.startAt(assigned.map((partition) => ({ ...partition, ...change }))),
+        }),
+    );
   }
 
   it('reports records that the log deleted before they were processed, and continues behind them', async () => {
@@ -447,18 +423,17 @@ describe('at an assignment the consumer', () => {
     await expect.poll(stored).toHaveLength(1);
     await first.stop();
     await append(eventJson(ids[1]!));
-    const renamed = new Proxy(log, {
-      get(_target, name) {
-        const real = (Reflect.get(log, name) as (...args: unknown[]) => unknown).bind(log);
-        if (name !== 'subscribe') return real;
-        return async function* (options: Parameters<EventLog['subscribe']>[0]) {
+    const renamed = replacing(
+      log,
+      'subscribe',
+      (real) =>
+        async function* (options) {
           const startAt: typeof options.startAt = (assigned) =>
             options.startAt(assigned.map((partition) => ({ ...partition, topicId: 'anew' })));
-          for await (const batches of log.subscribe({ ...options, startAt }))
+          for await (const batches of real({ ...options, startAt }))
             yield batches.map((batch) => ({ ...batch, topicId: 'anew' }));
-        };
-      },
-    });
+        },
+    );
     consume(renamed);
     await expect.poll(stored).toEqual(ids.map((id) => eventJson(id)));
     expect(lines.some(({ msg }) => msg.includes('created anew'))).toBe(true);
