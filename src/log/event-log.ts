@@ -27,6 +27,14 @@ export interface EventLog {
   ends(topic: string): Promise<TopicEnds>;
 
   /**
+   * When the first record at or after each position was written, by its own timestamp: milliseconds since 1970. Records
+   * of transactions that are still open count, too.
+   *
+   * @returns for each position, in the same order; undefined where the partition ends before
+   */
+  timestamps(topic: string, positions: readonly RecordPosition[]): Promise<(number | undefined)[]>;
+
+  /**
    * Reads single records by where they are.
    *
    * @returns the record for each position, in the same order; undefined where the log no longer holds it
@@ -69,8 +77,15 @@ export function receiptsOf(results: readonly AppendResult[]): Receipt[] {
 export interface TopicEnds {
   /** As of `AssignedPartition`. */
   topicId: string;
-  /** By partition: the offset its next record will get; records of open transactions do not count. */
-  ends: Map<number, number>;
+  /** By partition. */
+  ends: Map<number, PartitionEnd>;
+}
+
+export interface PartitionEnd {
+  /** The offset its next record will get (Kafka: the high watermark). */
+  end: number;
+  /** Where reading ends for now: open transactions hold back what lies from here to `end` (the last stable offset). */
+  stable: number;
 }
 
 export type RecordPosition = Pick<Receipt, 'partition' | 'offset'>;
@@ -94,8 +109,13 @@ export interface AssignedPartition {
   partition: number;
   /** Lowest offset still held. */
   earliest: number;
-  /** Offset the next record will get; a broker that has just started may know of less than it holds. */
+  /** Where reading ends for now (the last stable offset); a broker that has just started may know of less than it holds. */
   end: number;
+  /**
+   * The log is another one from this offset on than the one that was read, by its leader epochs (KIP-320). Undefined
+   * where nothing says so.
+   */
+  divergesAt?: number | undefined;
   /** Whether the log goes on from this offset, known for certain: false when it ends before. */
   reaches(offset: number): Promise<boolean>;
 }
@@ -105,12 +125,27 @@ export interface SubscribeOptions {
   group: string;
   signal: AbortSignal;
   /**
-   * Called at each assignment, before anything of it is read.
-   *
-   * @returns the offset to start at for each partition
+   * Decides where reading starts. Called at each assignment, before anything of it is read, and again whenever reading
+   * has to start over: when `restart` of the last answer aborts, or when the log turns out to be another one.
    */
-  startAt(assigned: readonly AssignedPartition[]): Promise<Map<number, number>>;
+  startAt(assigned: readonly AssignedPartition[]): Promise<ReadingStart>;
 }
+
+export interface ReadingStart {
+  /** By partition; one that is left out is read from offset 0. */
+  positions: ReadonlyMap<number, StartPosition>;
+  /** Ends this reading and has `startAt` asked again, without leaving the group. */
+  restart?: AbortSignal | undefined;
+}
+
+export interface StartPosition {
+  offset: number;
+  /** Leader epoch of the record before `offset`, by which a log that was cut and written again is recognised. */
+  leaderEpoch?: number | undefined;
+}
+
+/** For logs that know no leader epochs, and records whose epoch is not known. */
+export const NO_EPOCH = -1;
 
 /** The batches of a reading, one by one. */
 export async function* oneByOne(reading: AsyncIterable<LogBatch[]>): AsyncGenerator<LogBatch> {
@@ -121,12 +156,14 @@ export interface LogBatch {
   topic: string;
   topicId: string;
   partition: number;
+  /** The offset that was asked for. Whatever lies from here to `nextOffset` is in `records`, or holds no record. */
+  fetchedFrom: number;
   /** In offset order; offsets may have gaps. May be empty: then only the position moves. */
   records: LogRecord[];
   /** Offset to read next. */
   nextOffset: number;
-  /** Offset after the last record of the partition when the batch was read: what lag is counted from. */
-  endOffset: number;
+  /** Of the last record, or NO_EPOCH. */
+  leaderEpoch: number;
   /** False once the partition was given to another member: what is not stored yet is then theirs to store. */
   isAssigned(): boolean;
   /** Tells the log that everything before `nextOffset` is processed. For lag tools only: it decides nothing. */

@@ -5,7 +5,9 @@
  */
 export interface EventStore {
   /**
-   * Takes over partitions for this writer: whoever claimed them before is refused from now on (`Fenced`).
+   * Takes over partitions for this writer: whoever claimed them before is refused from now on (`Fenced`). A position
+   * that was moved back from outside is booked as rewound. A store that says it holds events and has lost all of them
+   * starts from nothing.
    *
    * @returns for each partition, in the same order, where it stands
    */
@@ -91,6 +93,19 @@ export interface Claim {
   offset: number | null;
   /** True when this group has positions for an earlier topic of the same name. */
   topicRecreated: boolean;
+  /** The last record that was processed before `offset`; null when none is known. */
+  lastRecord: ProcessedRecord | null;
+  /** Other topics whose events are in this store: an eventId is stored once across all of them. */
+  otherTopics: string[];
+}
+
+/** What a processed record is recognised by. A log that went back in time has another record at its offset, or none. */
+export interface ProcessedRecord {
+  offset: number;
+  /** As of `LogBatch.leaderEpoch`. */
+  leaderEpoch: number;
+  /** As of `recordDigest`. */
+  digest: string;
 }
 
 /** What values are counted of beside the members of payloads: `payload.MEMBER`. */
@@ -244,6 +259,10 @@ export interface StoreBatch extends TopicRef {
   withoutRecord: number;
   /** Offsets before the batch that the log had deleted before they were processed. */
   lost: number;
+  /** Offsets that are passed once more, because the log has other records there than those that were processed. */
+  rewound: number;
+  /** The last record of the batch; null when it has none. */
+  lastRecord: ProcessedRecord | null;
 }
 
 export interface BatchOutcome {
@@ -275,10 +294,12 @@ export function isSameEvent(one: string, other: string): boolean {
   return one === other || one.replace(TIMESTAMP, '') === other.replace(TIMESTAMP, '');
 }
 
-/** Each offset from `startOffset` to `offset` is counted once in what follows them. */
+/** Each offset from `startOffset` to `offset` is counted once in what follows them, those that were rewound once more. */
 export interface PartitionPosition {
   topicId: string;
   partition: number;
+  /** Of the latest claim. */
+  epoch: number;
   startOffset: number | null;
   offset: number | null;
   stored: number;
@@ -286,6 +307,8 @@ export interface PartitionPosition {
   deadLettered: number;
   withoutRecord: number;
   lost: number;
+  /** Offsets passed more than once: the position was set back, or the log was cut and written again. */
+  rewound: number;
 }
 
 /** Raised by `process` when this writer no longer holds the partition, or its view of the position is old. */
