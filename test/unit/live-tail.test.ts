@@ -27,7 +27,7 @@ it('reads once for all who are behind at the same place, and for each filter by 
   await store.process([
     {
       ...{ ...TOPIC, partition: 0, epoch: claim!.epoch, fromOffset: null, nextOffset: 20, events },
-      ...{ deadLetters: [], startOffset: 0, withoutRecord: 0, lost: 0 },
+      ...{ deadLetters: [], startOffset: 0, withoutRecord: 0, lost: 0, rewound: 0, landmarks: [] },
     },
   ]);
   const tail = new LiveTail(store, 1000);
