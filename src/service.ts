@@ -96,7 +96,11 @@ async function run(
 ): Promise<Service> {
   const { MAX_IN_FLIGHT_REQUESTS: maxRequests, MAX_IN_FLIGHT_BYTES: maxBytes } = config;
   const admission = new Admission({ maxRequests, maxBytes });
-  const liveTail = new LiveTail(store, config.STREAM_TIMEOUT_MS / HEARTBEATS);
+  const liveTail = new LiveTail({
+    store,
+    heartbeatMs: config.STREAM_TIMEOUT_MS / HEARTBEATS,
+    clock: systemClock,
+  });
   const metrics = createMetrics(admission, liveTail);
   const { KAFKA_TOPIC: topic, KAFKA_CONSUMER_GROUP: group, LOG_EVERY_NTH_EVENT: logEvery } = config;
   const catalogue = openCatalogue(config);
