@@ -6,6 +6,7 @@ import { EmbeddedLog } from '../../src/log/embedded-log.ts';
 import { openSqliteFile, type SqliteFile } from '../../src/sqlite-file.ts';
 import { SqliteStore } from '../../src/store/sqlite-store.ts';
 import { appendTo } from '../support/append.ts';
+import { PATIENCE_MS } from '../support/patience.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 
 async function openFile(): Promise<SqliteFile> {
@@ -26,7 +27,7 @@ function makeRoom({ db }: SqliteFile): void {
 describe('on a full disk', () => {
   it('the log refuses what it cannot keep, keeps what it has, and goes on when there is room', async () => {
     const file = await openFile();
-    const log = new EmbeddedLog(file, { partitions: 1, timeoutMs: 5000 });
+    const log = new EmbeddedLog(file, { partitions: 1, timeoutMs: PATIENCE_MS });
     const append = (value: string) => appendTo(log, [{ topic: 'events', key: 'u', value, headers: [] }]);
     expect(await append('before')).toMatchObject([{ offset: 0 }]);
     fill(file);
