@@ -21,6 +21,7 @@ import {
   type TopicRef,
 } from './event-store.ts';
 import { SqliteCounts } from './sqlite-counts.ts';
+import { onFile } from './sqlite-errors.ts';
 import { keyBytes, SqliteWriter } from './sqlite-process.ts';
 import { STORE_SCHEMA } from './sqlite-schema.ts';
 
@@ -59,18 +60,17 @@ export class SqliteStore implements EventStore {
   }
 
   async claim({ group, topic, topicId }: TopicRef, partitions: readonly number[]): Promise<Claim[]> {
-    return inTransaction(this.#file.db, () =>
-      partitions.map((partition) => {
-        const row = this.#claim.get(group, topic, topicId, partition)!;
-        const offset = row.next_offset as number | null;
-        const topicRecreated = offset === null && this.#earlierTopic.get(group, topic, topicId) !== undefined;
-        return { epoch: row.epoch as number, offset, topicRecreated };
-      }),
-    );
+    const claimOne = (partition: number): Claim => {
+      const row = this.#claim.get(group, topic, topicId, partition)!;
+      const offset = row.next_offset as number | null;
+      const topicRecreated = offset === null && this.#earlierTopic.get(group, topic, topicId) !== undefined;
+      return { epoch: row.epoch as number, offset, topicRecreated };
+    };
+    return onFile(() => inTransaction(this.#file.db, () => partitions.map(claimOne)));
   }
 
   async process(batches: readonly StoreBatch[]): Promise<StoreOutcome> {
-    const outcome = inTransaction(this.#file.db, () => this.#writer.write(batches));
+    const outcome = onFile(() => inTransaction(this.#file.db, () => this.#writer.write(batches)));
     this.counts.add(outcome.stored.flat().length);
     return outcome;
   }
@@ -78,7 +78,7 @@ export class SqliteStore implements EventStore {
   async get(keys: readonly string[]): Promise<Map<string, EventRecord>> {
     const found = new Map<string, EventRecord>();
     for (const key of keys) {
-      const row = this.#get.get(keyBytes(key));
+      const row = onFile(() => this.#get.get(keyBytes(key)));
       if (row !== undefined) found.set(key, toEventRecord(row));
     }
     return found;
@@ -86,11 +86,17 @@ export class SqliteStore implements EventStore {
 
   async extent(): Promise<Extent> {
     // One writer, whose transactions come one after the other.
-    const newest = this.#file.db.prepare('select max(seq) as seq from events').get()!.seq as number | null;
+    const newest = onFile(
+      () => this.#file.db.prepare('select max(seq) as seq from events').get()!.seq as number | null,
+    );
     return { newest: newest ?? 0, settled: newest ?? 0 };
   }
 
   async read(selection: Selection): Promise<PlacedEvent[]> {
+    return onFile(() => this.#read(selection));
+  }
+
+  #read(selection: Selection): PlacedEvent[] {
     const { order, limit, bytes: most = READ_BYTES, userId, eventTypes } = selection;
     // Where the events of users are is known up to where they are counted.
     if (userId !== undefined) this.counts.countUp();
@@ -106,43 +112,40 @@ export class SqliteStore implements EventStore {
   }
 
   async positions(group: string, topic: string): Promise<PartitionPosition[]> {
-    return this.#file.db
-      .prepare('select * from positions where consumer_group = ? and topic = ? order by topic_id, partition')
-      .all(group, topic)
-      .map((row) => ({
-        topicId: row.topic_id as string,
-        partition: row.partition as number,
-        offset: row.next_offset as number | null,
-        stored: row.stored as number,
-        duplicates: row.duplicates as number,
-        deadLettered: row.dead_lettered as number,
-        startOffset: row.start_offset as number | null,
-        withoutRecord: row.without_record as number,
-        lost: row.lost as number,
-      }));
+    const sql = 'select * from positions where consumer_group = ? and topic = ? order by topic_id, partition';
+    return onFile(() => this.#file.db.prepare(sql).all(group, topic)).map((row) => ({
+      topicId: row.topic_id as string,
+      partition: row.partition as number,
+      offset: row.next_offset as number | null,
+      stored: row.stored as number,
+      duplicates: row.duplicates as number,
+      deadLettered: row.dead_lettered as number,
+      startOffset: row.start_offset as number | null,
+      withoutRecord: row.without_record as number,
+      lost: row.lost as number,
+    }));
   }
 
   async deadLetters(group: string, query: DeadLetterQuery): Promise<DeadLetter[]> {
     const { before = null, ids, key, reason = null, waiting = false, limit } = query;
     const eventKey = key === undefined ? null : keyBytes(key);
-    return this.#deadLetters
-      .all(
+    const rows = onFile(() =>
+      this.#deadLetters.all(
         ...[group, before, before, ids === undefined ? null : JSON.stringify(ids), JSON.stringify(ids ?? [])],
         ...[eventKey, eventKey, reason, reason, waiting ? 1 : 0, limit],
-      )
-      .map(toDeadLetter);
+      ),
+    );
+    return rows.map(toDeadLetter);
   }
 
   async markRedriven(group: string, ids: readonly number[], at: Date): Promise<void> {
-    this.#file.db
-      .prepare(
-        'update dead_letters set redriven_at = ? where consumer_group = ? and seq in (select value from json_each(?))',
-      )
-      .run(at.toISOString(), group, JSON.stringify(ids));
+    const sql =
+      'update dead_letters set redriven_at = ? where consumer_group = ? and seq in (select value from json_each(?))';
+    onFile(() => this.#file.db.prepare(sql).run(at.toISOString(), group, JSON.stringify(ids)));
   }
 
   async ping(): Promise<void> {
-    checkWritable(this.#file.db);
+    onFile(() => checkWritable(this.#file.db));
   }
 
   async close(): Promise<void> {}

@@ -2,13 +2,13 @@ import { globSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { Fenced, StoreUnavailableError } from '../../src/store/event-store.ts';
 import type { PostgresStore } from '../../src/store/postgres-store.ts';
+import { type LogLine, listeningLogger } from '../support/logger.ts';
 import {
   byHand,
   createRole,
   freshDatabase,
   holdConnection,
   inSchema,
-  listeningLogger,
   newBatch,
   newEvent,
   openStore,
@@ -159,7 +159,7 @@ describe('the schema of the tables', () => {
 
 describe('tables that are gone', () => {
   /** A running store with one event in schema one, and what the logger was told. */
-  async function running(): Promise<{ url: string; store: PostgresStore; lines: string[] }> {
+  async function running(): Promise<{ url: string; store: PostgresStore; lines: LogLine[] }> {
     const url = await freshDatabase();
     await byHand(url, 'create schema one');
     const { logger, lines } = listeningLogger();
@@ -185,7 +185,7 @@ describe('tables that are gone', () => {
     await expect(store.process([next])).rejects.toThrow(StoreUnavailableError);
     await expect(store.process([next])).rejects.toThrow(Fenced);
     await expectWorksFromItsStart(store);
-    expect(lines.filter((line) => line === 'database migrated')).toHaveLength(2);
+    expect(lines.filter(({ msg }) => msg === 'database migrated')).toHaveLength(2);
   });
 
   it('are made again when the bookkeeping alone is left, which is said', async () => {
@@ -194,7 +194,7 @@ describe('tables that are gone', () => {
     await byHand(url, `drop table ${names.map((name) => `one.${name}`).join(', ')}`);
     await expect(store.extent()).rejects.toThrow('relation "events_seq_seq" does not exist');
     await expectWorksFromItsStart(store);
-    expect(lines).toContain('the tables were gone, and are made again');
+    expect(lines.map(({ msg }) => msg)).toContain('the tables were gone, and are made again');
   });
 
   it('are made again with their schema, once a person has made that', async () => {

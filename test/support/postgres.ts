@@ -1,5 +1,5 @@
 import pg from 'pg';
-import { type Logger, pino } from 'pino';
+import type { Logger } from 'pino';
 import { inject, onTestFinished } from 'vitest';
 import { createDatabase } from '../../scripts/postgres-server.ts';
 import type { StoreBatch, StoredEvent } from '../../src/store/event-store.ts';
@@ -50,18 +50,6 @@ export async function createRole(url: string): Promise<{ role: string; as: (url:
   const role = `role_${Math.random().toString(36).slice(2, 10)}`;
   await byHand(url, `create role ${role} login password '${role}'`);
   return { role, as: (own) => own.replace(/\/\/[^@]*@/, `//${role}:${role}@`) };
-}
-
-/** A logger, and what it was told: the message, and the error's in brackets. */
-export function listeningLogger(): { logger: Logger; lines: string[] } {
-  const lines: string[] = [];
-  const stream = {
-    write(text: string) {
-      const { msg, err } = JSON.parse(text) as { msg: string; err?: { message: string } };
-      lines.push(err === undefined ? msg : `${msg} (${err.message})`);
-    },
-  };
-  return { logger: pino({ level: 'info' }, stream), lines };
 }
 
 export const TOPIC = { group: 'g', topic: 't', topicId: 'id' };
