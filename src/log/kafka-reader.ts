@@ -20,27 +20,25 @@ export class KafkaReader {
 
   /** As `EventLog.ends`. */
   async ends(topic: string): Promise<TopicEnds> {
-    const request = this.#consumer.listOffsets({ topics: [topic], timestamp: ListOffsetTimestamps.LATEST });
-    const offsets = await withDeadline(request, FETCH_DEADLINE_MS, 'list offsets');
+    // Asked again, so that a topic that was deleted and created again is not taken for the one before.
     const metadata = await withDeadline(
-      this.#consumer.metadata({ topics: [topic] }),
+      this.#consumer.metadata({ topics: [topic], forceUpdate: true }),
       FETCH_DEADLINE_MS,
       'metadata',
     );
+    const request = this.#consumer.listOffsets({ topics: [topic], timestamp: ListOffsetTimestamps.LATEST });
+    const offsets = await withDeadline(request, FETCH_DEADLINE_MS, 'list offsets');
     const ends = new Map(offsets.get(topic)!.map((end, partition) => [partition, Number(end)]));
     return { topicId: metadata.topics.get(topic)!.id, ends };
   }
 
   /** As `EventLog.read`. */
   async read(topic: string, positions: readonly RecordPosition[]): Promise<(LogRecord | undefined)[]> {
-    if (!this.#consumer.topics.has(topic)) this.#consumer.topics.track(topic);
-    const found = new Map<string, LogRecord>();
-    for (const [partition, wanted] of Map.groupBy(positions, (position) => position.partition)) {
-      const offsets = wanted.map(({ offset }) => offset).sort((a, b) => a - b);
-      for (const record of await this.#readPartition(topic, partition, offsets)) {
-        found.set(`${partition}:${record.offset}`, record);
-      }
-    }
+    // As for `ends`.
+    await this.#consumer.metadata({ topics: [topic], forceUpdate: true });
+    // Only as long as it is read: the client looks up all it tracks, and one that is gone would fail the reading of others.
+    this.#consumer.topics.track(topic);
+    const found = await this.#readTopic(topic, positions).finally(() => this.#consumer.topics.untrack(topic));
     return positions.map(({ partition, offset }) => found.get(`${partition}:${offset}`));
   }
 
@@ -48,8 +46,23 @@ export class KafkaReader {
     await this.#consumer.close(true);
   }
 
+  /** By partition and offset. */
+  async #readTopic(topic: string, positions: readonly RecordPosition[]): Promise<Map<string, LogRecord>> {
+    const found = new Map<string, LogRecord>();
+    for (const [partition, wanted] of Map.groupBy(positions, (position) => position.partition)) {
+      const offsets = wanted.map(({ offset }) => offset).sort((a, b) => a - b);
+      for (const record of await this.#readPartition(topic, partition, offsets)) {
+        found.set(`${partition}:${record.offset}`, record);
+      }
+    }
+    return found;
+  }
+
   /** @param offsets ascending */
   async #readPartition(topic: string, partition: number, offsets: readonly number[]): Promise<LogRecord[]> {
+    const { topics } = await this.#consumer.metadata({ topics: [topic] });
+    // A topic that was created again may have fewer partitions.
+    if (partition >= topics.get(topic)!.partitionsCount) return [];
     const [bounds] = await readBounds(this.#consumer, topic, [partition]);
     const { earliest, end } = bounds!;
     const records: LogRecord[] = [];
