@@ -14,6 +14,7 @@ import { loadConfig } from '../../src/config.ts';
 import { openAdapters } from '../../src/service.ts';
 import { verify } from '../../src/verify.ts';
 import { silentLogger } from '../support/logger.ts';
+import { PATIENCE_MS } from '../support/patience.ts';
 import { processed, serviceHere } from '../support/service.ts';
 
 const brokers = inject('kafka4');
@@ -266,7 +267,7 @@ describe.skipIf(brokers === undefined)('the progress of processing', () => {
       idempotent: true,
       transactionalId: `transaction-${randomUUID()}`,
       // Also how long the broker lets the transaction stay open.
-      timeout: 300_000,
+      timeout: PATIENCE_MS,
     });
     onTestFinished(() => producer.close());
     const transaction = await producer.beginTransaction();
