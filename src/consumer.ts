@@ -1,37 +1,37 @@
 // In: batches of the log. Out: each processed once, in order, and the position committed to the log afterwards.
-import type { AssignedPartition, EventLog, LogBatch } from './log/event-log.ts';
+import type { Clock } from './clock.ts';
+import { addLandmark, type Landmark, recordDigest } from './landmarks.ts';
+import type { AssignedPartition, EventLog, LogBatch, ReadingStart } from './log/event-log.ts';
 import type { Logger } from './logger.ts';
 import type { Metrics } from './metrics.ts';
 import { Outages } from './outages.ts';
-import type { Processor } from './processor.ts';
+import type { PlacedBatch, Processor } from './processor.ts';
+import type { Poll } from './progress.ts';
+import { groupForTransactions } from './shared-transactions.ts';
+import { resolveStart, type StartFinding } from './start-position.ts';
 import { type Claim, type EventStore, Fenced } from './store/event-store.ts';
-import { Watchdog, type WatchdogOptions } from './watchdog.ts';
+import { type IdlePosition, type IdlePositions, Watchdog } from './watchdog.ts';
 
 const CANNOT_READ = 'the log cannot be read';
 /** Transactions that are tried at a time: while the store has one, the next is decoded. */
 const MAX_ATTEMPTS = 4;
-/** Small batches that were read at once share a transaction of so many records. */
-const SHARED_RECORDS = 1000;
 
 export interface ConsumerOptions {
   log: EventLog;
   store: EventStore;
-  processor: Processor;
+  processor: Pick<Processor, 'process'>;
   topic: string;
   group: string;
   logger: Logger;
-  metrics: Metrics;
-  /** How often progress is looked at, and how long there may be none although there are records. */
-  watchdog: Pick<WatchdogOptions, 'checkEveryMs' | 'stalledAfterMs'>;
+  metrics: Pick<Metrics, 'dataGaps' | 'logRewinds' | 'readingRestarts' | 'watchdogRestarts'>;
+  clock: Clock;
+  /** How long a partition may have records to read and not move. */
+  stalledAfterMs: number;
 }
 
 /** Where this consumer stands in a partition it was given. */
-interface Position {
-  epoch: number;
-  /** What the store has: a batch is accepted only as the continuation of this. */
-  stored: number | null;
-  /** First offset not processed yet. */
-  next: number;
+interface Position extends IdlePosition {
+  landmarks: readonly Landmark[];
 }
 
 /** `recovering`: log or store could not be used; tried again for ever, with growing pauses. */
@@ -48,25 +48,44 @@ export class Consumer {
   /** Transactions that are being tried. */
   readonly #attempts = new Set<Promise<unknown>>();
   #reading = new AbortController();
+  /** Ends what is read for the present positions; those are then claimed again. */
+  #restart = new AbortController();
   readonly #outages: Outages;
   #state: Exclude<ConsumerState, 'recovering'> = 'starting';
   #running: Promise<void> | undefined;
+  #saidOtherTopics = false;
 
   constructor(options: ConsumerOptions) {
     this.#options = options;
-    const { log, topic, logger, metrics } = options;
-    this.#outages = new Outages(logger, this.#stopping.signal);
+    const { logger, clock, stalledAfterMs } = options;
+    this.#outages = new Outages({ logger, clock, stopping: this.#stopping.signal });
     this.#watchdog = new Watchdog({
-      ...{ log, topic, logger, metrics },
-      ...options.watchdog,
-      waitingAt: () => (this.#working.size > 0 ? undefined : this.#nextOffsets()),
-      restart: () => this.#reading.abort(),
+      clock,
+      stalledAfterMs,
+      moved: (partitions) => this.#restartReading(partitions, 'the store stands elsewhere than it was left'),
+      stalled: (partitions) => this.#subscribeAgain(partitions),
     });
   }
 
-  /** Partitions that have records and do not move; what is stalled is being begun anew. */
+  /** Partitions that have records and do not move; what is stalled is being read again from the store's positions. */
   get stalled(): readonly number[] {
-    return this.#watchdog.stalled;
+    return this.#watchdog.stalledPartitions;
+  }
+
+  /** Why it is recovering, if it is. */
+  get reason(): string | undefined {
+    return this.#outages.reason;
+  }
+
+  /** Where it stands in the partitions in which nothing is being stored just now. */
+  get idle(): IdlePositions {
+    const idle = [...this.#positions].filter(([partition]) => !this.#working.has(partition));
+    return new Map(idle.map(([partition, position]) => [partition, { ...position }]));
+  }
+
+  /** Told what a poll of the progress found. */
+  polled(poll: Poll<IdlePositions>): void {
+    if (!this.#stopping.signal.aborted) this.#watchdog.look(poll, this.idle, this.#working.size > 0);
   }
 
   get state(): ConsumerState {
@@ -75,12 +94,10 @@ export class Consumer {
 
   start(): void {
     this.#running ??= this.#run();
-    this.#watchdog.start();
   }
 
   /** Finishes the batches at hand, leaves the group and resolves. */
   async stop(): Promise<void> {
-    this.#watchdog.stop();
     this.#stopping.abort();
     await this.#finishWorking();
     this.#reading.abort();
@@ -94,7 +111,7 @@ export class Consumer {
       this.#reading = new AbortController();
       const { signal } = this.#reading;
       try {
-        const reading = log.subscribe({ topic, group, signal, startAt: (assigned) => this.#claim(assigned) });
+        const reading = log.subscribe({ topic, group, signal, startAt: (given) => this.#startAt(given) });
         for await (const read of reading) {
           // If we die here: nothing of it is stored, and whoever claims the partitions next reads it anew.
           await this.#take(read);
@@ -108,7 +125,7 @@ export class Consumer {
 
   /** Begins batches as soon as those of their partitions before are done and there is room. */
   async #take(read: readonly LogBatch[]): Promise<void> {
-    for (const batches of inGroups(read)) {
+    for (const batches of groupForTransactions(read)) {
       await Promise.all(batches.map(({ partition }) => this.#working.get(partition)));
       while (this.#attempts.size >= MAX_ATTEMPTS) await Promise.race(this.#attempts);
       // The group is left only when what is being worked on is done.
@@ -137,87 +154,136 @@ export class Consumer {
   }
 
   /** Claims what was assigned, for as long as it takes, and decides where to start. */
-  async #claim(assigned: readonly AssignedPartition[]): Promise<Map<number, number>> {
-    // What they store decides where to start; what is not ours any more ends by itself.
+  async #startAt(assigned: readonly AssignedPartition[]): Promise<ReadingStart> {
+    // Batches at hand first: they may still move the positions we are about to read.
     await this.#finishWorking();
     this.#positions.clear();
-    this.#options.metrics.lag.reset();
-    const first = assigned[0];
-    if (first !== undefined) {
-      const { topic, topicId } = first;
-      const ref = { group: this.#options.group, topic, topicId };
-      const numbers = assigned.map(({ partition }) => partition);
-      const claims = await this.#outages.untilDone('the store cannot be reached', () =>
-        this.#options.store.claim(ref, numbers),
-      );
-      for (const [at, partition] of (claims === undefined ? [] : assigned).entries()) {
-        const position = await this.#begin(partition, claims![at]!);
-        this.#positions.set(partition.partition, position);
-        this.#reportLag(partition.partition, partition.end - position.next);
+    this.#restart = new AbortController();
+    const claims = assigned.length === 0 ? [] : await this.#claim(assigned);
+    const positions = new Map<number, { offset: number; leaderEpoch: number }>();
+    for (const [at, claim] of (claims ?? []).entries()) {
+      const { partition, topic, topicId } = assigned[at]!;
+      const start = await resolveStart(assigned[at]!, claim, this.#options.log);
+      if (claim.topicRecreated) {
+        this.#options.logger.warn(
+          { topic, partition },
+          '[Consumer] The topic was recreated: reading it from its start',
+        );
       }
+      if (start.finding !== undefined) this.#report(assigned[at]!, start.finding);
+      const { epoch, offset: stored } = claim;
+      const { offset, leaderEpoch, landmarks } = start;
+      this.#positions.set(partition, { topicId, epoch, stored, next: offset, landmarks });
+      positions.set(partition, { offset, leaderEpoch });
     }
     this.#outages.end(CANNOT_READ);
     this.#state = 'consuming';
-    return this.#nextOffsets();
+    return { positions, restart: this.#restart.signal };
   }
 
-  #nextOffsets(): Map<number, number> {
-    return new Map([...this.#positions].map(([partition, { next }]) => [partition, next]));
+  async #claim(assigned: readonly AssignedPartition[]): Promise<Claim[] | undefined> {
+    const { topic, topicId } = assigned[0]!;
+    const ref = { group: this.#options.group, topic, topicId };
+    const numbers = assigned.map(({ partition }) => partition);
+    const claims = await this.#outages.untilDone('the store cannot be reached', () =>
+      this.#options.store.claim(ref, numbers),
+    );
+    const others = claims?.[0]?.otherTopics ?? [];
+    if (others.length > 0 && !this.#saidOtherTopics) {
+      this.#saidOtherTopics = true;
+      this.#options.logger.warn(
+        { topic, others },
+        '[Consumer] This database also holds events of other topics: an eventId is stored once across all of them. Give each topic a schema or a database of its own to keep them apart',
+      );
+    }
+    return claims;
   }
 
-  /** Compares what the store has processed with what the log holds; they differ after a loss on either side. */
-  async #begin(
-    { topic, partition, earliest, end, reaches }: AssignedPartition,
-    { epoch, offset, topicRecreated }: Claim,
-  ): Promise<Position> {
+  /** The store and the log differ after a loss on either side: said once, with numbers. */
+  #report({ topic, partition, end }: AssignedPartition, { kind, from, to }: StartFinding): void {
     const { logger, metrics } = this.#options;
-    if (topicRecreated) {
-      logger.warn({ topic, partition }, '[Consumer] The topic was created anew: reading it from its start');
-    }
-    if (offset !== null && offset < earliest) {
-      metrics.dataGaps.inc({ partition }, earliest - offset);
+    if (kind === 'data-gap') {
+      metrics.dataGaps.inc({ partition }, to - from);
       logger.error(
-        { topic, partition, from: offset, to: earliest },
-        '[Consumer] Data gap: the log has deleted records that were not processed yet',
+        { topic, partition, from, to },
+        `[Consumer] Data gap: the log has deleted ${to - from} records that were not processed yet`,
+      );
+    } else {
+      metrics.logRewinds.inc({ partition }, from - to);
+      logger.error(
+        { topic, partition, processed: from, end, readingFrom: to },
+        `[Consumer] The log went back in time: up to ${from - to} processed records are no longer in it, or others are in their place. Reading from the last one that is still there`,
       );
     }
-    const isCutShort = offset !== null && offset > end && !(await reaches(offset));
-    if (isCutShort) {
-      logger.error(
-        { topic, partition, processed: offset, end },
-        '[Consumer] The log ends before what was processed: it has lost records; reading on from its end',
-      );
-    }
-    const next = isCutShort ? Math.max(end, earliest) : Math.max(offset ?? earliest, earliest);
-    return { epoch, stored: offset, next };
+  }
+
+  /** Reads again from where the store stands, as the member of the group that it is. */
+  #restartReading(partitions: readonly number[], why: string): void {
+    if (this.#restart.signal.aborted) return;
+    this.#options.metrics.readingRestarts.inc();
+    this.#options.logger.warn(
+      { topic: this.#options.topic, partitions },
+      `[Consumer] Reading again from the positions in the store: ${why}`,
+    );
+    this.#restart.abort();
+  }
+
+  #subscribeAgain(partitions: readonly number[]): void {
+    this.#options.metrics.watchdogRestarts.inc();
+    this.#options.logger.error(
+      { topic: this.#options.topic, partitions },
+      '[Consumer] No records are delivered although there are some: joining the group again',
+    );
+    this.#reading.abort();
   }
 
   /** Stores batches in one transaction, as far as they are ours and not stored yet, and tells the log. */
   async #store(batches: readonly LogBatch[]): Promise<void> {
-    const placed = batches.flatMap((batch) => {
-      const position = this.#positions.get(batch.partition);
-      if (position === undefined || !batch.isAssigned() || position.next >= batch.nextOffset) return [];
-      const { epoch, stored: fromOffset, next: firstOffset } = position;
-      const records = batch.records.filter(({ offset }) => offset >= firstOffset);
-      return [{ batch: { ...batch, records }, position, epoch, fromOffset, firstOffset }];
-    });
+    const placed = batches.flatMap((batch) => this.#place(batch) ?? []);
     if (placed.length === 0) return;
     try {
       await this.#options.processor.process(placed);
     } catch (error) {
-      // Another member has claimed the partition. If it is still ours, that one was late: claim it back and
-      // go on from where the store now stands. If it is not, this batch is theirs. Of several it shows alone.
+      // Another member has claimed the partition, or the store went back. Of several it shows alone.
       const [batch] = batches;
-      if (error instanceof Fenced && batches.length === 1 && batch!.isAssigned())
-        await this.#claimAgain(batch!);
+      if (error instanceof Fenced && batches.length === 1 && batch!.isAssigned()) {
+        this.#restartReading([batch!.partition], 'the store no longer stands where this batch continues');
+      }
       throw error;
     }
-    for (const { batch, position } of placed) {
-      position.stored = batch.nextOffset;
-      position.next = batch.nextOffset;
-      this.#reportLag(batch.partition, batch.endOffset - batch.nextOffset);
+    for (const { batch, landmarks } of placed) {
+      const position = this.#positions.get(batch.partition)!;
+      this.#positions.set(batch.partition, {
+        ...position,
+        stored: batch.nextOffset,
+        next: batch.nextOffset,
+        landmarks,
+      });
       batch.commit();
     }
+  }
+
+  /** @returns nothing where the batch is not ours to store, or not the continuation of what is stored */
+  #place(batch: LogBatch): PlacedBatch | undefined {
+    const { partition, nextOffset, fetchedFrom, topicId } = batch;
+    const position = this.#positions.get(partition);
+    if (position === undefined || !batch.isAssigned() || position.next >= nextOffset) return undefined;
+    if (fetchedFrom > position.next || topicId !== position.topicId) {
+      this.#restartReading([partition], 'a batch does not continue where the store stands');
+      return undefined;
+    }
+    const { epoch, stored: fromOffset, next: firstOffset } = position;
+    const records = batch.records.filter(({ offset }) => offset >= firstOffset);
+    const last = records.at(-1);
+    const landmarks =
+      last === undefined
+        ? position.landmarks
+        : addLandmark(position.landmarks, {
+            offset: last.offset,
+            leaderEpoch: batch.leaderEpoch,
+            digest: recordDigest(last),
+          });
+    return { batch: { ...batch, records }, epoch, fromOffset, firstOffset, landmarks };
   }
 
   /** After an attempt that failed, which batch is at fault is not known: each goes on alone. */
@@ -228,32 +294,4 @@ export class Consumer {
     await this.#outages.backOff(what, error);
     await this.#outages.untilDone(what, () => this.#store([batch]));
   }
-
-  #reportLag(partition: number, records: number): void {
-    this.#options.metrics.lag.set({ partition }, Math.max(0, records));
-  }
-
-  async #claimAgain({ topic, topicId, partition }: LogBatch): Promise<void> {
-    const [claim] = await this.#options.store.claim({ group: this.#options.group, topic, topicId }, [
-      partition,
-    ]);
-    const { epoch, offset } = claim!;
-    this.#options.logger.warn({ topic, partition, epoch, offset }, '[Consumer] Partition claimed again');
-    this.#positions.set(partition, { epoch, stored: offset, next: offset ?? 0 });
-  }
-}
-
-/** What was read at once, in transactions: one for each large batch, and as few as can be for small ones. */
-function inGroups(batches: readonly LogBatch[]): LogBatch[][] {
-  const groups: LogBatch[][] = [];
-  let records = Number.POSITIVE_INFINITY;
-  for (const batch of batches) {
-    records += batch.records.length;
-    if (records > SHARED_RECORDS) {
-      groups.push([]);
-      records = batch.records.length;
-    }
-    groups.at(-1)!.push(batch);
-  }
-  return groups;
 }

@@ -1,4 +1,6 @@
+import type { Clock } from './clock.ts';
 import type { ConsumerState } from './consumer.ts';
+import { describeCause } from './describe-cause.ts';
 import type { EventLog } from './log/event-log.ts';
 import type { EventStore } from './store/event-store.ts';
 
@@ -9,6 +11,8 @@ const FRESH_MS = 500;
 /** How processing is, seen from whichever process. */
 export interface ConsumerView {
   readonly state: ConsumerState;
+  /** Why it is recovering, if it is. */
+  readonly reason: string | undefined;
   /** Partitions that have records and do not move. */
   readonly stalled: readonly number[];
 }
@@ -23,28 +27,33 @@ export interface Dependency {
 export interface HealthReport {
   log: Dependency;
   store: Dependency;
-  /** Follows the log and stores what it reads. */
+  /** Follows the log and stores what it reads; in an instance that only answers requests, whether anybody does. */
   consumer: Dependency;
+}
+
+export interface HealthOptions {
+  log: Pick<EventLog, 'ping'>;
+  store: Pick<EventStore, 'ping'>;
+  clock: Clock;
+  /** Gives none in an instance that only answers requests. */
+  consumer(): ConsumerView | undefined;
+  /** What keeps records from being stored, whoever should store them. */
+  progress: { readonly problem: string | undefined };
 }
 
 /** Asks the dependencies themselves, so that an outage shows at once and so does its end. */
 export class Health {
-  readonly #log: EventLog;
-  readonly #store: EventStore;
-  readonly #consumer: () => ConsumerView | undefined;
+  readonly #options: HealthOptions;
   #latest: Promise<HealthReport> | undefined;
   #checkedAt = 0;
 
-  /** @param consumer gives none in an instance that only answers requests: consuming is then not its job */
-  constructor(log: EventLog, store: EventStore, consumer: () => ConsumerView | undefined) {
-    this.#log = log;
-    this.#store = store;
-    this.#consumer = consumer;
+  constructor(options: HealthOptions) {
+    this.#options = options;
   }
 
   /** Answers within two seconds, whatever state the dependencies are in. */
   check(): Promise<HealthReport> {
-    const now = Date.now();
+    const now = this.#options.clock.now();
     if (this.#latest === undefined || now - this.#checkedAt > FRESH_MS) {
       this.#checkedAt = now;
       this.#latest = this.#check();
@@ -54,14 +63,21 @@ export class Health {
 
   async #check(): Promise<HealthReport> {
     const [log, store] = await Promise.all([
-      reach(this.#log.ping(CHECK_TIMEOUT_MS)),
-      reach(this.#store.ping(CHECK_TIMEOUT_MS)),
+      reach(this.#options.log.ping(CHECK_TIMEOUT_MS)),
+      reach(this.#options.store.ping(CHECK_TIMEOUT_MS)),
     ]);
-    const { state, stalled } = this.#consumer() ?? { state: 'consuming', stalled: [] };
-    if (stalled.length > 0)
-      return { log, store, consumer: { ok: false, reason: `no progress in partition ${stalled}` } };
-    const consumer = state === 'consuming' ? { ok: true } : { ok: false, reason: `the consumer is ${state}` };
-    return { log, store, consumer };
+    const reason = this.#whyNotConsuming();
+    return { log, store, consumer: reason === undefined ? { ok: true } : { ok: false, reason } };
+  }
+
+  #whyNotConsuming(): string | undefined {
+    const consumer = this.#options.consumer();
+    if (consumer !== undefined && consumer.state !== 'consuming') {
+      return consumer.reason ?? `the consumer is ${consumer.state}`;
+    }
+    if (consumer !== undefined && consumer.stalled.length > 0)
+      return `no progress in partition ${consumer.stalled}`;
+    return this.#options.progress.problem;
   }
 }
 
@@ -70,6 +86,6 @@ async function reach(ping: Promise<void>): Promise<Dependency> {
     await ping;
     return { ok: true };
   } catch (error) {
-    return { ok: false, reason: (error as Error).message };
+    return { ok: false, reason: describeCause(error) };
   }
 }

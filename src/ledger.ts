@@ -4,14 +4,15 @@ import type { EventStore, PartitionPosition } from './store/event-store.ts';
 /** One partition's account: what became of every offset since reading began. */
 export interface PartitionAccount {
   partition: number;
-  /** Offsets passed since reading began. */
+  /** Offsets passed since reading began; those that were rewound, as often as they were passed. */
   passed: number;
   stored: number;
   duplicates: number;
   deadLettered: number;
   withoutRecord: number;
   lost: number;
-  /** Passed and in none of the counts: 0, or a promise is broken. */
+  rewound: number;
+  /** Passed and in none of the counts: 0, or somebody moved the position forward, or a promise is broken. */
   unaccounted: number;
 }
 
@@ -20,15 +21,28 @@ export function accounts(positions: readonly PartitionPosition[]): PartitionAcco
   return [...Map.groupBy(positions, ({ partition }) => partition)].map(([partition, own]) => {
     const sum = (count: (position: PartitionPosition) => number) =>
       own.reduce((total, one) => total + count(one), 0);
-    const passed = sum(({ offset, startOffset }) => (offset ?? 0) - (startOffset ?? 0));
-    const stored = sum((one) => one.stored);
-    const duplicates = sum((one) => one.duplicates);
-    const deadLettered = sum((one) => one.deadLettered);
-    const withoutRecord = sum((one) => one.withoutRecord);
-    const lost = sum((one) => one.lost);
-    const unaccounted = passed - stored - duplicates - deadLettered - withoutRecord - lost;
-    return { partition, passed, stored, duplicates, deadLettered, withoutRecord, lost, unaccounted };
+    return {
+      partition,
+      passed: sum(passedBy),
+      stored: sum((one) => one.stored),
+      duplicates: sum((one) => one.duplicates),
+      deadLettered: sum((one) => one.deadLettered),
+      withoutRecord: sum((one) => one.withoutRecord),
+      lost: sum((one) => one.lost),
+      rewound: sum((one) => one.rewound),
+      unaccounted: sum(unaccountedBy),
+    };
   });
+}
+
+function passedBy({ offset, startOffset, rewound }: PartitionPosition): number {
+  return (offset === null ? 0 : offset - (startOffset ?? 0)) + rewound;
+}
+
+/** One that was moved back by hand has more counted than passed, until the next claim books the difference as rewound. */
+function unaccountedBy(position: PartitionPosition): number {
+  const { stored, duplicates, deadLettered, withoutRecord, lost } = position;
+  return Math.max(0, passedBy(position) - stored - duplicates - deadLettered - withoutRecord - lost);
 }
 
 const OUTCOMES = [
@@ -38,6 +52,7 @@ const OUTCOMES = [
   'deadLettered',
   'withoutRecord',
   'lost',
+  'rewound',
   'unaccounted',
 ] as const;
 

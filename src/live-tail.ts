@@ -1,5 +1,5 @@
 // In: the store. Out: its events as they are stored, to any number of readers, each at its own pace.
-import { setTimeout as sleep } from 'node:timers/promises';
+import type { Clock } from './clock.ts';
 import type { EventStore, PlacedEvent, SelectionFilter } from './store/event-store.ts';
 
 const POLL_MS = 50;
@@ -11,32 +11,48 @@ const PORTION_BYTES = 64_000;
 /** How many portions that were read for who is behind are kept for who comes to the same place. */
 const SHARED_PORTIONS = 64;
 
-/** Events after a place, and up to where that is all there is. */
+/** Where a reader is. */
+export interface TailPosition {
+  place: number;
+  /** How often the store had gone back in time when the reader was here. */
+  rewinds: number;
+}
+
+/** Events after a position, and up to where that is all there is. */
 export interface Portion {
   events: readonly PlacedEvent[];
-  reached: number;
+  reached: TailPosition;
+  /** The store has gone back: places after `reached` mean other events now, and some may come once more. */
+  isReset: boolean;
 }
+
+/** What was read from the store for readers who are behind. */
+type Read = Pick<Portion, 'events'> & { place: number };
 
 /** Follows the store while somebody reads. Nothing is kept for a reader: a slow one is behind and costs nothing. */
 export class LiveTail {
   readonly #store: EventStore;
   readonly #heartbeatMs: number;
+  readonly #clock: Clock;
   /** The newest events: all after `#windowAfter` up to `#reached`. */
   #window: PlacedEvent[] = [];
   #windowBytes = 0;
   #windowAfter = 0;
   /** By place and filter, the oldest first. */
-  readonly #portions = new Map<string, Promise<Portion>>();
+  readonly #portions = new Map<string, Promise<Read>>();
   #reached = 0;
+  /** Each time the store went back, the last place that still meant the same event. */
+  readonly #rewinds: number[] = [];
   #readers = 0;
   #following = false;
   #stopped = false;
   #arrival = Promise.withResolvers<void>();
 
   /** @param heartbeatMs after which a reader that waits is told that there is nothing */
-  constructor(store: EventStore, heartbeatMs: number) {
-    this.#store = store;
-    this.#heartbeatMs = heartbeatMs;
+  constructor(options: { store: EventStore; heartbeatMs: number; clock: Clock }) {
+    this.#store = options.store;
+    this.#heartbeatMs = options.heartbeatMs;
+    this.#clock = options.clock;
   }
 
   get readers(): number {
@@ -53,11 +69,17 @@ export class LiveTail {
     };
   }
 
-  /** For who has joined. @returns where what is stored from now on begins */
-  async begin(): Promise<number> {
-    const { settled } = await this.#store.extent();
+  /**
+   * For a reader who has joined.
+   *
+   * @param after the place it comes back with; not given: it reads what is stored from now on
+   * @returns where it begins: before `after` where the store does not reach that far
+   */
+  async begin(after?: number): Promise<TailPosition> {
+    const { settled, newest } = await this.#store.extent();
     if (!this.#following) this.#follow(settled);
-    return settled;
+    const place = after === undefined || after > Math.max(newest, settled) ? settled : after;
+    return { place, rewinds: this.#rewinds.length };
   }
 
   /** Sends all readers away. */
@@ -71,19 +93,25 @@ export class LiveTail {
   }
 
   /**
-   * What comes after a place. Waits for it, at most until the next heartbeat.
+   * What comes after a position. Waits for it, at most until the next heartbeat.
    *
    * @param filter what the store may leave out, which it has an index for; it may be there all the same
    */
-  async next(after: number, filter: SelectionFilter): Promise<Portion> {
-    if (after >= this.#reached) await this.#arrival.promise;
-    const reached = this.#reached;
-    if (after >= reached) return { events: [], reached: after };
-    return after >= this.#windowAfter ? this.#fromWindow(after) : this.#fromStore(after, reached, filter);
+  async next({ place: after, rewinds: seen }: TailPosition, filter: SelectionFilter): Promise<Portion> {
+    if (after >= this.#reached && seen === this.#rewinds.length) await this.#arrival.promise;
+    const rewinds = this.#rewinds.length;
+    const rewoundTo = Math.min(...this.#rewinds.slice(seen));
+    if (rewoundTo < after) return { events: [], reached: { place: rewoundTo, rewinds }, isReset: true };
+    if (after >= this.#reached) return { events: [], reached: { place: after, rewinds }, isReset: false };
+    const { events, place } =
+      after >= this.#windowAfter
+        ? this.#fromWindow(after)
+        : await this.#fromStore(after, this.#reached, filter);
+    return { events, reached: { place, rewinds }, isReset: false };
   }
 
   /** Many who are behind are so at the same place: it is read, and kept in memory, once for them. */
-  #fromStore(after: number, upTo: number, filter: SelectionFilter): Promise<Portion> {
+  #fromStore(after: number, upTo: number, filter: SelectionFilter): Promise<Read> {
     const key = JSON.stringify([after, filter]);
     const known = this.#portions.get(key);
     if (known) return known;
@@ -94,22 +122,22 @@ export class LiveTail {
     return portion;
   }
 
-  async #read(after: number, upTo: number, filter: SelectionFilter): Promise<Portion> {
+  async #read(after: number, upTo: number, filter: SelectionFilter): Promise<Read> {
     const events = await this.#store.read({
       ...filter,
       ...{ order: 'asc', after, upTo, limit: READ_EVENTS, bytes: PORTION_BYTES },
     });
-    return { events, reached: events.at(-1)?.place ?? upTo };
+    return { events, place: events.at(-1)?.place ?? upTo };
   }
 
-  #fromWindow(after: number): Portion {
+  #fromWindow(after: number): Read {
     const first = firstAfter(this.#window, after);
     let end = first;
     for (let bytes = 0; end < this.#window.length && bytes < PORTION_BYTES; end++) {
       bytes += this.#window[end]!.json.length;
     }
     const events = this.#window.slice(first, end);
-    return { events, reached: end === this.#window.length ? this.#reached : events.at(-1)!.place };
+    return { events, place: end === this.#window.length ? this.#reached : events.at(-1)!.place };
   }
 
   /** Nothing is kept of the time in which nobody read. */
@@ -119,13 +147,16 @@ export class LiveTail {
     this.#windowBytes = 0;
     this.#windowAfter = from;
     this.#reached = from;
-    const heartbeat = setInterval(() => this.#tell(), this.#heartbeatMs);
+    let heartbeatAt = this.#clock.now() + this.#heartbeatMs;
     while (this.#readers > 0 && !this.#stopped) {
       // While the store cannot be read there is nothing to tell; what comes in meanwhile is there afterwards.
       await this.#readOn().catch(() => {});
-      await sleep(POLL_MS);
+      if (this.#clock.now() >= heartbeatAt) {
+        heartbeatAt = this.#clock.now() + this.#heartbeatMs;
+        this.#tell();
+      }
+      await this.#clock.sleep(Math.min(POLL_MS, this.#heartbeatMs));
     }
-    clearInterval(heartbeat);
     this.#portions.clear();
     this.#following = false;
   }
@@ -137,14 +168,48 @@ export class LiveTail {
 
   async #readOn(): Promise<void> {
     const { settled } = await this.#store.extent();
+    if (settled < this.#reached) this.#rewindTo(settled);
     while (this.#reached < settled) {
-      const events = await this.#store.read({
-        ...{ order: 'asc', after: this.#reached, upTo: settled, limit: READ_EVENTS },
-      });
+      // The newest one known is read again: where it has become another, the store has gone back and come as far since.
+      const known = this.#window.at(-1);
+      const after = known === undefined ? this.#reached : known.place - 1;
+      const read = await this.#store.read({ order: 'asc', after, upTo: settled, limit: READ_EVENTS });
+      if (known !== undefined && !isSame(known, read[0])) {
+        this.#rewindTo(await this.#lastUnchanged());
+        continue;
+      }
+      const events = known === undefined ? read : read.slice(1);
       this.#keep(events);
       this.#reached = events.at(-1)?.place ?? settled;
       this.#tell();
     }
+  }
+
+  /** The last place of the window up to which the store still holds what it did. */
+  async #lastUnchanged(): Promise<number> {
+    const window = this.#window;
+    const upTo = window.at(-1)!.place;
+    let place = this.#windowAfter;
+    for (let at = 0; ; ) {
+      const read = await this.#store.read({ order: 'asc', after: place, upTo, limit: READ_EVENTS });
+      for (const event of read) {
+        if (!isSame(window[at++]!, event)) return place;
+        place = event.place;
+      }
+      if (read.length === 0) return place;
+    }
+  }
+
+  /** Readers who are further are told to come back to here. */
+  #rewindTo(place: number): void {
+    this.#rewinds.push(place);
+    this.#reached = place;
+    const kept = place < this.#windowAfter ? [] : this.#window.slice(0, firstAfter(this.#window, place));
+    this.#windowAfter = Math.min(this.#windowAfter, place);
+    this.#window = kept;
+    this.#windowBytes = kept.reduce((bytes, { json }) => bytes + json.length, 0);
+    this.#portions.clear();
+    this.#tell();
   }
 
   #keep(events: readonly PlacedEvent[]): void {
@@ -156,6 +221,10 @@ export class LiveTail {
     this.#windowAfter = this.#window[dropped - 1]!.place;
     this.#window = this.#window.slice(dropped);
   }
+}
+
+function isSame(one: PlacedEvent, other: PlacedEvent | undefined): boolean {
+  return one.place === other?.place && one.json === other.json;
 }
 
 function firstAfter(events: readonly PlacedEvent[], place: number): number {

@@ -16,7 +16,8 @@ export interface Metrics {
   eventConflicts: Counter;
   deadLetters: Counter<'reason'>;
   dataGaps: Counter<'partition'>;
-  lag: Gauge<'partition'>;
+  logRewinds: Counter<'partition'>;
+  readingRestarts: Counter;
   watchdogRestarts: Counter;
   appendSeconds: Histogram;
   processSeconds: Histogram;
@@ -108,15 +109,20 @@ export function createMetrics(
       labelNames: ['partition'],
       registers,
     }),
-    lag: new Gauge({
-      name: 'consumer_lag_records',
-      help: 'Records of the partition not processed yet.',
+    logRewinds: new Counter({
+      name: 'log_rewound_records_total',
+      help: 'Offsets read again because the log no longer holds the records that were processed there.',
       labelNames: ['partition'],
+      registers,
+    }),
+    readingRestarts: new Counter({
+      name: 'reading_restarts_total',
+      help: 'How often reading started over from the positions in the store, because they are not where this instance left them.',
       registers,
     }),
     watchdogRestarts: new Counter({
       name: 'watchdog_restarts_total',
-      help: 'How often a reading that had gone silent was begun anew.',
+      help: 'How often the group was joined again because no records were delivered although there were some.',
       registers,
     }),
     appendSeconds: new Histogram({

@@ -1,5 +1,6 @@
 // In: work that log or store may fail. Out: it done, however long that takes; one line when it begins to fail, one after.
-import { setTimeout as sleep } from 'node:timers/promises';
+import type { Clock } from './clock.ts';
+import { describeCause } from './describe-cause.ts';
 import type { Logger } from './logger.ts';
 import { Fenced } from './store/event-store.ts';
 
@@ -8,13 +9,21 @@ const MAX_PAUSE_MS = 5000;
 /** What cannot be done just now and is tried again, with growing pauses. */
 export class Outages {
   readonly #logger: Logger;
+  readonly #clock: Clock;
   readonly #stopping: AbortSignal;
-  /** How often each has failed in a row. */
-  readonly #failures = new Map<string, number>();
+  /** How often each has failed in a row, and why the last time. */
+  readonly #failures = new Map<string, { times: number; error: Error }>();
 
-  constructor(logger: Logger, stopping: AbortSignal) {
+  constructor({ logger, clock, stopping }: { logger: Logger; clock: Clock; stopping: AbortSignal }) {
     this.#logger = logger;
+    this.#clock = clock;
     this.#stopping = stopping;
+  }
+
+  /** What fails, and why; undefined when nothing does. */
+  get reason(): string | undefined {
+    const [first] = this.#failures;
+    return first && `${first[0]}: ${describeCause(first[1].error)}`;
   }
 
   /** Whether anything fails just now. */
@@ -39,16 +48,17 @@ export class Outages {
   /** Notes a failure and pauses. */
   async backOff(what: string, error: Error): Promise<void> {
     if (this.#stopping.aborted) return;
-    let failures = this.#failures.get(what) ?? 0;
+    let failures = this.#failures.get(what)?.times ?? 0;
     // That another has the partition is no failure.
     if (error instanceof Fenced) this.#logger.debug({ err: error }, `[Consumer] ${what}`);
     else {
       if (this.any) this.#logger.debug({ err: error, failures }, `[Consumer] ${what}`);
       else this.#logger.error({ err: error }, `[Consumer] ${what}; trying again until it works`);
-      this.#failures.set(what, ++failures);
+      this.#failures.set(what, { times: ++failures, error });
     }
-    const pauseMs = Math.min(MAX_PAUSE_MS, 50 * 2 ** Math.min(failures, 10)) * (0.5 + Math.random() / 2);
-    await sleep(pauseMs, undefined, { signal: this.#stopping }).catch(() => {});
+    const pauseMs =
+      Math.min(MAX_PAUSE_MS, 50 * 2 ** Math.min(failures, 10)) * (0.5 + this.#clock.random() / 2);
+    await this.#clock.sleep(pauseMs, this.#stopping);
   }
 
   /** Notes that it works. */

@@ -40,9 +40,10 @@ interface CountedMember {
   path: readonly string[];
 }
 
-/** A batch and where it belongs: the claim, the position it continues from, and the first offset it was read from. */
-export interface PlacedBatch extends Pick<StoreBatch, 'epoch' | 'fromOffset'> {
+/** A batch and the claim it is processed under. */
+export interface PlacedBatch extends Pick<StoreBatch, 'epoch' | 'fromOffset' | 'landmarks'> {
   batch: LogBatch;
+  /** The first offset of the batch that is not processed yet. */
   firstOffset: number;
 }
 
@@ -116,15 +117,27 @@ export class Processor {
 
 function toStoreBatch(
   group: string,
-  { batch, events, epoch, fromOffset, firstOffset }: DecidedBatch,
+  { batch, events, epoch, fromOffset, firstOffset, landmarks }: DecidedBatch,
   deadLetters: DeadLetterEntry[],
 ): StoreBatch {
-  const { topic, topicId, partition, nextOffset, records } = batch;
+  const { topic, topicId, partition, nextOffset, fetchedFrom, records } = batch;
+  const before = fromOffset ?? firstOffset;
   return {
-    ...{ group, topic, topicId, partition, epoch, fromOffset, nextOffset, events, deadLetters },
+    group,
+    topic,
+    topicId,
+    partition,
+    epoch,
+    fromOffset,
+    nextOffset,
+    events,
+    deadLetters,
+    landmarks,
     startOffset: firstOffset,
-    withoutRecord: nextOffset - firstOffset - records.length,
-    lost: fromOffset === null ? 0 : firstOffset - fromOffset,
+    // Only what was asked for and not answered: a hole before that is nobody's to explain away.
+    withoutRecord: nextOffset - Math.max(firstOffset, fetchedFrom) - records.length,
+    lost: Math.max(0, firstOffset - before),
+    rewound: Math.max(0, before - firstOffset),
   };
 }
 

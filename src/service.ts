@@ -4,6 +4,7 @@ import { Admission } from './admission.ts';
 import { closeApi, createApi } from './api/server.ts';
 import { ApiKeys } from './api-keys.ts';
 import { Catalogue } from './catalogue.ts';
+import { systemClock } from './clock.ts';
 import { type Config, ConfigError, isLoopback } from './config.ts';
 import { Consumer } from './consumer.ts';
 import { DeadLetters, deadLetterTopic } from './dead-letters.ts';
@@ -15,14 +16,17 @@ import type { Logger } from './logger.ts';
 import { createMetrics } from './metrics.ts';
 import { Processor } from './processor.ts';
 import { Producer } from './producer.ts';
+import { Progress, registerProgress } from './progress.ts';
 import { RateLimits } from './rate-limits.ts';
 import type { SqliteFile } from './sqlite-file.ts';
 import type { EventStore } from './store/event-store.ts';
 import { StoredEvents } from './stored-events.ts';
 import type { WorkerLink } from './worker-link.ts';
 
-/** A silent reading is begun anew in time for consumption to be back within ten seconds of what silenced it. */
-const WATCHDOG = { checkEveryMs: 2000, stalledAfterMs: 6000 };
+/** How often the log is compared with the store. */
+const PROGRESS_EVERY_MS = 2000;
+/** Restarts a stalled subscription early enough to recover within ten seconds of what silenced it. */
+const STALLED_AFTER_MS = 6000;
 
 /** How often a reader of the stream hears something in the time after which it is cut if it takes nothing. */
 const HEARTBEATS = 2;
@@ -92,7 +96,11 @@ async function run(
 ): Promise<Service> {
   const { MAX_IN_FLIGHT_REQUESTS: maxRequests, MAX_IN_FLIGHT_BYTES: maxBytes } = config;
   const admission = new Admission({ maxRequests, maxBytes });
-  const liveTail = new LiveTail(store, config.STREAM_TIMEOUT_MS / HEARTBEATS);
+  const liveTail = new LiveTail({
+    store,
+    heartbeatMs: config.STREAM_TIMEOUT_MS / HEARTBEATS,
+    clock: systemClock,
+  });
   const metrics = createMetrics(admission, liveTail);
   const { KAFKA_TOPIC: topic, KAFKA_CONSUMER_GROUP: group, LOG_EVERY_NTH_EVENT: logEvery } = config;
   const catalogue = openCatalogue(config);
@@ -105,9 +113,37 @@ async function run(
     ...{ log, store, catalogue, group, countedMembers, logger, metrics, logEvery },
     onStored: (keys) => storedEvents.tell(keys),
   });
-  const consumer = new Consumer({ log, store, processor, topic, group, logger, metrics, watchdog: WATCHDOG });
   const consumes = config.ROLE !== 'api';
-  const health = new Health(log, store, () => (consumes ? consumer : link?.consumer));
+  const consumer = new Consumer({
+    log,
+    store,
+    processor,
+    topic,
+    group,
+    logger,
+    metrics,
+    clock: systemClock,
+    stalledAfterMs: STALLED_AFTER_MS,
+  });
+  const progress = new Progress({
+    log,
+    store,
+    topic,
+    group,
+    clock: systemClock,
+    logger,
+    everyMs: PROGRESS_EVERY_MS,
+    held: () => consumer.idle,
+    polled: (poll) => consumer.polled(poll),
+  });
+  registerProgress(metrics.registry, progress);
+  const health = new Health({
+    log,
+    store,
+    clock: systemClock,
+    consumer: () => (consumes ? consumer : link?.consumer),
+    progress,
+  });
   let draining = false;
   const isDraining = () => draining;
   const api = createApi({
@@ -128,7 +164,9 @@ async function run(
     health,
     metrics,
     logger,
-    ...{ topic, group },
+    topic,
+    group,
+    progress,
     maxBodyBytes: config.MAX_BODY_BYTES,
     batchLimits: { events: config.MAX_BATCH_EVENTS, bytes: config.MAX_BATCH_BYTES },
     takesEvents: config.ROLE !== 'consumer',
@@ -139,6 +177,7 @@ async function run(
   // Beside processes that answer requests, one that does not must not take part in their port.
   const url = link && consumes ? '' : await listen(api, config);
   if (consumes) consumer.start();
+  progress.start();
   link?.ready(metrics.registry);
   if (consumes) link?.tellOf(consumer);
   logger.info(
@@ -152,6 +191,7 @@ async function run(
     draining = true;
     await closeApi(api, admission);
     logger.debug('stopping: requests are answered');
+    await progress.stop();
     await consumer.stop();
     logger.debug('stopping: the batch at hand is stored, the group is left');
     await close();

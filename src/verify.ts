@@ -81,7 +81,9 @@ export async function* readToEnd(log: EventLog, topic: string) {
     startAt: async (assigned) => {
       for (const { partition, earliest, end } of assigned) if (end > earliest) behind.set(partition, end);
       if (behind.size === 0) done.abort();
-      return new Map(assigned.map(({ partition, earliest }) => [partition, earliest]));
+      return {
+        positions: new Map(assigned.map(({ partition, earliest }) => [partition, { offset: earliest }])),
+      };
     },
   });
   for await (const batch of oneByOne(reading)) {

@@ -1,29 +1,37 @@
-import type { EventLog } from './log/event-log.ts';
-import type { Logger } from './logger.ts';
-import type { Metrics } from './metrics.ts';
+import type { Clock } from './clock.ts';
+import type { Poll } from './progress.ts';
+import type { PartitionPosition } from './store/event-store.ts';
+
+/** Where a consumer stands in a partition in which it is doing nothing. */
+export interface IdlePosition {
+  topicId: string;
+  epoch: number;
+  /** By its last answer, what the store has. */
+  stored: number | null;
+  /** First offset not processed yet. */
+  next: number;
+}
+
+export type IdlePositions = ReadonlyMap<number, IdlePosition>;
 
 export interface WatchdogOptions {
-  log: EventLog;
-  topic: string;
-  logger: Logger;
-  metrics: Metrics;
-  /** Next offset of each partition that is held; nothing while a batch is being worked on or nothing is held. */
-  waitingAt(): ReadonlyMap<number, number> | undefined;
-  /** Begins the reading anew. */
-  restart(): void;
-  checkEveryMs: number;
-  /** How long a partition may have records and not move. */
+  clock: Clock;
+  /** How long a partition may have records to read and not move. */
   stalledAfterMs: number;
+  /** The store stands elsewhere than this consumer left it: in these partitions reading has to start over. */
+  moved(partitions: readonly number[]): void;
+  /** Nothing is delivered although there are records: the whole reading has to start over. */
+  stalled(partitions: readonly number[]): void;
 }
 
 /**
- * Notices a reading that has gone silent: the log has records, nobody is working, and a partition does not move.
- * Clients have failed that way, with every health check green. Also keeps the lag true between batches.
+ * Looks at what each poll of the progress found in the partitions that are held. Notices a store that went back in time
+ * while nothing came in, and a reading that has gone silent: clients have failed that way, with every health check green.
  */
 export class Watchdog {
   readonly #options: WatchdogOptions;
   readonly #seen = new Map<number, { offset: number; sinceMs: number }>();
-  #timer: NodeJS.Timeout | undefined;
+  #rows: readonly PartitionPosition[] = [];
   #stalled: number[] = [];
 
   constructor(options: WatchdogOptions) {
@@ -31,45 +39,70 @@ export class Watchdog {
   }
 
   /** Partitions that had records and did not move when last looked at. */
-  get stalled(): readonly number[] {
+  get stalledPartitions(): readonly number[] {
     return this.#stalled;
   }
 
-  start(): void {
-    this.#timer ??= setInterval(() => this.#check(), this.#options.checkEveryMs).unref();
+  /**
+   * @param poll with the partitions that were idle before it
+   * @param now those that are idle now
+   * @param isWorking while anything is being stored, silence has another cause
+   */
+  look({ held, ends, positions }: Poll<IdlePositions>, now: IdlePositions, isWorking: boolean): void {
+    const before = this.#rows;
+    this.#rows = positions ?? before;
+    const unchanged = [...held].filter(([partition, was]) => isSame(was, now.get(partition)));
+    const moved = unchanged
+      .filter(([partition, was]) => {
+        if (ends !== undefined && ends.topicId !== was.topicId) return true;
+        return (
+          positions !== undefined &&
+          hasMoved(was, rowOf(positions, partition, was), rowOf(before, partition, was))
+        );
+      })
+      .map(([partition]) => partition);
+    if (moved.length > 0) this.#options.moved(moved);
+    if (ends !== undefined) this.#lookForSilence(ends.ends, isWorking ? new Map() : now);
   }
 
-  stop(): void {
-    clearInterval(this.#timer);
-  }
-
-  async #check(): Promise<void> {
-    const { log, topic, logger, metrics, restart, stalledAfterMs } = this.#options;
-    try {
-      const { ends } = await log.ends(topic);
-      const now = performance.now();
-      const waiting = this.#options.waitingAt() ?? new Map<number, number>();
-      for (const partition of this.#seen.keys()) if (!waiting.has(partition)) this.#seen.delete(partition);
-      for (const [partition, offset] of waiting) {
-        const lag = (ends.get(partition) ?? offset) - offset;
-        metrics.lag.set({ partition }, Math.max(0, lag));
-        const seen = this.#seen.get(partition);
-        if (lag <= 0 || seen?.offset !== offset) this.#seen.set(partition, { offset, sinceMs: now });
+  #lookForSilence(ends: ReadonlyMap<number, { stable: number }>, idle: IdlePositions): void {
+    const { clock, stalledAfterMs } = this.#options;
+    const time = clock.now();
+    for (const partition of this.#seen.keys()) if (!idle.has(partition)) this.#seen.delete(partition);
+    for (const [partition, { next }] of idle) {
+      const hasRecords = (ends.get(partition)?.stable ?? next) > next;
+      if (!hasRecords || this.#seen.get(partition)?.offset !== next) {
+        this.#seen.set(partition, { offset: next, sinceMs: time });
       }
-      this.#stalled = [...this.#seen]
-        .filter(([, { sinceMs }]) => now - sinceMs >= stalledAfterMs)
-        .map(([at]) => at);
-      if (this.#stalled.length === 0) return;
-      metrics.watchdogRestarts.inc();
-      logger.error(
-        { topic, partitions: this.#stalled },
-        '[Consumer] Silent although there are records: reading anew',
-      );
-      this.#seen.clear();
-      restart();
-    } catch (error) {
-      // The log cannot be asked: reading fails, too, and is being tried again.
-      logger.debug({ err: error }, '[Consumer] progress not checked');
     }
+    this.#stalled = [...this.#seen]
+      .filter(([, { sinceMs }]) => time - sinceMs >= stalledAfterMs)
+      .map(([partition]) => partition);
+    if (this.#stalled.length === 0) return;
+    this.#seen.clear();
+    this.#options.stalled(this.#stalled);
   }
+}
+
+function isSame(was: IdlePosition, is: IdlePosition | undefined): boolean {
+  return is !== undefined && is.epoch === was.epoch && is.stored === was.stored && is.topicId === was.topicId;
+}
+
+function rowOf(
+  rows: readonly PartitionPosition[],
+  partition: number,
+  { topicId }: IdlePosition,
+): PartitionPosition | undefined {
+  return rows.find((row) => row.partition === partition && row.topicId === topicId);
+}
+
+/** A claim of another member is that member's affair while it goes on; one that stands still has forgotten its partition. */
+function hasMoved(
+  { epoch, stored }: IdlePosition,
+  row: PartitionPosition | undefined,
+  before: PartitionPosition | undefined,
+): boolean {
+  if (row === undefined || row.epoch < epoch) return true;
+  if (row.offset === stored) return false;
+  return row.epoch === epoch || (before?.epoch === row.epoch && before.offset === row.offset);
 }

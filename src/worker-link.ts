@@ -17,7 +17,7 @@ const TELL_MS = 500;
 /** One process of an instance, and its way to the others. */
 export class WorkerLink {
   /** How the process that processes events was when it last said so. */
-  consumer: ConsumerView = { state: 'starting', stalled: [] };
+  consumer: ConsumerView = { state: 'starting', reason: undefined, stalled: [] };
   readonly #worker: Worker;
   readonly #asked = new Map<number, (text: string) => void>();
   #asks = 0;
@@ -47,8 +47,8 @@ export class WorkerLink {
   /** Tells the others how processing is, for as long as this process lives. */
   async tellOf(consumer: ConsumerView): Promise<void> {
     while (this.#worker.isConnected()) {
-      const { state, stalled } = consumer;
-      this.#worker.send({ kind: 'consumer', view: { state, stalled } } satisfies Message);
+      const { state, reason, stalled } = consumer;
+      this.#worker.send({ kind: 'consumer', view: { state, reason, stalled } } satisfies Message);
       await sleep(TELL_MS, undefined, { ref: false });
     }
   }

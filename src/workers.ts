@@ -75,7 +75,10 @@ export class Workers {
       return;
     }
     this.#logger.error({ role, code, signal }, 'A process has ended: it is begun anew');
-    if (role === 'consumer') this.#tellAll({ kind: 'consumer', view: { state: 'recovering', stalled: [] } });
+    if (role === 'consumer') {
+      const reason = 'the process that processes events has ended and is being restarted';
+      this.#tellAll({ kind: 'consumer', view: { state: 'recovering', reason, stalled: [] } });
+    }
     await sleep(RESTART_PAUSE_MS);
     if (!this.#stopping) this.#begin(role);
   }

@@ -8,7 +8,7 @@ const GROUP_BYTES = 100_000;
 /** How far processing is: the group this service consumes as, by partition. */
 export async function groupRoutes(
   api: FastifyInstance,
-  { log, store, topic, group }: ApiOptions,
+  { log, store, topic, group, progress }: ApiOptions,
 ): Promise<void> {
   api.get('/consumer-groups', { config: { holdsBytes: GROUP_BYTES, scope: 'read' } }, async () => {
     const positions = await store.positions(group, topic);
@@ -28,14 +28,25 @@ export async function groupRoutes(
             const current = positions.find(
               (one) => one.partition === partition && one.topicId === found.topicId,
             );
-            const end = found.ends?.get(partition);
-            const { stored, duplicates, deadLettered, lost } = byPartition.get(partition) ?? NOTHING;
+            const { end, stable } = found.ends?.get(partition) ?? {};
+            const known = progress.partitions.find((one) => one.partition === partition);
+            const position = current?.offset ?? 0;
+            const isHeldBack = end !== undefined && position >= stable! && end > position;
+            const { stored, duplicates, deadLettered, lost, rewound, unaccounted } =
+              byPartition.get(partition) ?? NOTHING;
             return {
               partition,
               position: asText(current?.offset),
               end: asText(end),
-              lag: end === undefined ? null : Math.max(0, end - (current?.offset ?? 0)),
-              ...{ stored, duplicates, deadLettered, lost },
+              lag: end === undefined ? null : Math.max(0, end - position),
+              oldestWaiting: known?.oldestWaiting?.toISOString() ?? null,
+              heldBack: isHeldBack ? end - position : 0,
+              stored,
+              duplicates,
+              deadLettered,
+              lost,
+              rewound,
+              unaccounted,
             };
           }),
         },
@@ -44,7 +55,7 @@ export async function groupRoutes(
   });
 }
 
-const NOTHING = { stored: 0, duplicates: 0, deadLettered: 0, lost: 0 };
+const NOTHING = { stored: 0, duplicates: 0, deadLettered: 0, lost: 0, rewound: 0, unaccounted: 0 };
 
 /** Offsets may be larger than what every JSON reader holds in a number. */
 function asText(offset: number | null | undefined): string | null {

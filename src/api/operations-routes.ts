@@ -4,7 +4,7 @@ import type { ApiOptions } from './server.ts';
 /** Health, probes and metrics: for load balancers, orchestrators and whoever is woken at night. */
 export async function operationsRoutes(
   api: FastifyInstance,
-  { health, metrics, allMetrics }: ApiOptions,
+  { health, metrics, allMetrics, takesEvents }: ApiOptions,
 ): Promise<void> {
   api.get('/health', async (_request, reply) => {
     const { log, store, consumer } = await health.check();
@@ -20,7 +20,9 @@ export async function operationsRoutes(
 
   api.get('/readyz', async (_request, reply) => {
     const report = await health.check();
-    const ready = Object.values(report).every(({ ok }) => ok);
+    // By duty: while the store is away, events are still taken, and must not be turned away in front of this instance.
+    const needed = takesEvents ? [report.log] : Object.values(report);
+    const ready = needed.every(({ ok }) => ok);
     return reply.code(ready ? 200 : 503).send({ status: ready ? 'ready' : 'not ready', ...report });
   });
 

@@ -13,6 +13,7 @@ import type { EventLog } from '../log/event-log.ts';
 import type { Logger } from '../logger.ts';
 import type { Metrics } from '../metrics.ts';
 import type { Producer } from '../producer.ts';
+import type { PartitionProgress } from '../progress.ts';
 import type { RateLimits } from '../rate-limits.ts';
 import type { EventStore } from '../store/event-store.ts';
 import type { StoredEvents } from '../stored-events.ts';
@@ -57,6 +58,7 @@ export interface ApiOptions extends AccessOptions {
   batchLimits: BatchLimits;
   /** False in an instance that only processes: it answers probes and metrics. */
   takesEvents: boolean;
+  progress: { readonly partitions: readonly PartitionProgress[] };
   /** Where events go. */
   topic: string;
   /** As which group this service processes them. */

@@ -2,7 +2,7 @@ import { Readable } from 'node:stream';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { FootfallError } from '../errors.ts';
 import { type EventFilter, matcher, selection } from '../event-query.ts';
-import type { LiveTail } from '../live-tail.ts';
+import type { LiveTail, TailPosition } from '../live-tail.ts';
 import type { PlacedEvent } from '../store/event-store.ts';
 import { parseCursor, QueryReader, type QueryString, readFilter, toCursor } from './event-filters.ts';
 import { oneLine } from './event-texts.ts';
@@ -38,13 +38,12 @@ export async function streamRoutes(
       if (liveTail.readers >= maxStreams) throw new FootfallError('overloaded');
       // However it ends, and also before it has begun.
       reply.raw.once('close', liveTail.join());
-      const start = await liveTail.begin();
+      const { after } = beginning;
+      const start = await liveTail.begin(after);
       // Whoever takes nothing for so long is cut, and may come back with `Last-Event-ID`.
       reply.raw.setTimeout(streamTimeoutMs);
-      const frames = streamFrames(liveTail, store.generation, filter, {
-        ...beginning,
-        after: beginning.after ?? start,
-      });
+      const isReset = beginning.isReset || (after !== undefined && start.place < after);
+      const frames = streamFrames({ liveTail, generation: store.generation, filter, start, isReset });
       return reply
         .type('text/event-stream; charset=utf-8')
         .header('Cache-Control', 'no-store')
@@ -73,23 +72,34 @@ function readRequest(
   return { filter, beginning: { after: isReset ? 0 : cursor?.place, isReset } };
 }
 
+/** Tells a reader that what it knew of the places after this is no longer so. */
+const RESET = 'event: reset\ndata: {}\n';
+
+interface Stream {
+  liveTail: LiveTail;
+  generation: string;
+  filter: EventFilter;
+  start: TailPosition;
+  isReset: boolean;
+}
+
 /** Frames of a stream. Waits while its reader takes nothing, and holds no more than one portion then. */
-async function* streamFrames(
-  liveTail: LiveTail,
-  generation: string,
-  filter: EventFilter,
-  { after, isReset }: Beginning & { after: number },
-): AsyncGenerator<Buffer> {
+async function* streamFrames({
+  liveTail,
+  generation,
+  filter,
+  start,
+  isReset,
+}: Stream): AsyncGenerator<Buffer> {
   const isMeant = matcher(filter);
   const indexed = selection(filter);
-  let at = after;
-  const reset = isReset ? 'event: reset\ndata: {}\n' : '';
-  yield Buffer.from(`retry: ${RETRY_MS}\n${reset}id: ${toCursor(generation, at)}\n\n`);
+  let at = start;
+  yield Buffer.from(`retry: ${RETRY_MS}\n${isReset ? RESET : ''}id: ${toCursor(generation, at.place)}\n\n`);
   while (!liveTail.stopped) {
-    const { events, reached } = await liveTail.next(at, indexed);
+    const { events, reached, isReset: wentBack } = await liveTail.next(at, indexed);
     at = reached;
-    // Without data this is no event, but the reader remembers how far it is: what was not meant is not looked at again.
-    const end = Buffer.from(`id: ${toCursor(generation, at)}\n\n`);
+    // Without data this is not an event, but the reader remembers how far it is and never looks at the rest again.
+    const end = Buffer.from(`${wentBack ? RESET : ''}id: ${toCursor(generation, at.place)}\n\n`);
     yield* inChunks([...events.filter(isMeant).map((event) => frameOf(event, generation)), end]);
   }
 }

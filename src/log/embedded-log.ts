@@ -9,17 +9,18 @@ import {
   type StatementSync,
 } from '../sqlite-file.ts';
 import { AppendLane, type SizedRecord } from './append-lane.ts';
-import type {
-  AppendResult,
-  AssignedPartition,
-  EventLog,
-  LogBatch,
-  LogRecord,
-  NewRecord,
-  Receipt,
-  RecordPosition,
-  SubscribeOptions,
-  TopicEnds,
+import {
+  type AppendResult,
+  type AssignedPartition,
+  type EventLog,
+  type LogBatch,
+  type LogRecord,
+  type NewRecord,
+  NO_EPOCH,
+  type Receipt,
+  type RecordPosition,
+  type SubscribeOptions,
+  type TopicEnds,
 } from './event-log.ts';
 import { partitionOf } from './partitioner.ts';
 
@@ -103,39 +104,56 @@ export class EmbeddedLog implements EventLog {
   }
 
   async *subscribe({ topic: name, signal, startAt }: SubscribeOptions): AsyncGenerator<LogBatch[]> {
-    const topic = this.#topic(name);
-    const starts = await startAt(topic.ends.map((end, partition) => assigned(name, topic, partition, end)));
-    const positions = topic.ends.map((_, partition) => starts.get(partition) ?? 0);
     while (!signal.aborted) {
-      const behind = topic.ends.findIndex((end, partition) => positions[partition]! < end);
+      const topic = this.#topic(name);
+      const assigned = topic.ends.map((end, partition) => assignedPartition(name, topic, partition, end));
+      const { positions, restart } = await startAt(assigned);
+      const ended = restart === undefined ? signal : AbortSignal.any([signal, restart]);
+      const offsets = topic.ends.map((_, partition) => positions.get(partition)?.offset ?? 0);
+      yield* this.#readOn(name, topic, offsets, ended);
+    }
+  }
+
+  async *#readOn(
+    name: string,
+    topic: Topic,
+    offsets: number[],
+    ended: AbortSignal,
+  ): AsyncGenerator<LogBatch[]> {
+    const isAssigned = () => !ended.aborted;
+    while (!ended.aborted) {
+      const behind = topic.ends.findIndex((end, partition) => offsets[partition]! < end);
       if (behind === -1) {
-        await once(this.#appended, 'append', { signal }).catch(ignoreAbort);
+        await once(this.#appended, 'append', { signal: ended }).catch(ignoreAbort);
         continue;
       }
       // Every partition in turn, so that a busy one does not hold up the others.
-      for (let partition = behind; partition < topic.partitions && !signal.aborted; partition++) {
+      for (let partition = behind; partition < topic.partitions && !ended.aborted; partition++) {
         // Reading and storing are synchronous here: without a pause, catching up would leave no turn to requests.
         await nextTurn();
-        const records = this.#readFrom(topic, partition, positions[partition]!);
+        const fetchedFrom = offsets[partition]!;
+        const records = this.#readFrom(topic, partition, fetchedFrom);
         const last = records.at(-1);
         if (last === undefined) continue;
-        positions[partition] = last.offset + 1;
-        const batch = {
-          topic: name,
-          topicId: topic.topicId,
-          partition,
-          records,
-          nextOffset: last.offset + 1,
-        };
-        const endOffset = topic.ends[partition]!;
-        yield [{ ...batch, endOffset, isAssigned: () => !signal.aborted, commit() {} }];
+        const nextOffset = last.offset + 1;
+        offsets[partition] = nextOffset;
+        const { topicId } = topic;
+        const where = { topic: name, topicId, partition, fetchedFrom, nextOffset };
+        yield [{ ...where, records, leaderEpoch: NO_EPOCH, isAssigned, commit() {} }];
       }
     }
   }
 
   async ends(name: string): Promise<TopicEnds> {
     const { topicId, ends } = this.#topic(name);
-    return { topicId, ends: new Map(ends.map((end, partition) => [partition, end])) };
+    return { topicId, ends: new Map(ends.map((end, partition) => [partition, { end, stable: end }])) };
+  }
+
+  async timestamps(name: string, positions: readonly RecordPosition[]): Promise<(number | undefined)[]> {
+    const topic = this.#topic(name);
+    return positions.map(
+      ({ partition, offset }) => this.#readFrom(topic, partition, offset, 1)[0]?.timestamp,
+    );
   }
 
   async read(name: string, positions: readonly RecordPosition[]): Promise<(LogRecord | undefined)[]> {
@@ -227,7 +245,7 @@ function toRecord(row: ReturnType<StatementSync['all']>[number]): LogRecord {
   };
 }
 
-function assigned(name: string, topic: Topic, partition: number, end: number): AssignedPartition {
+function assignedPartition(name: string, topic: Topic, partition: number, end: number): AssignedPartition {
   const { topicId } = topic;
   return { topic: name, topicId, partition, earliest: 0, end, reaches: async (offset) => offset <= end };
 }

@@ -6,6 +6,7 @@ import {
   type ClusterMetadata,
   type ClusterTopicMetadata,
   Consumer,
+  FetchIsolationLevels,
   findErrorBy,
   kMetadata,
   ListOffsetTimestamps,
@@ -13,10 +14,13 @@ import {
   ProduceAcks,
 } from '@platformatic/kafka';
 import { withDeadline } from '../deadline.ts';
+import { NO_EPOCH, type StartPosition } from './event-log.ts';
+import { assignToSubscribers } from './kafka-assigner.ts';
 
 export type { Admin, Consumer, RecordsBatch } from '@platformatic/kafka';
 export {
   ConfigResourceTypes,
+  FetchIsolationLevels,
   findErrorBy,
   IS_CONTROL,
   IS_TRANSACTIONAL,
@@ -115,6 +119,7 @@ export function createConsumer(options: KafkaClientOptions, groupId: string): Co
     rebalanceTimeout: sessionTimeoutMs,
     heartbeatInterval: Math.min(3000, Math.floor(sessionTimeoutMs / 3)),
     heartbeatStallTimeout: sessionTimeoutMs,
+    partitionAssigner: assignToSubscribers,
     autocommit: false,
   });
 }
@@ -130,7 +135,7 @@ export function hasKafkaError(error: unknown, apiId: string): boolean {
   return findErrorBy(error as Error, 'apiId', apiId) !== null;
 }
 
-/** What a partition holds: its lowest offset, and the one its next record will get. */
+/** What a partition holds: its lowest offset, and where reading ends for now (the last stable offset). */
 export interface PartitionBounds {
   earliest: number;
   end: number;
@@ -158,32 +163,43 @@ const FETCH_MAX_BYTES_PER_PARTITION = 1024 * 1024;
 /** A request unanswered for so long has lost its connection, whatever the socket says. */
 export const FETCH_DEADLINE_MS = 10_000;
 
-/**
- * Fetches partitions of one leader.
- *
- * @param positions next offset of each partition
- * @param maxWaitMs how long the broker may wait for records to come
- */
-export function fetchFrom(
-  consumer: Consumer,
-  node: number,
-  topicId: string,
-  positions: ReadonlyMap<number, number>,
-  maxWaitMs: number,
-): Promise<FetchResponse> {
-  const partitions = [...positions].map(([partition, offset]) => ({
-    partition,
-    fetchOffset: BigInt(offset),
-    partitionMaxBytes: FETCH_MAX_BYTES_PER_PARTITION,
-    currentLeaderEpoch: -1,
-    lastFetchedEpoch: -1,
-  }));
-  const request = consumer.fetch({
-    node,
-    minBytes: 1,
-    maxBytes: FETCH_MAX_BYTES,
-    maxWaitTime: maxWaitMs,
-    topics: [{ topicId, partitions }],
-  });
-  return withDeadline(request, FETCH_DEADLINE_MS, 'fetch');
+export interface FetchQuestion {
+  node: number;
+  topicId: string;
+  /** Next offset of each partition, and the leader epoch of the record before it, if known. */
+  positions: ReadonlyMap<number, StartPosition>;
+  /** How long the broker may wait for records to come. */
+  maxWaitMs: number;
+  /** Whole batches are answered, but no more of them than fit; at least one. */
+  maxBytes?: number;
+  /** Also records of transactions that are not committed. */
+  uncommitted?: boolean;
+}
+
+/** Fetches partitions of one leader. The broker says where its log parts from the one the epochs are of. */
+export async function fetchFrom(consumer: Consumer, question: FetchQuestion): Promise<FetchResponse> {
+  const { node, topicId, positions, maxWaitMs, maxBytes = FETCH_MAX_BYTES, uncommitted = false } = question;
+  const epochs = [...positions.values()].map(({ leaderEpoch = NO_EPOCH }) => leaderEpoch);
+  for (;;) {
+    const partitions = [...positions].map(([partition, { offset }], at) => ({
+      partition,
+      fetchOffset: BigInt(offset),
+      partitionMaxBytes: Math.min(maxBytes, FETCH_MAX_BYTES_PER_PARTITION),
+      currentLeaderEpoch: NO_EPOCH,
+      lastFetchedEpoch: epochs[at]!,
+    }));
+    const request = consumer.fetch({
+      node,
+      minBytes: 1,
+      maxBytes,
+      maxWaitTime: maxWaitMs,
+      topics: [{ topicId, partitions }],
+      isolationLevel: uncommitted
+        ? FetchIsolationLevels.READ_UNCOMMITTED
+        : FetchIsolationLevels.READ_COMMITTED,
+    });
+    const response = await withDeadline(request, FETCH_DEADLINE_MS, 'fetch');
+    // After a change of leaders the client takes the epochs out of our question and repeats it: just then they count.
+    if (partitions.every(({ lastFetchedEpoch }, at) => lastFetchedEpoch === epochs[at])) return response;
+  }
 }

@@ -91,6 +91,10 @@ export class KafkaLog implements EventLog {
     return (await this.#openReader()).ends(topic);
   }
 
+  async timestamps(topic: string, positions: readonly RecordPosition[]): Promise<(number | undefined)[]> {
+    return (await this.#openReader()).timestamps(topic, positions);
+  }
+
   async ping(timeoutMs: number): Promise<void> {
     await withDeadline(this.#topics.check(), timeoutMs, 'Kafka');
   }

@@ -3,15 +3,20 @@ import type { LogRecord, RecordPosition, TopicEnds } from './event-log.ts';
 import {
   type Consumer,
   FETCH_DEADLINE_MS,
+  FetchIsolationLevels,
+  type FetchQuestion,
   fetchFrom,
+  hasKafkaError,
   ListOffsetTimestamps,
+  type RecordsBatch,
   readBounds,
 } from './kafka-client.ts';
-import { toRecords } from './kafka-records.ts';
+import { type FetchedPartition, toRecords } from './kafka-records.ts';
 
 /** Reads records by their positions, outside any group. One answer often holds many of them. */
 export class KafkaReader {
   readonly #consumer: Consumer;
+  #fetching: Promise<unknown> = Promise.resolve();
 
   /** @param consumer never joins its group */
   constructor(consumer: Consumer) {
@@ -20,20 +25,49 @@ export class KafkaReader {
 
   /** As `EventLog.ends`. */
   async ends(topic: string): Promise<TopicEnds> {
-    const request = this.#consumer.listOffsets({ topics: [topic], timestamp: ListOffsetTimestamps.LATEST });
-    const offsets = await withDeadline(request, FETCH_DEADLINE_MS, 'list offsets');
-    const metadata = await withDeadline(
-      this.#consumer.metadata({ topics: [topic] }),
-      FETCH_DEADLINE_MS,
-      'metadata',
-    );
-    const ends = new Map(offsets.get(topic)!.map((end, partition) => [partition, Number(end)]));
-    return { topicId: metadata.topics.get(topic)!.id, ends };
+    const [stable, ends, metadata] = await Promise.all([
+      this.#latest(topic, FetchIsolationLevels.READ_COMMITTED),
+      this.#latest(topic, FetchIsolationLevels.READ_UNCOMMITTED),
+      withDeadline(this.#consumer.metadata({ topics: [topic] }), FETCH_DEADLINE_MS, 'metadata'),
+    ]);
+    return {
+      topicId: metadata.topics.get(topic)!.id,
+      // Asked a moment apart: what became stable in between has also been written.
+      ends: new Map(
+        ends.map((end, partition) => {
+          const stableEnd = stable[partition] ?? end;
+          return [partition, { end: Math.max(end, stableEnd), stable: stableEnd }];
+        }),
+      ),
+    };
+  }
+
+  async #latest(topic: string, isolationLevel: number): Promise<number[]> {
+    const timestamp = ListOffsetTimestamps.LATEST;
+    const request = this.#consumer.listOffsets({ topics: [topic], timestamp, isolationLevel });
+    return (await withDeadline(request, FETCH_DEADLINE_MS, 'list offsets')).get(topic)!.map(Number);
+  }
+
+  /** As `EventLog.timestamps`. */
+  async timestamps(topic: string, positions: readonly RecordPosition[]): Promise<(number | undefined)[]> {
+    this.#track(topic);
+    return Promise.all(positions.map((position) => this.#timestamp(topic, position)));
+  }
+
+  async #timestamp(topic: string, { partition, offset }: RecordPosition): Promise<number | undefined> {
+    try {
+      const fetched = await this.#fetch(topic, partition, offset, { maxBytes: 1, uncommitted: true });
+      return timestampAt(fetched?.records ?? [], offset);
+    } catch (error) {
+      // Deleted meanwhile, or the log ends before.
+      if (hasKafkaError(error, 'OFFSET_OUT_OF_RANGE')) return undefined;
+      throw error;
+    }
   }
 
   /** As `EventLog.read`. */
   async read(topic: string, positions: readonly RecordPosition[]): Promise<(LogRecord | undefined)[]> {
-    if (!this.#consumer.topics.has(topic)) this.#consumer.topics.track(topic);
+    this.#track(topic);
     const found = new Map<string, LogRecord>();
     for (const [partition, wanted] of Map.groupBy(positions, (position) => position.partition)) {
       const offsets = wanted.map(({ offset }) => offset).sort((a, b) => a - b);
@@ -48,6 +82,10 @@ export class KafkaReader {
     await this.#consumer.close(true);
   }
 
+  #track(topic: string): void {
+    if (!this.#consumer.topics.has(topic)) this.#consumer.topics.track(topic);
+  }
+
   /** @param offsets ascending */
   async #readPartition(topic: string, partition: number, offsets: readonly number[]): Promise<LogRecord[]> {
     const [bounds] = await readBounds(this.#consumer, topic, [partition]);
@@ -56,25 +94,40 @@ export class KafkaReader {
     let next = earliest;
     for (const offset of offsets) {
       if (offset < next || offset >= end) continue;
-      const answer = await this.#fetch(topic, partition, offset);
-      records.push(...answer.records);
-      next = answer.nextOffset;
+      const fetched = await this.#fetch(topic, partition, offset, {});
+      if (fetched !== undefined) records.push(...toRecords(fetched, offset));
+      const last = fetched?.records?.at(-1);
+      next = last === undefined ? offset + 1 : Number(last.firstOffset) + last.lastOffsetDelta + 1;
     }
     return records;
   }
 
-  async #fetch(
+  /** One after the other: the client keeps one fetch session with each broker. */
+  #fetch(
     topic: string,
     partition: number,
     offset: number,
-  ): Promise<{ records: LogRecord[]; nextOffset: number }> {
-    const metadata = (await this.#consumer.metadata({ topics: [topic] })).topics.get(topic)!;
-    const { leader } = metadata.partitions[partition]!;
-    const position = new Map([[partition, offset]]);
-    const response = await fetchFrom(this.#consumer, leader, metadata.id, position, 0);
-    const [fetched] = response.responses.flatMap(({ partitions }) => partitions);
-    const last = fetched?.records?.at(-1);
-    const nextOffset = last === undefined ? offset + 1 : Number(last.firstOffset) + last.lastOffsetDelta + 1;
-    return { records: fetched === undefined ? [] : toRecords(fetched, offset), nextOffset };
+    options: Pick<FetchQuestion, 'maxBytes' | 'uncommitted'>,
+  ): Promise<FetchedPartition | undefined> {
+    const fetched = this.#fetching.then(async () => {
+      const metadata = (await this.#consumer.metadata({ topics: [topic] })).topics.get(topic)!;
+      const { leader: node } = metadata.partitions[partition]!;
+      const positions = new Map([[partition, { offset }]]);
+      const question = { node, topicId: metadata.id, positions, maxWaitMs: 0, ...options };
+      const { responses } = await fetchFrom(this.#consumer, question);
+      return responses.flatMap(({ partitions }) => partitions)[0];
+    });
+    this.#fetching = fetched.catch(() => {});
+    return fetched;
   }
+}
+
+/** Of the first record from an offset on; of a batch that holds none from there on, its own. */
+function timestampAt(batches: readonly RecordsBatch[], offset: number): number | undefined {
+  for (const { firstOffset, lastOffsetDelta, firstTimestamp, records } of batches) {
+    if (Number(firstOffset) + lastOffsetDelta < offset) continue;
+    const record = records.find(({ offsetDelta }) => Number(firstOffset) + offsetDelta >= offset);
+    return Number(firstTimestamp) + Number(record?.timestampDelta ?? 0);
+  }
+  return undefined;
 }

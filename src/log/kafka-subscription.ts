@@ -2,9 +2,15 @@ import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { withDeadline } from '../deadline.ts';
 import type { Logger } from '../logger.ts';
-import type { AssignedPartition, LogBatch, SubscribeOptions } from './event-log.ts';
+import {
+  type AssignedPartition,
+  type LogBatch,
+  NO_EPOCH,
+  type StartPosition,
+  type SubscribeOptions,
+} from './event-log.ts';
 import { type Consumer, type FetchResponse, fetchFrom, hasKafkaError, readBounds } from './kafka-client.ts';
-import { GroupMember } from './kafka-group-member.ts';
+import { type Assignment, GroupMember } from './kafka-group-member.ts';
 import { toRecords } from './kafka-records.ts';
 
 /** How long the broker holds a fetch that finds nothing; also how long a new assignment waits for the old one's. */
@@ -36,12 +42,7 @@ export async function* readGroup(
     while (!signal.aborted) {
       const assignment = await member.nextAssignment(signal);
       if (assignment === undefined) break;
-      const assigned = await describePartitions(consumer, topic, assignment.partitions);
-      const starts = await options.startAt(assigned);
-      const positions = new Map(
-        assignment.partitions.map((partition) => [partition, starts.get(partition) ?? 0]),
-      );
-      yield* readAssignment(consumer, member, assignment.signal, { topic, positions, signal });
+      yield* readAssignment(consumer, member, assignment, options);
     }
   } finally {
     await member.end(CLOSE_DEADLINE_MS);
@@ -71,10 +72,39 @@ async function leave(consumer: Consumer): Promise<void> {
   }
 }
 
+/** Reads what was assigned until that changes; starts over as often as it is told, or the log turns out to be another. */
+async function* readAssignment(
+  consumer: Consumer,
+  member: GroupMember,
+  { partitions, signal: assigned }: Assignment,
+  { topic, signal, startAt }: SubscribeOptions,
+): AsyncGenerator<LogBatch[]> {
+  let divergesAt: ReadonlyMap<number, number> = new Map();
+  while (!assigned.aborted && !signal.aborted) {
+    const start = await startAt(await describePartitions(consumer, topic, partitions, divergesAt));
+    const positions = new Map(
+      partitions.map((partition) => [partition, { offset: 0, ...start.positions.get(partition) }]),
+    );
+    // So that tools which go by what is committed see idle partitions, too, as they are.
+    for (const [partition, { offset, leaderEpoch = NO_EPOCH }] of positions) {
+      member.commit(partition, offset, leaderEpoch);
+    }
+    const over = new AbortController();
+    const ends = [assigned, signal, over.signal, ...(start.restart === undefined ? [] : [start.restart])];
+    const reading = { topic, positions, signal, ended: AbortSignal.any(ends) };
+    try {
+      divergesAt = yield* readFrom(consumer, member, reading);
+    } finally {
+      over.abort();
+    }
+  }
+}
+
 async function describePartitions(
   consumer: Consumer,
   topic: string,
   partitions: number[],
+  divergesAt: ReadonlyMap<number, number>,
 ): Promise<AssignedPartition[]> {
   if (partitions.length === 0) return [];
   const [metadata, bounds] = await Promise.all([
@@ -83,8 +113,11 @@ async function describePartitions(
   ]);
   const topicId = metadata.topics.get(topic)!.id;
   return partitions.map((partition, at) => ({
-    ...{ topic, topicId, partition },
     ...bounds[at]!,
+    topic,
+    topicId,
+    partition,
+    divergesAt: divergesAt.get(partition),
     reaches: (offset) => reaches(consumer, topic, partition, offset),
   }));
 }
@@ -101,8 +134,9 @@ async function reaches(
 ): Promise<boolean> {
   const metadata = (await consumer.metadata({ topics: [topic] })).topics.get(topic)!;
   try {
-    const position = new Map([[partition, offset]]);
-    await fetchFrom(consumer, metadata.partitions[partition]!.leader, metadata.id, position, 0);
+    const { leader: node } = metadata.partitions[partition]!;
+    const positions = new Map([[partition, { offset }]]);
+    await fetchFrom(consumer, { node, topicId: metadata.id, positions, maxWaitMs: 0 });
     return true;
   } catch (error) {
     if (hasKafkaError(error, 'OFFSET_OUT_OF_RANGE')) return false;
@@ -113,19 +147,25 @@ async function reaches(
 interface Reading {
   topic: string;
   /** Next offset of each assigned partition; moves as batches are handed out. */
-  positions: Map<number, number>;
+  positions: Map<number, StartPosition>;
+  /** The reader is leaving. */
   signal: AbortSignal;
+  /** This reading is over, for whatever reason. */
+  ended: AbortSignal;
 }
 
-/** Batches of one assignment, until it is superseded. One fetch is in flight per broker, also while a batch is processed. */
-async function* readAssignment(
+/**
+ * Batches of one reading, until it is over. One fetch is in flight per broker, also while a batch is processed.
+ *
+ * @returns the partitions whose log is another one than their positions are of, and from which offset on
+ */
+async function* readFrom(
   consumer: Consumer,
   member: GroupMember,
-  assigned: AbortSignal,
   reading: Reading,
-): AsyncGenerator<LogBatch[]> {
+): AsyncGenerator<LogBatch[], ReadonlyMap<number, number>> {
+  const { signal, ended } = reading;
   const fetches = new Map<number, Promise<FetchDone>>();
-  const ended = AbortSignal.any([assigned, reading.signal]);
   try {
     while (!ended.aborted) {
       await startFetches(consumer, reading, fetches);
@@ -133,14 +173,17 @@ async function* readAssignment(
       if (done === undefined) break;
       fetches.delete(done.node);
       if (done.error) throw done.error;
-      const batches = toBatches(done.response!, reading, member, ended);
+      const divergesAt = divergences(done.response!);
+      if (divergesAt.size > 0) return divergesAt;
+      const batches = toBatches(done.response!, reading, member);
       // The broker gathers the next records while these are processed.
       await startFetches(consumer, reading, fetches);
       if (batches.length > 0 && !ended.aborted) yield batches;
     }
+    return new Map();
   } finally {
-    // The client allows one fetch per broker at a time, so the next assignment must not start beside these.
-    if (!reading.signal.aborted) await Promise.all(fetches.values());
+    // The client allows one fetch per broker at a time, so the next reading must not start beside these.
+    if (!signal.aborted) await Promise.all(fetches.values());
   }
 }
 
@@ -155,7 +198,8 @@ async function startFetches(
   for (const [node, partitions] of byLeader) {
     if (fetches.has(node)) continue;
     const wanted = new Map(partitions.map((partition) => [partition, positions.get(partition)!]));
-    const request = fetchFrom(consumer, node, metadata.id, wanted, FETCH_MAX_WAIT_MS);
+    const question = { node, topicId: metadata.id, positions: wanted, maxWaitMs: FETCH_MAX_WAIT_MS };
+    const request = fetchFrom(consumer, question);
     fetches.set(
       node,
       request.then(
@@ -184,32 +228,43 @@ async function firstDone(
   }
 }
 
+function divergences({ responses }: FetchResponse): ReadonlyMap<number, number> {
+  const found = new Map<number, number>();
+  for (const { partitionIndex, divergingEpoch } of responses.flatMap(({ partitions }) => partitions)) {
+    if (divergingEpoch !== undefined && divergingEpoch.epoch >= 0) {
+      found.set(partitionIndex, Number(divergingEpoch.endOffset));
+    }
+  }
+  return found;
+}
+
 /** Also moves the positions: the next fetch continues behind what is returned here. */
 function toBatches(
   response: FetchResponse,
-  { topic, positions }: Reading,
+  { topic, positions, ended }: Reading,
   member: GroupMember,
-  ended: AbortSignal,
 ): LogBatch[] {
   const batches: LogBatch[] = [];
   for (const { topicId, partitions } of response.responses) {
     for (const fetched of partitions) {
-      const { partitionIndex: partition, highWatermark } = fetched;
-      const position = positions.get(partition);
+      const { partitionIndex: partition } = fetched;
+      const fetchedFrom = positions.get(partition)?.offset;
       const last = fetched.records?.at(-1);
-      if (position === undefined || last === undefined) continue;
+      if (fetchedFrom === undefined || last === undefined) continue;
       const nextOffset = Number(last.firstOffset) + last.lastOffsetDelta + 1;
-      if (nextOffset <= position) continue;
-      positions.set(partition, nextOffset);
+      if (nextOffset <= fetchedFrom) continue;
+      const leaderEpoch = last.partitionLeaderEpoch;
+      positions.set(partition, { offset: nextOffset, leaderEpoch });
       batches.push({
         topic,
         topicId,
         partition,
-        records: toRecords(fetched, position),
+        fetchedFrom,
+        records: toRecords(fetched, fetchedFrom),
         nextOffset,
-        endOffset: Number(highWatermark),
+        leaderEpoch,
         isAssigned: () => !ended.aborted,
-        commit: () => member.commit(partition, nextOffset, last.partitionLeaderEpoch),
+        commit: () => member.commit(partition, nextOffset, leaderEpoch),
       });
     }
   }

@@ -1,3 +1,5 @@
+import type { Landmark } from '../landmarks.ts';
+
 /**
  * The processed-event store: what the API answers from. The position of each partition moves in the same
  * transaction as the events, so that whatever dies between two lines, each event is stored once. All adapters
@@ -93,19 +95,10 @@ export interface Claim {
   offset: number | null;
   /** True when this group has positions for an earlier topic of the same name. */
   topicRecreated: boolean;
-  /** The last record that was processed before `offset`; null when none is known. */
-  lastRecord: ProcessedRecord | null;
+  /** Records that were processed before `offset`, newest first. */
+  landmarks: Landmark[];
   /** Other topics whose events are in this store: an eventId is stored once across all of them. */
   otherTopics: string[];
-}
-
-/** What a processed record is recognised by. A log that went back in time has another record at its offset, or none. */
-export interface ProcessedRecord {
-  offset: number;
-  /** As of `LogBatch.leaderEpoch`. */
-  leaderEpoch: number;
-  /** As of `recordDigest`. */
-  digest: string;
 }
 
 /** What values are counted of beside the members of payloads: `payload.MEMBER`. */
@@ -261,8 +254,8 @@ export interface StoreBatch extends TopicRef {
   lost: number;
   /** Offsets that are passed once more, because the log has other records there than those that were processed. */
   rewound: number;
-  /** The last record of the batch; null when it has none. */
-  lastRecord: ProcessedRecord | null;
+  /** Those of the position, with one of this batch where it has a record. */
+  landmarks: readonly Landmark[];
 }
 
 export interface BatchOutcome {

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import type { Landmark } from '../landmarks.ts';
 import {
   type BatchOutcome,
   type Claim,
@@ -22,7 +23,7 @@ import { MemoryCounts } from './memory-counts.ts';
 import { MemoryEvents } from './memory-events.ts';
 
 interface Position extends TopicRef, PartitionPosition {
-  epoch: number;
+  landmarks: readonly Landmark[];
 }
 
 /** Keeps events in memory: rebuilt from the start of the topic at each start, and gone at its end. */
@@ -40,25 +41,17 @@ export class MemoryStore implements EventStore {
   async claim(ref: TopicRef, partitions: readonly number[]): Promise<Claim[]> {
     return partitions.map((partition) => {
       const key = positionKey(ref, partition);
-      const position = this.#positions.get(key) ?? {
-        ...ref,
-        partition,
-        epoch: 0,
-        offset: null,
-        stored: 0,
-        duplicates: 0,
-        deadLettered: 0,
-        startOffset: null,
-        withoutRecord: 0,
-        lost: 0,
-      };
+      const position = this.#positions.get(key) ?? newPosition(ref, partition);
       position.epoch++;
       this.#positions.set(key, position);
+      const { epoch, offset, landmarks } = position;
       const earlier = this.#of(ref.group, ref.topic).some(({ topicId }) => topicId !== ref.topicId);
       return {
-        epoch: position.epoch,
-        offset: position.offset,
-        topicRecreated: earlier && position.offset === null,
+        epoch,
+        offset,
+        topicRecreated: earlier && offset === null,
+        landmarks: [...landmarks],
+        otherTopics: this.#topicsBeside(ref.topic),
       };
     });
   }
@@ -107,7 +100,7 @@ export class MemoryStore implements EventStore {
 
   async positions(group: string, topic: string): Promise<PartitionPosition[]> {
     return this.#of(group, topic).map(
-      ({ group: _group, topic: _topic, epoch: _epoch, ...position }) => position,
+      ({ group: _group, topic: _topic, landmarks: _landmarks, ...position }) => position,
     );
   }
 
@@ -158,6 +151,8 @@ export class MemoryStore implements EventStore {
     position.startOffset ??= batch.startOffset;
     position.withoutRecord += batch.withoutRecord;
     position.lost += batch.lost;
+    position.rewound += batch.rewound;
+    position.landmarks = batch.landmarks;
     const { group, topic, partition } = batch;
     for (const entry of batch.deadLetters) {
       this.#deadLetters.push({
@@ -187,11 +182,33 @@ export class MemoryStore implements EventStore {
     return { json: this.#events.json(place), ...this.#events.origin(place), ...repeats };
   }
 
+  #topicsBeside(topic: string): string[] {
+    const others = [...this.#positions.values()].filter((one) => one.topic !== topic && one.stored > 0);
+    return [...new Set(others.map((one) => one.topic))];
+  }
+
   #of(group: string, topic: string): Position[] {
     return [...this.#positions.values()].filter(
       (position) => position.group === group && position.topic === topic,
     );
   }
+}
+
+function newPosition(ref: TopicRef, partition: number): Position {
+  return {
+    ...ref,
+    partition,
+    epoch: 0,
+    offset: null,
+    landmarks: [],
+    startOffset: null,
+    stored: 0,
+    duplicates: 0,
+    deadLettered: 0,
+    withoutRecord: 0,
+    lost: 0,
+    rewound: 0,
+  };
 }
 
 function positionKey({ group, topic, topicId }: TopicRef, partition: number): string {

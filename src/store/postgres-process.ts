@@ -1,3 +1,4 @@
+import { encodeLandmarks } from '../landmarks.ts';
 import {
   Fenced,
   HOURS_A_DAY,
@@ -29,8 +30,8 @@ const COMPARED = (alias: string) => `regexp_replace(${alias}.json, '${TIMESTAMP_
 const PROCESS = `
 with batches as (
   select * from unnest($4::integer[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[],
-    $11::bigint[], $12::bigint[]) as b (partition, epoch, from_offset, next_offset, events, dead_letters, start_offset,
-    without_record, lost)
+    $11::bigint[], $12::bigint[], $37::bigint[], $38::text[]) as b (partition, epoch, from_offset, next_offset, events,
+    dead_letters, start_offset, without_record, lost, rewound, landmarks)
 ), held as (
   select p.partition, pg_advisory_xact_lock_shared((${WRITER_LOCKS}::bigint << ${PLACES_BITS}) | (${LAST_PLACE}))
   from positions p join batches b on p.partition = b.partition
@@ -82,7 +83,9 @@ with batches as (
     dead_lettered = p.dead_lettered + b.dead_letters,
     start_offset = coalesce(p.start_offset, b.start_offset),
     without_record = p.without_record + b.without_record,
-    lost = p.lost + b.lost
+    lost = p.lost + b.lost,
+    rewound = p.rewound + b.rewound,
+    landmarks = b.landmarks
   from all_held, batches b
     left join (select partition, count(*) as events from inserted group by partition) i on i.partition = b.partition
   where p.consumer_group = $1 and p.topic = $2 and p.topic_id = $3 and p.partition = b.partition
@@ -109,6 +112,10 @@ export async function processBatches(
     ...[uuids(again.map(({ key }) => key)), texts(again.map(({ json }) => json))],
     ...deadLetterColumns(batches),
     ...valueColumns(distinct),
+    ...[
+      batches.map(({ rewound }) => rewound),
+      texts(batches.map(({ landmarks }) => encodeLandmarks(landmarks))),
+    ],
   ]);
   const { held, stored, conflicts } = row!;
   const lost = batches.find(({ partition }) => !held.includes(partition));

@@ -1,4 +1,5 @@
 import { withDeadline } from '../deadline.ts';
+import { decodeLandmarks } from '../landmarks.ts';
 import type { Logger } from '../logger.ts';
 import type {
   Claim,
@@ -14,6 +15,7 @@ import type {
   StoreOutcome,
   TopicRef,
 } from './event-store.ts';
+import { EVENTS_ARE_GONE, FORGET_EVENTS, RECLAIM } from './position-sql.ts';
 import { Database } from './postgres-client.ts';
 import { PostgresCounts } from './postgres-counts.ts';
 import { processBatches } from './postgres-process.ts';
@@ -22,9 +24,13 @@ import * as reads from './postgres-reads.ts';
 const CLAIM = `
 insert into positions (consumer_group, topic, topic_id, partition, epoch)
 select $1, $2, $3, partition, 1 from unnest($4::integer[]) as partition order by partition
-on conflict (consumer_group, topic, topic_id, partition) do update set epoch = positions.epoch + 1
-returning partition, epoch, next_offset,
-  exists (select 1 from positions p where p.consumer_group = $1 and p.topic = $2 and p.topic_id <> $3) as other_topic`;
+on conflict (consumer_group, topic, topic_id, partition) do update set ${RECLAIM('greatest')}
+returning partition, epoch, next_offset, landmarks,
+  exists (select 1 from positions p where p.consumer_group = $1 and p.topic = $2 and p.topic_id <> $3) as recreated,
+  array(select distinct p.topic from positions p where p.topic <> $2 and p.stored > 0) as other_topics`;
+
+/** Nobody stores meanwhile: what is taken back must not be of events that have just come. */
+const FORGET_UNDISTURBED = ['lock table events in share row exclusive mode', ...FORGET_EVENTS];
 
 /** Keeps events in PostgreSQL; any number of instances may share it. Creates its tables when first used. */
 export class PostgresStore implements EventStore {
@@ -39,12 +45,20 @@ export class PostgresStore implements EventStore {
   }
 
   async claim({ group, topic, topicId }: TopicRef, partitions: readonly number[]): Promise<Claim[]> {
+    if (await this.#eventsAreGone()) await this.#database.sequence(FORGET_UNDISTURBED);
+    // If we die here: nothing is claimed, and whoever claims next finds the same.
     const rows = await this.#database.query<ClaimRow>(CLAIM, [group, topic, topicId, partitions]);
     const claims = new Map(rows.map((row) => [row.partition, row]));
     return partitions.map((partition) => {
-      const { epoch, next_offset, other_topic } = claims.get(partition)!;
+      const { epoch, next_offset, recreated, landmarks, other_topics } = claims.get(partition)!;
       const offset = next_offset === null ? null : Number(next_offset);
-      return { epoch: Number(epoch), offset, topicRecreated: offset === null && other_topic };
+      return {
+        epoch: Number(epoch),
+        offset,
+        topicRecreated: offset === null && recreated,
+        landmarks: decodeLandmarks(landmarks),
+        otherTopics: other_topics,
+      };
     });
   }
 
@@ -69,19 +83,23 @@ export class PostgresStore implements EventStore {
 
   async positions(group: string, topic: string): Promise<PartitionPosition[]> {
     const rows = await this.#database.query<PositionRow>(
-      'select * from positions where consumer_group = $1 and topic = $2 order by topic_id, partition',
+      `select *, ${EVENTS_ARE_GONE} as gone from positions where consumer_group = $1 and topic = $2
+       order by topic_id, partition`,
       [group, topic],
     );
     return rows.map((row) => ({
       topicId: row.topic_id,
       partition: row.partition,
-      offset: row.next_offset === null ? null : Number(row.next_offset),
+      epoch: Number(row.epoch),
+      // What a claim would find.
+      offset: row.next_offset === null || row.gone ? null : Number(row.next_offset),
       stored: Number(row.stored),
       duplicates: Number(row.duplicates),
       deadLettered: Number(row.dead_lettered),
       startOffset: row.start_offset === null ? null : Number(row.start_offset),
       withoutRecord: Number(row.without_record),
       lost: Number(row.lost),
+      rewound: Number(row.rewound),
     }));
   }
 
@@ -100,6 +118,11 @@ export class PostgresStore implements EventStore {
     await withDeadline(this.#database.probe(timeoutMs), timeoutMs, 'PostgreSQL');
   }
 
+  async #eventsAreGone(): Promise<boolean> {
+    const [row] = await this.#database.query<{ gone: boolean }>(`select ${EVENTS_ARE_GONE} as gone`, []);
+    return row!.gone;
+  }
+
   async close(): Promise<void> {
     await this.counts.idle();
     await this.#database.close();
@@ -110,12 +133,15 @@ interface ClaimRow {
   partition: number;
   epoch: string;
   next_offset: string | null;
-  other_topic: boolean;
+  landmarks: string;
+  recreated: boolean;
+  other_topics: string[];
 }
 
 interface PositionRow {
   topic_id: string;
   partition: number;
+  epoch: string;
   next_offset: string | null;
   stored: string;
   duplicates: string;
@@ -123,4 +149,6 @@ interface PositionRow {
   start_offset: string | null;
   without_record: string;
   lost: string;
+  rewound: string;
+  gone: boolean;
 }

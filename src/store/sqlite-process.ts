@@ -1,3 +1,4 @@
+import { encodeLandmarks } from '../landmarks.ts';
 import type { DatabaseSync, StatementSync } from '../sqlite-file.ts';
 import {
   type BatchOutcome,
@@ -41,7 +42,8 @@ export class SqliteWriter {
     );
     this.#count = db.prepare(
       `update positions set stored = stored + ?, duplicates = duplicates + ?, dead_lettered = dead_lettered + ?,
-         start_offset = coalesce(start_offset, ?), without_record = without_record + ?, lost = lost + ?
+         start_offset = coalesce(start_offset, ?), without_record = without_record + ?, lost = lost + ?,
+         rewound = rewound + ?, landmarks = ?
        where consumer_group = ? and topic = ? and topic_id = ? and partition = ?`,
     );
   }
@@ -84,7 +86,8 @@ export class SqliteWriter {
     const storedCount = stored.filter(Boolean).length;
     this.#count.run(
       ...[storedCount, stored.length - storedCount, deadLetters.length],
-      ...[batch.startOffset, batch.withoutRecord, batch.lost, group, topic, topicId, partition],
+      ...[batch.startOffset, batch.withoutRecord, batch.lost],
+      ...[batch.rewound, encodeLandmarks(batch.landmarks), group, topic, topicId, partition],
     );
     return { stored, conflicts };
   }

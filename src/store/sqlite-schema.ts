@@ -92,5 +92,10 @@ create table distinct_counts (
   primary key (dimension, day)
 ) strict, without rowid;`;
 
+/** As in `migrations/0004_landmarks.sql`. */
+const LANDMARKS = `
+alter table positions add column rewound integer not null default 0;
+alter table positions add column landmarks text not null default '';`;
+
 /** Steps to the schema of the store, in order. */
-export const STORE_SCHEMA = [EVENTS, EVENT_ORIGIN, COUNTS];
+export const STORE_SCHEMA = [EVENTS, EVENT_ORIGIN, COUNTS, LANDMARKS];

@@ -1,3 +1,4 @@
+import { decodeLandmarks } from '../landmarks.ts';
 import {
   checkWritable,
   inTransaction,
@@ -20,6 +21,7 @@ import {
   type StoreOutcome,
   type TopicRef,
 } from './event-store.ts';
+import { EVENTS_ARE_GONE, FORGET_EVENTS, RECLAIM } from './position-sql.ts';
 import { SqliteCounts } from './sqlite-counts.ts';
 import { keyBytes, SqliteWriter } from './sqlite-process.ts';
 import { STORE_SCHEMA } from './sqlite-schema.ts';
@@ -32,6 +34,7 @@ export class SqliteStore implements EventStore {
   readonly #writer: SqliteWriter;
   readonly #claim: StatementSync;
   readonly #earlierTopic: StatementSync;
+  readonly #otherTopics: StatementSync;
   readonly #deadLetters: StatementSync;
   readonly #get: StatementSync;
 
@@ -42,8 +45,9 @@ export class SqliteStore implements EventStore {
     migrateSqlite(db, 'store', STORE_SCHEMA);
     this.#claim = db.prepare(
       `insert into positions (consumer_group, topic, topic_id, partition, epoch) values (?, ?, ?, ?, 1)
-       on conflict do update set epoch = epoch + 1 returning epoch, next_offset`,
+       on conflict do update set ${RECLAIM('max')} returning epoch, next_offset, landmarks`,
     );
+    this.#otherTopics = db.prepare('select distinct topic from positions where topic <> ? and stored > 0');
     this.#earlierTopic = db.prepare(
       'select 1 from positions where consumer_group = ? and topic = ? and topic_id <> ? limit 1',
     );
@@ -59,14 +63,19 @@ export class SqliteStore implements EventStore {
   }
 
   async claim({ group, topic, topicId }: TopicRef, partitions: readonly number[]): Promise<Claim[]> {
-    return inTransaction(this.#file.db, () =>
-      partitions.map((partition) => {
+    return inTransaction(this.#file.db, () => {
+      if (this.#eventsAreGone()) {
+        for (const statement of [...FORGET_EVENTS, 'delete from user_events']) this.#file.db.exec(statement);
+      }
+      const otherTopics = this.#otherTopics.all(topic).map((row) => row.topic as string);
+      return partitions.map((partition) => {
         const row = this.#claim.get(group, topic, topicId, partition)!;
         const offset = row.next_offset as number | null;
         const topicRecreated = offset === null && this.#earlierTopic.get(group, topic, topicId) !== undefined;
-        return { epoch: row.epoch as number, offset, topicRecreated };
-      }),
-    );
+        const landmarks = decodeLandmarks(row.landmarks as string);
+        return { epoch: row.epoch as number, offset, topicRecreated, landmarks, otherTopics };
+      });
+    });
   }
 
   async process(batches: readonly StoreBatch[]): Promise<StoreOutcome> {
@@ -106,19 +115,23 @@ export class SqliteStore implements EventStore {
   }
 
   async positions(group: string, topic: string): Promise<PartitionPosition[]> {
+    // What a claim would find.
+    const areGone = this.#eventsAreGone();
     return this.#file.db
       .prepare('select * from positions where consumer_group = ? and topic = ? order by topic_id, partition')
       .all(group, topic)
       .map((row) => ({
         topicId: row.topic_id as string,
         partition: row.partition as number,
-        offset: row.next_offset as number | null,
+        epoch: row.epoch as number,
+        offset: areGone ? null : (row.next_offset as number | null),
         stored: row.stored as number,
         duplicates: row.duplicates as number,
         deadLettered: row.dead_lettered as number,
         startOffset: row.start_offset as number | null,
         withoutRecord: row.without_record as number,
         lost: row.lost as number,
+        rewound: row.rewound as number,
       }));
   }
 
@@ -146,6 +159,10 @@ export class SqliteStore implements EventStore {
   }
 
   async close(): Promise<void> {}
+
+  #eventsAreGone(): boolean {
+    return this.#file.db.prepare(`select ${EVENTS_ARE_GONE} as gone`).get()!.gone === 1;
+  }
 
   #rows(
     { order, after, upTo, limit, userId }: Selection,

@@ -6,6 +6,7 @@ import {
   type LogRecord,
   type NewRecord,
   oneByOne,
+  type ReadingStart,
   type SubscribeOptions,
 } from '../../src/log/event-log.ts';
 import { appendTo } from '../support/append.ts';
@@ -39,7 +40,12 @@ function record(topic: string, key: string | Buffer | null, value: string | Buff
 }
 
 const fromStart: SubscribeOptions['startAt'] = async (assigned) =>
-  new Map(assigned.map(({ partition, earliest }) => [partition, earliest]));
+  startAtOffsets(new Map(assigned.map(({ partition, earliest }) => [partition, earliest])));
+
+/** The answer of `startAt`. */
+export function startAtOffsets(offsets: ReadonlyMap<number, number>): ReadingStart {
+  return { positions: new Map([...offsets].map(([partition, offset]) => [partition, { offset }])) };
+}
 
 /** Reads as a group member until `count` records have come, then leaves. */
 async function read(
@@ -222,7 +228,7 @@ export function eventLogContract(open: () => Promise<LogHarness>): void {
       const start = next.get(batch.partition) ?? 0;
       expect(offsets).toEqual(offsets.map((_, at) => start + at));
       expect(batch.nextOffset).toBe(start + offsets.length);
-      expect(batch.endOffset).toBeGreaterThanOrEqual(batch.nextOffset);
+      expect(batch.fetchedFrom).toBeLessThanOrEqual(batch.records[0]!.offset);
       next.set(batch.partition, batch.nextOffset);
     }
   });
@@ -236,12 +242,67 @@ export function eventLogContract(open: () => Promise<LogHarness>): void {
     const first = await read(harness, harness.log, 4);
     for (const batch of first.batches) batch.commit();
     const again = await read(harness, harness.log, 2, async (assigned) => {
-      return new Map(assigned.map(({ partition, end }) => [partition, partition === 0 ? 2 : end]));
+      return startAtOffsets(
+        new Map(assigned.map(({ partition, end }) => [partition, partition === 0 ? 2 : end])),
+      );
     });
     expect(again.records.map(({ offset, value }) => [offset, value!.toString()])).toEqual([
       [2, '2'],
       [3, '3'],
     ]);
+  });
+
+  it('starts over where it is told by then, without leaving, when its reader asks for it', async () => {
+    const { log, topic, group } = await open();
+    await appendTo(
+      log,
+      ['0', '1', '2'].map((value) => record(topic, 'alice', value)),
+    );
+    const stop = new AbortController();
+    const starts: number[] = [];
+    let restart = new AbortController();
+    const startAt: SubscribeOptions['startAt'] = async (assigned) => {
+      restart = new AbortController();
+      starts.push(assigned.length);
+      const { positions } = startAtOffsets(new Map([[0, starts.length === 1 ? 0 : 1]]));
+      return { positions, restart: restart.signal };
+    };
+    const read: number[] = [];
+    for await (const batch of oneByOne(log.subscribe({ topic, group, signal: stop.signal, startAt }))) {
+      read.push(...batch.records.map(({ offset }) => offset));
+      if (read.length === 3) {
+        restart.abort();
+        expect(batch.isAssigned()).toBe(false);
+      }
+      if (read.length === 5) stop.abort();
+    }
+    expect(read).toEqual([0, 1, 2, 1, 2]);
+    expect(starts).toEqual([PARTITIONS, PARTITIONS]);
+  });
+
+  it('says where each partition ends, and when its records were written', async () => {
+    const { log, topic } = await open();
+    const before = Date.now();
+    await appendTo(
+      log,
+      ['0', '1'].map((value) => record(topic, 'alice', value)),
+    );
+    const { ends } = await log.ends(topic);
+    expect([...ends].sort()).toEqual([
+      [0, { end: 2, stable: 2 }],
+      [1, { end: 0, stable: 0 }],
+      [2, { end: 0, stable: 0 }],
+    ]);
+    const [first, second, none, elsewhere] = await log.timestamps(topic, [
+      { partition: 0, offset: 0 },
+      { partition: 0, offset: 1 },
+      { partition: 0, offset: 2 },
+      { partition: 1, offset: 0 },
+    ]);
+    expect(first).toBeGreaterThanOrEqual(before);
+    expect(second).toBeGreaterThanOrEqual(first!);
+    expect(second).toBeLessThanOrEqual(Date.now());
+    expect([none, elsewhere]).toEqual([undefined, undefined]);
   });
 
   it('gives a waiting reader what is appended later, in every partition', async () => {

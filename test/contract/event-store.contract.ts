@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
+import { eventKey } from '../../src/event.ts';
 import { readAll as readAllOf } from '../../src/event-query.ts';
+import { accounts } from '../../src/ledger.ts';
 import {
   type DeadLetterEntry,
   type EventStore,
@@ -15,6 +17,8 @@ export interface StoreHarness {
   store: EventStore;
   /** Another writer or reader of the same data at the same time. */
   second(): Promise<EventStore>;
+  /** What an operator does by hand, where there is a database to do it in. */
+  sql?(text: string): Promise<void>;
 }
 
 export interface StoreFeatures {
@@ -40,7 +44,7 @@ export function batch(events: StoredEvent[], position: Partial<StoreBatch> = {})
     nextOffset: events.length,
     events,
     deadLetters: [],
-    ...{ startOffset: 0, withoutRecord: 0, lost: 0 },
+    ...{ startOffset: 0, withoutRecord: 0, lost: 0, rewound: 0, landmarks: [] },
     ...position,
   };
 }
@@ -67,10 +71,8 @@ async function readAll(store: EventStore): Promise<string[]> {
 export function eventStoreContract(open: () => Promise<StoreHarness>, features: StoreFeatures): void {
   it('has no position for a partition nobody has processed', async () => {
     const { store } = await open();
-    expect(await store.claim(TOPIC, [0, 2])).toEqual([
-      { epoch: 1, offset: null, topicRecreated: false },
-      { epoch: 1, offset: null, topicRecreated: false },
-    ]);
+    const nothing = { epoch: 1, offset: null, topicRecreated: false, landmarks: [], otherTopics: [] };
+    expect(await store.claim(TOPIC, [0, 2])).toEqual([nothing, nothing]);
   });
 
   it('stores events in the order of the batch and returns them oldest first', async () => {
@@ -191,10 +193,18 @@ export function eventStoreContract(open: () => Promise<StoreHarness>, features: 
     expect(await store.positions('group', 'topic')).toEqual([
       {
         ...{ topicId: 'topic-id-1', partition: 0, startOffset: 0, offset: 3 },
-        ...{ stored: 1, duplicates: 1, deadLettered: 1, withoutRecord: 0, lost: 0 },
+        ...{
+          stored: 1,
+          duplicates: 1,
+          deadLettered: 1,
+          withoutRecord: 0,
+          lost: 0,
+          rewound: 0,
+          epoch: 1,
+        },
       },
     ]);
-    expect(await store.claim(TOPIC, [0])).toEqual([{ epoch: 2, offset: 3, topicRecreated: false }]);
+    expect(await store.claim(TOPIC, [0])).toMatchObject([{ epoch: 2, offset: 3, topicRecreated: false }]);
   });
 
   it('accounts for every offset since reading began', async () => {
@@ -205,6 +215,37 @@ export function eventStoreContract(open: () => Promise<StoreHarness>, features: 
     await store.process([batch([event('b')], later)]);
     const [position] = await store.positions('group', 'topic');
     expect(position).toMatchObject({ startOffset: 10, offset: 22, stored: 2, withoutRecord: 3, lost: 7 });
+  });
+
+  it('keeps what the last records are recognised by with the position', async () => {
+    const { store } = await open();
+    await store.claim(TOPIC, [0]);
+    const landmarks = [
+      { offset: 4000, leaderEpoch: 7, digest: 'abc_-9' },
+      { offset: 12, leaderEpoch: -1, digest: 'xyz' },
+    ];
+    await store.process([batch([event('a')], { nextOffset: 4001, landmarks })]);
+    expect(await store.claim(TOPIC, [0])).toMatchObject([{ offset: 4001, landmarks }]);
+  });
+
+  it('accounts for offsets that are passed once more after the log went back', async () => {
+    const { store } = await open();
+    await store.claim(TOPIC, [0]);
+    await store.process([batch([event('a'), event('b'), event('c')])]);
+    const again = { fromOffset: 3, startOffset: 1, nextOffset: 2, rewound: 2 };
+    await store.process([batch([event('d')], again)]);
+    const positions = await store.positions('group', 'topic');
+    expect(positions).toMatchObject([{ startOffset: 0, offset: 2, stored: 4, rewound: 2, lost: 0 }]);
+    expect(accounts(positions)).toMatchObject([{ passed: 4, stored: 4, unaccounted: 0 }]);
+  });
+
+  it('says which other topics it holds events of', async () => {
+    const { store } = await open();
+    await store.claim(TOPIC, [0]);
+    expect(await store.claim({ ...TOPIC, topic: 'second' }, [0])).toMatchObject([{ otherTopics: [] }]);
+    await store.process([batch([event('a')])]);
+    expect(await store.claim({ ...TOPIC, topic: 'second' }, [0])).toMatchObject([{ otherTopics: ['topic'] }]);
+    expect(await store.claim({ ...TOPIC, group: 'other' }, [0])).toMatchObject([{ otherTopics: [] }]);
   });
 
   it('finds events by key', async () => {
@@ -287,7 +328,9 @@ export function eventStoreContract(open: () => Promise<StoreHarness>, features: 
       { ...TOPIC, group: 'other' },
       { ...TOPIC, topic: 'other' },
     ]) {
-      expect(await store.claim(other, [0])).toEqual([{ epoch: 1, offset: null, topicRecreated: false }]);
+      expect(await store.claim(other, [0])).toMatchObject([
+        { epoch: 1, offset: null, topicRecreated: false },
+      ]);
     }
     expect(await store.claim(TOPIC, [1, 0])).toMatchObject([{ offset: null }, { offset: 1 }]);
   });
@@ -297,7 +340,9 @@ export function eventStoreContract(open: () => Promise<StoreHarness>, features: 
     await store.claim(TOPIC, [0]);
     await store.process([batch([event('a')])]);
     const recreated = { ...TOPIC, topicId: 'topic-id-2' };
-    expect(await store.claim(recreated, [0])).toEqual([{ epoch: 1, offset: null, topicRecreated: true }]);
+    expect(await store.claim(recreated, [0])).toMatchObject([
+      { epoch: 1, offset: null, topicRecreated: true },
+    ]);
     await store.process([batch([event('b')], { ...recreated })]);
     expect(await store.claim(recreated, [0])).toMatchObject([{ offset: 1, topicRecreated: false }]);
     expect(await readAll(store)).toHaveLength(2);
@@ -396,7 +441,7 @@ export function eventStoreContract(open: () => Promise<StoreHarness>, features: 
       await store.process([batch([event('a')])]);
       const other = await second();
       expect(await readAll(other)).toEqual(['{"name":"a"}']);
-      expect(await other.claim(TOPIC, [0])).toEqual([{ epoch: 2, offset: 1, topicRecreated: false }]);
+      expect(await other.claim(TOPIC, [0])).toMatchObject([{ epoch: 2, offset: 1, topicRecreated: false }]);
     });
 
     it('stores nothing of a batch that fails half-way', async () => {
@@ -409,4 +454,67 @@ export function eventStoreContract(open: () => Promise<StoreHarness>, features: 
       await store.process([batch([event('a')])]);
     });
   });
+
+  describe('when somebody changes it by hand', () => {
+    async function processed(): Promise<StoreHarness & { sql: (text: string) => Promise<void> }> {
+      const harness = await open();
+      await harness.store.claim(TOPIC, [0]);
+      await harness.store.process([batch(['a', 'b', 'c', 'd'].map((name) => event(name, keyOf(name))))]);
+      return { ...harness, sql: harness.sql! };
+    }
+
+    const ledger = async ({ store }: StoreHarness) => accounts(await store.positions('group', 'topic'));
+
+    it.each(['1', 'null'])('books a position that was moved back to %s as rewound', async (offset) => {
+      const harness = await processed();
+      await harness.sql(`update positions set next_offset = ${offset}`);
+      expect(await ledger(harness)).toMatchObject([{ unaccounted: 0 }]);
+      const [claim] = await harness.store.claim(TOPIC, [0]);
+      const from = offset === 'null' ? null : 1;
+      expect(claim).toMatchObject({ epoch: 2, offset: from });
+      const again = ['a', 'b', 'c', 'd'].slice(from ?? 0).map((name) => event(name, keyOf(name)));
+      const place = { epoch: 2, fromOffset: from, startOffset: from ?? 0, nextOffset: 4 };
+      await harness.store.process([batch(again, place)]);
+      const passedTwice = 4 - (from ?? 0);
+      expect(await ledger(harness)).toMatchObject([
+        { passed: 4 + passedTwice, stored: 4, duplicates: passedTwice, rewound: passedTwice, unaccounted: 0 },
+      ]);
+      expect(await readAll(harness.store)).toHaveLength(4);
+    });
+
+    it('shows what nobody accounts for when a position was moved forward, until it is moved back', async () => {
+      const harness = await processed();
+      await harness.sql('update positions set next_offset = 24');
+      expect(await ledger(harness)).toMatchObject([{ passed: 24, unaccounted: 20 }]);
+      await harness.store.claim(TOPIC, [0]);
+      await harness.store.process([batch([event('e')], { epoch: 2, fromOffset: 24, nextOffset: 25 })]);
+      expect(await ledger(harness)).toMatchObject([{ passed: 25, stored: 5, unaccounted: 20 }]);
+      await harness.sql('update positions set next_offset = 4');
+      expect(await harness.store.claim(TOPIC, [0])).toMatchObject([{ offset: 4 }]);
+      expect(await ledger(harness)).toMatchObject([{ passed: 5, rewound: 1, unaccounted: 0 }]);
+    });
+
+    it.each([
+      ['events', ['events']],
+      ['positions', ['positions']],
+      ['events and positions', ['events', 'positions']],
+    ])('starts from nothing, in the counts, too, when %s were emptied', async (_, tables) => {
+      const harness = await processed();
+      const { store } = harness;
+      expect(await store.counts.totals()).toMatchObject([{ events: 4 }]);
+      for (const table of tables) await harness.sql(`delete from ${table}`);
+      expect((await store.positions('group', 'topic')).every(({ offset }) => offset === null)).toBe(true);
+      const [claim] = await store.claim(TOPIC, [0]);
+      expect(claim).toMatchObject({ offset: null, landmarks: [] });
+      const again = ['a', 'b', 'c', 'd'].map((name) => event(name, keyOf(name)));
+      await store.process([batch(again, { epoch: claim!.epoch })]);
+      expect(await readAll(store)).toHaveLength(4);
+      expect(await store.counts.totals()).toMatchObject([{ events: 4 }]);
+      expect(await ledger(harness)).toMatchObject([{ passed: 4, unaccounted: 0 }]);
+    });
+  });
+}
+
+function keyOf(name: string): string {
+  return eventKey(`by hand ${name}`);
 }

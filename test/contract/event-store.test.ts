@@ -29,7 +29,7 @@ async function storeEvents(store: EventStore, count: number): Promise<void> {
   await store.process([
     {
       ...{ ...topic, partition: 0, epoch: 1, fromOffset: null, nextOffset: count, events, deadLetters: [] },
-      ...{ startOffset: 0, withoutRecord: 0, lost: 0 },
+      ...{ startOffset: 0, withoutRecord: 0, lost: 0, rewound: 0, landmarks: [] },
     },
   ]);
 }
@@ -50,7 +50,7 @@ function newEvent(userId: string): StoredEvent {
 function newBatch(topic: TopicRef, partition: number) {
   return {
     ...{ ...topic, partition, epoch: 1, fromOffset: null, deadLetters: [] },
-    ...{ startOffset: 0, withoutRecord: 0, lost: 0 },
+    ...{ startOffset: 0, withoutRecord: 0, lost: 0, rewound: 0, landmarks: [] },
   };
 }
 
@@ -74,7 +74,11 @@ describe('SQLite store', () => {
   eventStoreContract(
     async () => {
       const file = await openFile();
-      return { store: new SqliteStore(file), second: async () => new SqliteStore(file) };
+      return {
+        store: new SqliteStore(file),
+        second: async () => new SqliteStore(file),
+        sql: async (text) => file.db.exec(text),
+      };
     },
     { durable: true },
   );
@@ -98,7 +102,7 @@ describe('SQLite store', () => {
         nextOffset: 4,
         events: [event],
         deadLetters: [],
-        ...{ startOffset: 0, withoutRecord: 0, lost: 0 },
+        ...{ startOffset: 0, withoutRecord: 0, lost: 0, rewound: 0, landmarks: [] },
       },
     ]);
     before.close();
@@ -151,7 +155,11 @@ describe('PostgreSQL store', () => {
   eventStoreContract(
     async () => {
       const url = await createDatabase(inject('postgres'));
-      return { store: open(url), second: async () => open(url) };
+      return {
+        store: open(url),
+        second: async () => open(url),
+        sql: async (text) => void (await query(url, text)),
+      };
     },
     { durable: true },
   );

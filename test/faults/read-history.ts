@@ -107,7 +107,7 @@ export async function isBehind(cluster: Cluster): Promise<boolean> {
   const topicId = await currentTopicId(cluster);
   const positions = (await readPositions(cluster)).filter((position) => position.topicId === topicId);
   const processed = new Map(positions.map(({ partition, offset }) => [partition, offset]));
-  return [...ends].some(([partition, end]) => (processed.get(partition) ?? 0) < end);
+  return [...ends].some(([partition, { stable }]) => (processed.get(partition) ?? 0) < stable);
 }
 
 export async function currentTopicId(cluster: Cluster): Promise<string> {

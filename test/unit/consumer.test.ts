@@ -2,17 +2,17 @@ import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { Catalogue } from '../../src/catalogue.ts';
-import { Consumer } from '../../src/consumer.ts';
+import type { Consumer } from '../../src/consumer.ts';
 import { readAll } from '../../src/event-query.ts';
+import { accounts } from '../../src/ledger.ts';
 import { EmbeddedLog } from '../../src/log/embedded-log.ts';
 import { type AssignedPartition, type EventLog, type LogBatch, oneByOne } from '../../src/log/event-log.ts';
 import { createMetrics } from '../../src/metrics.ts';
-import { Processor } from '../../src/processor.ts';
-import { openSqliteFile } from '../../src/sqlite-file.ts';
+import { openSqliteFile, type SqliteFile } from '../../src/sqlite-file.ts';
 import type { EventStore, StoreBatch } from '../../src/store/event-store.ts';
 import { MemoryStore } from '../../src/store/memory-store.ts';
 import { appendTo } from '../support/append.ts';
+import { runConsumer } from '../support/consumer.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 
 const TOPIC = 'events';
@@ -33,12 +33,9 @@ async function setUp(options: { partitions?: number } = {}) {
   const lines: { level: number; msg: string }[] = [];
   const logger = pino({ level: 'debug' }, { write: (line: string) => void lines.push(JSON.parse(line)) });
   const metrics = createMetrics({ requests: 0, bytes: 0 }, { readers: 0 });
-  const consumers: Consumer[] = [];
-  onTestFinished(async () => {
-    await Promise.all(consumers.map((consumer) => consumer.stop()));
-    file.close();
-  });
+  onTestFinished(() => file.close());
   return {
+    file,
     log,
     store,
     lines,
@@ -50,25 +47,8 @@ async function setUp(options: { partitions?: number } = {}) {
       into: EventStore = store,
       watchdog = { checkEveryMs: 60_000, stalledAfterMs: 60_000 },
     ): Consumer {
-      const processor = new Processor({
-        ...{ log: from, store: into, catalogue: new Catalogue(undefined, false), group: GROUP },
-        countedMembers: [],
-        onStored: () => {},
-        ...{ logger, metrics, logEvery: 1 },
-      });
-      const consumer = new Consumer({
-        log: from,
-        store: into,
-        processor,
-        topic: TOPIC,
-        group: GROUP,
-        logger,
-        metrics,
-        watchdog,
-      });
-      consumers.push(consumer);
-      consumer.start();
-      return consumer;
+      const options = { log: from, store: into, topic: TOPIC, group: GROUP, logger, metrics };
+      return runConsumer({ ...options, ...watchdog }).consumer;
     },
     stored: async () => (await Array.fromAsync(readAll(store))).flat().map(({ json }) => json),
     count: async (name: string) => (await metrics.registry.getSingleMetric(name)!.get()).values,
@@ -133,7 +113,7 @@ describe('the consumer', () => {
 
     const letters = [];
     const stop = new AbortController();
-    const startAt = async () => new Map([[0, 0]]);
+    const startAt = async () => ({ positions: new Map([[0, { offset: 0 }]]) });
     const reading = log.subscribe({ topic: `${TOPIC}.dlt`, group: 'look', signal: stop.signal, startAt });
     for await (const batch of oneByOne(reading)) {
       letters.push(...batch.records);
@@ -241,7 +221,7 @@ describe('the consumer', () => {
     await append(eventJson(ids[1]!));
     await append(eventJson(ids[2]!));
     await expect.poll(stored).toEqual(ids.map((id) => eventJson(id)));
-    expect(lines.map(({ msg }) => msg)).toContain('[Consumer] Partition claimed again');
+    expect(lines.some(({ msg }) => msg.includes('Reading again from the positions'))).toBe(true);
   });
 
   it('lets two consumers of one partition fight without harm: each event once, in order', async () => {
@@ -268,7 +248,7 @@ describe('the consumer', () => {
     expect(lines.filter(({ msg }) => msg.includes('Duplicate'))).toEqual([]);
   });
 
-  it('begins a reading anew that has gone silent, and says so', async () => {
+  it('joins the group again when nothing is delivered although there are records, and says so', async () => {
     const { log, append, consume, stored, count, lines } = await setUp();
     let silent = true;
     const goingSilent = replacing(
@@ -295,7 +275,9 @@ describe('the consumer', () => {
     await expect.poll(stored).toEqual(ids.map((id) => eventJson(id)));
     await expect.poll(() => consumer.stalled).toEqual([]);
     expect(await count('watchdog_restarts_total')).toMatchObject([{ value: 1 }]);
-    expect(lines.some(({ level, msg }) => level === 50 && msg.includes('Silent although'))).toBe(true);
+    expect(lines.some(({ level, msg }) => level === 50 && msg.includes('No records are delivered'))).toBe(
+      true,
+    );
   });
 
   it('does not take a slow store for a silent log', async () => {
@@ -382,20 +364,67 @@ describe('at an assignment the consumer', () => {
     expect(lines.some(({ level, msg }) => level === 50 && msg.includes('Data gap'))).toBe(true);
   });
 
-  it('reports a log that ends before what was processed, and continues with what comes', async () => {
-    const { log, append, consume, stored, lines } = await setUp();
+  /** Writes other records from an offset on, as a log does that was restored to an older state and goes on from there. */
+  function restoreTo(file: SqliteFile, offset: number): EventLog {
+    file.db.prepare('delete from log_records where offset >= ?').run(offset);
+    return new EmbeddedLog(file, { partitions: 1, timeoutMs: 5000 });
+  }
+
+  it.each([
+    ['ends before what was processed', 1],
+    ['has others in the place of what was processed', 5],
+  ])(
+    'reads a log that %s from the last record that both have, and says so with numbers',
+    async (_, later) => {
+      const { file, append, consume, stored, store, lines, count } = await setUp();
+      const ids = Array.from({ length: 4 }, () => randomUUID());
+      for (const id of ids.slice(0, 2)) await append(eventJson(id));
+      const first = consume();
+      // Landmarks are set batch by batch: the second is the newest that is left.
+      await expect.poll(stored).toHaveLength(2);
+      for (const id of ids.slice(2)) await append(eventJson(id));
+      await expect.poll(stored).toHaveLength(4);
+      await first.stop();
+      const restored = restoreTo(file, 2);
+      const others = Array.from({ length: later }, () => randomUUID());
+      for (const id of others)
+        await appendTo(restored, [{ topic: TOPIC, key: 'u', value: eventJson(id), headers: [] }]);
+      consume(restored);
+      await expect.poll(stored).toEqual([...ids, ...others].map((id) => eventJson(id)));
+      expect(await count('log_rewound_records_total')).toEqual([{ labels: { partition: 0 }, value: 2 }]);
+      const said = lines.find(({ msg }) => msg.includes('The log went back in time'));
+      expect(said).toMatchObject({ level: 50, processed: 4, end: 2 + later, readingFrom: 2 });
+      expect(accounts(await store.positions(GROUP, TOPIC))).toMatchObject([
+        { passed: 4 + later, stored: 4 + later, rewound: 2, lost: 0, unaccounted: 0 },
+      ]);
+    },
+  );
+
+  it.each([
+    ['the log has ended before what was processed', { next: 5, deleteFrom: 2 }],
+    ['the log has deleted what was not processed', { next: 1, deleteFrom: 0 }],
+  ])('decides the same after a late claim of another member: %s', async (_, { deleteFrom }) => {
+    const { file, append, consume, stored, store, log } = await setUp();
     const ids = Array.from({ length: 3 }, () => randomUUID());
     for (const id of ids) await append(eventJson(id));
     const first = consume();
     await expect.poll(stored).toHaveLength(3);
     await first.stop();
-    consume(reporting(log, { end: 2, reaches: async () => false }));
+    const changed = deleteFrom === 0 ? reporting(log, { earliest: 3 }) : restoreTo(file, deleteFrom);
+    let topicId = '';
+    const watched = replacing(store, 'claim', (real) => (ref, partitions) => {
+      topicId = ref.topicId;
+      return real(ref, partitions);
+    });
+    consume(changed, watched);
+    await expect.poll(() => topicId).not.toBe('');
+    await store.claim({ group: GROUP, topic: TOPIC, topicId }, [0]);
     const later = randomUUID();
-    await append(eventJson(later));
+    await appendTo(deleteFrom === 0 ? log : changed, [
+      { topic: TOPIC, key: 'u', value: eventJson(later), headers: [] },
+    ]);
     await expect.poll(stored).toEqual([...ids, later].map((id) => eventJson(id)));
-    expect(
-      lines.some(({ level, msg }) => level === 50 && msg.includes('ends before what was processed')),
-    ).toBe(true);
+    expect(accounts(await store.positions(GROUP, TOPIC))).toMatchObject([{ stored: 4, unaccounted: 0 }]);
   });
 
   it('reads on where it was when the log has more than a broker that has just started knows of', async () => {
@@ -415,7 +444,7 @@ describe('at an assignment the consumer', () => {
     );
   });
 
-  it('recognises a topic that was created anew, and reads it from its start', async () => {
+  it('recognises a topic that was recreated, and reads it from its start', async () => {
     const { log, append, consume, stored, lines } = await setUp();
     const ids = [randomUUID(), randomUUID()];
     await append(eventJson(ids[0]!));
@@ -436,6 +465,6 @@ describe('at an assignment the consumer', () => {
     );
     consume(renamed);
     await expect.poll(stored).toEqual(ids.map((id) => eventJson(id)));
-    expect(lines.some(({ msg }) => msg.includes('created anew'))).toBe(true);
+    expect(lines.some(({ msg }) => msg.includes('was recreated'))).toBe(true);
   });
 });

@@ -1,17 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { Catalogue } from '../../src/catalogue.ts';
-import { Consumer } from '../../src/consumer.ts';
 import { DeadLetters, setAside } from '../../src/dead-letters.ts';
 import { readAll } from '../../src/event-query.ts';
 import { EmbeddedLog } from '../../src/log/embedded-log.ts';
 import type { LogRecord } from '../../src/log/event-log.ts';
 import { createMetrics } from '../../src/metrics.ts';
-import { Processor } from '../../src/processor.ts';
 import { openSqliteFile } from '../../src/sqlite-file.ts';
 import { MemoryStore } from '../../src/store/memory-store.ts';
 import { appendTo } from '../support/append.ts';
+import { runConsumer } from '../support/consumer.ts';
 import { silentLogger } from '../support/logger.ts';
 import { serviceHere } from '../support/service.ts';
 import { tempFolder } from '../support/temp-folder.ts';
@@ -237,7 +235,7 @@ describe('POST /dead-letters/redrive', () => {
         nextOffset: 1,
         events: [],
         deadLetters,
-        ...{ startOffset: 0, withoutRecord: 0, lost: 0 },
+        ...{ startOffset: 0, withoutRecord: 0, lost: 0, rewound: 0, landmarks: [] },
       },
     ]);
 
@@ -249,25 +247,7 @@ describe('POST /dead-letters/redrive', () => {
     expect(markRedriven).toHaveBeenCalledTimes(2);
 
     const [metrics, logger] = [createMetrics({ requests: 0, bytes: 0 }, { readers: 0 }), silentLogger];
-    const processor = new Processor({
-      ...{ log, store, catalogue: new Catalogue(undefined, false), group: 'group' },
-      countedMembers: [],
-      onStored: () => {},
-      ...{ logger, metrics, logEvery: 0 },
-    });
-    const watchdog = { checkEveryMs: 60_000, stalledAfterMs: 60_000 };
-    const consumer = new Consumer({
-      log,
-      store,
-      processor,
-      topic: TOPIC,
-      group: 'group',
-      logger,
-      metrics,
-      watchdog,
-    });
-    onTestFinished(() => consumer.stop());
-    consumer.start();
+    runConsumer({ log, store, topic: TOPIC, group: 'group', logger, metrics, logEvery: 0 });
     await expect
       .poll(async () => (await store.positions('group', TOPIC)).find(({ topicId }) => topicId !== 'before'))
       .toMatchObject({ offset: 2, stored: 1, duplicates: 1 });

@@ -1,9 +1,15 @@
 import { randomUUID } from 'node:crypto';
-import { expect, it, onTestFinished } from 'vitest';
-import { LiveTail } from '../../src/live-tail.ts';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { systemClock } from '../../src/clock.ts';
+import { LiveTail, type TailPosition } from '../../src/live-tail.ts';
+import { openSqliteFile } from '../../src/sqlite-file.ts';
 import type { Selection } from '../../src/store/event-store.ts';
 import { MemoryStore } from '../../src/store/memory-store.ts';
+import { SqliteStore } from '../../src/store/sqlite-store.ts';
+import { tempFolder } from '../support/temp-folder.ts';
 
+const at = (place: number) => ({ place, rewinds: 0 });
 const TOPIC = { group: 'g', topic: 't', topicId: 'id' };
 
 class CountingStore extends MemoryStore {
@@ -27,10 +33,10 @@ it('reads once for all who are behind at the same place, and for each filter by 
   await store.process([
     {
       ...{ ...TOPIC, partition: 0, epoch: claim!.epoch, fromOffset: null, nextOffset: 20, events },
-      ...{ deadLetters: [], startOffset: 0, withoutRecord: 0, lost: 0 },
+      ...{ deadLetters: [], startOffset: 0, withoutRecord: 0, lost: 0, rewound: 0, landmarks: [] },
     },
   ]);
-  const tail = new LiveTail(store, 1000);
+  const tail = new LiveTail({ store, heartbeatMs: 1000, clock: systemClock });
   const leave = tail.join();
   onTestFinished(() => {
     leave();
@@ -38,15 +44,107 @@ it('reads once for all who are behind at the same place, and for each filter by 
   });
   await tail.begin();
   store.fails = true;
-  await expect(tail.next(0, {})).rejects.toThrow('away');
+  await expect(tail.next(at(0), {})).rejects.toThrow('away');
   store.fails = false;
   store.reads.length = 0;
-  const portions = await Promise.all(Array.from({ length: 100 }, () => tail.next(0, {})));
+  const portions = await Promise.all(Array.from({ length: 100 }, () => tail.next(at(0), {})));
   expect(store.reads).toHaveLength(1);
-  expect(portions[0]).toMatchObject({ reached: 7 });
+  expect(portions[0]).toMatchObject({ reached: { place: 7 } });
   for (const { events: shared } of portions) expect(shared[0]).toBe(portions[0]!.events[0]);
-  const own = await tail.next(0, { userId: 'u1' });
+  const own = await tail.next(at(0), { userId: 'u1' });
   expect(own.events.map(({ place }) => place)).toEqual([2, 4, 6, 8, 10, 12, 14]);
-  expect((await tail.next(7, {})).events[0]!.place).toBe(8);
+  expect((await tail.next(at(7), {})).events[0]!.place).toBe(8);
   expect(store.reads).toHaveLength(3);
+});
+
+describe('a reader of a store that went back in time', () => {
+  async function setUp() {
+    const file = openSqliteFile(join(await tempFolder(), 'footfall.db'));
+    const store = new SqliteStore(file);
+    const store20 = await storing(store);
+    await store20('first', 20);
+    const tail = new LiveTail({ store, heartbeatMs: 60_000, clock: systemClock });
+    const leave = tail.join();
+    onTestFinished(() => {
+      leave();
+      tail.stop();
+      file.close();
+    });
+    const start = await tail.begin(0);
+    // It has followed from here on, so all of these are in its window.
+    await store20('second', 20);
+    return { file, tail, start, storeMore: store20 };
+  }
+
+  /** Stores so many events, each with a text of its own. */
+  async function storing(store: SqliteStore) {
+    const [claim] = await store.claim(TOPIC, [0]);
+    let next: number | null = null;
+    return (name: string, count: number) => {
+      const from = next ?? 0;
+      const events = Array.from({ length: count }, (_, offset) => ({
+        ...{
+          key: randomUUID(),
+          userId: 'u',
+          eventType: 'LOGIN',
+          offset: from + offset,
+          hour: 0,
+          counted: [],
+        },
+        json: `{"${name}":${offset}}`,
+      }));
+      const place = {
+        ...TOPIC,
+        partition: 0,
+        epoch: claim!.epoch,
+        fromOffset: next,
+        nextOffset: from + count,
+      };
+      next = from + count;
+      const counts = { startOffset: 0, withoutRecord: 0, lost: 0, rewound: 0, landmarks: [] };
+      return store.process([{ ...place, ...counts, events, deadLetters: [] }]);
+    };
+  }
+
+  /** Reads until a place. */
+  async function readTo(tail: LiveTail, from: TailPosition, place: number) {
+    const found: string[] = [];
+    const resets: number[] = [];
+    let position = from;
+    while (position.place < place) {
+      const portion = await tail.next(position, {});
+      if (portion.isReset) resets.push(portion.reached.place);
+      found.push(...portion.events.map(({ json }) => json));
+      position = portion.reached;
+    }
+    return { found, resets, position };
+  }
+
+  it('is told where it stands now, and gets what is stored from there on', async () => {
+    const { file, tail, start, storeMore } = await setUp();
+    const { position } = await readTo(tail, start, 40);
+    file.db.exec('delete from events where seq > 28');
+    const { reached, isReset } = await tail.next(position, {});
+    expect([reached.place, isReset]).toEqual([28, true]);
+    await storeMore('third', 20);
+    const { found, resets } = await readTo(tail, reached, 48);
+    expect(found).toEqual(Array.from({ length: 20 }, (_, at) => `{"third":${at}}`));
+    expect(resets).toEqual([]);
+  });
+
+  it('is told also when as much has been stored again by the time anybody looks', async () => {
+    const { file, tail, start, storeMore } = await setUp();
+    const { position } = await readTo(tail, start, 40);
+    file.db.exec('delete from events where seq > 28');
+    await storeMore('third', 20);
+    const { found, resets } = await readTo(tail, position, 48);
+    expect(resets).toEqual([28]);
+    expect(found).toEqual(Array.from({ length: 20 }, (_, at) => `{"third":${at}}`));
+  });
+
+  it('starts where the store ends when it comes back with a place beyond', async () => {
+    const { tail } = await setUp();
+    expect((await tail.begin(41)).place).toBe(40);
+    expect((await tail.begin(40)).place).toBe(40);
+  });
 });

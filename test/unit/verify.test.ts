@@ -80,7 +80,7 @@ describe('verify', () => {
       accounts: [
         {
           ...{ partition: 0, passed: 5, stored: 3, duplicates: 1, deadLettered: 1 },
-          ...{ withoutRecord: 0, lost: 0, unaccounted: 0 },
+          ...{ withoutRecord: 0, lost: 0, rewound: 0, unaccounted: 0 },
         },
       ],
     });

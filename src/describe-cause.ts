@@ -1,0 +1,3 @@
+export function describeCause(error: unknown): string {
+  return (error as Error).message;
+}

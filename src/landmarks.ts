@@ -1,0 +1,58 @@
+import { hash } from 'node:crypto';
+import type { LogRecord } from './log/event-log.ts';
+
+/**
+ * A processed record, and what it is recognised by. Some are kept with each position, fewer the further back: the log
+ * is the one that was processed up to the newest landmark that it still holds.
+ */
+export interface Landmark {
+  offset: number;
+  /** As of `LogBatch.leaderEpoch`. */
+  leaderEpoch: number;
+  /** As of `recordDigest`. */
+  digest: string;
+}
+
+/** Landmarks closer together than this are thinned out: so many records are read once more in a moment. */
+const LEAST_GAP = 1000;
+const DIGEST_LENGTH = 16;
+
+/** 96 bits of a record: its time, key and value. */
+export function recordDigest({
+  timestamp,
+  key,
+  value,
+}: Pick<LogRecord, 'timestamp' | 'key' | 'value'>): string {
+  const head = Buffer.from(`${timestamp} ${key?.length ?? -1} ${value?.length ?? -1} `);
+  const bytes = Buffer.concat([head, key ?? Buffer.alloc(0), value ?? Buffer.alloc(0)]);
+  return hash('sha256', bytes, 'base64url').slice(0, DIGEST_LENGTH);
+}
+
+/**
+ * @param landmarks newest first
+ * @returns them and a newer one. There are about two for each doubling of the distance from it: whoever has to go back
+ *   n records finds one within 2n.
+ */
+export function addLandmark(landmarks: readonly Landmark[], newest: Landmark): Landmark[] {
+  const kept = [newest];
+  for (const [at, landmark] of landmarks.entries()) {
+    const older = landmarks[at + 1];
+    const gap = older && kept.at(-1)!.offset - older.offset;
+    const isNeeded = gap === undefined || gap > Math.max(LEAST_GAP, (newest.offset - older!.offset) / 2);
+    if (landmark.offset < newest.offset && isNeeded) kept.push(landmark);
+  }
+  return kept;
+}
+
+/** Landmarks as a store keeps them with a position: `OFFSET EPOCH DIGEST`, separated by commas. */
+export function encodeLandmarks(landmarks: readonly Landmark[]): string {
+  return landmarks.map(({ offset, leaderEpoch, digest }) => `${offset} ${leaderEpoch} ${digest}`).join();
+}
+
+export function decodeLandmarks(text: string): Landmark[] {
+  if (text === '') return [];
+  return text.split(',').map((landmark) => {
+    const [offset, leaderEpoch, digest] = landmark.split(' ');
+    return { offset: Number(offset), leaderEpoch: Number(leaderEpoch), digest: digest! };
+  });
+}

@@ -1,0 +1,80 @@
+// In: where the store stands, and what the log holds. Out: where reading starts. Nothing else decides that.
+import { type Landmark, recordDigest } from './landmarks.ts';
+import { type AssignedPartition, type EventLog, NO_EPOCH, type StartPosition } from './log/event-log.ts';
+import type { Claim } from './store/event-store.ts';
+
+export interface StartDecision extends Required<StartPosition> {
+  /** Records of the log before this are the ones that were processed. */
+  landmarks: Landmark[];
+  /** What the log and the store differ in, if they do. */
+  finding?: StartFinding;
+}
+
+export type StartFinding =
+  /** The log has deleted records that were not processed. */
+  | { kind: 'data-gap'; from: number; to: number }
+  /** From `to` on the log no longer holds what was processed, up to `from`: it was set back, or written again. */
+  | { kind: 'log-went-back'; from: number; to: number };
+
+/**
+ * Where to read on in a partition: at the position of the store, or where the log and what was processed of it part.
+ * Reading some records once more is always safe, passing over one is not: in doubt the earlier offset is taken.
+ *
+ * @throws when the log cannot be asked
+ */
+export async function resolveStart(
+  assigned: AssignedPartition,
+  { offset, landmarks }: Pick<Claim, 'offset' | 'landmarks'>,
+  log: Pick<EventLog, 'read'>,
+): Promise<StartDecision> {
+  const { earliest } = assigned;
+  if (offset === null) return { offset: earliest, leaderEpoch: NO_EPOCH, landmarks: [] };
+  const known = landmarks.filter((landmark) => landmark.offset < offset);
+  if (offset < earliest) {
+    const finding = { kind: 'data-gap', from: offset, to: earliest } as const;
+    return { offset: earliest, leaderEpoch: NO_EPOCH, landmarks: known, finding };
+  }
+  const held = await landmarksHeld(assigned, offset, known, log);
+  if (held === known) return { offset, leaderEpoch: known[0]?.leaderEpoch ?? NO_EPOCH, landmarks: known };
+  const to = held[0] === undefined ? earliest : held[0].offset + 1;
+  const leaderEpoch = held[0]?.leaderEpoch ?? NO_EPOCH;
+  return { offset: to, leaderEpoch, landmarks: held, finding: { kind: 'log-went-back', from: offset, to } };
+}
+
+/** @returns `known` itself where the log is the one that was processed, else those of them that it still holds */
+async function landmarksHeld(
+  assigned: AssignedPartition,
+  offset: number,
+  known: Landmark[],
+  log: Pick<EventLog, 'read'>,
+): Promise<Landmark[]> {
+  const { earliest, end, divergesAt = end } = assigned;
+  const isCutShort = offset > end && !(await assigned.reaches(offset));
+  const [newest] = known;
+  if (!isCutShort && assigned.divergesAt === undefined) {
+    // What retention has deleted says nothing, nor does what a broker that has just started does not know of yet.
+    if (newest === undefined || newest.offset < earliest || newest.offset >= end) return known;
+    if ((await findHeld(assigned, [newest], log)) === newest) return known;
+  }
+  const candidates = known.filter(
+    (landmark) => landmark.offset >= earliest && landmark.offset < Math.min(end, divergesAt),
+  );
+  const held = await findHeld(assigned, candidates, log);
+  return held === undefined ? [] : known.slice(known.indexOf(held));
+}
+
+/** The first of these landmarks whose record is in the log. */
+async function findHeld(
+  { topic, partition }: AssignedPartition,
+  landmarks: readonly Landmark[],
+  log: Pick<EventLog, 'read'>,
+): Promise<Landmark | undefined> {
+  const records = await log.read(
+    topic,
+    landmarks.map(({ offset }) => ({ partition, offset })),
+  );
+  return landmarks.find(({ digest }, at) => {
+    const record = records[at];
+    return record !== undefined && recordDigest(record) === digest;
+  });
+}

@@ -1,0 +1,33 @@
+// What the SQL stores say of positions in the same words. Dialects differ in the name of the larger of two numbers.
+
+const COUNTED =
+  'positions.stored + positions.duplicates + positions.dead_lettered + positions.without_record + positions.lost';
+const PASSED =
+  'case when positions.next_offset is null then 0 else positions.next_offset - coalesce(positions.start_offset, 0) end + positions.rewound';
+
+/**
+ * What a claim changes in a position that is there already. One that somebody moved back by hand has more counted than
+ * passed: the difference will be passed again. One moved forward keeps showing what nobody accounted for.
+ */
+export const RECLAIM = (larger: 'max' | 'greatest') => `
+  epoch = positions.epoch + 1,
+  start_offset = case when positions.next_offset is null then null else positions.start_offset end,
+  rewound = positions.rewound + ${larger}(0, ${COUNTED} - (${PASSED}))`;
+
+/** True when the store holds no event although it has counted some: its tables were emptied. */
+export const EVENTS_ARE_GONE = `not exists (select 1 from events)
+  and (exists (select 1 from positions where stored > 0) or exists (select 1 from event_counts))`;
+
+const NO_EVENTS = 'where not exists (select 1 from events)';
+
+/** Takes back what was derived from the events that are gone; nothing while there is one. The topic is then read from its start. */
+export const FORGET_EVENTS = [
+  `update positions set next_offset = null, start_offset = null, stored = 0, duplicates = 0, dead_lettered = 0,
+     without_record = 0, lost = 0, rewound = 0, landmarks = '' ${NO_EVENTS}`,
+  `delete from pending_values ${NO_EVENTS}`,
+  `delete from event_counts ${NO_EVENTS}`,
+  `delete from value_counts ${NO_EVENTS}`,
+  `delete from distinct_counts ${NO_EVENTS}`,
+  `delete from counted_up_to ${NO_EVENTS}`,
+  `insert into counted_up_to select 0 ${NO_EVENTS}`,
+];

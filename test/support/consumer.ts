@@ -1,0 +1,74 @@
+import { onTestFinished } from 'vitest';
+import { Catalogue } from '../../src/catalogue.ts';
+import { systemClock } from '../../src/clock.ts';
+import { Consumer } from '../../src/consumer.ts';
+import type { EventLog } from '../../src/log/event-log.ts';
+import type { Logger } from '../../src/logger.ts';
+import type { Metrics } from '../../src/metrics.ts';
+import { Processor } from '../../src/processor.ts';
+import { Progress } from '../../src/progress.ts';
+import type { EventStore } from '../../src/store/event-store.ts';
+import type { IdlePositions } from '../../src/watchdog.ts';
+
+export interface RunningConsumer {
+  consumer: Consumer;
+  progress: Progress<IdlePositions>;
+}
+
+/** A consumer and the progress it is told of, as the service puts them together; both end with the test. */
+export function runConsumer(options: {
+  log: EventLog;
+  store: EventStore;
+  topic: string;
+  group: string;
+  logger: Logger;
+  metrics: Metrics;
+  logEvery?: number;
+  /** How often log and store are compared. */
+  checkEveryMs?: number;
+  stalledAfterMs?: number;
+}): RunningConsumer {
+  const { log, store, topic, group, logger, metrics, logEvery = 1 } = options;
+  const { checkEveryMs = 60_000, stalledAfterMs = 60_000 } = options;
+  const processor = new Processor({
+    log,
+    store,
+    catalogue: new Catalogue(undefined, false),
+    group,
+    countedMembers: [],
+    onStored: () => {},
+    logger,
+    metrics,
+    logEvery,
+  });
+  const clock = systemClock;
+  const consumer = new Consumer({
+    log,
+    store,
+    processor,
+    topic,
+    group,
+    logger,
+    metrics,
+    clock,
+    stalledAfterMs,
+  });
+  const progress = new Progress({
+    log,
+    store,
+    topic,
+    group,
+    clock,
+    logger,
+    everyMs: checkEveryMs,
+    held: () => consumer.idle,
+    polled: (poll) => consumer.polled(poll),
+  });
+  onTestFinished(async () => {
+    await progress.stop();
+    await consumer.stop();
+  });
+  consumer.start();
+  progress.start();
+  return { consumer, progress };
+}
