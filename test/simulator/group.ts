@@ -105,7 +105,7 @@ export class Groups {
     group.members.push(member);
     this.#rebalance(group);
     this.#world.at(this.#world.options.sessionMs, () => {
-      if (!member.isKnown) this.#remove(group, member);
+      if (!member.isKnown) this.#evict(group, member);
     });
     return member;
   }
@@ -139,7 +139,7 @@ export class Groups {
   #evict(group: Group, member: GroupMember): void {
     this.#world.note(member.process.name, 'session ends');
     this.#remove(group, member);
-    if (member.process.isAlive) this.#world.saw('frozen past its session');
+    if (member.process.frozenUntil > this.#world.scheduler.now) this.#world.saw('frozen past its session');
     // Once it goes on it learns that the group has done without it.
     member.process.deliver(this.#toldAfter(), () => member.fail(new Error('no longer a member of the group')));
   }

@@ -3,7 +3,7 @@ import { Clients } from './clients.ts';
 import { CommitJudge } from './commit-judge.ts';
 import { Instance } from './instance.ts';
 import { judge } from './judge.ts';
-import { LogFaults } from './log-faults.ts';
+import { LogFaults, TOPIC } from './log-faults.ts';
 import { tracingLogger } from './observation.ts';
 import { endOf, type Plan, type Step } from './plan.ts';
 import { STEPS } from './steps.ts';
@@ -12,6 +12,8 @@ import { World } from './world.ts';
 
 /** How long after the last fault everything may take. */
 const SETTLES_WITHIN_MS = 45_000;
+/** What the last fault needs to come about. */
+const AFTERMATH_MS = 250;
 const LOOK_EVERY_MS = 250;
 /** How long it has to stay quiet: one look of the watchdog. */
 const QUIET_FOR_MS = 2250;
@@ -47,7 +49,7 @@ export class Simulation {
     this.store.onCommit = (batches) => this.#commits.look(batches);
     for (let slot = 0; slot < plan.members; slot++) this.#start(slot);
     for (const step of plan.steps) this.world.at(step.at, () => this.#run(step));
-    this.world.at(endOf(plan), () => this.#heal());
+    this.world.at(endOf(plan) + AFTERMATH_MS, () => this.#heal());
   }
 
   /** Runs on until code has to run. @returns false once it is over */
@@ -176,9 +178,13 @@ export class Simulation {
   /** @returns what is still to be done, if anything */
   #unrest(): string | undefined {
     if (!this.clients.areIdle) return 'clients wait for an answer';
+    if (this.world.pending !== undefined) return `${this.world.pending} is on its way`;
     const down = this.instances.findIndex((instance) => !instance.isUp || !instance.isConsuming);
     if (down !== -1) return `instance ${down} is ${this.instances[down]!.consumer.state}`;
-    const { topicId, partitions } = this.world.topics.get('events');
+    const { topicId, partitions } = this.world.topics.get(TOPIC);
+    const held = new Set(this.instances.flatMap(({ consumer }) => [...consumer.idle.keys()]));
+    const orphan = [...partitions.keys()].find((partition) => !held.has(partition));
+    if (orphan !== undefined) return `nobody reads partition ${orphan}`;
     for (const [at, log] of partitions.entries()) {
       const position = this.store
         .positions()

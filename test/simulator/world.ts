@@ -38,6 +38,8 @@ export interface Call {
   connection: number;
 }
 
+const COMMIT = 'store.process';
+const LOOKING = new Set(['log.fetch', 'log.ends', 'log.timestamps', 'store.positions', 'store.extent', 'store.read']);
 const EPOCH_MS = Date.UTC(2024, 0);
 const CALM: Latency = { leastMs: 0.1, mostMs: 2, slowMs: 2, slowChance: 0 };
 
@@ -59,7 +61,7 @@ export class World {
   /** Which topic of its name a receipt is of. */
   readonly #topicIds = new WeakMap<Receipt, string>();
   #connection = 0;
-  readonly #transactions = new Set<Call>();
+  readonly #calls = new Set<Call>();
   #latency: Latency;
   #parked: (() => boolean)[] = [];
 
@@ -134,7 +136,7 @@ export class World {
 
   begin(process: SimulatedProcess, name: string): Call {
     const call = { process, name, isCarriedOut: false, connection: this.#connection };
-    if (name === 'store.process') this.#transactions.add(call);
+    this.#calls.add(call);
     this.note(process.name, name);
     return call;
   }
@@ -148,29 +150,30 @@ export class World {
     if (this.isCut(call, dependency)) return 'refused';
     const fate = this.conditions.fateOf(process.name, dependency, name, this.scheduler.now);
     if (fate === 'refused' || fate === 'hangs') this.saw(dependency === 'log' ? 'log away' : 'store away');
-    if (name === 'store.process' && fate === 'lost before') this.saw('commit lost before it was made');
+    if (name === COMMIT && fate === 'lost before') this.saw('commit lost before it was made');
     return fate;
   }
 
   carriedOut(call: Call, fate: Fate): void {
     call.isCarriedOut = true;
     this.note(call.process.name, call.name, 'carried out');
-    if (call.name !== 'store.process') return;
+    if (call.name !== COMMIT) return;
     if (fate === 'lost after') this.saw('lost commit reply');
     if (fate === 'late') this.saw('commit that lands after it was given up');
   }
 
   end(call: Call, outcome: string): void {
-    this.#transactions.delete(call);
+    this.#calls.delete(call);
     this.note(call.process.name, call.name, outcome);
   }
 
   died(process: SimulatedProcess): void {
     this.note(process.name, 'dies');
-    for (const call of this.#transactions) {
+    for (const call of this.#calls) {
       if (call.process !== process) continue;
+      this.#calls.delete(call);
+      if (call.name !== COMMIT) continue;
       this.saw(call.isCarriedOut ? 'died between commit and answer' : 'died inside a transaction');
-      this.#transactions.delete(call);
     }
     if (process.inHands.size > 0) this.saw('died with a batch in its hands');
     this.groups.sessionEnds(process);
@@ -178,7 +181,13 @@ export class World {
 
   /** Whether another process than this one has a transaction on its way. */
   hasTransaction(except?: SimulatedProcess): boolean {
-    for (const { process } of this.#transactions) if (process !== except) return true;
+    for (const { process, name } of this.#calls) if (name === COMMIT && process !== except) return true;
     return false;
+  }
+
+  /** A call that is on its way and decides something: none of those that just look. */
+  get pending(): string | undefined {
+    for (const { process, name } of this.#calls) if (!LOOKING.has(name)) return `${name} of ${process.name}`;
+    return undefined;
   }
 }
