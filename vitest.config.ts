@@ -1,9 +1,15 @@
 import { defineConfig } from 'vitest/config';
+import { PATIENCE_MS, TEST_PATIENCE_MS } from './test/support/patience.ts';
 
 const servers = 'test/support/servers.ts';
 
 export default defineConfig({
   test: {
+    // The only deadlines there are: tests wait for conditions, and only a hang takes longer than these.
+    expect: { poll: { timeout: PATIENCE_MS } },
+    testTimeout: TEST_PATIENCE_MS,
+    hookTimeout: TEST_PATIENCE_MS,
+    teardownTimeout: PATIENCE_MS,
     coverage: {
       provider: 'v8',
       enabled: process.env.CI === 'true',
@@ -24,23 +30,21 @@ export default defineConfig({
           : {},
     },
     projects: [
-      { test: { name: 'unit', include: ['test/unit/**/*.test.ts'] } },
+      { extends: true, test: { name: 'unit', include: ['test/unit/**/*.test.ts'] } },
       {
+        extends: true,
         test: {
           name: 'contract',
           include: ['test/contract/**/*.test.ts'],
           globalSetup: servers,
-          testTimeout: 30_000,
-          hookTimeout: 60_000,
         },
       },
       {
+        extends: true,
         test: {
           name: 'integration',
           include: ['test/integration/**/*.test.ts'],
           globalSetup: servers,
-          testTimeout: 120_000,
-          hookTimeout: 60_000,
           // Each starts processes of its own and some stop brokers: two cores carry one at a time.
           fileParallelism: false,
         },

@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { connect, createServer } from 'node:net';
@@ -22,7 +23,10 @@ export interface KafkaServerOptions {
   progress?(text: string): void;
 }
 
-const START_TIMEOUT_MS = 60_000;
+/** A broker that cannot start ends, which shows at once; one that only takes its time is waited for. */
+const START_TIMEOUT_MS = 300_000;
+/** Systems take the ports they hand out by themselves from higher up: what is free here is so when it is used. */
+const FREE_PORTS = { from: 10_000, to: 32_000 };
 const JAVA_OPTIONS = ['-Xms128m', '-Xmx768m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=4'];
 
 /** A real Apache Kafka broker, run from its jars: a cluster of its own, or one more broker of another's. */
@@ -222,12 +226,19 @@ export class KafkaServer {
   }
 }
 
+/** A port nobody listens on, and that nobody is given by chance before it is used. */
 export async function freePort(): Promise<number> {
+  const port = randomInt(FREE_PORTS.from, FREE_PORTS.to);
+  return (await canListen(port)) ? port : freePort();
+}
+
+async function canListen(port: number): Promise<boolean> {
   const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
+  const isFree = await new Promise<boolean>((resolve) => {
+    server.once('error', () => resolve(false)).listen(port, '127.0.0.1', () => resolve(true));
+  });
+  if (isFree) await new Promise((resolve) => server.close(resolve));
+  return isFree;
 }
 
 async function end(child: ChildProcess | undefined, signal: NodeJS.Signals): Promise<void> {

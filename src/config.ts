@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path';
 import { parseEnv } from 'node:util';
 import envSchema from 'env-schema';
 import type { KeySource } from './api-keys.ts';
+import { readPostgresUrl } from './postgres-url.ts';
 import { describeSettings, SETTINGS, type Settings } from './settings.ts';
 
 /** Raised at start-up; `problems` names every setting at fault, one line each. */
@@ -148,5 +149,15 @@ function storeTarget({ DATABASE_URL, DATABASE_POOL_SIZE }: Settings, dataFile: s
   if (DATABASE_URL.startsWith('sqlite:')) {
     return { kind: 'sqlite', path: resolve(DATABASE_URL.slice('sqlite:'.length).replace(/^\/\//, '')) };
   }
+  checkPostgresUrl(DATABASE_URL);
   return { kind: 'postgres', url: DATABASE_URL, poolSize: DATABASE_POOL_SIZE };
+}
+
+/** What cannot be meant is said at the start, not in an outage. @throws ConfigError */
+function checkPostgresUrl(url: string): void {
+  try {
+    readPostgresUrl(url);
+  } catch (error) {
+    throw new ConfigError([(error as Error).message]);
+  }
 }

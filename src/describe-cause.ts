@@ -1,3 +1,57 @@
+const MAX_LENGTH = 300;
+/** Different causes that are named; an outage of many brokers has as many. */
+const MAX_CAUSES = 3;
+/** Where code or data lie on this machine is nobody's business; the name of the file stays. */
+const FOLDERS = /(?<=^|[\s'"(=])(?:file:\/\/)?(?:[A-Za-z]:)?[\\/](?:[^\s'":()\\/]+[\\/])+/g;
+
+/** The error and everything in it: its causes and, of several at once, each, the outermost first. */
+export function* errorsIn(error: unknown, seen = new Set<unknown>()): Generator<Error> {
+  if (!(error instanceof Error) || seen.has(error)) return;
+  seen.add(error);
+  yield error;
+  for (const inner of innerErrors(error)) yield* errorsIn(inner, seen);
+}
+
+/**
+ * What went wrong and why, in one line for a person, of at most 300 characters: what was tried, and the innermost causes.
+ * `Cannot connect to any broker: connect ECONNREFUSED 10.0.0.5:9092`. Neither stack traces nor paths of files are in it.
+ */
 export function describeCause(error: unknown): string {
-  return (error as Error).message;
+  if (!(error instanceof Error)) return shorten(toLine(String(error)));
+  const outermost = messageOf(error);
+  const causes = [...new Set(rootCauses(error, new Set()))].filter((cause) => !outermost.includes(cause));
+  const named = causes.slice(0, MAX_CAUSES).join('; ');
+  return shorten([outermost, named].filter((part) => part !== '').join(': ')) || error.name;
+}
+
+/** Messages of what has no further cause. */
+function rootCauses(error: Error, seen: Set<unknown>): string[] {
+  if (seen.has(error)) return [];
+  seen.add(error);
+  const inner = innerErrors(error).flatMap((cause) => rootCauses(cause, seen));
+  const own = messageOf(error);
+  return inner.length > 0 || own === '' ? inner : [own];
+}
+
+function innerErrors(error: Error): Error[] {
+  const several = 'errors' in error && Array.isArray(error.errors) ? error.errors : [];
+  return [error.cause, ...several].filter((inner) => inner instanceof Error);
+}
+
+/** With the broker's own words, where Kafka's error has them: they say more than its code. */
+function messageOf(error: Error): string {
+  const { serverErrorMessage: detail, code } = error as { serverErrorMessage?: unknown; code?: unknown };
+  const message = toLine(error.message) || (typeof code === 'string' ? code : '');
+  const words = typeof detail === 'string' ? toLine(detail) : '';
+  return words === '' || message.includes(words) ? message : `${message} (${words})`;
+}
+
+/** The first line: what follows it is a stack trace, or a statement. */
+function toLine(text: string): string {
+  const line = text.trim().split('\n', 1)[0]!;
+  return line.replace(FOLDERS, '').trim().replace(/\.$/, '');
+}
+
+function shorten(text: string): string {
+  return text.length <= MAX_LENGTH ? text : `${text.slice(0, MAX_LENGTH - 1)}…`;
 }

@@ -91,6 +91,12 @@ export const ERRORS = {
     retryable: true,
     message: 'Too many requests are being worked on: send again after Retry-After',
   },
+  store_unavailable: {
+    status: 503,
+    retryable: true,
+    message:
+      'What is stored cannot be read just now; events are still accepted, and stored later: send again after Retry-After',
+  },
   draining: { status: 503, retryable: true, message: 'Service is shutting down: send again' },
 } satisfies Record<string, ErrorDefinition>;
 

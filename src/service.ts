@@ -271,7 +271,10 @@ async function openLog(config: Config, logger: Logger, files: OpenFiles): Promis
     clientId: config.INSTANCE_ID ?? 'footfall',
     instanceId: config.INSTANCE_ID,
     // A dead letter is the record it was and some headers: it must fit even if that was the largest allowed.
-    topics: [{ name: topic }, { name: deadLetterTopic(topic), configs: { 'max.message.bytes': '16000000' } }],
+    topics: [
+      { name: topic, maxBodyBytes: config.MAX_BODY_BYTES },
+      { name: deadLetterTopic(topic), copiesOf: topic, configs: { 'max.message.bytes': '16000000' } },
+    ],
     partitions: config.KAFKA_TOPIC_PARTITIONS,
     replication: config.KAFKA_TOPIC_REPLICATION,
     producerRetries: config.KAFKA_PRODUCER_RETRIES,

@@ -107,7 +107,7 @@ export const SETTINGS = Type.Object({
     Type.String({
       pattern: '^(memory:|sqlite:.+|postgres(ql)?://.+)$',
       description:
-        'Where processed events are stored: `memory:` (rebuilt from the topic at each start), `sqlite:PATH`, or `postgres://user:password@host:5432/database`. Not set: SQLite in `DATA_DIR`.',
+        'Where processed events are stored: `memory:` (rebuilt from the topic at each start), `sqlite:PATH`, or `postgres://user:password@host:5432/database`; docs/postgresql.md tells of TLS, schemas, rights and poolers. Not set: SQLite in `DATA_DIR`.',
       examples: ['postgres://footfall:footfall@localhost:5432/footfall'],
     }),
   ),

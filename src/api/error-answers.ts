@@ -1,5 +1,7 @@
 import type { FastifyError, FastifyReply } from 'fastify';
 import { type ErrorCode, FootfallError } from '../errors.ts';
+import type { Logger } from '../logger.ts';
+import { StoreUnavailableError } from '../store/event-store.ts';
 
 /** By code, never by text. Anything unknown is our own failure and tells the caller nothing about the inside. */
 const FRAMEWORK_ERRORS: Record<string, ErrorCode> = {
@@ -10,8 +12,14 @@ const FRAMEWORK_ERRORS: Record<string, ErrorCode> = {
   FST_CP_ERR_INVALID_CONTENT_ENCODING: 'unsupported_encoding',
 };
 
-export function toFootfallError(error: FastifyError | FootfallError): FootfallError {
+/** Outages of a store last seconds at least. */
+const STORE_RETRY_S = 5;
+
+export function toFootfallError(error: FastifyError | FootfallError | StoreUnavailableError): FootfallError {
   if (error instanceof FootfallError) return error;
+  if (error instanceof StoreUnavailableError) {
+    return new FootfallError('store_unavailable', { cause: error, retryAfterS: STORE_RETRY_S });
+  }
   const code = FRAMEWORK_ERRORS[error.code] ?? (isClientFault(error) ? 'bad_request' : 'internal_error');
   return new FootfallError(code, { cause: error });
 }
@@ -59,4 +67,28 @@ export function clientErrorHandler(
       body,
     ].join('\r\n'),
   );
+}
+
+/** After so long without a failure the next is a new outage. */
+const QUIET_MS = 30_000;
+
+/** Says once that reading fails, not for each request. */
+export class StoreOutages {
+  readonly #logger: Logger;
+  #failedAt = Number.NEGATIVE_INFINITY;
+
+  constructor(logger: Logger) {
+    this.#logger = logger;
+  }
+
+  note(error: Error): void {
+    const now = performance.now();
+    if (now - this.#failedAt > QUIET_MS) {
+      this.#logger.error(
+        { err: error },
+        '[API] The store cannot be read: requests that need it are answered with 503 until it works',
+      );
+    }
+    this.#failedAt = now;
+  }
 }

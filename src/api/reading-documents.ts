@@ -98,6 +98,7 @@ export function readingDocuments(): Record<string, FastifySchema> {
           }),
         },
         'invalid_query',
+        'store_unavailable',
       ),
     },
     'GET /events/stream': {
@@ -114,6 +115,7 @@ export function readingDocuments(): Record<string, FastifySchema> {
       response: answers.read(
         { 200: answer('A stream without end.', { 'text/event-stream': Type.String() }) },
         'invalid_query',
+        'store_unavailable',
       ),
     },
     'GET /events/stats': {
@@ -133,13 +135,13 @@ export function readingDocuments(): Record<string, FastifySchema> {
         day: Type.Optional({ ...Moment, description: 'Of `topUsers` and `topValues`; today, if not given.' }),
         top: limits(TOP_LIMITS),
       }),
-      response: answers.read({ 200: json('The counts.', STATS) }, 'invalid_query'),
+      response: answers.read({ 200: json('The counts.', STATS) }, 'invalid_query', 'store_unavailable'),
     },
     'GET /consumer-groups': {
       ...{ tags: ['Operations'], summary: 'How far processing is, by partition' },
       description:
         'What is stored, and what the log holds beyond; `lag` is null while the log cannot be asked.',
-      response: answers.read({ 200: json('Positions, ends and counts.', GROUPS) }),
+      response: answers.read({ 200: json('Positions, ends and counts.', GROUPS) }, 'store_unavailable'),
     },
   };
 }

@@ -77,6 +77,7 @@ function eventDocuments({ names }: Catalogue): Record<string, FastifySchema> {
       response: answers.read(
         { 200: json('The event and its state.', schemas.EVENT_STATE) },
         'event_not_found',
+        'store_unavailable',
       ),
     },
     'GET /event-types': {
@@ -169,13 +170,18 @@ function deadLetterDocuments(): Record<string, FastifySchema> {
   return {
     'GET /dead-letters': {
       ...{ tags, summary: 'Records that are no events, newest first', querystring: query },
-      response: answers.read({ 200: json('A page of them.', schemas.DEAD_LETTERS) }, 'invalid_query'),
+      response: answers.read(
+        { 200: json('A page of them.', schemas.DEAD_LETTERS) },
+        'invalid_query',
+        'store_unavailable',
+      ),
     },
     'GET /dead-letters/:id': {
       ...{ tags, summary: 'One of them with its record', params: ID },
       response: answers.read(
         { 200: json('Its place, its reason, its bytes.', schemas.DEAD_LETTER) },
         'dead_letter_not_found',
+        'store_unavailable',
       ),
     },
     'POST /dead-letters/redrive': {
@@ -184,6 +190,7 @@ function deadLetterDocuments(): Record<string, FastifySchema> {
         { 200: json('What came of it.', schemas.REDRIVEN) },
         'invalid_redrive',
         'publish_failed',
+        'store_unavailable',
       ),
     },
   };

@@ -21,7 +21,7 @@ import { type AccessOptions, guard } from './access.ts';
 import { batchRoutes } from './batch-routes.ts';
 import { deadLetterRoutes } from './dead-letter-routes.ts';
 import { documentRoutes } from './documents.ts';
-import { clientErrorHandler, sendError, toFootfallError } from './error-answers.ts';
+import { clientErrorHandler, StoreOutages, sendError, toFootfallError } from './error-answers.ts';
 import { eventRoutes } from './event-routes.ts';
 import { formatRoutes } from './format-routes.ts';
 import { groupRoutes } from './group-routes.ts';
@@ -103,6 +103,7 @@ export function createApi(options: ApiOptions): FastifyInstance {
       sendError(reply, new FootfallError('bad_request', { cause: error })),
   });
   const paths = collectKnownPaths(api);
+  const storeOutages = new StoreOutages(options.logger);
   api.addHook('onRequest', (_request, reply, done) => {
     if (!options.isDraining()) return done();
     reply.header('Connection', 'close');
@@ -122,6 +123,7 @@ export function createApi(options: ApiOptions): FastifyInstance {
     const known = toFootfallError(error);
     if (request.routeOptions.config.takesEvents) options.metrics.eventsRejected.inc({ code: known.code });
     if (known.code === 'internal_error') options.logger.error({ err: error }, '[API] Request failed');
+    if (known.code === 'store_unavailable') storeOutages.note(error);
     if (known.code === 'overloaded') options.metrics.overloadRejections.inc();
     return sendError(reply, known);
   });

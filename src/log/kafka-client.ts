@@ -17,7 +17,7 @@ import { withDeadline } from '../deadline.ts';
 import { NO_EPOCH, type StartPosition } from './event-log.ts';
 import { assignToSubscribers } from './kafka-assigner.ts';
 
-export type { Admin, Consumer, RecordsBatch } from '@platformatic/kafka';
+export type { Admin, ClusterTopicMetadata, Consumer, RecordsBatch } from '@platformatic/kafka';
 export {
   ConfigResourceTypes,
   FetchIsolationLevels,

@@ -1,4 +1,5 @@
 import { withDeadline } from '../deadline.ts';
+import { describeCause } from '../describe-cause.ts';
 import { FootfallError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import { AppendLane, type SizedRecord } from './append-lane.ts';
@@ -24,7 +25,7 @@ import {
 import { sendGroup } from './kafka-producer.ts';
 import { KafkaReader } from './kafka-reader.ts';
 import { readGroup } from './kafka-subscription.ts';
-import { KafkaTopics, type TopicsOptions } from './kafka-topics.ts';
+import { isUnknownTopic, KafkaTopics, type TopicsOptions } from './kafka-topics.ts';
 import { partitionOf } from './partitioner.ts';
 
 export interface KafkaLogOptions extends KafkaClientOptions, TopicsOptions {}
@@ -46,9 +47,12 @@ export class KafkaLog implements EventLog {
   readonly #logger: Logger;
   readonly #admin: Admin;
   readonly #topics: KafkaTopics;
-  readonly #producer: Producer;
+  #producer: Producer;
+  /** Replaced, and still sending what was given to them. */
+  readonly #retired = new Set<Producer>();
   readonly #lanes = new Map<number, AppendLane>();
   readonly #leaders = new Map<string, TopicLeaders>();
+  readonly #topicIds = new Map<string, string>();
   readonly #lookups = new Map<string, Promise<TopicLeaders>>();
   #reader: KafkaReader | undefined;
   #closing: Promise<void> | undefined;
@@ -59,7 +63,7 @@ export class KafkaLog implements EventLog {
     this.#logger = logger;
     this.#admin = createAdmin(options);
     this.#topics = new KafkaTopics(options, this.#admin, logger);
-    this.#producer = createProducer(options);
+    this.#producer = this.#openProducer();
   }
 
   async append(records: readonly NewRecord[]): Promise<AppendResult[]> {
@@ -79,24 +83,39 @@ export class KafkaLog implements EventLog {
   }
 
   async *subscribe(options: SubscribeOptions): AsyncGenerator<LogBatch[]> {
-    await this.#topics.ensure();
-    yield* readGroup(createConsumer(this.#options, options.group), options, this.#logger);
+    try {
+      await this.#topics.ensure();
+      yield* readGroup(createConsumer(this.#options, options.group), options, this.#logger);
+    } catch (error) {
+      this.#notice(error);
+      throw error;
+    }
   }
 
   async read(topic: string, positions: readonly RecordPosition[]): Promise<(LogRecord | undefined)[]> {
-    return (await this.#openReader()).read(topic, positions);
+    try {
+      return await this.#noticing(async () => (await this.#openReader()).read(topic, positions));
+    } catch (error) {
+      if (!isUnknownTopic(error) || (await this.#topics.exists(topic))) throw error;
+      return positions.map(() => undefined);
+    }
   }
 
   async ends(topic: string): Promise<TopicEnds> {
-    return (await this.#openReader()).ends(topic);
+    return this.#noticing(async () => (await this.#openReader()).ends(topic));
   }
 
   async timestamps(topic: string, positions: readonly RecordPosition[]): Promise<(number | undefined)[]> {
-    return (await this.#openReader()).timestamps(topic, positions);
+    return this.#noticing(async () => (await this.#openReader()).timestamps(topic, positions));
   }
 
   async ping(timeoutMs: number): Promise<void> {
-    await withDeadline(this.#topics.check(), timeoutMs, 'Kafka');
+    const check = this.#noticing(() => this.#topics.check());
+    try {
+      await withDeadline(check, timeoutMs, 'Kafka');
+    } catch (error) {
+      throw new Error(describeCause(error), { cause: error });
+    }
   }
 
   close(): Promise<void> {
@@ -112,7 +131,24 @@ export class KafkaLog implements EventLog {
 
   async #close(): Promise<void> {
     await Promise.all([...this.#lanes.values()].map((lane) => lane.idle()));
-    await Promise.allSettled([this.#producer.close(), this.#admin.close(), this.#reader?.close()]);
+    const clients = [this.#producer, ...this.#retired, this.#admin, this.#reader];
+    await Promise.allSettled(clients.map((client) => client?.close()));
+  }
+
+  /** Does the work. Where a topic turns out to be missing, the next use creates it. */
+  async #noticing<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      this.#notice(error);
+      throw error;
+    }
+  }
+
+  #notice(error: unknown): void {
+    if (!isUnknownTopic(error)) return;
+    this.#topics.forget();
+    this.#leaders.clear();
   }
 
   async #appendByLeader(
@@ -144,15 +180,19 @@ export class KafkaLog implements EventLog {
 
   async #send(records: readonly SizedRecord[]): Promise<(Receipt | Error)[]> {
     const results = await sendGroup(this.#producer, records);
-    // Whatever it was, the leaders may be others now.
-    if (results.some((result) => result instanceof Error)) this.#leaders.clear();
+    for (const result of results) {
+      if (!(result instanceof Error)) continue;
+      // Whatever it was, the leaders may be others now.
+      this.#leaders.clear();
+      this.#notice(result);
+    }
     return results;
   }
 
   #knownLeaders(topic: string): TopicLeaders | undefined {
     const known = this.#leaders.get(topic);
     // Looked up again on the side: only the very first append waits. A failure shows at the next send.
-    if (known !== undefined && Date.now() - known.readAt > LEADERS_TTL_MS)
+    if (known !== undefined && performance.now() - known.readAt > LEADERS_TTL_MS)
       this.#lookUpLeaders(topic).catch(() => {});
     return known;
   }
@@ -168,7 +208,7 @@ export class KafkaLog implements EventLog {
   #lookUpLeaders(topic: string): Promise<TopicLeaders> {
     const running = this.#lookups.get(topic);
     if (running !== undefined) return running;
-    const lookup = this.#readLeaders(topic).finally(() => this.#lookups.delete(topic));
+    const lookup = this.#noticing(() => this.#readLeaders(topic)).finally(() => this.#lookups.delete(topic));
     this.#lookups.set(topic, lookup);
     return lookup;
   }
@@ -177,11 +217,33 @@ export class KafkaLog implements EventLog {
     await this.#topics.ensure();
     const metadata = await this.#producer.metadata({ topics: [topic], forceUpdate: true });
     const found = metadata.topics.get(topic)!;
+    if ((this.#topicIds.get(topic) ?? found.id) !== found.id) this.#renewProducer();
+    this.#topicIds.set(topic, found.id);
     const count = this.#producer.countPartitions(found);
     const leaders = found.partitions.slice(0, count).map(({ leader }) => leader);
-    const known = { leaders, readAt: Date.now() };
+    const known = { leaders, readAt: performance.now() };
     this.#leaders.set(topic, known);
     return known;
+  }
+
+  #openProducer(): Producer {
+    const producer = createProducer(this.#options);
+    // Whoever answers at that address next may be another cluster: the topics are looked at before more is sent.
+    producer.on('client:broker:disconnect', () => this.#leaders.clear());
+    return producer;
+  }
+
+  /**
+   * For a topic that is another one now. Where the whole cluster is, it gives producer ids from the first on again: the id
+   * of the old one becomes another producer's, and of two records with one id and number Kafka keeps one, and acknowledges
+   * both.
+   */
+  #renewProducer(): void {
+    const old = this.#producer;
+    this.#producer = this.#openProducer();
+    this.#retired.add(old);
+    const close = () => old.close().finally(() => this.#retired.delete(old));
+    setTimeout(() => close().catch(() => {}), this.#options.producerTimeoutMs).unref();
   }
 }
 

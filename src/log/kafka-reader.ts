@@ -1,6 +1,7 @@
 import { withDeadline } from '../deadline.ts';
 import type { LogRecord, RecordPosition, TopicEnds } from './event-log.ts';
 import {
+  type ClusterTopicMetadata,
   type Consumer,
   FETCH_DEADLINE_MS,
   FetchIsolationLevels,
@@ -25,13 +26,14 @@ export class KafkaReader {
 
   /** As `EventLog.ends`. */
   async ends(topic: string): Promise<TopicEnds> {
-    const [stable, ends, metadata] = await Promise.all([
+    // First, and asked again, so that a topic that was deleted and created again is not taken for the one before.
+    const metadata = await this.#lookUp(topic);
+    const [stable, ends] = await Promise.all([
       this.#latest(topic, FetchIsolationLevels.READ_COMMITTED),
       this.#latest(topic, FetchIsolationLevels.READ_UNCOMMITTED),
-      withDeadline(this.#consumer.metadata({ topics: [topic] }), FETCH_DEADLINE_MS, 'metadata'),
     ]);
     return {
-      topicId: metadata.topics.get(topic)!.id,
+      topicId: metadata.id,
       // Asked a moment apart: what became stable in between has also been written.
       ends: new Map(
         ends.map((end, partition) => {
@@ -48,10 +50,16 @@ export class KafkaReader {
     return (await withDeadline(request, FETCH_DEADLINE_MS, 'list offsets')).get(topic)!.map(Number);
   }
 
+  async #lookUp(topic: string): Promise<ClusterTopicMetadata> {
+    const request = this.#consumer.metadata({ topics: [topic], forceUpdate: true });
+    return (await withDeadline(request, FETCH_DEADLINE_MS, 'metadata')).topics.get(topic)!;
+  }
+
   /** As `EventLog.timestamps`. */
-  async timestamps(topic: string, positions: readonly RecordPosition[]): Promise<(number | undefined)[]> {
-    this.#track(topic);
-    return Promise.all(positions.map((position) => this.#timestamp(topic, position)));
+  timestamps(topic: string, positions: readonly RecordPosition[]): Promise<(number | undefined)[]> {
+    return this.#tracking(topic, () =>
+      Promise.all(positions.map((position) => this.#timestamp(topic, position))),
+    );
   }
 
   async #timestamp(topic: string, { partition, offset }: RecordPosition): Promise<number | undefined> {
@@ -67,14 +75,9 @@ export class KafkaReader {
 
   /** As `EventLog.read`. */
   async read(topic: string, positions: readonly RecordPosition[]): Promise<(LogRecord | undefined)[]> {
-    this.#track(topic);
-    const found = new Map<string, LogRecord>();
-    for (const [partition, wanted] of Map.groupBy(positions, (position) => position.partition)) {
-      const offsets = wanted.map(({ offset }) => offset).sort((a, b) => a - b);
-      for (const record of await this.#readPartition(topic, partition, offsets)) {
-        found.set(`${partition}:${record.offset}`, record);
-      }
-    }
+    // As for `ends`.
+    await this.#lookUp(topic);
+    const found = await this.#tracking(topic, () => this.#readTopic(topic, positions));
     return positions.map(({ partition, offset }) => found.get(`${partition}:${offset}`));
   }
 
@@ -82,12 +85,33 @@ export class KafkaReader {
     await this.#consumer.close(true);
   }
 
-  #track(topic: string): void {
-    if (!this.#consumer.topics.has(topic)) this.#consumer.topics.track(topic);
+  /** The client looks up all it tracks, and a topic that is gone would fail the reading of others. */
+  async #tracking<T>(topic: string, work: () => Promise<T>): Promise<T> {
+    this.#consumer.topics.track(topic);
+    try {
+      return await work();
+    } finally {
+      this.#consumer.topics.untrack(topic);
+    }
+  }
+
+  /** By partition and offset. */
+  async #readTopic(topic: string, positions: readonly RecordPosition[]): Promise<Map<string, LogRecord>> {
+    const found = new Map<string, LogRecord>();
+    for (const [partition, wanted] of Map.groupBy(positions, (position) => position.partition)) {
+      const offsets = wanted.map(({ offset }) => offset).sort((a, b) => a - b);
+      for (const record of await this.#readPartition(topic, partition, offsets)) {
+        found.set(`${partition}:${record.offset}`, record);
+      }
+    }
+    return found;
   }
 
   /** @param offsets ascending */
   async #readPartition(topic: string, partition: number, offsets: readonly number[]): Promise<LogRecord[]> {
+    const { topics } = await this.#consumer.metadata({ topics: [topic] });
+    // A topic that was created again may have fewer partitions.
+    if (partition >= topics.get(topic)!.partitionsCount) return [];
     const [bounds] = await readBounds(this.#consumer, topic, [partition]);
     const { earliest, end } = bounds!;
     const records: LogRecord[] = [];

@@ -1,5 +1,7 @@
 import type { Landmark } from '../landmarks.ts';
 
+export { StoreUnavailableError } from '../store-unavailable.ts';
+
 /**
  * The processed-event store: what the API answers from. The position of each partition moves in the same
  * transaction as the events, so that whatever dies between two lines, each event is stored once. All adapters

@@ -1,50 +1,84 @@
-import { readdirSync } from 'node:fs';
-import { basename, join } from 'node:path';
-import pg, { type Pool, type QueryResult } from 'pg';
+import { createHash } from 'node:crypto';
+import pg, { type ClientBase, type Pool, type PoolClient, type QueryResult } from 'pg';
 import type { Logger } from '../logger.ts';
+import { type PostgresConnection, readPostgresUrl, requestedSearchPath } from '../postgres-url.ts';
+import { StoreUnavailableError } from './event-store.ts';
+import {
+  connectError,
+  isLimitRefused,
+  isLockTimeout,
+  isLostStatement,
+  isSchemaGone,
+  statementError,
+} from './postgres-errors.ts';
+import { describeLock, tryStoring } from './postgres-probe.ts';
+import { prepareSchema } from './postgres-schema.ts';
 
-const MIGRATIONS_DIR = join(import.meta.dirname, 'migrations');
-const MIGRATIONS_TABLE = 'footfall_migrations';
-const CONNECT_TIMEOUT_MS = 5000;
 /** A batch takes milliseconds; a server silent for so long is not going to answer. */
 const QUERY_TIMEOUT_MS = 30_000;
+/** The server gives up first, so that it does not work on for nobody. */
+const STATEMENT_TIMEOUT_MS = QUERY_TIMEOUT_MS - 5000;
 
-/** A database that is migrated before it is first used. Connects when used, not when made. */
+/**
+ * A database that is migrated before it is first used, and again when its tables are gone. Connects when used, not when
+ * made. Every method throws StoreUnavailableError when the database cannot be used just now.
+ */
 export class Database {
   readonly #pool: Pool;
-  readonly #url: string;
+  readonly #connection: PostgresConnection;
   readonly #logger: Logger;
-  #migrated: Promise<void> | undefined;
+  /** The schema of the tables, once they are there. */
+  #schema: Promise<string> | undefined;
+  /** False once a pooler has lost a prepared statement. */
+  #keepsStatements = true;
   #closing: Promise<void> | undefined;
 
-  constructor(options: { url: string; poolSize: number }, logger: Logger) {
-    this.#url = options.url;
+  constructor({ url, poolSize }: { url: string; poolSize: number }, logger: Logger) {
+    this.#connection = readPostgresUrl(url);
     this.#logger = logger;
-    this.#pool = createPool(options, logger);
+    this.#pool = createPool(this.#connection, poolSize, logger);
   }
 
   async query<Row extends object>(text: string, values: unknown[]): Promise<Row[]> {
-    await this.#ready();
-    return (await this.#pool.query<Row>(text, values)).rows;
+    return (await this.#run((client) => client.query<Row>(text, values))).rows;
   }
 
   /** As `query`, of a statement that each connection parses and plans only once: under `name`, always the same text. */
   async prepared<Row extends object>(name: string, text: string, values: unknown[]): Promise<Row[]> {
-    await this.#ready();
-    return (await this.#pool.query<Row>({ name, text, values })).rows;
+    if (!this.#keepsStatements) return this.query(text, values);
+    try {
+      const statement = { name: uniqueName(name, text), text, values };
+      return (await this.#run((client) => client.query<Row>(statement))).rows;
+    } catch (error) {
+      if (!isLostStatement(error)) throw error;
+      // Nothing of it was executed.
+      if (this.#keepsStatements) {
+        this.#logger.info(
+          'A pooler gives each transaction another connection to PostgreSQL: going on without prepared statements, which costs time',
+        );
+      }
+      this.#keepsStatements = false;
+      return this.query(text, values);
+    }
   }
 
   /** Statements in one round trip, each seeing what was there when it began. @returns the rows of each */
   async sequence(statements: readonly string[]): Promise<object[][]> {
-    await this.#ready();
-    const results = (await this.#pool.query(statements.join(';'))) as unknown as QueryResult<object>[];
-    return results.map(({ rows }) => rows);
+    const results = await this.#run((client) => client.query(statements.join(';')));
+    return (results as unknown as QueryResult<object>[]).map(({ rows }) => rows);
   }
 
+  /** Resolves when events could be stored just now. */
   async probe(timeoutMs: number): Promise<void> {
-    await this.#ready();
-    // The driver's own limit, too: else a frozen server would keep one connection of the pool for each probe.
-    await this.#pool.query({ text: 'select 1', query_timeout: timeoutMs } as { text: string });
+    const limits = { lockTimeoutMs: Math.ceil(timeoutMs / 4), timeoutMs };
+    const schema = await this.#prepared();
+    try {
+      await this.#withConnection((client) => tryStoring(client, schema, limits));
+    } catch (error) {
+      if (!isLockTimeout((error as Error).cause)) throw error;
+      const why = await this.#withConnection((client) => describeLock(client, schema));
+      throw why === undefined ? error : new StoreUnavailableError(why, { cause: error });
+    }
   }
 
   close(): Promise<void> {
@@ -52,25 +86,73 @@ export class Database {
     return this.#closing;
   }
 
-  /** Migrates once; tried again at the next need after a failure. */
-  #ready(): Promise<void> {
-    this.#migrated ??= migrate(this.#pool, this.#url, this.#logger).catch((error) => {
-      this.#migrated = undefined;
-      throw error;
-    });
-    return this.#migrated;
+  async #run<T>(work: (client: PoolClient) => Promise<T>): Promise<T> {
+    await this.#prepared();
+    return this.#withConnection(work);
+  }
+
+  /** Migrates once; again at the next need after a failure, and when tables turn out to be gone. */
+  #prepared(): Promise<string> {
+    this.#schema ??= this.#withConnection((client) => prepareSchema(client, this.#schemaOptions())).catch(
+      (error) => {
+        this.#schema = undefined;
+        throw error;
+      },
+    );
+    return this.#schema;
+  }
+
+  #schemaOptions() {
+    return {
+      searchPath: requestedSearchPath(this.#connection),
+      logger: this.#logger,
+      withClient: <T>(work: (client: ClientBase) => Promise<T>) => withClient(this.#connection, work),
+    };
+  }
+
+  async #withConnection<T>(work: (client: PoolClient) => Promise<T>): Promise<T> {
+    const client = await this.#connect();
+    let isLost = false;
+    const onLoss = () => {
+      isLost = true;
+    };
+    client.on('error', onLoss);
+    try {
+      const result = await work(client);
+      client.release();
+      return result;
+    } catch (error) {
+      // What state it is in is not known.
+      client.release(true);
+      if (isSchemaGone(error)) this.#schema = undefined;
+      throw statementError(error, isLost);
+    } finally {
+      client.off('error', onLoss);
+    }
+  }
+
+  async #connect(): Promise<PoolClient> {
+    try {
+      return await this.#pool.connect();
+    } catch (error) {
+      if (!isLimitRefused(error)) throw connectError(error);
+      // PgBouncer knows a few parameters and refuses all others. Limits that are set later would be those of whoever
+      // gets the connection to the server next.
+      this.#pool.options.statement_timeout = undefined;
+      return this.#pool.connect().catch((again) => {
+        throw connectError(again);
+      });
+    }
   }
 }
 
-function createPool({ url, poolSize }: { url: string; poolSize: number }, logger: Logger): Pool {
+function createPool(connection: PostgresConnection, poolSize: number, logger: Logger): Pool {
   const pool = new pg.Pool({
-    connectionString: url,
-    max: poolSize,
-    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
-    // The server gives up first, so that it does not work on for nobody.
-    statement_timeout: QUERY_TIMEOUT_MS - 5000,
-    query_timeout: QUERY_TIMEOUT_MS,
     application_name: 'footfall',
+    ...given(connection),
+    max: poolSize,
+    statement_timeout: STATEMENT_TIMEOUT_MS,
+    query_timeout: QUERY_TIMEOUT_MS,
     keepAlive: true,
   });
   // An idle connection that breaks is replaced at the next query; unheard, this event would end the process.
@@ -78,32 +160,31 @@ function createPool({ url, poolSize }: { url: string; poolSize: number }, logger
   return pool;
 }
 
-/** Creates or updates the tables. Any number of instances may call this at once: one works, the others wait. */
-async function migrate(pool: Pool, url: string, logger: Logger): Promise<void> {
-  if (await isUpToDate(pool)) return;
-  const { runner } = await import('node-pg-migrate');
-  const applied = await runner({
-    databaseUrl: { connectionString: url, connectionTimeoutMillis: CONNECT_TIMEOUT_MS },
-    dir: MIGRATIONS_DIR,
-    direction: 'up',
-    migrationsTable: MIGRATIONS_TABLE,
-    advisoryLockMode: 'wait',
-    checkOrder: true,
-    log: () => {},
-  });
-  if (applied.length > 0) logger.info({ migrations: applied.map(({ name }) => name) }, 'database migrated');
+/** Without what is undefined, which would count as given. */
+function given(connection: PostgresConnection): pg.ClientConfig {
+  return Object.fromEntries(Object.entries(connection).filter(([, value]) => value !== undefined));
 }
 
-/** @throws when the database was migrated by a newer Footfall, whose tables this one does not know */
-async function isUpToDate(pool: Pool): Promise<boolean> {
-  const known = readdirSync(MIGRATIONS_DIR).map((file) => basename(file, '.sql'));
-  const table = await pool.query<{ exists: boolean }>('select to_regclass($1) is not null as exists', [
-    MIGRATIONS_TABLE,
-  ]);
-  if (!table.rows[0]!.exists) return false;
-  const { rows } = await pool.query<{ name: string }>(`select name from ${MIGRATIONS_TABLE}`);
-  const newer = rows.find(({ name }) => !known.includes(name));
-  if (newer)
-    throw new Error(`The database is of a newer Footfall: it has migration ${newer.name}, unknown here.`);
-  return rows.length === known.length;
+async function withClient<T>(
+  connection: PostgresConnection,
+  work: (client: ClientBase) => Promise<T>,
+): Promise<T> {
+  const client = new pg.Client({ application_name: 'footfall', ...given(connection), keepAlive: true });
+  // Its loss is what the statement fails with.
+  client.on('error', () => {});
+  try {
+    await client.connect();
+  } catch (error) {
+    throw connectError(error);
+  }
+  try {
+    return await work(client);
+  } finally {
+    await client.end();
+  }
+}
+
+/** Behind a pooler another version of this program may have prepared another text under the same name. */
+function uniqueName(name: string, text: string): string {
+  return `${name}_${createHash('sha256').update(text).digest('hex').slice(0, 16)}`;
 }

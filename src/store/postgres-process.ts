@@ -10,15 +10,7 @@ import {
 } from './event-store.ts';
 import { bigints, integers, texts, uuids } from './postgres-arrays.ts';
 import type { Database } from './postgres-client.ts';
-
-/**
- * The advisory locks (64 bits) of writers: this in the upper 16 bits, below it a place that all they store comes after.
- * Held from before they get their first place until what they stored can be seen.
- */
-export const WRITER_LOCKS = 0x0f00;
-const PLACES_BITS = 48;
-/** The last place that was given out. */
-export const LAST_PLACE = 'select last_value - (not is_called)::integer as place from events_seq_seq';
+import { LOCK_AS_WRITER } from './postgres-writers.ts';
 
 /** An event without what two of one key may differ in. */
 const COMPARED = (alias: string) => `regexp_replace(${alias}.json, '${TIMESTAMP_MEMBER}', '')`;
@@ -33,7 +25,7 @@ with batches as (
     $11::bigint[], $12::bigint[], $37::bigint[], $38::text[]) as b (partition, epoch, from_offset, next_offset, events,
     dead_letters, start_offset, without_record, lost, rewound, landmarks)
 ), held as (
-  select p.partition, pg_advisory_xact_lock_shared((${WRITER_LOCKS}::bigint << ${PLACES_BITS}) | (${LAST_PLACE}))
+  select p.partition, ${LOCK_AS_WRITER}
   from positions p join batches b on p.partition = b.partition
   where p.consumer_group = $1 and p.topic = $2 and p.topic_id = $3
     and p.epoch = b.epoch and p.next_offset is not distinct from b.from_offset

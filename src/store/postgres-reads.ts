@@ -6,9 +6,10 @@ import {
   type PlacedEvent,
   READ_BYTES,
   type Selection,
+  StoreUnavailableError,
 } from './event-store.ts';
 import type { Database } from './postgres-client.ts';
-import { LAST_PLACE, WRITER_LOCKS } from './postgres-process.ts';
+import { IS_REPLICA, LAST_PLACE, placeOf, WRITERS } from './postgres-writers.ts';
 
 /** Numbers of 64 bits come as text. */
 export type AsText<T, Names extends keyof T> = { [K in keyof T]: K extends Names ? string : T[K] };
@@ -17,19 +18,19 @@ export type AsText<T, Names extends keyof T> = { [K in keyof T]: K extends Names
  * The last place given out is read first, the writers at work after it: whoever is no longer at work has stored what it
  * got. Each statement sees what was stored before it began.
  */
-const EXTENT = [
-  LAST_PLACE,
-  `select min(((classid::bigint & 65535) << 32) | objid::bigint) as place from pg_locks
-   where locktype = 'advisory' and objsubid = 1 and granted and classid::bigint >> 16 = ${WRITER_LOCKS}
-     and database = (select oid from pg_database where datname = current_database())`,
-  'select max(seq) as place from events',
-];
+const EXTENT = [LAST_PLACE, WRITERS, 'select max(seq) as place from events'];
 
+/** @throws StoreUnavailableError also where there is only a replica to ask */
 export async function extent(database: Database): Promise<Extent> {
-  const results = (await database.sequence(EXTENT)) as { place: string | null }[][];
-  const [given, atWork, newest] = results.map(([row]) => row!.place);
-  const settled = Math.min(Number(given), atWork == null ? Number.POSITIVE_INFINITY : Number(atWork));
-  return { newest: Number(newest ?? 0), settled };
+  const [given, writers, newest] = (await database.sequence(EXTENT)) as [
+    [{ place: string; isReplica: boolean }],
+    [{ locks: string[] | null }],
+    [{ place: string | null }],
+  ];
+  if (given[0].isReplica) throw new StoreUnavailableError(IS_REPLICA);
+  const last = Number(given[0].place);
+  const atWork = (writers[0].locks ?? []).map((lock) => placeOf(lock, last));
+  return { newest: Number(newest[0].place ?? 0), settled: Math.min(last, ...atWork) };
 }
 
 export async function read(

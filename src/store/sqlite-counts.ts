@@ -12,6 +12,7 @@ import {
   USER_DIMENSION,
   type ValueCount,
 } from './event-store.ts';
+import { onFile } from './sqlite-errors.ts';
 
 /** After so many events they are counted: about 70 ms in which nothing else happens, and a fifth of what each alone would cost. */
 const COUNT_AFTER = 10_000;
@@ -90,7 +91,9 @@ export class SqliteCounts implements EventCounts {
   /** Counts what was stored and not counted yet. */
   countUp(): void {
     this.#stored = 0;
-    while (this.#countStep());
+    onFile(() => {
+      while (this.#countStep());
+    });
   }
 
   /** @returns whether there may be more */
@@ -157,9 +160,7 @@ export class SqliteCounts implements EventCounts {
 
   #all<Row>(sql: string, ...values: (string | number)[]): Row[] {
     this.countUp();
-    return this.#db
-      .prepare(sql)
-      .all(...values)
-      .map((row) => ({ ...row }) as Row);
+    const rows = onFile(() => this.#db.prepare(sql).all(...values));
+    return rows.map((row) => ({ ...row }) as Row);
   }
 }

@@ -23,6 +23,7 @@ import {
 } from './event-store.ts';
 import { EVENTS_ARE_GONE, FORGET_EVENTS, RECLAIM } from './position-sql.ts';
 import { SqliteCounts } from './sqlite-counts.ts';
+import { onFile } from './sqlite-errors.ts';
 import { keyBytes, SqliteWriter } from './sqlite-process.ts';
 import { STORE_SCHEMA } from './sqlite-schema.ts';
 
@@ -63,23 +64,27 @@ export class SqliteStore implements EventStore {
   }
 
   async claim({ group, topic, topicId }: TopicRef, partitions: readonly number[]): Promise<Claim[]> {
-    return inTransaction(this.#file.db, () => {
-      if (this.#eventsAreGone()) {
-        for (const statement of [...FORGET_EVENTS, 'delete from user_events']) this.#file.db.exec(statement);
-      }
-      const otherTopics = this.#otherTopics.all(topic).map((row) => row.topic as string);
-      return partitions.map((partition) => {
-        const row = this.#claim.get(group, topic, topicId, partition)!;
-        const offset = row.next_offset as number | null;
-        const topicRecreated = offset === null && this.#earlierTopic.get(group, topic, topicId) !== undefined;
-        const landmarks = decodeLandmarks(row.landmarks as string);
-        return { epoch: row.epoch as number, offset, topicRecreated, landmarks, otherTopics };
-      });
-    });
+    const claimOne = (partition: number, otherTopics: string[]): Claim => {
+      const row = this.#claim.get(group, topic, topicId, partition)!;
+      const offset = row.next_offset as number | null;
+      const topicRecreated = offset === null && this.#earlierTopic.get(group, topic, topicId) !== undefined;
+      const landmarks = decodeLandmarks(row.landmarks as string);
+      return { epoch: row.epoch as number, offset, topicRecreated, landmarks, otherTopics };
+    };
+    return onFile(() =>
+      inTransaction(this.#file.db, () => {
+        if (this.#eventsAreGone()) {
+          for (const statement of [...FORGET_EVENTS, 'delete from user_events'])
+            this.#file.db.exec(statement);
+        }
+        const otherTopics = this.#otherTopics.all(topic).map((row) => row.topic as string);
+        return partitions.map((partition) => claimOne(partition, otherTopics));
+      }),
+    );
   }
 
   async process(batches: readonly StoreBatch[]): Promise<StoreOutcome> {
-    const outcome = inTransaction(this.#file.db, () => this.#writer.write(batches));
+    const outcome = onFile(() => inTransaction(this.#file.db, () => this.#writer.write(batches)));
     this.counts.add(outcome.stored.flat().length);
     return outcome;
   }
@@ -87,7 +92,7 @@ export class SqliteStore implements EventStore {
   async get(keys: readonly string[]): Promise<Map<string, EventRecord>> {
     const found = new Map<string, EventRecord>();
     for (const key of keys) {
-      const row = this.#get.get(keyBytes(key));
+      const row = onFile(() => this.#get.get(keyBytes(key)));
       if (row !== undefined) found.set(key, toEventRecord(row));
     }
     return found;
@@ -95,11 +100,17 @@ export class SqliteStore implements EventStore {
 
   async extent(): Promise<Extent> {
     // One writer, whose transactions come one after the other.
-    const newest = this.#file.db.prepare('select max(seq) as seq from events').get()!.seq as number | null;
+    const newest = onFile(
+      () => this.#file.db.prepare('select max(seq) as seq from events').get()!.seq as number | null,
+    );
     return { newest: newest ?? 0, settled: newest ?? 0 };
   }
 
   async read(selection: Selection): Promise<PlacedEvent[]> {
+    return onFile(() => this.#read(selection));
+  }
+
+  #read(selection: Selection): PlacedEvent[] {
     const { order, limit, bytes: most = READ_BYTES, userId, eventTypes } = selection;
     // Where the events of users are is known up to where they are counted.
     if (userId !== undefined) this.counts.countUp();
@@ -115,47 +126,44 @@ export class SqliteStore implements EventStore {
   }
 
   async positions(group: string, topic: string): Promise<PartitionPosition[]> {
+    const sql = 'select * from positions where consumer_group = ? and topic = ? order by topic_id, partition';
     // What a claim would find.
-    const areGone = this.#eventsAreGone();
-    return this.#file.db
-      .prepare('select * from positions where consumer_group = ? and topic = ? order by topic_id, partition')
-      .all(group, topic)
-      .map((row) => ({
-        topicId: row.topic_id as string,
-        partition: row.partition as number,
-        epoch: row.epoch as number,
-        offset: areGone ? null : (row.next_offset as number | null),
-        stored: row.stored as number,
-        duplicates: row.duplicates as number,
-        deadLettered: row.dead_lettered as number,
-        startOffset: row.start_offset as number | null,
-        withoutRecord: row.without_record as number,
-        lost: row.lost as number,
-        rewound: row.rewound as number,
-      }));
+    const areGone = onFile(() => this.#eventsAreGone());
+    return onFile(() => this.#file.db.prepare(sql).all(group, topic)).map((row) => ({
+      topicId: row.topic_id as string,
+      partition: row.partition as number,
+      epoch: row.epoch as number,
+      offset: areGone ? null : (row.next_offset as number | null),
+      stored: row.stored as number,
+      duplicates: row.duplicates as number,
+      deadLettered: row.dead_lettered as number,
+      startOffset: row.start_offset as number | null,
+      withoutRecord: row.without_record as number,
+      lost: row.lost as number,
+      rewound: row.rewound as number,
+    }));
   }
 
   async deadLetters(group: string, query: DeadLetterQuery): Promise<DeadLetter[]> {
     const { before = null, ids, key, reason = null, waiting = false, limit } = query;
     const eventKey = key === undefined ? null : keyBytes(key);
-    return this.#deadLetters
-      .all(
+    const rows = onFile(() =>
+      this.#deadLetters.all(
         ...[group, before, before, ids === undefined ? null : JSON.stringify(ids), JSON.stringify(ids ?? [])],
         ...[eventKey, eventKey, reason, reason, waiting ? 1 : 0, limit],
-      )
-      .map(toDeadLetter);
+      ),
+    );
+    return rows.map(toDeadLetter);
   }
 
   async markRedriven(group: string, ids: readonly number[], at: Date): Promise<void> {
-    this.#file.db
-      .prepare(
-        'update dead_letters set redriven_at = ? where consumer_group = ? and seq in (select value from json_each(?))',
-      )
-      .run(at.toISOString(), group, JSON.stringify(ids));
+    const sql =
+      'update dead_letters set redriven_at = ? where consumer_group = ? and seq in (select value from json_each(?))';
+    onFile(() => this.#file.db.prepare(sql).run(at.toISOString(), group, JSON.stringify(ids)));
   }
 
   async ping(): Promise<void> {
-    checkWritable(this.#file.db);
+    onFile(() => checkWritable(this.#file.db));
   }
 
   async close(): Promise<void> {}

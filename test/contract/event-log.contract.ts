@@ -10,6 +10,7 @@ import {
   type SubscribeOptions,
 } from '../../src/log/event-log.ts';
 import { appendTo } from '../support/append.ts';
+import { PATIENCE_MS } from '../support/patience.ts';
 
 /** What an adapter's test file gives: a log with a fresh topic of three partitions. */
 export interface LogHarness {
@@ -378,7 +379,7 @@ export function eventLogContract(open: () => Promise<LogHarness>): void {
 
   it('answers a ping, and closes twice without complaint', async () => {
     const { log } = await open();
-    await log.ping(10_000);
+    await log.ping(PATIENCE_MS);
     await log.close();
     await log.close();
   });

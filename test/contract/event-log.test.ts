@@ -9,10 +9,13 @@ import { KafkaLog, type KafkaLogOptions } from '../../src/log/kafka-log.ts';
 import { openSqliteFile } from '../../src/sqlite-file.ts';
 import { appendTo } from '../support/append.ts';
 import { silentLogger } from '../support/logger.ts';
+import { PATIENCE_MS } from '../support/patience.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 import { eventLogContract, type LogHarness, startAtOffsets } from './event-log.contract.ts';
 
-const EMBEDDED = { partitions: 3, timeoutMs: 10_000 };
+const EMBEDDED = { partitions: 3, timeoutMs: PATIENCE_MS };
+/** Nobody is slow enough to miss it, and it is not too long to wait for where a member could not say goodbye in time. */
+const SESSION_MS = PATIENCE_MS / 3;
 
 describe('embedded log', () => {
   async function open(): Promise<LogHarness> {
@@ -72,8 +75,8 @@ for (const version of ['kafka4', 'kafka3'] as const) {
     partitions: 3,
     replication: -1,
     producerRetries: 3,
-    producerTimeoutMs: 10_000,
-    sessionTimeoutMs: 10_000,
+    producerTimeoutMs: PATIENCE_MS,
+    sessionTimeoutMs: SESSION_MS,
   });
 
   // Left out only where there is no Java, and said so; with CI=true that is an error instead.
@@ -111,7 +114,7 @@ for (const version of ['kafka4', 'kafka3'] as const) {
 
       it('reads what other producers wrote: compressed, in transactions, without what was rolled back', async () => {
         const { log, topic, group } = await open();
-        await log.ping(10_000);
+        await log.ping(PATIENCE_MS);
         const write = async (value: string, how: { compression?: 'gzip' | 'snappy' | 'lz4' | 'zstd' }) => {
           const producer = new Producer({ clientId: 'foreign', bootstrapBrokers: [brokers!] });
           await producer.send({
@@ -152,7 +155,7 @@ for (const version of ['kafka4', 'kafka3'] as const) {
 
       it('leaves out what was rolled back also while another transaction is open', async () => {
         const { log, topic, group } = await open();
-        await log.ping(10_000);
+        await log.ping(PATIENCE_MS);
         const begin = async (value: string) => {
           const producer = new Producer({
             clientId: 'foreign',
@@ -265,7 +268,7 @@ for (const version of ['kafka4', 'kafka3'] as const) {
 
       it('reads a partition that is added while it reads, from its first record', async () => {
         const { log, topic, group } = await open();
-        await log.ping(10_000);
+        await log.ping(PATIENCE_MS);
         const admin = new Admin({ clientId: 'operator', bootstrapBrokers: [brokers!] });
         const producer = new Producer({ clientId: 'foreign', bootstrapBrokers: [brokers!] });
         onTestFinished(async () => void (await Promise.all([admin.close(), producer.close()])));
@@ -353,9 +356,7 @@ for (const version of ['kafka4', 'kafka3'] as const) {
           for await (const batch of oneByOne(reading)) batch.commit();
         };
         const following = [follow(0), follow(1)];
-        await expect
-          .poll(() => partitionsOf.map((own) => own.size).sort(), { timeout: 25_000 })
-          .toEqual([1, 2]);
+        await expect.poll(() => partitionsOf.map((own) => own.size).sort()).toEqual([1, 2]);
         stop.abort();
         await Promise.all(following);
         expect([...partitionsOf[0]!, ...partitionsOf[1]!].sort()).toEqual([0, 1, 2]);

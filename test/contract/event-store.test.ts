@@ -11,6 +11,7 @@ import { MemoryStore } from '../../src/store/memory-store.ts';
 import { PostgresStore } from '../../src/store/postgres-store.ts';
 import { SqliteStore } from '../../src/store/sqlite-store.ts';
 import { silentLogger } from '../support/logger.ts';
+import { PATIENCE_MS } from '../support/patience.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 import { eventStoreContract } from './event-store.contract.ts';
 
@@ -166,16 +167,16 @@ describe('PostgreSQL store', () => {
 
   it('creates its tables once when several instances start at the same time', async () => {
     const url = await createDatabase(inject('postgres'));
-    await Promise.all([open(url), open(url), open(url)].map((store) => store.ping(20_000)));
+    await Promise.all([open(url), open(url), open(url)].map((store) => store.ping(PATIENCE_MS)));
     const { rows } = await query(url, 'select count(*)::int as count from footfall_migrations');
     expect(rows).toEqual([{ count: globSync('src/store/migrations/*.sql').length }]);
   });
 
   it('refuses a database of a newer Footfall', async () => {
     const url = await createDatabase(inject('postgres'));
-    await open(url).ping(20_000);
+    await open(url).ping(PATIENCE_MS);
     await query(url, "insert into footfall_migrations (name, run_on) values ('9999_future', now())");
-    await expect(open(url).ping(20_000)).rejects.toThrow('newer Footfall');
+    await expect(open(url).ping(PATIENCE_MS)).rejects.toThrow('newer Footfall');
   });
 
   it('goes on by itself after its connections were cut', async () => {
@@ -188,7 +189,7 @@ describe('PostgreSQL store', () => {
     );
     await expect
       .poll(() =>
-        store.ping(5000).then(
+        store.ping(PATIENCE_MS).then(
           () => 'up',
           () => 'down',
         ),
@@ -200,7 +201,7 @@ describe('PostgreSQL store', () => {
   it('says at once that the server is not there, and does not give up on it', async () => {
     const url = await createDatabase(inject('postgres'));
     const store = open(url.replace(/:\d+\//, ':1/'));
-    await expect(store.ping(3000)).rejects.toThrow(/ECONNREFUSED/);
+    await expect(store.ping(PATIENCE_MS)).rejects.toThrow(/ECONNREFUSED/);
     await expect(store.claim({ group: 'g', topic: 't', topicId: 'id' }, [0])).rejects.toThrow(/ECONNREFUSED/);
   });
 

@@ -1,15 +1,12 @@
-import { chromium } from 'playwright-core';
-import { expect, it, onTestFinished } from 'vitest';
-import { findChromium } from '../support/chromium.ts';
+import { expect, it } from 'vitest';
+import { findChromium, openBrowser } from '../support/chromium.ts';
 import { ServiceProcess } from '../support/service-process.ts';
 
 const browser = findChromium();
 
 it.runIf(browser)('/docs shows every route in a browser, with nothing from elsewhere', async () => {
   const service = await ServiceProcess.start();
-  const chrome = await chromium.launch({ executablePath: browser!, args: ['--no-sandbox'] });
-  onTestFinished(() => chrome.close());
-  const page = await (await chrome.newContext()).newPage();
+  const page = await (await openBrowser(browser!)).newPage();
   const foreign: string[] = [];
   page.on('request', (request) => {
     if (!request.url().startsWith(service.url) && !request.url().startsWith('data:'))
@@ -23,7 +20,7 @@ it.runIf(browser)('/docs shows every route in a browser, with nothing from elsew
   });
   await page.getByText('Record one event').click();
   await page.getByText('Answers once the event is durable').waitFor();
-  expect(await page.locator('.opblock').count()).toBe(25);
+  await expect.poll(() => page.locator('.opblock').count()).toBe(25);
   await page.getByRole('button', { name: 'Try it out' }).click();
   await page.getByRole('button', { name: 'Execute' }).click();
   await page.locator('.live-responses-table .response-col_status', { hasText: '201' }).waitFor();

@@ -2,13 +2,14 @@ import { randomUUID } from 'node:crypto';
 import { globSync, readFileSync } from 'node:fs';
 import { AxeBuilder } from '@axe-core/playwright';
 import { Producer } from '@platformatic/kafka';
-import { type BrowserContextOptions, chromium, type Page } from 'playwright-core';
+import type { BrowserContextOptions, Page } from 'playwright-core';
 import { beforeAll, describe, expect, inject, it, onTestFinished } from 'vitest';
 import { buildDashboard, PAGE_FOLDER } from '../../scripts/build-dashboard.ts';
 import { createDatabase } from '../../scripts/postgres-server.ts';
 import { createKey } from '../../src/api-keys.ts';
 import { TcpProxy } from '../faults/tcp-proxy.ts';
-import { findChromium } from '../support/chromium.ts';
+import { findChromium, openBrowser } from '../support/chromium.ts';
+import { store } from '../support/service.ts';
 import { ServiceProcess } from '../support/service-process.ts';
 
 const MAX_PAGE_BYTES = 150_000;
@@ -17,9 +18,7 @@ const browser = findChromium();
 
 /** A browser on the page, which must ask for nothing from elsewhere and run into nothing. */
 async function openPage(url: string, options: BrowserContextOptions = {}): Promise<Page> {
-  const chrome = await chromium.launch({ executablePath: browser!, args: ['--no-sandbox'] });
-  onTestFinished(() => chrome.close());
-  const page = await (await chrome.newContext(options)).newPage();
+  const page = await (await openBrowser(browser!, options)).newPage();
   const wrong: string[] = [];
   page.on('request', (request) => {
     if (!request.url().startsWith(url)) wrong.push(request.url());
@@ -36,15 +35,6 @@ async function openPage(url: string, options: BrowserContextOptions = {}): Promi
 async function audit(page: Page): Promise<void> {
   const { violations } = await new AxeBuilder({ page }).analyze();
   expect(violations.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)])).toEqual([]);
-}
-
-async function send(url: string, events: object[]): Promise<void> {
-  const response = await fetch(`${url}/events/batch?ack=stored`, {
-    method: 'POST',
-    headers: { 'Content-Type': 'application/json' },
-    body: JSON.stringify(events),
-  });
-  expect(response.status).toBe(201);
 }
 
 describe.runIf(browser)('the page', () => {
@@ -88,16 +78,16 @@ describe.runIf(browser)('the page', () => {
       // Live, also over a lost connection.
       await page.getByRole('link', { name: 'Live', exact: true }).click();
       await page.getByRole('status').getByText('Live').waitFor();
-      await send(service.url, [{ userId: 'grace', eventType: 'LOGIN', payload: { device: 'phone' } }]);
+      await store(service.url, [{ userId: 'grace', eventType: 'LOGIN', payload: { device: 'phone' } }]);
       await page.locator('.events').getByText('grace').waitFor();
       await audit(page);
       proxy.set('mute');
       proxy.reset();
       await page.getByText('Connection lost').waitFor();
-      await send(service.url, [{ userId: 'meanwhile', eventType: 'LOGOUT' }]);
+      await store(service.url, [{ userId: 'meanwhile', eventType: 'LOGOUT' }]);
       proxy.set('pass');
       await page.locator('.events').getByText('meanwhile').waitFor();
-      await send(service.url, [{ userId: 'afterwards', eventType: 'LOGOUT' }]);
+      await store(service.url, [{ userId: 'afterwards', eventType: 'LOGOUT' }]);
       await page.locator('.events').getByText('afterwards').waitFor();
       expect(await page.locator('.events .who').allTextContents()).toEqual([
         'afterwards',
@@ -140,12 +130,12 @@ describe.runIf(browser)('the page', () => {
       // The groups, and the overview after a reload.
       await page.getByRole('link', { name: 'Groups', exact: true }).click();
       await page.getByRole('cell', { name: '0' }).first().waitFor();
-      expect(await page.locator('tbody tr').count()).toBe(3);
+      await expect.poll(() => page.locator('tbody tr').count()).toBe(3);
       await audit(page);
       await page.getByRole('link', { name: 'Footfall' }).click();
       await page.reload();
       await page.getByText('Most frequent productId today').waitFor();
-      expect(await page.locator('.tiles strong').first().textContent()).toBe('5');
+      await expect.poll(() => page.locator('.tiles strong').first().textContent()).toBe('5');
       await page.getByText('requests, most as invalid_event').waitFor();
       await page.getByText('Last 24 hours: ', { exact: false }).first().waitFor({ state: 'attached' });
       await audit(page);
@@ -162,7 +152,7 @@ describe.runIf(browser)('the page', () => {
       ...{ userId: `user-${at % 7}-${'long'.repeat(12)}`, eventType: 'PRODUCT_VIEW' },
       payload: { productId: `product ${at % 5}`, text: 'a long text without an end '.repeat(20) },
     }));
-    await send(service.url, events);
+    await store(service.url, events);
     const page = await openPage(service.url, { colorScheme, viewport: { width, height: 800 } });
     for (const name of ['Overview', 'Live', 'Search', 'Dead letters', 'Groups', 'Send']) {
       await page.getByRole('link', { name, exact: true }).first().click();

@@ -20,6 +20,7 @@ class Reader {
   readonly numbers: number[] = [];
   #lastId = '0';
   #request: ClientRequest | undefined;
+  #isClosed = false;
 
   constructor(url: string) {
     this.#url = url;
@@ -32,6 +33,7 @@ class Reader {
   }
 
   close(): void {
+    this.#isClosed = true;
     this.#request!.destroy();
   }
 
@@ -41,6 +43,8 @@ class Reader {
       headers: { 'Last-Event-ID': this.#lastId },
     });
     this.#request = request;
+    // The service cuts who takes nothing for a while, as this process does while the machine has no time for it.
+    request.on('close', () => request === this.#request && !this.#isClosed && this.#connect());
     request.on('error', () => {});
     request.on('response', (response) => {
       let rest = '';
@@ -93,15 +97,10 @@ it('serves 500 readers of which half take nothing: those are cut, the others mis
     await send(service.url, [...events, ...LARGE.slice((number / BATCH) * 8, (number / BATCH + 1) * 8)]);
     for (const reader of readers.slice(0, READERS / 5)) if (Math.random() < 0.3) reader.cut();
   }
-  await expect
-    .poll(() => readers.filter(({ numbers }) => numbers.length < EVENTS).length, {
-      timeout: 60_000,
-      interval: 200,
-    })
-    .toBe(0);
+  await expect.poll(() => readers.filter(({ numbers }) => numbers.length < EVENTS).length).toBe(0);
   const all = Array.from({ length: EVENTS }, (_, number) => number);
   for (const { numbers } of readers) expect(numbers).toEqual(all);
-  await expect.poll(() => openStreams(service.url), { timeout: 20_000 }).toBe(READERS);
+  await expect.poll(() => openStreams(service.url)).toBe(READERS);
   expect(service.memory().most - before).toBeLessThan(MOST_MEMORY);
   for (const reader of readers) reader.close();
 });

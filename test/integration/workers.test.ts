@@ -7,7 +7,6 @@ import { post } from '../support/service.ts';
 import { ServiceProcess } from '../support/service-process.ts';
 
 const brokers = inject('kafka4');
-const LONG = { timeout: 30_000, interval: 200 };
 
 async function settings(): Promise<Record<string, string>> {
   return {
@@ -52,15 +51,15 @@ it.runIf(brokers)(
   'several processes are one instance: one port, one health, one page of metrics',
   async () => {
     const service = await ServiceProcess.start(await settings());
-    await expect.poll(async () => (await service.health()).status, LONG).toBe(200);
+    await expect.poll(async () => (await service.health()).status).toBe(200);
     await send(service.url, 100);
-    await expect.poll(() => total(service.url), LONG).toBe(100);
+    await expect.poll(() => total(service.url)).toBe(100);
     // Whoever answers, it answers for all.
-    expect(await sum(service.url, 'events_generated_total')).toBe(100);
-    expect(await sum(service.url, 'events_processed_total')).toBe(100);
-    expect(await sum(service.url, 'ledger_records')).toBe(200);
-    const byProcess = service.lines.filter((line) => line.includes('Event published'));
-    expect(byProcess).toHaveLength(100);
+    for (const metric of ['events_generated_total', 'events_processed_total'])
+      await expect.poll(() => sum(service.url, metric)).toBe(100);
+    await expect.poll(() => sum(service.url, 'ledger_records')).toBe(200);
+    const published = () => service.lines.filter((line) => line.includes('Event published'));
+    await expect.poll(published).toHaveLength(100);
     service.signal('SIGTERM');
     expect(await service.ended).toEqual({ code: 0, signal: null });
     expect(service.lines.filter((line) => line.includes('Footfall has stopped'))).toHaveLength(3);
@@ -69,15 +68,15 @@ it.runIf(brokers)(
 
 it.runIf(brokers)('a process that dies is begun anew, and nothing is lost', async () => {
   const service = await ServiceProcess.start(await settings());
-  await expect.poll(async () => (await service.health()).status, LONG).toBe(200);
+  await expect.poll(async () => (await service.health()).status).toBe(200);
   for (const pid of children(service)) {
     process.kill(pid, 'SIGKILL');
-    await expect.poll(() => children(service), LONG).not.toContain(pid);
-    await expect.poll(() => children(service).length, LONG).toBe(3);
-    await expect.poll(async () => (await service.health()).status, LONG).toBe(200);
+    await expect.poll(() => children(service)).not.toContain(pid);
+    await expect.poll(() => children(service).length).toBe(3);
+    await expect.poll(async () => (await service.health()).status).toBe(200);
   }
   await send(service.url, 50);
-  await expect.poll(() => total(service.url), LONG).toBe(50);
+  await expect.poll(() => total(service.url)).toBe(50);
 });
 
 it.runIf(brokers)('what keeps a process from starting ends the instance, with its code', async () => {

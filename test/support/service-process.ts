@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { onTestFinished } from 'vitest';
+import { PATIENCE_MS } from './patience.ts';
 import { tempFolder } from './temp-folder.ts';
 
 const MAIN = resolve('src/main.ts');
@@ -32,14 +33,14 @@ export class ServiceProcess {
   }
 
   /**
-   * @param env on top of a free port; nothing of this process's environment but PATH is passed on
+   * @param env on top of a free port and time enough to stop; nothing of this process's environment but PATH is passed on
    * @param folder working folder; a fresh one if not given
    */
   static async spawn(env: Record<string, string> = {}, folder?: string): Promise<ServiceProcess> {
     const cwd = folder ?? (await tempFolder());
     const child = spawn(process.execPath, [MAIN], {
       cwd,
-      env: { PATH: process.env.PATH, PORT: '0', ...env },
+      env: { PATH: process.env.PATH, PORT: '0', SHUTDOWN_TIMEOUT_MS: String(PATIENCE_MS), ...env },
       stdio: 'pipe',
     });
     const service = new ServiceProcess(child);

@@ -1,4 +1,4 @@
-import { onTestFinished } from 'vitest';
+import { expect, onTestFinished } from 'vitest';
 import { loadConfig } from '../../src/config.ts';
 import { realSurroundings, type Service, type Surroundings, startService } from '../../src/service.ts';
 import { silentLogger } from './logger.ts';
@@ -28,6 +28,26 @@ export function post(
     headers: { 'Content-Type': 'application/json', ...headers },
     body: text,
   });
+}
+
+/** Sends events as one batch and resolves when all are stored, however long that takes. */
+export async function store(url: string, events: readonly object[]): Promise<void> {
+  const response = await fetch(`${url}/events/batch?ack=stored`, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json' },
+    body: JSON.stringify(events),
+  });
+  const { results } = (await response.json()) as { results: { eventId: string }[] };
+  if (response.status === 201) return;
+  // They are in the log, and the service has waited for the store as long as it does.
+  expect(response.status).toBe(202);
+  for (const { eventId } of results) await expect.poll(() => stateOf(url, eventId)).toBe('stored');
+}
+
+/** Where an event is: `pending`, `stored` or `dead-lettered`. */
+export async function stateOf(url: string, eventId: string): Promise<string> {
+  const response = await fetch(`${url}/events/${eventId}`);
+  return ((await response.json()) as { state: string }).state;
 }
 
 /** The events stored so far, oldest first. */

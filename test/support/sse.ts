@@ -11,13 +11,20 @@ export interface StreamReader {
   close(): void;
 }
 
-/** @throws when the answer is not 200 */
-export async function readStream(url: string, headers: Record<string, string> = {}): Promise<StreamReader> {
+/**
+ * @param messages where they are put
+ * @throws when the answer is not 200
+ */
+export async function readStream(
+  url: string,
+  headers: Record<string, string> = {},
+  messages: EventSourceMessage[] = [],
+): Promise<StreamReader> {
   const abort = new AbortController();
   const response = await fetch(url, { headers, signal: abort.signal });
   if (response.status !== 200) throw new Error(`${response.status} ${await response.text()}`);
   const reader: StreamReader = {
-    messages: [],
+    messages,
     lastId: undefined,
     ended: Promise.resolve(),
     close: () => abort.abort(),
@@ -44,6 +51,32 @@ export async function readStream(url: string, headers: Record<string, string> = 
     }
   })();
   return reader;
+}
+
+/**
+ * Reads a stream from its first event on, over as many connections as it takes. The service cuts who takes nothing for a
+ * while, and a slow machine may have no time for a reader that would.
+ */
+export async function followStream(url: string): Promise<Pick<StreamReader, 'messages' | 'close'>> {
+  let isClosed = false;
+  let current = await readStream(`${url}?after=0`);
+  const { messages } = current;
+  const comeBack = async (): Promise<void> => {
+    await current.ended;
+    if (isClosed) return;
+    const lastId = messages.at(-1)?.id;
+    current = await readStream(`${url}?after=0`, lastId ? { 'Last-Event-ID': lastId } : {}, messages);
+    if (isClosed) current.close();
+    return comeBack();
+  };
+  comeBack();
+  return {
+    messages,
+    close() {
+      isClosed = true;
+      current.close();
+    },
+  };
 }
 
 /** How many readers the service has, by its own count. */

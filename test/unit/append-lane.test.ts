@@ -1,8 +1,10 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { AppendLane, type LaneLimits, type SendGroup, type SizedRecord } from '../../src/log/append-lane.ts';
 import { type AppendResult, type Receipt, receiptsOf } from '../../src/log/event-log.ts';
+import { PATIENCE_MS } from '../support/patience.ts';
+import { stopClock } from '../support/stopped-clock.ts';
 
-const LIMITS: LaneLimits = { maxGroupBytes: 100, timeoutMs: 5000 };
+const LIMITS: LaneLimits = { maxGroupBytes: 100, timeoutMs: PATIENCE_MS };
 
 function record(value: string, bytes = 1): SizedRecord {
   return { topic: 't', key: null, value, headers: [], partition: 0, bytes };
@@ -32,7 +34,7 @@ function laneByHand(limits: Partial<LaneLimits> = {}) {
   };
   const lane = new AppendLane(send, { ...LIMITS, ...limits });
   const nextSend = async () => {
-    await expect.poll(() => sends.length, { interval: 1 }).toBeGreaterThan(0);
+    while (sends.length === 0) await new Promise(setImmediate);
     return sends.shift()!;
   };
   return { lane, nextSend, sends };
@@ -107,10 +109,12 @@ describe('AppendLane', () => {
   });
 
   it('answers calls in time, sent or not, and never sends the ones that were given up', async () => {
+    stopClock();
     const { lane, nextSend, sends } = laneByHand({ timeoutMs: 30 });
     const inFlight = lane.add([record('a')]);
     const send = await nextSend();
     const waiting = lane.add([record('b')]);
+    vi.advanceTimersByTime(30);
     await expect(inFlight).resolves.toMatchObject([{ code: 'publish_failed' }]);
     await expect(waiting).resolves.toMatchObject([{ code: 'publish_failed' }]);
     send.answer();

@@ -1,12 +1,10 @@
-import { execFile } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { Catalogue } from '../../src/catalogue.ts';
 import { ConfigError, loadConfig } from '../../src/config.ts';
 import { openCatalogue } from '../../src/service.ts';
-import { post, processed, serviceHere } from '../support/service.ts';
+import { post, serviceHere } from '../support/service.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 
 const ORDER = {
@@ -103,37 +101,6 @@ describe('the event catalogue', () => {
         'order.json',
       ]);
     }
-  });
-
-  it('has a command that tells which stored events a new schema would refuse', async () => {
-    const { url } = await serviceHere();
-    for (const payload of [{ device: 'iPhone' }, {}, { device: 7 }]) {
-      await post(url, { userId: 'u', eventType: 'LOGIN', payload: { note: 'a\nb', ...payload } });
-    }
-    await post(url, { userId: 'u', eventType: 'LOGOUT' });
-    await expect.poll(async () => (await processed(url)).length).toBe(4);
-    const schema = { type: 'object', properties: { device: { type: 'string' } } };
-    const folder = await folderOf({
-      'LOGIN.1.json': { ...schema, required: ['device'] },
-      'LOGIN.2.json': { 'x-mode': 'warn' },
-    });
-    const run = (file: string) =>
-      promisify(execFile)(process.execPath, [
-        'scripts/catalogue.ts',
-        'check',
-        join(folder, file),
-        '--url',
-        url,
-      ]);
-    expect((await run('LOGIN.2.json')).stdout).toBe(
-      '3 stored events of type LOGIN: 0 would have been refused\n',
-    );
-    const refused = await run('LOGIN.1.json').catch((error: { code: number; stdout: string }) => error);
-    expect('code' in refused && refused.code).toBe(1);
-    expect(refused.stdout).toMatch(
-      / {2}\/payload must have required property 'device'\n.* {2}\/payload\/device must be string\n/,
-    );
-    expect(refused.stdout).toContain('3 stored events of type LOGIN: 2 would have been refused');
   });
 
   it('tells about an event it warns of, whatever its members are called', async () => {

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { EmbeddedLog } from '../../src/log/embedded-log.ts';
 import { openSqliteFile } from '../../src/sqlite-file.ts';
 import { appendTo } from '../support/append.ts';
+import { PATIENCE_MS } from '../support/patience.ts';
 import { post, processed, serviceHere } from '../support/service.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 
@@ -93,12 +94,16 @@ describe('an event with an id of its client', () => {
 describe('waiting for an event to be stored', () => {
   it('answers when it can be queried', async () => {
     const { url } = await serviceHere();
-    const response = await fetch(`${url}/events/generate?ack=stored`, {
-      method: 'POST',
-      headers: { 'Content-Type': 'application/json', Prefer: 'wait=10' },
-      body: JSON.stringify(EVENT),
-    });
-    expect([response.status, response.headers.get('preference-applied')]).toEqual([201, 'wait=10']);
+    const body = JSON.stringify({ ...EVENT, eventId: randomUUID() });
+    const answer = async () => {
+      const { status, headers } = await fetch(`${url}/events/generate?ack=stored`, {
+        method: 'POST',
+        headers: { 'Content-Type': 'application/json', Prefer: 'wait=10' },
+        body,
+      });
+      return [status, headers.get('preference-applied')];
+    };
+    await expect.poll(answer).toEqual([201, 'wait=10']);
     expect(await processed(url)).toHaveLength(1);
   });
 
@@ -142,7 +147,7 @@ describe('GET /events/{eventId}', () => {
   it('shows why a record with its id is among the dead letters', async () => {
     const folder = await tempFolder();
     const file = openSqliteFile(join(folder, 'footfall.db'));
-    const log = new EmbeddedLog(file, { partitions: 1, timeoutMs: 5000 });
+    const log = new EmbeddedLog(file, { partitions: 1, timeoutMs: PATIENCE_MS });
     const value = '{"eventId":"order-7","eventType":"LOGIN"}';
     await appendTo(log, [{ topic: 'user-activity-events', key: 'u', value, headers: [] }]);
     await log.close();

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { loadConfig } from '../../src/config.ts';
+import { ERRORS } from '../../src/errors.ts';
 import { realSurroundings, startService } from '../../src/service.ts';
 import { silentLogger } from '../support/logger.ts';
 import { post, processed, serviceHere } from '../support/service.ts';
@@ -75,8 +76,8 @@ describe('the service', () => {
     expect([answer.headers.get('retry-after'), answer.headers.get('error-retryable')]).toEqual(['1', 'true']);
     const events = await fetch(`${url}/events/processed`);
     expect([events.status, await events.text()]).toEqual([
-      500,
-      '{"success":false,"error":"Internal server error"}',
+      503,
+      JSON.stringify({ success: false, error: ERRORS.store_unavailable.message }),
     ]);
     expect(await (await fetch(`${url}/readyz`)).json()).toMatchObject({
       status: 'not ready',

@@ -16,4 +16,4 @@ it('a process that has had a PostgreSQL server still ends with the code it came 
     execFile(process.execPath, ['--input-type=module', '--eval', script], (error) => ended(error?.code ?? 0));
   });
   expect(code).toBe(3);
-}, 30_000);
+});

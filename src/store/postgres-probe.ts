@@ -1,0 +1,61 @@
+import type { ClientBase } from 'pg';
+
+/**
+ * What storing does, with nothing to store: it fails where storing would, on tables that are gone, rights that are missing,
+ * a session that may not write, or a table that somebody has locked. Nothing is written, and no row is looked at.
+ */
+const STORING = [
+  ['events', "insert into events (json) select '' where false"],
+  ['events', 'update events set duplicates = duplicates where false'],
+  ['positions', 'insert into positions (epoch) select 0 where false'],
+  ['positions', 'update positions set epoch = epoch where false'],
+  ['dead_letters', "insert into dead_letters (detail) select '' where false"],
+  ['pending_values', "insert into pending_values (value) select '' where false"],
+] as const;
+const TABLES = [...new Set(STORING.map(([table]) => table))];
+
+/** @param lockTimeoutMs how long it may wait for a table. @throws the errors of PostgreSQL */
+export async function tryStoring(
+  client: ClientBase,
+  schema: string,
+  { lockTimeoutMs, timeoutMs }: { lockTimeoutMs: number; timeoutMs: number },
+): Promise<void> {
+  // Of this schema: under the same name there may be another table further down the search path.
+  const own = STORING.map(([table, text]) =>
+    text.replace(table, `"${schema.replaceAll('"', '""')}".${table}`),
+  );
+  const text = [`set local lock_timeout = ${lockTimeoutMs}`, ...own].join(';');
+  // The driver's own limit, too: else a frozen server would keep one connection of the pool for each probe.
+  await client.query({ text, query_timeout: timeoutMs } as { text: string });
+}
+
+/** Locks that keep rows from being stored, given out before those that are waited for. */
+const LOCKS = `
+select c.relname as table, l.pid, l.granted, a.xact_start as since
+from pg_locks l join pg_class c on c.oid = l.relation join pg_namespace n on n.oid = c.relnamespace
+  left join pg_stat_activity a on a.pid = l.pid
+where l.locktype = 'relation' and l.database = (select oid from pg_database where datname = current_database())
+  and n.nspname = $1 and c.relname = any($2) and l.pid is distinct from pg_backend_pid()
+  and l.mode in ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')
+order by l.granted desc, a.xact_start nulls last limit 1`;
+
+interface Lock {
+  table: string;
+  /** Null for a prepared transaction. */
+  pid: number | null;
+  /** False: who waits for it makes all who come later wait, too. */
+  granted: boolean;
+  /** When its transaction began; null where the role may not see that. */
+  since: Date | null;
+}
+
+/** @returns who keeps events from being stored, as a sentence; undefined when nobody does any more */
+export async function describeLock(client: ClientBase, schema: string): Promise<string | undefined> {
+  const { rows } = await client.query<Lock>(LOCKS, [schema, TABLES]);
+  const lock = rows[0];
+  if (lock === undefined) return undefined;
+  const who = lock.pid === null ? 'a prepared transaction' : `process ${lock.pid}`;
+  const since = lock.since === null ? '' : ` since ${lock.since.toISOString()}`;
+  if (lock.granted) return `table ${lock.table} is locked by ${who}${since}`;
+  return `table ${lock.table} cannot be used: ${who} waits${since} to lock it, and all others behind it`;
+}

@@ -1,0 +1,105 @@
+import type { Admin } from '@platformatic/kafka';
+import { describe, expect, inject, it } from 'vitest';
+import type { NewRecord } from '../../src/log/event-log.ts';
+import type { KafkaLog } from '../../src/log/kafka-log.ts';
+import { appendTo } from '../support/append.ts';
+import { kafkaLogOptions, newTopic, openAdmin, openKafkaLog } from '../support/kafka-log.ts';
+
+const record = (topic: string, key = 'alice'): NewRecord => ({ topic, key, value: 'x', headers: [] });
+
+/** Nothing, or why a use of the log fails. */
+function failureOf(use: Promise<unknown>): Promise<string | undefined> {
+  return use.then(
+    () => undefined,
+    (error: Error) => error.message,
+  );
+}
+
+async function topicsOf(admin: Admin, topic: string): Promise<string[]> {
+  return (await admin.listTopics()).filter((name) => name.startsWith(topic));
+}
+
+const USES: [name: string, use: (log: KafkaLog, topic: string) => Promise<unknown>][] = [
+  ['an append', (log, topic) => appendTo(log, [record(topic)])],
+  ['an append of a dead letter', (log, topic) => appendTo(log, [record(`${topic}.dlt`)])],
+  ['a look at the ends', (log, topic) => log.ends(topic)],
+  ['a reading of single records', (log, topic) => log.read(topic, [{ partition: 0, offset: 0 }])],
+  ['a probe', (log) => log.ping(10_000)],
+  ['a reading of the group', (log, topic) => firstAssignment(log, topic)],
+];
+
+/** Reads as a member of a group until it has partitions. */
+async function firstAssignment(log: KafkaLog, topic: string): Promise<void> {
+  const stop = new AbortController();
+  const startAt = async () => {
+    stop.abort();
+    return { positions: new Map() };
+  };
+  for await (const _ of log.subscribe({ topic, group: topic, signal: stop.signal, startAt }));
+}
+
+for (const version of ['kafka4', 'kafka3'] as const) {
+  const bootstrap = inject(version)!;
+
+  describe.skipIf(bootstrap === undefined)(
+    version === 'kafka4' ? 'topics on Apache Kafka 4 (KRaft)' : 'topics on Apache Kafka 3.9 (ZooKeeper)',
+    () => {
+      async function logWithTopics(): Promise<{ log: KafkaLog; topic: string; admin: Admin }> {
+        const topic = newTopic();
+        const log = openKafkaLog(kafkaLogOptions(bootstrap, topic));
+        await appendTo(log, [record(topic), record(`${topic}.dlt`)]);
+        await log.read(topic, [{ partition: 0, offset: 0 }]);
+        return { log, topic, admin: openAdmin(bootstrap) };
+      }
+
+      it.each(USES)('are created again by %s after both were deleted', async (_name, use) => {
+        const { log, topic, admin } = await logWithTopics();
+        const before = await log.ends(topic);
+        await admin.deleteTopics({ topics: [topic, `${topic}.dlt`] });
+        await expect
+          .poll(async () => [await failureOf(use(log, topic)), await topicsOf(admin, topic)])
+          .toEqual([undefined, [topic, `${topic}.dlt`]]);
+        await log.ping(10_000);
+        expect((await log.ends(topic)).topicId).not.toBe(before.topicId);
+        const [receipt] = await appendTo(log, [record(topic, 'bob')]);
+        expect(await log.read(topic, [receipt!])).toMatchObject([{ value: Buffer.from('x') }]);
+      });
+
+      it.each(['', '.dlt'])('are missing in what a probe says: the topic%s', async (suffix) => {
+        const { log, topic, admin } = await logWithTopics();
+        const name = `${topic}${suffix}`;
+        await admin.deleteTopics({ topics: [name] });
+        await expect.poll(() => failureOf(log.ping(10_000))).toMatch(`topic ${name} is missing`);
+        await expect.poll(() => failureOf(log.ping(10_000))).toBeUndefined();
+        expect(await appendTo(log, [record(name)])).toMatchObject([{ offset: 0 }]);
+      });
+
+      it('are created once by several instances and a person at the same time', async () => {
+        const { log, topic, admin } = await logWithTopics();
+        const logs = [log, ...[1, 2].map(() => openKafkaLog(kafkaLogOptions(bootstrap, topic)))];
+        for (const one of logs) await one.ping(10_000);
+        await admin.deleteTopics({ topics: [topic] });
+        await expect.poll(() => topicsOf(admin, topic)).toEqual([`${topic}.dlt`]);
+        const person = admin.createTopics({ topics: [topic], partitions: 3 }).catch(() => {});
+        const append = (one: KafkaLog) =>
+          expect.poll(() => failureOf(appendTo(one, [record(topic)]))).toBeUndefined();
+        await Promise.all([person, ...logs.map(append)]);
+        const ends = (await log.ends(topic)).ends;
+        expect([...ends.values()].reduce((sum, { end }) => sum + end, 0)).toBe(3);
+      });
+
+      it('hold nothing of what was read by place in a topic that is gone', async () => {
+        const { log, topic, admin } = await logWithTopics();
+        const foreign = newTopic();
+        await admin.createTopics({ topics: [foreign], partitions: 1 });
+        await expect.poll(() => topicsOf(admin, foreign)).toEqual([foreign]);
+        const [receipt] = await appendTo(log, [record(foreign)]);
+        expect(await log.read(foreign, [receipt!])).toMatchObject([{ offset: 0 }]);
+        await admin.deleteTopics({ topics: [foreign] });
+        await expect.poll(() => log.read(foreign, [receipt!])).toEqual([undefined]);
+        expect(await log.read(topic, [{ partition: 9, offset: 0 }])).toEqual([undefined]);
+        expect(await log.read(topic, [{ partition: 0, offset: 0 }])).toMatchObject([{ offset: 0 }]);
+      });
+    },
+  );
+}

@@ -1,0 +1,143 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { createDatabase, PostgresServer } from '../../scripts/postgres-server.ts';
+import { StoreUnavailableError } from '../../src/store/event-store.ts';
+import {
+  byHand,
+  createRole,
+  freshDatabase,
+  holdConnection,
+  newBatch,
+  newEvent,
+  openStore,
+  TOPIC,
+} from '../support/postgres.ts';
+import { sharedFolder } from '../support/temp-folder.ts';
+
+const PING_MS = 4000;
+
+async function cutConnections(url: string): Promise<void> {
+  await byHand(
+    url,
+    'select pg_terminate_backend(pid) from pg_stat_activity where pid <> pg_backend_pid() and datname = current_database()',
+  );
+}
+
+/** A store that works, on a database of its own. */
+async function working() {
+  const url = await freshDatabase();
+  const store = openStore(url);
+  await store.ping(20_000);
+  return { url, store };
+}
+
+const outcome = (ping: Promise<void>) =>
+  ping.then(
+    () => 'up',
+    (error: Error) => error.message,
+  );
+
+describe("a store's ping", () => {
+  it('fails where the session may not write, with its reason, and not any more once it may', async () => {
+    const { url, store } = await working();
+    const database = new URL(url).pathname.slice(1);
+    await byHand(url, `alter database ${database} set default_transaction_read_only = on`);
+    await cutConnections(url);
+    const reason = 'cannot execute INSERT in a read-only transaction';
+    await expect.poll(() => outcome(store.ping(PING_MS))).toBe(reason);
+    await expect(store.claim(TOPIC, [0])).rejects.toThrow(StoreUnavailableError);
+    expect((await store.extent()).newest).toBe(0);
+    await byHand(
+      url,
+      `begin; set transaction read write; alter database ${database} set default_transaction_read_only = off; commit`,
+    );
+    await cutConnections(url);
+    await expect.poll(() => outcome(store.ping(PING_MS))).toBe('up');
+  });
+
+  it.each([
+    ['insert on events', 'permission denied for table events'],
+    ['update on events', 'permission denied for table events'],
+    ['insert on positions', 'permission denied for table positions'],
+    ['update on positions', 'permission denied for table positions'],
+    ['insert on dead_letters', 'permission denied for table dead_letters'],
+    ['insert on pending_values', 'permission denied for table pending_values'],
+  ])('fails without the right to %s', async (right, reason) => {
+    const { url } = await working();
+    const { role, as } = await createRole(url);
+    await byHand(
+      url,
+      `grant select, insert, update, delete on all tables in schema public to ${role};
+       grant select on all sequences in schema public to ${role}; revoke ${right} from ${role}`,
+    );
+    await expect(openStore(as(url)).ping(PING_MS)).rejects.toThrow(new StoreUnavailableError(reason));
+  });
+
+  it('says who has locked a table, and since when', async () => {
+    const { url, store } = await working();
+    const other = await holdConnection(url);
+    const { rows } = await other
+      .query<{ pid: number; since: Date }>(
+        'begin; lock table positions; select pg_backend_pid() as pid, now() as since',
+      )
+      .then((results) => (results as unknown as { rows: { pid: number; since: Date }[] }[])[2]!);
+    const { pid, since } = rows[0]!;
+    await expect(store.ping(PING_MS)).rejects.toThrow(
+      new StoreUnavailableError(`table positions is locked by process ${pid} since ${since.toISOString()}`),
+    );
+    await other.query('rollback');
+    await store.ping(PING_MS);
+  });
+
+  it('says who waits to lock a table and makes all others wait', async () => {
+    const { url, store } = await working();
+    const [reader, other] = [await holdConnection(url), await holdConnection(url)];
+    await reader.query('begin; select 1 from events');
+    const waiting = other.query('alter table events add column note text');
+    const waits = () =>
+      byHand(url, "select 1 from pg_locks where not granted and mode = 'AccessExclusiveLock'");
+    await expect.poll(waits).toHaveLength(1);
+    await expect(store.ping(PING_MS)).rejects.toThrow(
+      /^table events cannot be used: process \d+ waits since 2\S+Z to lock it, and all others behind it$/,
+    );
+    await reader.query('rollback');
+    await waiting;
+    await store.ping(PING_MS);
+  });
+
+  it('does not mind who works on the tables as well', async () => {
+    const { url, store } = await working();
+    const other = await holdConnection(url);
+    // As of a maintenance run, and of a long transaction that stores and reads.
+    await other.query('begin; lock table events in share update exclusive mode; select * from events');
+    await other.query(
+      "insert into events (event_key, user_id, event_type, json) values (gen_random_uuid(), '', '', '{}')",
+    );
+    await store.ping(PING_MS);
+    await other.query('rollback');
+  });
+
+  it('and every reading fail on a replica, which cannot tell who is writing', async () => {
+    const folder = await sharedFolder();
+    const server = await PostgresServer.start(join(folder, 'postgres'));
+    onTestFinished(() => server.stop());
+    const url = await createDatabase(server.url);
+    const store = openStore(url);
+    await store.claim(TOPIC, [0]);
+    await store.process([newBatch([newEvent('u')])]);
+    await server.stop();
+    await writeFile(join(folder, 'postgres', 'standby.signal'), '');
+    // This waits for a primary.
+    const promoted = server.restart();
+    const reason = 'the database is a replica, which does not show who is writing';
+    // The first may still find a connection that is cut.
+    await expect(store.extent()).rejects.toThrow(StoreUnavailableError);
+    await expect.poll(() => outcome(store.extent().then(() => {}))).toContain(reason);
+    await expect(openStore(url).get([])).rejects.toThrow(reason);
+    await expect(store.ping(PING_MS)).rejects.toThrow('cannot execute INSERT in a read-only transaction');
+    await byHand(url, 'select pg_promote()');
+    await promoted;
+    await expect.poll(() => outcome(store.ping(PING_MS))).toBe('up');
+  });
+});

@@ -1,0 +1,42 @@
+import { randomUUID } from 'node:crypto';
+import { Admin } from '@platformatic/kafka';
+import { onTestFinished } from 'vitest';
+import { KafkaLog, type KafkaLogOptions } from '../../src/log/kafka-log.ts';
+import type { Logger } from '../../src/logger.ts';
+import { silentLogger } from './logger.ts';
+
+/** As the service sets them, for a topic and its dead letters. */
+export function kafkaLogOptions(bootstrap: string, topic: string): KafkaLogOptions {
+  return {
+    brokers: [bootstrap],
+    clientId: 'contract',
+    instanceId: undefined,
+    topics: [
+      { name: topic, maxBodyBytes: 1_000_000 },
+      { name: `${topic}.dlt`, copiesOf: topic, configs: { 'max.message.bytes': '16000000' } },
+    ],
+    partitions: 3,
+    replication: -1,
+    producerRetries: 3,
+    producerTimeoutMs: 10_000,
+    sessionTimeoutMs: 10_000,
+  };
+}
+
+/** A log of the test's own, closed when the test ends. */
+export function openKafkaLog(options: KafkaLogOptions, logger: Logger = silentLogger): KafkaLog {
+  const log = new KafkaLog(options, logger);
+  onTestFinished(() => log.close());
+  return log;
+}
+
+export function newTopic(): string {
+  return `events-${randomUUID()}`;
+}
+
+/** Somebody with Kafka's own tools. */
+export function openAdmin(bootstrap: string): Admin {
+  const admin = new Admin({ clientId: 'operator', bootstrapBrokers: [bootstrap] });
+  onTestFinished(() => admin.close());
+  return admin;
+}

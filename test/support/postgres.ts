@@ -1,0 +1,80 @@
+import pg from 'pg';
+import type { Logger } from 'pino';
+import { inject, onTestFinished } from 'vitest';
+import { createDatabase } from '../../scripts/postgres-server.ts';
+import type { StoreBatch, StoredEvent } from '../../src/store/event-store.ts';
+import { PostgresStore } from '../../src/store/postgres-store.ts';
+import { silentLogger } from './logger.ts';
+
+/** A store that is closed when its test ends. */
+export function openStore(url: string, logger: Logger = silentLogger, poolSize = 5): PostgresStore {
+  const store = new PostgresStore({ url, poolSize }, logger);
+  onTestFinished(() => store.close());
+  return store;
+}
+
+/** An empty database on the server of the tests, and its address. */
+export function freshDatabase(): Promise<string> {
+  return createDatabase(inject('postgres'));
+}
+
+/** What an operator does by hand, on a connection of its own. */
+export async function byHand<Row extends object>(url: string, text: string): Promise<Row[]> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  try {
+    const result = await client.query<Row>(text);
+    return Array.isArray(result) ? [] : result.rows;
+  } finally {
+    await client.end();
+  }
+}
+
+/** A connection that stays, with whatever it holds, until the test ends or lets go of it. */
+export async function holdConnection(url: string): Promise<pg.Client> {
+  const client = new pg.Client({ connectionString: url });
+  // Some tests drop the database under it.
+  client.on('error', () => {});
+  await client.connect();
+  onTestFinished(() => client.end());
+  return client;
+}
+
+/** The address with a search path. */
+export function inSchema(url: string, ...schemas: string[]): string {
+  return `${url}?options=${encodeURIComponent(`-c search_path=${schemas.join(',')}`)}`;
+}
+
+/** Another user of the same server, with a right to nothing, whose password is its name. */
+export async function createRole(url: string): Promise<{ role: string; as: (url: string) => string }> {
+  const role = `role_${Math.random().toString(36).slice(2, 10)}`;
+  await byHand(url, `create role ${role} login password '${role}'`);
+  return { role, as: (own) => own.replace(/\/\/[^@]*@/, `//${role}:${role}@`) };
+}
+
+export const TOPIC = { group: 'g', topic: 't', topicId: 'id' };
+
+export function newEvent(userId: string): StoredEvent {
+  const key = crypto.randomUUID();
+  const json = JSON.stringify({ key, userId });
+  return { key, userId, eventType: 'T', offset: 0, hour: 0, counted: [], json };
+}
+
+/** A batch of a partition from its start, unless said otherwise. */
+export function newBatch(events: StoredEvent[], more: Partial<StoreBatch> = {}): StoreBatch {
+  return {
+    ...TOPIC,
+    partition: 0,
+    epoch: 1,
+    fromOffset: null,
+    nextOffset: events.length,
+    events,
+    deadLetters: [],
+    startOffset: 0,
+    withoutRecord: 0,
+    lost: 0,
+    rewound: 0,
+    landmarks: [],
+    ...more,
+  };
+}

@@ -1,0 +1,54 @@
+import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
+import { expect } from 'vitest';
+import { EmbeddedLog } from '../../src/log/embedded-log.ts';
+import { openSqliteFile } from '../../src/sqlite-file.ts';
+import { appendTo } from './append.ts';
+import { PATIENCE_MS } from './patience.ts';
+import { serviceHere } from './service.ts';
+import { tempFolder } from './temp-folder.ts';
+
+export const TOPIC = 'user-activity-events';
+export const GROUP = 'user-activity-consumer-group';
+
+export function eventJson(eventId: string): string {
+  return `{"eventId":"${eventId}","userId":"u","eventType":"LOGIN","timestamp":"2024-02-14T10:30:00.000Z","payload":{}}`;
+}
+
+export async function append(folder: string, values: string[]): Promise<void> {
+  const file = openSqliteFile(join(folder, 'footfall.db'));
+  const log = new EmbeddedLog(file, { partitions: 1, timeoutMs: PATIENCE_MS });
+  await appendTo(
+    log,
+    values.map((value) => ({ topic: TOPIC, key: 'u', value, headers: [] })),
+  );
+  await log.close();
+  file.close();
+}
+
+/** Lets the service process all of a log: three events, one of them twice, and a piece of junk. */
+export async function processedFolder(): Promise<{ folder: string; ids: string[] }> {
+  const folder = await tempFolder();
+  const ids = [randomUUID(), randomUUID(), randomUUID()];
+  await append(folder, [...ids.map(eventJson), 'junk', eventJson(ids[0]!)]);
+  const { url, stop } = await serviceHere({ DATA_DIR: folder });
+  const ledger = async () => (await fetch(`${url}/metrics`)).text();
+  await expect.poll(ledger).toContain('ledger_records{partition="0",outcome="passed"} 5');
+  for (const [outcome, count] of Object.entries({
+    stored: 3,
+    duplicates: 1,
+    deadLettered: 1,
+    unaccounted: 0,
+  })) {
+    expect(await ledger()).toContain(`ledger_records{partition="0",outcome="${outcome}"} ${count}`);
+  }
+  await stop();
+  return { folder, ids };
+}
+
+/** Does by hand what nothing should do. */
+export function damage(folder: string, sql: string): void {
+  const file = openSqliteFile(join(folder, 'footfall.db'));
+  file.db.exec(sql);
+  file.close();
+}
