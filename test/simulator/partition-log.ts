@@ -16,6 +16,7 @@ export interface PartitionState {
   entries: Entry[];
   earliest: number;
   outcomes: Map<number, Outcome>;
+  epoch: number;
   leaders: Leader[];
 }
 
@@ -40,6 +41,7 @@ export class PartitionLog {
   #entries: Entry[] = [];
   #outcomes = new Map<number, Outcome>();
   #earliest = 0;
+  #epoch = 0;
   #leaders: Leader[] = [{ epoch: 0, start: 0 }];
   /** A broker that has just started may say that the log ends here. */
   #saidEnd = Number.POSITIVE_INFINITY;
@@ -54,8 +56,9 @@ export class PartitionLog {
     return this.#earliest;
   }
 
+  /** Of the leader there is now. */
   get epoch(): number {
-    return this.#leaders.at(-1)!.epoch;
+    return this.#epoch;
   }
 
   /** What the broker says: at most what there is. */
@@ -94,7 +97,9 @@ export class PartitionLog {
 
   /** Another leader: what it appends has a higher epoch. */
   elect(epochs = 1): void {
-    if (epochs > 0) this.#leaders.push({ epoch: this.epoch + epochs, start: this.#entries.length });
+    if (epochs === 0) return;
+    this.#epoch += epochs;
+    this.#leaders.push({ epoch: this.#epoch, start: this.#entries.length });
   }
 
   deleteBefore(offset: number): void {
@@ -132,14 +137,16 @@ export class PartitionLog {
       entries: [...this.#entries],
       earliest: this.#earliest,
       outcomes: new Map(this.#outcomes),
+      epoch: this.#epoch,
       leaders: [...this.#leaders],
     };
   }
 
-  restore({ entries, earliest, outcomes, leaders }: PartitionState): void {
+  restore({ entries, earliest, outcomes, epoch, leaders }: PartitionState): void {
     this.#entries = [...entries];
     this.#earliest = earliest;
     this.#outcomes = new Map(outcomes);
+    this.#epoch = epoch;
     this.#leaders = [...leaders];
     this.sayAll();
   }
