@@ -42,6 +42,7 @@ export async function fill(store: EventStore, count: number, batch = 1000): Prom
           startOffset: 0,
           withoutRecord: 0,
           lost: 0,
+          fromRewound: 0,
           rewound: 0,
           landmarks: [],
         },

@@ -1,7 +1,8 @@
 import { Command } from 'commander';
+import { openAdapters } from '../src/adapters.ts';
 import { loadConfig, withEnvFile } from '../src/config.ts';
 import { createLogger } from '../src/logger.ts';
-import { openAdapters, openCatalogue } from '../src/service.ts';
+import { openCatalogue } from '../src/service.ts';
 import { verify } from '../src/verify.ts';
 
 const program = new Command()

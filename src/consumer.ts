@@ -8,7 +8,7 @@ import { Outages } from './outages.ts';
 import type { PlacedBatch, Processor } from './processor.ts';
 import type { Poll } from './progress.ts';
 import { groupForTransactions } from './shared-transactions.ts';
-import { resolveStart, type StartFinding } from './start-position.ts';
+import { reportFinding, resolveStart } from './start-position.ts';
 import { type Claim, type EventStore, Fenced } from './store/event-store.ts';
 import { type IdlePosition, type IdlePositions, Watchdog } from './watchdog.ts';
 
@@ -170,10 +170,10 @@ export class Consumer {
           '[Consumer] The topic was recreated: reading it from its start',
         );
       }
-      if (start.finding !== undefined) this.#report(assigned[at]!, start.finding);
-      const { epoch, offset: stored } = claim;
+      if (start.finding !== undefined) reportFinding(assigned[at]!, start.finding, this.#options);
+      const { epoch, offset: stored, rewound } = claim;
       const { offset, leaderEpoch, landmarks } = start;
-      this.#positions.set(partition, { topicId, epoch, stored, next: offset, landmarks });
+      this.#positions.set(partition, { topicId, epoch, stored, rewound, next: offset, landmarks });
       positions.set(partition, { offset, leaderEpoch });
     }
     this.#outages.end(CANNOT_READ);
@@ -197,24 +197,6 @@ export class Consumer {
       );
     }
     return claims;
-  }
-
-  /** The store and the log differ after a loss on either side: said once, with numbers. */
-  #report({ topic, partition, end }: AssignedPartition, { kind, from, to }: StartFinding): void {
-    const { logger, metrics } = this.#options;
-    if (kind === 'data-gap') {
-      metrics.dataGaps.inc({ partition }, to - from);
-      logger.error(
-        { topic, partition, from, to },
-        `[Consumer] Data gap: the log has deleted ${to - from} records that were not processed yet`,
-      );
-    } else {
-      metrics.logRewinds.inc({ partition }, from - to);
-      logger.error(
-        { topic, partition, processed: from, end, readingFrom: to },
-        `[Consumer] The log went back in time: up to ${from - to} processed records are no longer in it, or others are in their place. Reading from the last one that is still there`,
-      );
-    }
   }
 
   /** Reads again from where the store stands, as the member of the group that it is. */
@@ -251,11 +233,12 @@ export class Consumer {
       }
       throw error;
     }
-    for (const { batch, landmarks } of placed) {
+    for (const { batch, fromRewound, rewound, landmarks } of placed) {
       const position = this.#positions.get(batch.partition)!;
       this.#positions.set(batch.partition, {
         ...position,
         stored: batch.nextOffset,
+        rewound: fromRewound + rewound,
         next: batch.nextOffset,
         landmarks,
       });
@@ -272,7 +255,8 @@ export class Consumer {
       this.#restartReading([partition], 'a batch does not continue where the store stands');
       return undefined;
     }
-    const { epoch, stored: fromOffset, next: firstOffset } = position;
+    const { epoch, stored: fromOffset, rewound: fromRewound, next: firstOffset } = position;
+    const rewound = Math.max(0, (fromOffset ?? firstOffset) - firstOffset);
     const records = batch.records.filter(({ offset }) => offset >= firstOffset);
     const last = records.at(-1);
     const landmarks =
@@ -283,7 +267,15 @@ export class Consumer {
             leaderEpoch: batch.leaderEpoch,
             digest: recordDigest(last),
           });
-    return { batch: { ...batch, records }, epoch, fromOffset, firstOffset, landmarks };
+    return {
+      batch: { ...batch, records },
+      epoch,
+      fromOffset,
+      fromRewound,
+      rewound,
+      firstOffset,
+      landmarks,
+    };
   }
 
   /** After an attempt that failed, which batch is at fault is not known: each goes on alone. */

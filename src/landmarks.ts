@@ -1,5 +1,4 @@
 import { hash } from 'node:crypto';
-import type { LogRecord } from './log/event-log.ts';
 
 /**
  * A processed record, and what it is recognised by. Some are kept with each position, fewer the further back: the log
@@ -17,12 +16,15 @@ export interface Landmark {
 const LEAST_GAP = 1000;
 const DIGEST_LENGTH = 16;
 
+/** As of `LogRecord`. */
+interface DigestedRecord {
+  timestamp: number;
+  key: Buffer | null;
+  value: Buffer | null;
+}
+
 /** 96 bits of a record: its time, key and value. */
-export function recordDigest({
-  timestamp,
-  key,
-  value,
-}: Pick<LogRecord, 'timestamp' | 'key' | 'value'>): string {
+export function recordDigest({ timestamp, key, value }: DigestedRecord): string {
   const head = Buffer.from(`${timestamp} ${key?.length ?? -1} ${value?.length ?? -1} `);
   const bytes = Buffer.concat([head, key ?? Buffer.alloc(0), value ?? Buffer.alloc(0)]);
   return hash('sha256', bytes, 'base64url').slice(0, DIGEST_LENGTH);

@@ -41,7 +41,8 @@ interface CountedMember {
 }
 
 /** A batch and the claim it is processed under. */
-export interface PlacedBatch extends Pick<StoreBatch, 'epoch' | 'fromOffset' | 'landmarks'> {
+export interface PlacedBatch
+  extends Pick<StoreBatch, 'epoch' | 'fromOffset' | 'fromRewound' | 'rewound' | 'landmarks'> {
   batch: LogBatch;
   /** The first offset of the batch that is not processed yet. */
   firstOffset: number;
@@ -117,11 +118,10 @@ export class Processor {
 
 function toStoreBatch(
   group: string,
-  { batch, events, epoch, fromOffset, firstOffset, landmarks }: DecidedBatch,
+  { batch, events, epoch, fromOffset, fromRewound, rewound, firstOffset, landmarks }: DecidedBatch,
   deadLetters: DeadLetterEntry[],
 ): StoreBatch {
   const { topic, topicId, partition, nextOffset, fetchedFrom, records } = batch;
-  const before = fromOffset ?? firstOffset;
   return {
     group,
     topic,
@@ -129,6 +129,7 @@ function toStoreBatch(
     partition,
     epoch,
     fromOffset,
+    fromRewound,
     nextOffset,
     events,
     deadLetters,
@@ -136,8 +137,8 @@ function toStoreBatch(
     startOffset: firstOffset,
     // Only what was asked for and not answered: a hole before that is nobody's to explain away.
     withoutRecord: nextOffset - Math.max(firstOffset, fetchedFrom) - records.length,
-    lost: Math.max(0, firstOffset - before),
-    rewound: Math.max(0, before - firstOffset),
+    lost: Math.max(0, firstOffset - (fromOffset ?? firstOffset)),
+    rewound,
   };
 }
 

@@ -1,6 +1,8 @@
 // In: where the store stands, and what the log holds. Out: where reading starts. Nothing else decides that.
 import { type Landmark, recordDigest } from './landmarks.ts';
 import { type AssignedPartition, type EventLog, NO_EPOCH, type StartPosition } from './log/event-log.ts';
+import type { Logger } from './logger.ts';
+import type { Metrics } from './metrics.ts';
 import type { Claim } from './store/event-store.ts';
 
 export interface StartDecision extends Required<StartPosition> {
@@ -77,4 +79,25 @@ async function findHeld(
     const record = records[at];
     return record !== undefined && recordDigest(record) === digest;
   });
+}
+
+/** Says once, with numbers, what was lost on either side. */
+export function reportFinding(
+  { topic, partition, end }: AssignedPartition,
+  { kind, from, to }: StartFinding,
+  { logger, metrics }: { logger: Logger; metrics: Pick<Metrics, 'dataGaps' | 'logRewinds'> },
+): void {
+  if (kind === 'data-gap') {
+    metrics.dataGaps.inc({ partition }, to - from);
+    logger.error(
+      { topic, partition, from, to },
+      `[Consumer] Data gap: the log has deleted ${to - from} records that were not processed yet`,
+    );
+    return;
+  }
+  metrics.logRewinds.inc({ partition }, from - to);
+  logger.error(
+    { topic, partition, processed: from, end, readingFrom: to },
+    `[Consumer] The log went back in time: up to ${from - to} processed records are no longer in it, or others are in their place. Reading from the last one that is still there`,
+  );
 }

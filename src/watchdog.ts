@@ -8,6 +8,8 @@ export interface IdlePosition {
   epoch: number;
   /** By its last answer, what the store has. */
   stored: number | null;
+  /** As of `PartitionPosition`. */
+  rewound: number;
   /** First offset not processed yet. */
   next: number;
 }
@@ -85,7 +87,8 @@ export class Watchdog {
 }
 
 function isSame(was: IdlePosition, is: IdlePosition | undefined): boolean {
-  return is !== undefined && is.epoch === was.epoch && is.stored === was.stored && is.topicId === was.topicId;
+  if (is === undefined || is.topicId !== was.topicId) return false;
+  return is.epoch === was.epoch && is.stored === was.stored && is.rewound === was.rewound;
 }
 
 function rowOf(
@@ -98,11 +101,11 @@ function rowOf(
 
 /** A claim of another member is that member's affair while it goes on; one that stands still has forgotten its partition. */
 function hasMoved(
-  { epoch, stored }: IdlePosition,
+  { epoch, stored, rewound }: IdlePosition,
   row: PartitionPosition | undefined,
   before: PartitionPosition | undefined,
 ): boolean {
   if (row === undefined || row.epoch < epoch) return true;
-  if (row.offset === stored) return false;
+  if (row.offset === stored && row.rewound === rewound) return false;
   return row.epoch === epoch || (before?.epoch === row.epoch && before.offset === row.offset);
 }

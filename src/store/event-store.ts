@@ -1,6 +1,8 @@
 import type { Landmark } from '../landmarks.ts';
+import type { EventCounts } from './event-counts.ts';
 
 export { StoreUnavailableError } from '../store-unavailable.ts';
+export * from './event-counts.ts';
 
 /**
  * The processed-event store: what the API answers from. The position of each partition moves in the same
@@ -21,7 +23,7 @@ export interface EventStore {
    * Stores batches of different partitions of one topic in one transaction: events whose `key` is new, an entry for
    * each dead letter, and the new position of each partition.
    *
-   * @throws Fenced when a position is not `fromOffset` or another writer has claimed the partition since: nothing is
+   * @throws Fenced when a position is not `fromOffset` and `fromRewound`, or another writer has claimed the partition since: nothing is
    *   stored then. After any other error the outcome is unknown, and processing the batches again is safe: they are
    *   either stored or refused.
    */
@@ -64,24 +66,6 @@ export interface EventStore {
   close(): Promise<void>;
 }
 
-/** Exact numbers of stored events: what came again is not counted again. */
-export interface EventCounts {
-  /** Of each type, and when the first and the last hour with events of it was. */
-  totals(): Promise<TypeTotal[]>;
-
-  /** Of each type in each of these hours, oldest first; hours without events are left out. */
-  byHour(hours: HourRange): Promise<HourCount[]>;
-
-  /** How many different values a dimension had on each of these days, oldest first; days without any are left out. */
-  distinctByDay(dimension: string, days: DayRange): Promise<DayCount[]>;
-
-  /** The values of a dimension with most events on a day, most first. */
-  topValues(dimension: string, day: number, limit: number): Promise<ValueCount[]>;
-
-  /** The places between which all events of these hours are; undefined when there are none. */
-  span(hours: HourRange): Promise<Span | undefined>;
-}
-
 /** A topic as one consumer group sees it. */
 export interface TopicRef {
   group: string;
@@ -97,14 +81,13 @@ export interface Claim {
   offset: number | null;
   /** True when this group has positions for an earlier topic of the same name. */
   topicRecreated: boolean;
+  /** As of `PartitionPosition`. */
+  rewound: number;
   /** Records that were processed before `offset`, newest first. */
   landmarks: Landmark[];
   /** Other topics whose events are in this store: an eventId is stored once across all of them. */
   otherTopics: string[];
 }
-
-/** What values are counted of beside the members of payloads: `payload.MEMBER`. */
-export const USER_DIMENSION = 'userId';
 
 export interface StoredEvent {
   /** The UUID it is deduplicated by (`eventKey`). */
@@ -155,44 +138,8 @@ export interface SelectionFilter {
   eventTypes?: readonly string[];
 }
 
-/** Hours since 1970, UTC; both ends are included. */
-export interface HourRange {
-  from: number;
-  to: number;
-}
-
-/** Days since 1970, UTC; both ends are included. */
-export type DayRange = HourRange;
-
-export interface HourCount {
-  hour: number;
-  eventType: string;
-  events: number;
-}
-
-export interface TypeTotal {
-  eventType: string;
-  events: number;
-  firstHour: number;
-  lastHour: number;
-}
-
-export interface DayCount {
-  day: number;
-  values: number;
-}
-
-export interface ValueCount {
-  value: string;
-  events: number;
-}
-
 /** Most bytes that one `read` returns where it is not told otherwise. */
 export const READ_BYTES = 1_000_000;
-/** Of the hours and days that events are counted by. */
-export const HOUR_MS = 3_600_000;
-export const HOURS_A_DAY = 24;
-
 /** A stored event and what is known of it. */
 export interface EventRecord {
   json: string;
@@ -245,6 +192,11 @@ export interface StoreBatch extends TopicRef {
   epoch: number;
   /** The position this batch continues from: as claimed, or `nextOffset` of the batch before; null at first. */
   fromOffset: number | null;
+  /**
+   * `rewound` of that position. Offsets come back when a log is written again, and a store that goes back can then stand
+   * at the same one with other events: both together never do.
+   */
+  fromRewound: number;
   nextOffset: number;
   events: readonly StoredEvent[];
   deadLetters: readonly DeadLetterEntry[];

@@ -44,11 +44,12 @@ export class MemoryStore implements EventStore {
       const position = this.#positions.get(key) ?? newPosition(ref, partition);
       position.epoch++;
       this.#positions.set(key, position);
-      const { epoch, offset, landmarks } = position;
+      const { epoch, offset, rewound, landmarks } = position;
       const earlier = this.#of(ref.group, ref.topic).some(({ topicId }) => topicId !== ref.topicId);
       return {
         epoch,
         offset,
+        rewound,
         topicRecreated: earlier && offset === null,
         landmarks: [...landmarks],
         otherTopics: this.#topicsBeside(ref.topic),
@@ -60,7 +61,8 @@ export class MemoryStore implements EventStore {
     // All of them or none.
     for (const batch of batches) {
       const position = this.#positions.get(positionKey(batch, batch.partition));
-      if (position?.epoch !== batch.epoch || position.offset !== batch.fromOffset) throw new Fenced(batch);
+      const isHeld = position?.epoch === batch.epoch && position.offset === batch.fromOffset;
+      if (!isHeld || position.rewound !== batch.fromRewound) throw new Fenced(batch);
     }
     return joinOutcomes(batches.map((batch) => this.#processOne(batch)));
   }

@@ -22,13 +22,14 @@ const COMPARED = (alias: string) => `regexp_replace(${alias}.json, '${TIMESTAMP_
 const PROCESS = `
 with batches as (
   select * from unnest($4::integer[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[],
-    $11::bigint[], $12::bigint[], $37::bigint[], $38::text[]) as b (partition, epoch, from_offset, next_offset, events,
-    dead_letters, start_offset, without_record, lost, rewound, landmarks)
+    $11::bigint[], $12::bigint[], $37::bigint[], $38::bigint[], $39::text[]) as b (partition, epoch, from_offset, next_offset, events,
+    dead_letters, start_offset, without_record, lost, from_rewound, rewound, landmarks)
 ), held as (
   select p.partition, ${LOCK_AS_WRITER}
   from positions p join batches b on p.partition = b.partition
   where p.consumer_group = $1 and p.topic = $2 and p.topic_id = $3
     and p.epoch = b.epoch and p.next_offset is not distinct from b.from_offset
+    and p.rewound = b.from_rewound
   order by p.partition for update of p
 ), all_held as (
   select from held having count(*) = cardinality($4::integer[])
@@ -105,6 +106,7 @@ export async function processBatches(
     ...deadLetterColumns(batches),
     ...valueColumns(distinct),
     ...[
+      batches.map(({ fromRewound }) => fromRewound),
       batches.map(({ rewound }) => rewound),
       texts(batches.map(({ landmarks }) => encodeLandmarks(landmarks))),
     ],

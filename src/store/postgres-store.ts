@@ -25,7 +25,7 @@ const CLAIM = `
 insert into positions (consumer_group, topic, topic_id, partition, epoch)
 select $1, $2, $3, partition, 1 from unnest($4::integer[]) as partition order by partition
 on conflict (consumer_group, topic, topic_id, partition) do update set ${RECLAIM('greatest')}
-returning partition, epoch, next_offset, landmarks,
+returning partition, epoch, next_offset, rewound, landmarks,
   exists (select 1 from positions p where p.consumer_group = $1 and p.topic = $2 and p.topic_id <> $3) as recreated,
   array(select distinct p.topic from positions p where p.topic <> $2 and p.stored > 0) as other_topics`;
 
@@ -50,11 +50,12 @@ export class PostgresStore implements EventStore {
     const rows = await this.#database.query<ClaimRow>(CLAIM, [group, topic, topicId, partitions]);
     const claims = new Map(rows.map((row) => [row.partition, row]));
     return partitions.map((partition) => {
-      const { epoch, next_offset, recreated, landmarks, other_topics } = claims.get(partition)!;
+      const { epoch, next_offset, rewound, recreated, landmarks, other_topics } = claims.get(partition)!;
       const offset = next_offset === null ? null : Number(next_offset);
       return {
         epoch: Number(epoch),
         offset,
+        rewound: Number(rewound),
         topicRecreated: offset === null && recreated,
         landmarks: decodeLandmarks(landmarks),
         otherTopics: other_topics,
@@ -133,6 +134,7 @@ interface ClaimRow {
   partition: number;
   epoch: string;
   next_offset: string | null;
+  rewound: string;
   landmarks: string;
   recreated: boolean;
   other_topics: string[];

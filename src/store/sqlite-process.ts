@@ -26,7 +26,7 @@ export class SqliteWriter {
     this.#get = db.prepare('select json from events where event_key = ?');
     this.#move = db.prepare(
       `update positions set next_offset = ? where consumer_group = ? and topic = ? and topic_id = ? and partition = ?
-       and epoch = ? and next_offset is ?`,
+       and epoch = ? and next_offset is ? and rewound = ?`,
     );
     this.#insertEvent = db.prepare(
       `insert into events (event_key, user_id, event_type, json, partition, offset, stored_at, hour)
@@ -54,8 +54,9 @@ export class SqliteWriter {
   }
 
   #writeOne(batch: StoreBatch): BatchOutcome {
-    const { group, topic, topicId, partition, epoch, fromOffset, nextOffset, deadLetters } = batch;
-    const moved = this.#move.run(nextOffset, group, topic, topicId, partition, epoch, fromOffset).changes;
+    const { group, topic, topicId, partition, nextOffset, deadLetters } = batch;
+    const held = [batch.epoch, batch.fromOffset, batch.fromRewound];
+    const moved = this.#move.run(nextOffset, group, topic, topicId, partition, ...held).changes;
     if (moved === 0) throw new Fenced(batch);
     const storedAt = Date.now();
     let conflicts = 0;

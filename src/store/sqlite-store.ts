@@ -46,7 +46,7 @@ export class SqliteStore implements EventStore {
     migrateSqlite(db, 'store', STORE_SCHEMA);
     this.#claim = db.prepare(
       `insert into positions (consumer_group, topic, topic_id, partition, epoch) values (?, ?, ?, ?, 1)
-       on conflict do update set ${RECLAIM('max')} returning epoch, next_offset, landmarks`,
+       on conflict do update set ${RECLAIM('max')} returning epoch, next_offset, rewound, landmarks`,
     );
     this.#otherTopics = db.prepare('select distinct topic from positions where topic <> ? and stored > 0');
     this.#earlierTopic = db.prepare(
@@ -69,7 +69,8 @@ export class SqliteStore implements EventStore {
       const offset = row.next_offset as number | null;
       const topicRecreated = offset === null && this.#earlierTopic.get(group, topic, topicId) !== undefined;
       const landmarks = decodeLandmarks(row.landmarks as string);
-      return { epoch: row.epoch as number, offset, topicRecreated, landmarks, otherTopics };
+      const { epoch, rewound } = row as Record<string, number>;
+      return { epoch: epoch!, offset, rewound: rewound!, topicRecreated, landmarks, otherTopics };
     };
     return onFile(() =>
       inTransaction(this.#file.db, () => {

@@ -45,7 +45,7 @@ export function batch(events: StoredEvent[], position: Partial<StoreBatch> = {})
     nextOffset: events.length,
     events,
     deadLetters: [],
-    ...{ startOffset: 0, withoutRecord: 0, lost: 0, rewound: 0, landmarks: [] },
+    ...{ startOffset: 0, withoutRecord: 0, lost: 0, fromRewound: 0, rewound: 0, landmarks: [] },
     ...position,
   };
 }
@@ -72,7 +72,14 @@ async function readAll(store: EventStore): Promise<string[]> {
 export function eventStoreContract(open: () => Promise<StoreHarness>, features: StoreFeatures): void {
   it('has no position for a partition nobody has processed', async () => {
     const { store } = await open();
-    const nothing = { epoch: 1, offset: null, topicRecreated: false, landmarks: [], otherTopics: [] };
+    const nothing = {
+      epoch: 1,
+      offset: null,
+      rewound: 0,
+      topicRecreated: false,
+      landmarks: [],
+      otherTopics: [],
+    };
     expect(await store.claim(TOPIC, [0, 2])).toEqual([nothing, nothing]);
   });
 
@@ -237,6 +244,10 @@ export function eventStoreContract(open: () => Promise<StoreHarness>, features: 
     await store.process([batch([event('a'), event('b'), event('c')])]);
     const again = { fromOffset: 3, startOffset: 1, nextOffset: 2, rewound: 2 };
     await store.process([batch([event('d')], again)]);
+    // The same offset as once before, with other events: not the same position.
+    const stale = { fromOffset: 2, fromRewound: 0, nextOffset: 3 };
+    await expect(store.process([batch([event('e')], stale)])).rejects.toThrow(Fenced);
+    expect(await store.claim(TOPIC, [0])).toMatchObject([{ offset: 2, rewound: 2 }]);
     const positions = await store.positions('group', 'topic');
     expect(positions).toMatchObject([{ startOffset: 0, offset: 2, stored: 4, rewound: 2, lost: 0 }]);
     expect(accounts(positions)).toMatchObject([{ passed: 4, stored: 4, unaccounted: 0 }]);
@@ -476,7 +487,8 @@ export function eventStoreContract(open: () => Promise<StoreHarness>, features: 
       const from = offset === 'null' ? null : 1;
       expect(claim).toMatchObject({ epoch: 2, offset: from });
       const again = ['a', 'b', 'c', 'd'].slice(from ?? 0).map((name) => event(name, keyOf(name)));
-      const place = { epoch: 2, fromOffset: from, startOffset: from ?? 0, nextOffset: 4 };
+      const { rewound: fromRewound } = claim!;
+      const place = { epoch: 2, fromOffset: from, fromRewound, startOffset: from ?? 0, nextOffset: 4 };
       await harness.store.process([batch(again, place)]);
       const passedTwice = 4 - (from ?? 0);
       expect(await ledger(harness)).toMatchObject([

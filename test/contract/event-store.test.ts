@@ -30,7 +30,7 @@ async function storeEvents(store: EventStore, count: number): Promise<void> {
   await store.process([
     {
       ...{ ...topic, partition: 0, epoch: 1, fromOffset: null, nextOffset: count, events, deadLetters: [] },
-      ...{ startOffset: 0, withoutRecord: 0, lost: 0, rewound: 0, landmarks: [] },
+      ...{ startOffset: 0, withoutRecord: 0, lost: 0, fromRewound: 0, rewound: 0, landmarks: [] },
     },
   ]);
 }
@@ -51,7 +51,7 @@ function newEvent(userId: string): StoredEvent {
 function newBatch(topic: TopicRef, partition: number) {
   return {
     ...{ ...topic, partition, epoch: 1, fromOffset: null, deadLetters: [] },
-    ...{ startOffset: 0, withoutRecord: 0, lost: 0, rewound: 0, landmarks: [] },
+    ...{ startOffset: 0, withoutRecord: 0, lost: 0, fromRewound: 0, rewound: 0, landmarks: [] },
   };
 }
 
@@ -103,7 +103,7 @@ describe('SQLite store', () => {
         nextOffset: 4,
         events: [event],
         deadLetters: [],
-        ...{ startOffset: 0, withoutRecord: 0, lost: 0, rewound: 0, landmarks: [] },
+        ...{ startOffset: 0, withoutRecord: 0, lost: 0, fromRewound: 0, rewound: 0, landmarks: [] },
       },
     ]);
     before.close();

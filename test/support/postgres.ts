@@ -73,6 +73,7 @@ export function newBatch(events: StoredEvent[], more: Partial<StoreBatch> = {}):
     startOffset: 0,
     withoutRecord: 0,
     lost: 0,
+    fromRewound: 0,
     rewound: 0,
     landmarks: [],
     ...more,

@@ -13,14 +13,14 @@ const files = globSync(`${SOURCE}/**/*.ts`).map((path) => {
 /** From the top down: a file imports from its own layer or from layers below it. */
 const LAYERS: [name: string, pattern: RegExp][] = [
   ['main', /^src\/main\.ts$/],
-  ['service', /^src\/(service|workers|worker-link)\.ts$/],
+  ['service', /^src\/(service|adapters|workers|worker-link)\.ts$/],
   ['api', /^src\/api\//],
   [
     'flow',
-    /^src\/(producer|batch|cloud-events|segment|recent-events|stored-events|consumer|processor|dead-letters|health|ledger|verify|watchdog|outages|event-query|live-tail)\.ts$/,
+    /^src\/(producer|batch|cloud-events|segment|recent-events|stored-events|consumer|processor|dead-letters|health|ledger|verify|watchdog|outages|progress|start-position|shared-transactions|event-query|live-tail)\.ts$/,
   ],
   ['adapters', /^src\/(log|store)\/(?!event-)/],
-  ['ports', /^src\/(log|store)\/event-(log|store)\.ts$/],
+  ['ports', /^src\/(log|store)\/event-(log|store|counts)\.ts$/],
   ['base', /^src\/[a-z-]+\.ts$/],
 ];
 const layerOf = (path: string) => LAYERS.findIndex(([, pattern]) => pattern.test(path));
@@ -41,14 +41,16 @@ describe('the source', () => {
     expect(upwards).toEqual([]);
   });
 
-  it('names adapters in the service alone, and loads them only when used', () => {
+  it('names adapters in one file, and loads them only when used', () => {
     const adapters = /^\.\/(log|store)\/(embedded|kafka|memory|sqlite|postgres)-/;
     const naming = files.filter(({ imports }) => imports.some((specifier) => adapters.test(specifier)));
     expect(naming.map(({ path }) => path).filter((path) => dirname(path) === SOURCE)).toEqual([
-      'src/service.ts',
+      'src/adapters.ts',
     ]);
-    const service = files.find(({ path }) => path === 'src/service.ts')!;
-    expect(service.text.match(/^import .*(embedded|kafka|memory|sqlite|postgres)-(log|store)/m)).toBeNull();
+    const adapterFile = files.find(({ path }) => path === 'src/adapters.ts')!;
+    expect(
+      adapterFile.text.match(/^import .*(embedded|kafka|memory|sqlite|postgres)-(log|store)/m),
+    ).toBeNull();
   });
 
   it.each([

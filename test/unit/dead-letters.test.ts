@@ -236,7 +236,7 @@ describe('POST /dead-letters/redrive', () => {
         nextOffset: 1,
         events: [],
         deadLetters,
-        ...{ startOffset: 0, withoutRecord: 0, lost: 0, rewound: 0, landmarks: [] },
+        ...{ startOffset: 0, withoutRecord: 0, lost: 0, fromRewound: 0, rewound: 0, landmarks: [] },
       },
     ]);
 

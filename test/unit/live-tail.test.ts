@@ -33,7 +33,15 @@ it('reads once for all who are behind at the same place, and for each filter by 
   await store.process([
     {
       ...{ ...TOPIC, partition: 0, epoch: claim!.epoch, fromOffset: null, nextOffset: 20, events },
-      ...{ deadLetters: [], startOffset: 0, withoutRecord: 0, lost: 0, rewound: 0, landmarks: [] },
+      ...{
+        deadLetters: [],
+        startOffset: 0,
+        withoutRecord: 0,
+        lost: 0,
+        fromRewound: 0,
+        rewound: 0,
+        landmarks: [],
+      },
     },
   ]);
   const tail = new LiveTail({ store, heartbeatMs: 1000, clock: systemClock });
@@ -101,7 +109,7 @@ describe('a reader of a store that went back in time', () => {
         nextOffset: from + count,
       };
       next = from + count;
-      const counts = { startOffset: 0, withoutRecord: 0, lost: 0, rewound: 0, landmarks: [] };
+      const counts = { startOffset: 0, withoutRecord: 0, lost: 0, fromRewound: 0, rewound: 0, landmarks: [] };
       return store.process([{ ...place, ...counts, events, deadLetters: [] }]);
     };
   }

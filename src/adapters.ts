@@ -1,0 +1,87 @@
+// In: settings. Out: the log and the store they choose, loaded only when used.
+import type { Config } from './config.ts';
+import { deadLetterTopic } from './dead-letters.ts';
+import type { EventLog } from './log/event-log.ts';
+import type { Logger } from './logger.ts';
+import type { SqliteFile } from './sqlite-file.ts';
+import type { EventStore } from './store/event-store.ts';
+
+/** The log and the store the settings choose. */
+export interface Adapters {
+  log: EventLog;
+  store: EventStore;
+  close(): Promise<void>;
+}
+
+/** @throws when the data directory is in use or cannot be written */
+export async function openAdapters(config: Config, logger: Logger): Promise<Adapters> {
+  const files = new OpenFiles();
+  try {
+    const log = await openLog(config, logger, files);
+    const store = await openStore(config, logger, files);
+    const close = async () => {
+      await log.close();
+      await store.close();
+      files.close();
+    };
+    return { log, store, close };
+  } catch (error) {
+    files.close();
+    throw error;
+  }
+}
+
+async function openLog(config: Config, logger: Logger, files: OpenFiles): Promise<EventLog> {
+  const { KAFKA_TOPIC: topic, KAFKA_PRODUCER_TIMEOUT_MS: timeoutMs } = config;
+  if (config.brokers.length === 0) {
+    const { EmbeddedLog } = await import('./log/embedded-log.ts');
+    // One process reads it, so one partition: all events in the order they came.
+    return new EmbeddedLog(await files.open(config.dataFile), { partitions: 1, timeoutMs });
+  }
+  const { KafkaLog } = await import('./log/kafka-log.ts');
+  const options = {
+    brokers: config.brokers,
+    clientId: config.INSTANCE_ID ?? 'footfall',
+    instanceId: config.INSTANCE_ID,
+    // A dead letter is the record it was and some headers: it must fit even if that was the largest allowed.
+    topics: [
+      { name: topic, maxBodyBytes: config.MAX_BODY_BYTES },
+      { name: deadLetterTopic(topic), copiesOf: topic, configs: { 'max.message.bytes': '16000000' } },
+    ],
+    partitions: config.KAFKA_TOPIC_PARTITIONS,
+    replication: config.KAFKA_TOPIC_REPLICATION,
+    producerRetries: config.KAFKA_PRODUCER_RETRIES,
+    producerTimeoutMs: timeoutMs,
+    sessionTimeoutMs: config.KAFKA_CONSUMER_SESSION_TIMEOUT_MS,
+  };
+  return new KafkaLog(options, logger);
+}
+
+async function openStore({ store }: Config, logger: Logger, files: OpenFiles): Promise<EventStore> {
+  if (store.kind === 'memory') {
+    const { MemoryStore } = await import('./store/memory-store.ts');
+    return new MemoryStore();
+  }
+  if (store.kind === 'sqlite') {
+    const { SqliteStore } = await import('./store/sqlite-store.ts');
+    return new SqliteStore(await files.open(store.path));
+  }
+  const { PostgresStore } = await import('./store/postgres-store.ts');
+  return new PostgresStore(store, logger);
+}
+
+/** Each file once: the embedded log and the SQLite store share theirs. */
+class OpenFiles {
+  readonly #files = new Map<string, SqliteFile>();
+
+  async open(path: string): Promise<SqliteFile> {
+    const { openSqliteFile } = await import('./sqlite-file.ts');
+    const file = this.#files.get(path) ?? openSqliteFile(path);
+    this.#files.set(path, file);
+    return file;
+  }
+
+  close(): void {
+    for (const file of this.#files.values()) file.close();
+  }
+}
