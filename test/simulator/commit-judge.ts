@@ -30,7 +30,7 @@ export class CommitJudge {
 
   #lookAt(batch: StoreBatch): void {
     const { topicId, partition, fromOffset, startOffset, nextOffset, lost, rewound } = batch;
-    const log = this.#world.topics.ever.get(topicId)?.partitions[partition];
+    const log = this.#world.topics.ever.get(topicId)?.everPartitions[partition];
     if (log === undefined) return this.#violated(batch, 'of a partition that there is not');
     const before = fromOffset ?? startOffset;
     const first = before + lost - rewound;
@@ -75,7 +75,7 @@ export class CommitJudge {
     this.#world.saw('record set aside');
     const isJunk = log.everAt(letter.offset).some(({ record }) => record && eventIn(record) === undefined);
     if (!isJunk) this.#violated(batch, `good or no record set aside at offset ${letter.offset}`);
-    const copies = this.#world.topics.get(deadLetterTopic(topic)).partitions[letter.deadLetterPartition];
+    const copies = this.#world.topics.get(deadLetterTopic(topic)).everPartitions[letter.deadLetterPartition];
     const isCopied = copies?.everAt(letter.deadLetterOffset).some(({ record }) => {
       const origin = record?.headers.find(([name]) => name === 'kafka_dlt-original-offset')?.[1];
       return origin?.toString() === String(letter.offset);

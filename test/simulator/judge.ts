@@ -30,7 +30,7 @@ async function readHistory({ clients, world, store: { store } }: Simulation): Pr
   for (const one of everyTopic) sortRecords(one, one.topicId === topicId, topic, gone);
   const topicOf = ({ partition, offset }: Pick<DeadLetter, 'partition' | 'offset'>): string => {
     const isJunkOf = (one: Topic) =>
-      one.partitions[partition]?.everAt(offset).some(({ record }) => record && !eventIn(record));
+      one.everPartitions[partition]?.everAt(offset).some(({ record }) => record && !eventIn(record));
     return everyTopic.findLast(isJunkOf)?.topicId ?? topicId;
   };
   return {
@@ -50,10 +50,10 @@ async function readHistory({ clients, world, store: { store } }: Simulation): Pr
 }
 
 /** What a topic holds, and what it held once. */
-function sortRecords({ topicId, partitions }: Topic, isThere: boolean, held: TopicRecord[], gone: TopicRecord[]): void {
-  for (const [partition, log] of partitions.entries()) {
+function sortRecords({ topicId, partitions, everPartitions }: Topic, isThere: boolean, held: TopicRecord[], gone: TopicRecord[]): void {
+  for (const [partition, log] of everPartitions.entries()) {
     for (const [offset, entries] of log.ever.entries()) {
-      const present = isThere ? log.visible(offset) : undefined;
+      const present = isThere && partition < partitions.length ? log.visible(offset) : undefined;
       for (const entry of entries ?? []) {
         if (!log.wasVisible(entry)) continue;
         const list = entry.record === present ? held : gone;

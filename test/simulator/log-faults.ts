@@ -1,4 +1,4 @@
-import { PartitionLog } from './partition-log.ts';
+import type { PartitionLog } from './partition-log.ts';
 import type { StoreWorld } from './store-world.ts';
 import type { LogState, Topic } from './topic.ts';
 import type { World } from './world.ts';
@@ -103,7 +103,7 @@ export class LogFaults {
 
   /** @param ms after which the group divides it once more */
   grow(ms: number): void {
-    this.#topic.partitions.push(new PartitionLog());
+    this.#world.topics.grow(TOPIC);
     this.#world.saw('topic has grown');
     this.#world.at(ms, () => this.#world.groups.topicChanged(TOPIC));
   }

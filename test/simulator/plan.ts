@@ -20,7 +20,6 @@ export interface Step {
 export interface Plan {
   seed: number;
   members: number;
-  readers: boolean;
   world: Omit<WorldOptions, 'seed'>;
   /** By time. */
   steps: Step[];
@@ -46,7 +45,6 @@ export function drawPlan(seed: number): Plan {
   return {
     seed,
     members: random.oneOf([1, 2, 2, 3]),
-    readers: random.chance(0.25),
     world: {
       partitions,
       latency: random.oneOf(LATENCIES),

@@ -190,8 +190,8 @@ export class Simulation {
         .positions()
         .find((one) => one.topicId === topicId && one.partition === at);
       const offset = position?.offset ?? log.earliest;
-      // The log ends before what was processed of it: only a new record shows whether reading goes on.
-      if (offset > log.end) this.clients.probe(at);
+      // The log ends before what was processed of it, or has deleted all the rest: only a new record moves the position.
+      if (offset > log.end || (offset < log.end && log.earliest === log.end)) this.clients.probe(at);
       if (offset !== log.end) return `partition ${at} is at ${offset} of ${log.end}`;
     }
     return undefined;

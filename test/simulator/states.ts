@@ -36,7 +36,6 @@ export const STATES = [
   'dead letters appended again',
   'several partitions in a transaction',
   'shared transaction refused',
-  'reader connected while the store went back',
 ] as const;
 
 export type State = (typeof STATES)[number];

@@ -11,6 +11,7 @@ export interface StoredPosition extends TopicRef {
   partition: number;
   epoch: number;
   offset: number | null;
+  rewound: number;
   landmarks: StoreBatch['landmarks'];
 }
 
@@ -80,11 +81,12 @@ export class StoreWorld {
   /** Moves a position back, as somebody does by hand: nobody claims it for that. @returns whether there was one */
   moveBack({ offset, ...position }: StoredPosition, to: number): boolean {
     if (offset === null || to >= offset) return false;
-    const { landmarks: before, ...where } = position;
+    const { landmarks: before, rewound: fromRewound, ...where } = position;
     const landmarks = before.filter((landmark) => landmark.offset < to);
     const moved: StoreBatch = {
       ...where,
       fromOffset: offset,
+      fromRewound,
       nextOffset: to,
       landmarks,
       rewound: offset - to,
@@ -119,6 +121,7 @@ export class StoreWorld {
         partition,
         epoch: 0,
         offset: null,
+        rewound: 0,
         landmarks: [],
       };
       this.#positions.set(key, { ...known, epoch: known.epoch + 1 });
@@ -126,9 +129,15 @@ export class StoreWorld {
   }
 
   #noteCommit(batches: readonly StoreBatch[]): void {
-    for (const { group, topicId, partition, nextOffset, landmarks } of batches) {
+    for (const { group, topicId, partition, nextOffset, rewound, landmarks } of batches) {
       const key = `${group} ${topicId} ${partition}`;
-      this.#positions.set(key, { ...this.#positions.get(key)!, offset: nextOffset, landmarks });
+      const before = this.#positions.get(key)!;
+      this.#positions.set(key, {
+        ...before,
+        offset: nextOffset,
+        rewound: before.rewound + rewound,
+        landmarks,
+      });
     }
   }
 }

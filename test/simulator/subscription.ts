@@ -159,6 +159,7 @@ function fetchFrom(reading: Reading): Promise<Fetched> {
   let isAnswered = false;
   const answer = (fetched: Fetched) => {
     isAnswered = true;
+    asked.isParked = false;
     process.deliver(process.latency(), () => {
       const isCut = world.isCut(asked, 'log');
       const answered = isCut ? failed('connection lost') : fetched;
@@ -179,6 +180,7 @@ function fetchFrom(reading: Reading): Promise<Fetched> {
   };
   world.scheduler.after(process.latency(), () => {
     if (look(true)) return false;
+    asked.isParked = true;
     world.park(() => look(true));
     const giveUp = () => {
       look(false);

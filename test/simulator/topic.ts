@@ -4,6 +4,8 @@ export interface Topic {
   name: string;
   topicId: string;
   partitions: PartitionLog[];
+  /** Those, too, that it had before the log was put back. */
+  everPartitions: PartitionLog[];
 }
 
 /** Every topic of the log as it was at some time. */
@@ -31,10 +33,19 @@ export class Topics {
   /** @returns the one of the name, empty; whatever there was under it is gone */
   create(name: string, partitions: number): Topic {
     const topicId = `${name}-${this.ever.size}`;
-    const topic = { name, topicId, partitions: Array.from({ length: partitions }, () => new PartitionLog()) };
+    const logs = Array.from({ length: partitions }, () => new PartitionLog());
+    const topic = { name, topicId, partitions: logs, everPartitions: [...logs] };
     this.#topics.set(name, topic);
     this.ever.set(topicId, topic);
     return topic;
+  }
+
+  grow(name: string): void {
+    const { partitions, everPartitions } = this.get(name);
+    const log = everPartitions[partitions.length] ?? new PartitionLog();
+    log.restore(new PartitionLog().state());
+    everPartitions[partitions.length] = log;
+    partitions.push(log);
   }
 
   /** @throws as a broker does when the topic was deleted */
@@ -58,7 +69,7 @@ export class Topics {
     for (const [name, { topicId, partitions }] of state) {
       const topic = this.ever.get(topicId)!;
       this.#topics.set(name, topic);
-      topic.partitions.length = partitions.length;
+      topic.partitions = topic.everPartitions.slice(0, partitions.length);
       for (const [at, partition] of partitions.entries()) topic.partitions[at]!.restore(partition);
     }
   }

@@ -34,12 +34,14 @@ export interface Call {
   process: SimulatedProcess;
   name: string;
   isCarriedOut: boolean;
+  /** It waits in the log for records. */
+  isParked: boolean;
   /** Which connection it is on. */
   connection: number;
 }
 
 const COMMIT = 'store.process';
-const LOOKING = new Set(['log.fetch', 'log.ends', 'log.timestamps', 'store.positions', 'store.extent', 'store.read']);
+const LOOKING = new Set(['log.ends', 'log.timestamps', 'store.positions', 'store.extent', 'store.read']);
 const EPOCH_MS = Date.UTC(2024, 0);
 const CALM: Latency = { leastMs: 0.1, mostMs: 2, slowMs: 2, slowChance: 0 };
 
@@ -135,7 +137,7 @@ export class World {
   }
 
   begin(process: SimulatedProcess, name: string): Call {
-    const call = { process, name, isCarriedOut: false, connection: this.#connection };
+    const call = { process, name, isCarriedOut: false, isParked: false, connection: this.#connection };
     this.#calls.add(call);
     this.note(process.name, name);
     return call;
@@ -187,7 +189,7 @@ export class World {
 
   /** A call that is on its way and decides something: none of those that just look. */
   get pending(): string | undefined {
-    for (const { process, name } of this.#calls) if (!LOOKING.has(name)) return `${name} of ${process.name}`;
+    for (const { process, name, isParked } of this.#calls) if (!isParked && !LOOKING.has(name)) return `${name} of ${process.name}`;
     return undefined;
   }
 }
