@@ -75,9 +75,13 @@ export class Instance {
     return this.consumer.state === 'consuming' && this.consumer.stalled.length === 0;
   }
 
-  /** In the order of the service. */
-  async stop(): Promise<void> {
+  /** It stops in the order of the service, once it is not frozen. */
+  orderStop(): void {
     this.#isStopped = true;
+    this.process.deliver(0, () => void this.#stop());
+  }
+
+  async #stop(): Promise<void> {
     await this.#progress.stop();
     await this.consumer.stop();
     this.process.world.saw('stopped in order');

@@ -18,11 +18,12 @@ const AT_A_TIME = 32;
  *
  * @param next the next plan, while there is any
  * @param done told the result of each
+ * @param traceOf what is given the lines of a history, where somebody reads them
  */
 export function carryOut(
   next: () => Plan | undefined,
   done: (result: HistoryResult) => void,
-  trace?: string[],
+  traceOf: (plan: Plan) => string[] | undefined = () => undefined,
 ): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const running: Simulation[] = [];
@@ -37,7 +38,7 @@ export function carryOut(
     while (running.length < AT_A_TIME) {
       const plan = next();
       if (plan === undefined) return;
-      running.push(new Simulation(plan, trace));
+      running.push(new Simulation(plan, traceOf(plan)));
     }
   };
   const turn = () => {
@@ -69,7 +70,7 @@ export async function carryOutOne(plan: Plan, trace?: string[]): Promise<History
     (one) => {
       result = one;
     },
-    trace,
+    () => trace,
   );
   return result!;
 }

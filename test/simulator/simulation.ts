@@ -82,7 +82,7 @@ export class Simulation {
     const slot = who % this.plan.members;
     const instance = this.instances[slot]!;
     if (!instance.isUp) return;
-    instance.process.deliver(0, () => void instance.stop());
+    instance.orderStop();
     this.world.at(restartedAfterMs, () => this.#start(slot));
   }
 
@@ -101,7 +101,7 @@ export class Simulation {
   /** One more instance for a while. */
   guest(ms: number): void {
     const guest = this.#create('guest');
-    this.world.at(ms, () => guest.process.deliver(0, () => void guest.stop()));
+    this.world.at(ms, () => guest.orderStop());
   }
 
   redrive(who: number): void {
