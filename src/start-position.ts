@@ -49,6 +49,19 @@ export async function resolveStart(
   return { offset: to, leaderEpoch: NO_EPOCH, landmarks: held, finding };
 }
 
+/**
+ * A broker that has just started may not know yet of what it holds. It may also hold other records there, of a
+ * transaction that is open: until it shows them, nothing of the partition is read.
+ */
+class NotKnownYetError extends Error {
+  constructor({ partition }: AssignedPartition, offset: number) {
+    super(
+      `partition ${partition}: the log does not show yet whether it still holds the processed record at offset ${offset}`,
+    );
+    this.name = 'NotKnownYetError';
+  }
+}
+
 /** @returns `known` itself where the log is the one that was processed, else those of them that it still holds */
 async function landmarksHeld(
   assigned: AssignedPartition,
@@ -65,8 +78,8 @@ async function landmarksHeld(
     // `end` may be old by now, and the log cut and written again since: the record itself is looked at in any case.
     const { topic, partition } = assigned;
     const [record] = await log.read(topic, [{ partition, offset: newest.offset }]);
-    // A broker that has just started may not know yet of what it holds.
-    if (record === undefined ? newest.offset >= end : recordDigest(record) === newest.digest) return known;
+    if (record !== undefined && recordDigest(record) === newest.digest) return known;
+    if (record === undefined && newest.offset >= end) throw new NotKnownYetError(assigned, newest.offset);
   }
   const candidates = known.filter(
     (landmark) => landmark.offset >= earliest && landmark.offset < Math.min(end, divergesAt),
