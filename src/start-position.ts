@@ -37,10 +37,29 @@ export async function resolveStart(
     return { offset: earliest, leaderEpoch: NO_EPOCH, landmarks: known, finding };
   }
   const held = await landmarksHeld(assigned, offset, known, log);
-  if (held === known) return { offset, leaderEpoch: known[0]?.leaderEpoch ?? NO_EPOCH, landmarks: known };
+  if (held === known) {
+    // An epoch that the log has forgotten is refused for ever: only that of a record it may still hold is asked for.
+    const [newest] = known;
+    const leaderEpoch = newest === undefined || newest.offset < earliest ? NO_EPOCH : newest.leaderEpoch;
+    return { offset, leaderEpoch, landmarks: known };
+  }
   const to = held[0] === undefined ? earliest : held[0].offset + 1;
-  const leaderEpoch = held[0]?.leaderEpoch ?? NO_EPOCH;
-  return { offset: to, leaderEpoch, landmarks: held, finding: { kind: 'log-went-back', from: offset, to } };
+  const finding = { kind: 'log-went-back', from: offset, to } as const;
+  // A batch may have ended with a marker of a later epoch than its last record, and the log without it.
+  return { offset: to, leaderEpoch: NO_EPOCH, landmarks: held, finding };
+}
+
+/**
+ * A broker that has just started may not know yet of what it holds. It may also hold other records there, of a
+ * transaction that is open: until it shows them, nothing of the partition is read.
+ */
+class NotKnownYetError extends Error {
+  constructor({ partition }: AssignedPartition, offset: number) {
+    super(
+      `partition ${partition}: the log does not show yet whether it still holds the processed record at offset ${offset}`,
+    );
+    this.name = 'NotKnownYetError';
+  }
 }
 
 /** @returns `known` itself where the log is the one that was processed, else those of them that it still holds */
@@ -54,9 +73,13 @@ async function landmarksHeld(
   const isCutShort = offset > end && !(await assigned.reaches(offset));
   const [newest] = known;
   if (!isCutShort && assigned.divergesAt === undefined) {
-    // What retention has deleted says nothing, nor does what a broker that has just started does not know of yet.
-    if (newest === undefined || newest.offset < earliest || newest.offset >= end) return known;
-    if ((await findHeld(assigned, [newest], log)) === newest) return known;
+    // What retention has deleted says nothing.
+    if (newest === undefined || newest.offset < earliest) return known;
+    // `end` may be old by now, and the log cut and written again since: the record itself is looked at in any case.
+    const { topic, partition } = assigned;
+    const [record] = await log.read(topic, [{ partition, offset: newest.offset }]);
+    if (record !== undefined && recordDigest(record) === newest.digest) return known;
+    if (record === undefined && newest.offset >= end) throw new NotKnownYetError(assigned, newest.offset);
   }
   const candidates = known.filter(
     (landmark) => landmark.offset >= earliest && landmark.offset < Math.min(end, divergesAt),

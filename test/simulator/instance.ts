@@ -1,0 +1,89 @@
+import { Catalogue } from '../../src/catalogue.ts';
+import { Consumer } from '../../src/consumer.ts';
+import { DeadLetters } from '../../src/dead-letters.ts';
+import type { Logger } from '../../src/logger.ts';
+import { Processor } from '../../src/processor.ts';
+import { Progress } from '../../src/progress.ts';
+import { TOPIC } from './log-faults.ts';
+import { SILENT, UNCOUNTED } from './observation.ts';
+import { SimulatedProcess } from './process.ts';
+import { SimulatedLog } from './simulated-log.ts';
+import { SimulatedStore } from './simulated-store.ts';
+import type { StoreWorld } from './store-world.ts';
+import type { World } from './world.ts';
+
+export const GROUP = 'group';
+const CATALOGUE = new Catalogue(undefined, false);
+/** As in the service. */
+const PROGRESS_EVERY_MS = 2000;
+const STALLED_AFTER_MS = 6000;
+
+export interface InstanceOptions {
+  world: World;
+  store: StoreWorld;
+  name: string;
+  logger?: Logger;
+}
+
+/** An instance of the service, as far as it reads: the real code on a simulated log and store. */
+export class Instance {
+  readonly process: SimulatedProcess;
+  readonly consumer: Consumer;
+  readonly deadLetters: DeadLetters;
+  readonly #progress: Progress<Consumer['idle']>;
+  #isStopped = false;
+
+  constructor({ world, store: shared, name, logger = SILENT }: InstanceOptions) {
+    this.process = new SimulatedProcess(world, name);
+    const { clock } = this.process;
+    const log = new SimulatedLog(this.process);
+    const store = new SimulatedStore(this.process, shared);
+    const about = { log, store, group: GROUP, logger, metrics: UNCOUNTED };
+    const processor = new Processor({
+      ...about,
+      catalogue: CATALOGUE,
+      countedMembers: [],
+      logEvery: 1,
+      onStored: () => {},
+    });
+    this.consumer = new Consumer({
+      ...about,
+      processor,
+      topic: TOPIC,
+      clock,
+      stalledAfterMs: STALLED_AFTER_MS,
+    });
+    this.#progress = new Progress({
+      ...about,
+      topic: TOPIC,
+      clock,
+      everyMs: PROGRESS_EVERY_MS,
+      held: () => this.consumer.idle,
+      polled: (poll) => this.consumer.polled(poll),
+    });
+    this.deadLetters = new DeadLetters(log, store, GROUP);
+    this.consumer.start();
+    this.#progress.start();
+  }
+
+  /** Whether it is meant to work. */
+  get isUp(): boolean {
+    return this.process.isAlive && !this.#isStopped;
+  }
+
+  get isConsuming(): boolean {
+    return this.consumer.state === 'consuming' && this.consumer.stalled.length === 0;
+  }
+
+  /** It stops in the order of the service, once it is not frozen. */
+  orderStop(): void {
+    this.#isStopped = true;
+    this.process.deliver(0, () => void this.#stop());
+  }
+
+  async #stop(): Promise<void> {
+    await this.#progress.stop();
+    await this.consumer.stop();
+    this.process.world.saw('stopped in order');
+  }
+}

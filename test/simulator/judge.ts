@@ -1,0 +1,91 @@
+import { eventKey } from '../../src/event.ts';
+import { accounts } from '../../src/ledger.ts';
+import { type DeadLetter, HOURS_A_DAY, USER_DIMENSION } from '../../src/store/event-store.ts';
+import type { MemoryStore } from '../../src/store/memory-store.ts';
+import { checkHistory, type History, type TopicRecord } from '../faults/check-history.ts';
+import { eventIn } from './decoded.ts';
+import { TOPIC } from './log-faults.ts';
+import { GROUP } from './instance.ts';
+import type { Simulation } from './simulation.ts';
+import type { Topic } from './topic.ts';
+
+/** What breaks a promise in a history that has come to rest, in words. */
+export async function judge(simulation: Simulation): Promise<string[]> {
+  const history = await readHistory(simulation);
+  return [...checkHistory(history).violations, ...(await unbalanced(simulation.store.store))];
+}
+
+async function readHistory({ clients, world, store: { store } }: Simulation): Promise<History> {
+  const all = { limit: Number.MAX_SAFE_INTEGER, bytes: Number.MAX_SAFE_INTEGER };
+  const placed = await store.read({ order: 'asc', after: 0, upTo: Number.MAX_SAFE_INTEGER, ...all });
+  const stored = placed.map(({ json }) => {
+    const { eventId, userId } = JSON.parse(json) as { eventId: string; userId: string };
+    return { key: eventKey(eventId), userId, json };
+  });
+  const letters = await store.deadLetters(GROUP, { limit: Number.MAX_SAFE_INTEGER });
+  const { topicId } = world.topics.get(TOPIC);
+  const topic: TopicRecord[] = [];
+  const gone: TopicRecord[] = [];
+  const everyTopic = [...world.topics.ever.values()].filter(({ name }) => name === TOPIC);
+  for (const one of everyTopic) sortRecords(one, one.topicId === topicId, topic, gone);
+  const topicOf = ({ partition, offset }: Pick<DeadLetter, 'partition' | 'offset'>): string => {
+    const isJunkOf = (one: Topic) =>
+      one.everPartitions[partition]?.everAt(offset).some(({ record }) => record && !eventIn(record));
+    return everyTopic.findLast(isJunkOf)?.topicId ?? topicId;
+  };
+  return {
+    acked: clients.acked,
+    topic,
+    gone,
+    stored,
+    deadLetters: letters.map(({ partition, offset }) => ({
+      topicId: topicOf({ partition, offset }),
+      partition,
+      offset,
+    })),
+    positions: [],
+    counted: await counted(store),
+    deleted: [],
+  };
+}
+
+/** What a topic holds, and what it held once. */
+function sortRecords({ topicId, partitions, everPartitions }: Topic, isThere: boolean, held: TopicRecord[], gone: TopicRecord[]): void {
+  for (const [partition, log] of everPartitions.entries()) {
+    for (const [offset, entries] of log.ever.entries()) {
+      const present = isThere && partition < partitions.length ? log.visible(offset) : undefined;
+      for (const entry of entries ?? []) {
+        if (!log.wasVisible(entry)) continue;
+        const list = entry.record === present ? held : gone;
+        list.push({ topicId, partition, offset, event: eventIn(entry.record!) });
+      }
+    }
+  }
+}
+
+async function counted(store: MemoryStore): Promise<History['counted']> {
+  const totals = await store.counts.totals();
+  const total = totals.reduce((sum, { events }) => sum + events, 0);
+  const day = Math.floor((totals[0]?.firstHour ?? 0) / HOURS_A_DAY);
+  const values = await store.counts.topValues(USER_DIMENSION, day, 1000);
+  const [days] = await store.counts.distinctByDay(USER_DIMENSION, { from: day, to: day });
+  return {
+    users: values.map(({ value, events }) => ({ userId: value, events })),
+    total,
+    distinct: [days?.values ?? 0, values.length],
+  };
+}
+
+/** Every offset that was passed is accounted for, and none is counted below zero. */
+async function unbalanced(store: MemoryStore): Promise<string[]> {
+  const problems: string[] = [];
+  for (const account of accounts(await store.positions(GROUP, TOPIC))) {
+    for (const [name, value] of Object.entries(account)) {
+      if (value < 0) problems.push(`I4 partition ${account.partition}: ${value} ${name}`);
+    }
+    const { partition, passed, stored, duplicates, deadLettered, withoutRecord, lost } = account;
+    const known = stored + duplicates + deadLettered + withoutRecord + lost;
+    if (passed !== known) problems.push(`I4 partition ${partition}: ${passed} passed, ${known} accounted for`);
+  }
+  return problems;
+}

@@ -1,0 +1,151 @@
+import type { PartitionLog } from './partition-log.ts';
+import type { StoreWorld } from './store-world.ts';
+import type { LogState, Topic } from './topic.ts';
+import type { World } from './world.ts';
+
+export const TOPIC = 'events';
+/** How long a log is away that is put back to an earlier state. */
+const RESTORE_MS = 200;
+const EPOCHS: Record<string, number> = { 'same epoch': 0, 'higher epoch': 1, 'much higher epoch': 5 };
+
+/** A log that lost what was processed, for the states that are worth having seen. */
+interface Loss {
+  log: PartitionLog;
+  processed: number;
+  commits: number;
+  sameEpoch: boolean;
+}
+
+/** What goes wrong with the log itself. */
+export class LogFaults {
+  readonly #world: World;
+  readonly #store: StoreWorld;
+  readonly #states: LogState[] = [];
+  #losses: Loss[] = [];
+
+  constructor(world: World, store: StoreWorld) {
+    this.#world = world;
+    this.#store = store;
+  }
+
+  /** Keeps the log as it is, to be put back later. */
+  keep(): void {
+    this.#states.push(this.#world.topics.state());
+  }
+
+  /** Ends what is still broken when everything heals. */
+  heal(): void {
+    for (const { partitions } of this.#world.topics.all()) {
+      for (const log of partitions) {
+        log.sayAll();
+        for (const transaction of log.openTransactions) log.finish(transaction, 'aborted');
+      }
+    }
+    this.#world.logChanged();
+  }
+
+  cut(where: number, count: number): void {
+    const log = this.#partition(where);
+    const before = this.#processed();
+    log.cut(log.realEnd - count);
+    log.elect();
+    this.#noteLosses(before, false);
+    this.#world.logChanged();
+  }
+
+  restore(steps: number, how: string): void {
+    const world = this.#world;
+    const state = this.#states.at(-1 - steps) ?? this.#states[0];
+    if (state === undefined) return;
+    const until = world.scheduler.now + RESTORE_MS;
+    world.breakConnections();
+    world.conditions.breakOff({ process: undefined, dependency: 'log', until, hangs: false });
+    world.at(RESTORE_MS / 2, () => {
+      const before = this.#processed();
+      world.topics.restore(state);
+      const epochs = EPOCHS[how]!;
+      for (const { partitions } of world.topics.all()) for (const log of partitions) log.elect(epochs);
+      world.saw('log restored');
+      this.#noteLosses(before, epochs === 0);
+    });
+  }
+
+  elect(where: number): void {
+    this.#partition(where).elect();
+  }
+
+  sayTooLow(where: number, count: number, ms: number): void {
+    const log = this.#partition(where);
+    const processed = this.#processed().find((one) => one.log === log)?.processed ?? 0;
+    if (log.realEnd - count < processed) this.#world.saw('end said too low by a broker that has just started');
+    this.#world.breakConnections();
+    log.sayEnd(log.realEnd - count);
+    this.#world.at(ms, () => {
+      log.sayAll();
+      this.#world.logChanged();
+    });
+  }
+
+  /** Deletes all but the last offsets of a partition. */
+  retain(where: number, count: number): void {
+    const log = this.#partition(where);
+    const processed = this.#processed().find((one) => one.log === log)?.processed ?? 0;
+    log.deleteBefore(log.stable - count);
+    if (log.earliest > processed) this.#world.saw('retention passed a position');
+    this.#world.logChanged();
+  }
+
+  createAgain(partitions: number): void {
+    this.#world.topics.create(TOPIC, partitions);
+    this.#world.saw('topic created again');
+    this.#changed();
+  }
+
+  /** @param ms after which the group divides it once more */
+  grow(ms: number): void {
+    this.#world.topics.grow(TOPIC);
+    this.#world.saw('topic has grown');
+    this.#world.at(ms, () => this.#world.groups.topicChanged(TOPIC));
+  }
+
+  /** Called when records were appended. */
+  noteAppended(): void {
+    for (const { log, processed, commits, sameEpoch } of this.#losses) {
+      if (log.realEnd <= processed || this.#store.commits > commits) continue;
+      this.#world.saw('log cut and written again past a position');
+      if (sameEpoch) this.#world.saw('log cut and written again by a leader of the same epoch');
+    }
+  }
+
+  get #topic(): Topic {
+    return this.#world.topics.get(TOPIC);
+  }
+
+  #partition(where: number): PartitionLog {
+    const { partitions } = this.#topic;
+    return partitions[where % partitions.length]!;
+  }
+
+  #changed(): void {
+    this.#world.groups.topicChanged(TOPIC);
+    this.#world.logChanged();
+  }
+
+  /** How far each partition of the topic was processed. */
+  #processed(): { log: PartitionLog; processed: number }[] {
+    const { topicId, partitions } = this.#topic;
+    return this.#store.positions().flatMap(({ topicId: id, partition, offset }) => {
+      const log = partitions[partition];
+      return id === topicId && log !== undefined && offset !== null ? [{ log, processed: offset }] : [];
+    });
+  }
+
+  #noteLosses(before: readonly { log: PartitionLog; processed: number }[], sameEpoch: boolean): void {
+    const { commits } = this.#store;
+    for (const { log, processed } of before) {
+      if (log.realEnd >= processed) continue;
+      this.#world.saw('log cut below a position');
+      this.#losses.push({ log, processed, commits, sameEpoch });
+    }
+  }
+}

@@ -1,0 +1,47 @@
+import { pino } from 'pino';
+import { Counter, Histogram, Registry } from 'prom-client';
+import type { Logger } from '../../src/logger.ts';
+import type { Metrics } from '../../src/metrics.ts';
+
+/** Says nothing, and takes no time for it. */
+export const SILENT: Logger = pino({ level: 'silent' });
+
+/** A logger whose lines are put into the trace. */
+export function tracingLogger(note: (line: string) => void): Logger {
+  const base = {
+    level: 'trace',
+    base: null,
+    timestamp: false,
+    serializers: { err: (error: Error) => error.message },
+  };
+  return pino(base, { write: (line: string) => note(line.trim()) });
+}
+
+function counter<Label extends string>(): Counter<Label> {
+  const one = new Counter<Label>({ name: 'uncounted', help: '-', registers: [] });
+  return Object.assign(one, { inc() {} });
+}
+
+function histogram(): Histogram {
+  const one = new Histogram({ name: 'uncounted', help: '-', registers: [] });
+  return Object.assign(one, { startTimer: () => () => 0 });
+}
+
+/** Metrics that count nothing: they would take more time than what they count. */
+export const UNCOUNTED: Metrics = {
+  registry: new Registry(),
+  eventsGenerated: counter(),
+  eventsRejected: counter(),
+  overloadRejections: counter(),
+  eventsRepeated: counter(),
+  eventWarnings: counter(),
+  eventsProcessed: counter(),
+  eventConflicts: counter(),
+  deadLetters: counter(),
+  dataGaps: counter(),
+  logRewinds: counter(),
+  readingRestarts: counter(),
+  watchdogRestarts: counter(),
+  appendSeconds: histogram(),
+  processSeconds: histogram(),
+};

@@ -1,0 +1,108 @@
+import { FootfallError } from '../../src/errors.ts';
+import type {
+  AppendResult,
+  EventLog,
+  LogBatch,
+  LogRecord,
+  NewRecord,
+  RecordPosition,
+  SubscribeOptions,
+  TopicEnds,
+} from '../../src/log/event-log.ts';
+import { partitionOf } from '../../src/log/partitioner.ts';
+import type { Fate } from './conditions.ts';
+import type { PartitionLog } from './partition-log.ts';
+import type { SimulatedProcess } from './process.ts';
+import { readGroup } from './subscription.ts';
+import type { Topic } from './topic.ts';
+
+/** The event log as one process sees it: in memory, with the habits of Kafka. */
+export class SimulatedLog implements EventLog {
+  readonly #process: SimulatedProcess;
+  #inFlight: Promise<unknown> = Promise.resolve();
+
+  constructor(process: SimulatedProcess) {
+    this.#process = process;
+  }
+
+  async append(records: readonly NewRecord[]): Promise<AppendResult[]> {
+    if (records.length === 0) return [];
+    const appending = this.#process.call('log', 'log.append', (fate) => this.#append(records, fate));
+    this.#inFlight = Promise.allSettled([this.#inFlight, appending]);
+    return appending.catch((cause) => records.map(() => new FootfallError('publish_failed', { cause })));
+  }
+
+  subscribe(options: SubscribeOptions): AsyncGenerator<LogBatch[]> {
+    return readGroup(this.#process, options);
+  }
+
+  ends(topic: string): Promise<TopicEnds> {
+    return this.#process.call('log', 'log.ends', () => {
+      const { topicId, partitions } = this.#topic(topic);
+      return {
+        topicId,
+        ends: new Map(partitions.map(({ end, stable }, partition) => [partition, { end, stable }])),
+      };
+    });
+  }
+
+  timestamps(topic: string, positions: readonly RecordPosition[]): Promise<(number | undefined)[]> {
+    return this.#process.call('log', 'log.timestamps', () => {
+      const { partitions } = this.#topic(topic);
+      return positions.map(({ partition, offset }) => partitions[partition]?.firstFrom(offset)?.timestamp);
+    });
+  }
+
+  read(topic: string, positions: readonly RecordPosition[]): Promise<(LogRecord | undefined)[]> {
+    return this.#process.call('log', 'log.read', () => {
+      const { partitions } = this.#topic(topic);
+      return positions.map(({ partition, offset }) => partitions[partition]?.visible(offset));
+    });
+  }
+
+  async ping(): Promise<void> {
+    await this.#process.call('log', 'log.ping', () => {});
+  }
+
+  async close(): Promise<void> {
+    await this.#inFlight;
+  }
+
+  #topic(name: string): Topic {
+    return this.#process.world.topics.get(name);
+  }
+
+  #append(records: readonly NewRecord[], fate: Fate): AppendResult[] {
+    const { world } = this.#process;
+    if (fate === 'lost after' || fate === 'late') world.saw('append answered with an error, and durable');
+    let taken: PartitionLog | undefined;
+    const results = records.map((record): AppendResult => {
+      const { topicId, partitions } = this.#topic(record.topic);
+      const key = record.key === null ? null : Buffer.from(record.key);
+      const partition = partitionOf(key, partitions.length);
+      const log = partitions[partition]!;
+      taken ??= log;
+      if (fate === 'partly' && log !== taken) return new FootfallError('publish_failed');
+      const offset = log.append(toLogRecord(record, key, world.wallClock()));
+      return world.appended({ topic: record.topic, partition, offset }, topicId);
+    });
+    world.onAppended();
+    world.logChanged();
+    return results;
+  }
+}
+
+/** A record as it is in the log, but for its offset. */
+export function toLogRecord(
+  { value, headers }: Pick<NewRecord, 'value' | 'headers'>,
+  key: Buffer | null,
+  timestamp: number,
+): Omit<LogRecord, 'offset'> {
+  return {
+    key,
+    value: value === null ? null : Buffer.from(value),
+    headers: headers.map(([name, text]) => [name, text === null ? null : Buffer.from(text)]),
+    timestamp,
+    timestampType: 'CreateTime',
+  };
+}
