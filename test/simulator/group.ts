@@ -141,7 +141,9 @@ export class Groups {
     this.#remove(group, member);
     if (member.process.frozenUntil > this.#world.scheduler.now) this.#world.saw('frozen past its session');
     // Once it goes on it learns that the group has done without it.
-    member.process.deliver(this.#toldAfter(), () => member.fail(new Error('no longer a member of the group')));
+    member.process.deliver(this.#toldAfter(), () =>
+      member.fail(new Error('no longer a member of the group')),
+    );
   }
 
   #remove(group: Group, member: GroupMember): void {
