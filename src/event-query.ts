@@ -1,4 +1,5 @@
 // In: what to look for. Out: the stored events that are meant, in order, page by page.
+import { eventTimeMs } from './event.ts';
 import { scalarAt } from './payload-path.ts';
 import {
   type EventStore,
@@ -148,7 +149,7 @@ export function matcher({
     const event = readOnce(placed);
     if (userId !== undefined && event.userId !== userId) return false;
     if (types && !types.has(event.eventType)) return false;
-    const at = Date.parse(event.timestamp);
+    const at = eventTimeMs(event.timestamp);
     if (from !== undefined && at < from) return false;
     if (to !== undefined && at >= to) return false;
     return payload.every(({ path, value }) => scalarAt(event.payload, path) === value);

@@ -29,10 +29,11 @@ export interface UserEvent {
 
 export const MAX_ID_LENGTH = 255;
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
-/** Years of four digits; `Date.UTC` takes the first hundred for those of 1900. */
-const FIRST_MS = Date.parse('0000-01-01T00:00:00Z');
+/** Also in UTC the year has four digits. */
+const FIRST_MS = Date.parse('0001-01-01T00:00:00Z');
 const END_MS = Date.UTC(10_000, 0);
-const DATE_TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/i;
+const DATE_TIME =
+  /^(\d{4}-\d\d)-(\d\d)T([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d+)?(Z|[+-]([01]\d|2[0-3]):[0-5]\d)?$/i;
 
 /**
  * Reads a new event as clients send it: the body of `POST /events/generate`, or one element of a batch.
@@ -85,11 +86,33 @@ export function isUuid(text: string): boolean {
   return UUID.test(text);
 }
 
-/** Years past 9999 have a form of their own, which databases and people do not expect. */
+/** Whether a value is an ISO 8601 date and time with a zone, as `eventTimeMs` reads them. */
 export function isDateTime(value: unknown): value is string {
-  if (typeof value !== 'string' || !DATE_TIME.test(value)) return false;
-  const time = Date.parse(value);
-  return time >= FIRST_MS && time < END_MS;
+  return typeof value === 'string' && ZONE.test(value) && !Number.isNaN(eventTimeMs(value));
+}
+
+const ZONE = /(Z|[+-]\d\d:\d\d)$/i;
+
+/**
+ * When an event happened: milliseconds since 1970. A time without a zone is in UTC, wherever this process runs.
+ *
+ * @returns NaN for what is not an ISO 8601 date and time of a day that exists, in the years 1 to 9999
+ */
+export function eventTimeMs(timestamp: string): number {
+  const found = DATE_TIME.exec(timestamp);
+  if (found === null) return Number.NaN;
+  const [, month, day, , , zone] = found;
+  const time = Date.parse(zone === undefined ? `${timestamp}Z` : timestamp);
+  const isInRange = time >= FIRST_MS && time < END_MS;
+  // The engine takes the 30th of February for the 2nd of March.
+  return isInRange && (Number(day) <= 28 || Number(day) <= daysIn(month!)) ? time : Number.NaN;
+}
+
+/** @param month such as `2024-02` */
+function daysIn(month: string): number {
+  const [year, number] = month.split('-').map(Number);
+  // The day before the first of the next month. Four hundred years later it is the same, and no year of two digits.
+  return new Date(Date.UTC(year! + 400, number!, 0)).getUTCDate();
 }
 
 /** Completes a new event with its identity and the time it was accepted, ISO 8601. */
@@ -211,8 +234,10 @@ function identityErrors(fields: Record<string, unknown>): string[] {
   const { eventId, timestamp } = fields;
   if (typeof eventId !== 'string' || eventId === '') errors.push('eventId is required and must be a string');
   else errors.push(...storableErrors('eventId', eventId));
-  if (typeof timestamp !== 'string' || Number.isNaN(Date.parse(timestamp))) {
-    errors.push('timestamp is required and must be an ISO 8601 date and time');
+  if (typeof timestamp !== 'string' || Number.isNaN(eventTimeMs(timestamp))) {
+    errors.push(
+      'timestamp is required and must be an ISO 8601 date and time of a day that exists, in UTC or with a time zone',
+    );
   }
   return errors;
 }

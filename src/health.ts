@@ -45,7 +45,7 @@ export interface HealthOptions {
 export class Health {
   readonly #options: HealthOptions;
   #latest: Promise<HealthReport> | undefined;
-  #checkedAt = 0;
+  #checkedAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: HealthOptions) {
     this.#options = options;

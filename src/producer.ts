@@ -50,7 +50,7 @@ export class Producer {
   #wordedTime = '';
   #count = 0;
   #failures = 0;
-  #failureLoggedAt = 0;
+  #failureLoggedAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: ProducerOptions) {
     this.#options = options;
@@ -206,7 +206,7 @@ export class Producer {
 
   /** An outage fails every request there is: one line for it now and then, with their number. */
   #logFailure(cause: unknown): void {
-    const now = Date.now();
+    const now = performance.now();
     this.#failures++;
     if (now - this.#failureLoggedAt < FAILURE_LOG_INTERVAL_MS) return;
     this.#options.logger.error(

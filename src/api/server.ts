@@ -204,7 +204,7 @@ function allowOrigins(api: FastifyInstance, { apiKeys, origins }: AccessOptions)
  * stay open, and so would one that was opened and has not sent anything yet.
  */
 export async function closeApi(api: FastifyInstance, admission: Admission): Promise<void> {
-  const cutUnusedAt = Date.now() + UNUSED_CONNECTION_MS;
+  const cutUnusedAt = performance.now() + UNUSED_CONNECTION_MS;
   let closed = false;
   const closing = api.close().then(() => {
     closed = true;
@@ -212,6 +212,6 @@ export async function closeApi(api: FastifyInstance, admission: Admission): Prom
   while (!closed) {
     await Promise.race([closing, sleep(CLOSE_POLL_MS)]);
     api.server.closeIdleConnections();
-    if (Date.now() > cutUnusedAt && admission.requests === 0) api.server.closeAllConnections();
+    if (performance.now() > cutUnusedAt && admission.requests === 0) api.server.closeAllConnections();
   }
 }

@@ -61,7 +61,7 @@ export class AppendLane {
   #enqueue(records: readonly SizedRecord[]): Promise<AppendResult[]> {
     const bytes = sumBytes(records);
     return new Promise((resolve) => {
-      this.#waiting.push({ records, bytes, deadline: Date.now() + this.#limits.timeoutMs, resolve });
+      this.#waiting.push({ records, bytes, deadline: performance.now() + this.#limits.timeoutMs, resolve });
       this.#running ??= this.#run();
       this.#expiry ??= setTimeout(() => this.#expire(), this.#limits.timeoutMs).unref();
     });
@@ -101,7 +101,7 @@ export class AppendLane {
 
   /** Answers the calls whose time is up. One in flight may still be written: only its caller stops waiting. */
   #expire(): void {
-    const now = Date.now();
+    const now = performance.now();
     const late = (call: Call) => call.deadline <= now;
     for (const call of this.#inFlight.filter(late)) fail(call, 'no answer from the log in time');
     const expired = this.#waiting.filter(late);

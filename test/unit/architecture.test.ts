@@ -72,6 +72,16 @@ describe('the source', () => {
     expect(touching.map(({ path }) => path)).toEqual(['src/main.ts']);
   });
 
+  it('reads the time of day only for what people read: durations and deadlines go by a clock that never jumps', () => {
+    const reading = files.filter(({ text }) => /\bDate\.now\(/.test(text)).map(({ path }) => path);
+    expect(reading.sort()).toEqual([
+      'src/log/embedded-log.ts',
+      'src/progress.ts',
+      'src/store/memory-store.ts',
+      'src/store/sqlite-process.ts',
+    ]);
+  });
+
   it('has no file that is too long to see whole', () => {
     expect(files.filter(({ text }) => text.split('\n').length > MAX_LINES).map(({ path }) => path)).toEqual(
       [],

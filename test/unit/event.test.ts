@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { Catalogue } from '../../src/catalogue.ts';
 import { FootfallError } from '../../src/errors.ts';
 import {
@@ -7,6 +7,7 @@ import {
   decodeEvent,
   encodeEvent,
   eventKey,
+  eventTimeMs,
   isDateTime,
   isRejection,
   type NewEvent,
@@ -101,11 +102,11 @@ describe('encodeEvent', () => {
 
 describe('isDateTime', () => {
   it.each([
-    ['0000-01-01T00:00:00Z', true],
+    ['0001-01-01T00:00:00Z', true],
     ['0287-02-22T22:59:42+04:14', true],
     ['1899-12-31T23:59:59.999Z', true],
     ['9999-12-31T23:59:59Z', true],
-    ['0000-01-01T00:00:00+01:00', false],
+    ['0001-01-01T00:00:00+01:00', false],
     ['9999-12-31T23:59:59-01:00', false],
     ['2024-02-14', false],
     ['2024-02-14T10:30:00', false],
@@ -114,19 +115,67 @@ describe('isDateTime', () => {
   });
 });
 
+/** What some parser or other takes for a time. */
+const NOT_TIMES = [
+  'foo 1',
+  '5',
+  '11/25/2026',
+  '2026-11-25',
+  '2026-11-25 02:00:00',
+  'Wed, 25 Nov 2026 02:00:00 GMT',
+  '+275760-09-12T00:00:00Z',
+  '-271821-04-21T00:00:00Z',
+  '0000-12-31T00:00:00Z',
+  '9999-12-31T23:59:59-01:00',
+  '2026-02-29T00:00:00Z',
+  '2026-02-30T00:00:00Z',
+  '2026-04-31T00:00:00Z',
+  '2026-13-01T00:00:00Z',
+  '2026-11-25T24:00:00Z',
+  '2026-11-25T23:59:60Z',
+  '2026-11-25T02:00:00+24:00',
+];
+
+describe('the time of an event', () => {
+  it.each(NOT_TIMES)('is not: %s', (text) => {
+    expect(eventTimeMs(text)).toBeNaN();
+    expect(isDateTime(text)).toBe(false);
+  });
+
+  it.each([
+    ['2026-11-25T02:00:00.123456Z', '2026-11-25T02:00:00.123Z'],
+    ['2026-11-25T02:00:00.5+05:30', '2026-11-24T20:30:00.500Z'],
+    ['2024-02-29T23:59:59Z', '2024-02-29T23:59:59.000Z'],
+    ['0001-01-01T00:00:00Z', '0001-01-01T00:00:00.000Z'],
+    ['0004-02-29T00:00:00Z', '0004-02-29T00:00:00.000Z'],
+    // Without a zone it is in UTC; over HTTP the zone has to be there.
+    ['2026-11-25T02:00:00', '2026-11-25T02:00:00.000Z'],
+  ])('%s is %s, wherever this runs', (text, utc) => {
+    const before = process.env.TZ;
+    onTestFinished(() => {
+      process.env.TZ = before;
+    });
+    for (const zone of ['UTC', 'Asia/Tokyo', 'America/Los_Angeles']) {
+      process.env.TZ = zone;
+      expect(new Date(eventTimeMs(text)).toISOString()).toBe(utc);
+    }
+    expect(isDateTime(text)).toBe(text.at(-1) === 'Z' || text.includes('+'));
+  });
+});
+
 describe('decodeEvent', () => {
   const valid = '{"eventId":"e","userId":"u","eventType":"LOGIN","timestamp":"2024-02-14T10:30:00Z"}';
 
   it('reads what another producer wrote, in any member order', () => {
     const foreign =
-      '{ "payload": {"n":1}, "timestamp":"2024-02-14", "extra":1, "eventType":"LOGOUT","userId":"u","eventId":"abc" }';
+      '{ "payload": {"n":1}, "timestamp":"2024-02-14T10:30:00", "extra":1, "eventType":"LOGOUT","userId":"u","eventId":"abc" }';
     expect(decodeEvent(Buffer.from(foreign), CATALOGUE)).toEqual({
       eventId: 'abc',
       userId: 'u',
       eventType: 'LOGOUT',
-      timestamp: '2024-02-14',
+      timestamp: '2024-02-14T10:30:00',
       payload: '{"n":1}',
-      json: '{"eventId":"abc","userId":"u","eventType":"LOGOUT","timestamp":"2024-02-14","payload":{"n":1}}',
+      json: '{"eventId":"abc","userId":"u","eventType":"LOGOUT","timestamp":"2024-02-14T10:30:00","payload":{"n":1}}',
       members: { n: 1 },
     });
     expect(decodeEvent(Buffer.from(valid), CATALOGUE)).toMatchObject({ payload: '{}' });
@@ -143,6 +192,7 @@ describe('decodeEvent', () => {
     [valid.replace('"e"', '7'), 'invalid'],
     [valid.replace('"e"', '"\\ud800"'), 'invalid'],
     [valid.replace('2024-02-14T10:30:00Z', 'yesterday'), 'invalid'],
+    ...NOT_TIMES.map((time): [string, string] => [valid.replace('2024-02-14T10:30:00Z', time), 'invalid']),
     [valid.replace('LOGIN', 'PURCHASE'), 'invalid'],
     [valid.replace('"userId":"u",', ''), 'invalid'],
   ])('sets %j aside as %s', (value, reason) => {
