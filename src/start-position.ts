@@ -38,10 +38,10 @@ export async function resolveStart(
   }
   const held = await landmarksHeld(assigned, offset, known, log);
   if (held === known) {
-    // An epoch that the log has forgotten is refused for ever: only that of a record it may still hold is asked for.
+    // An epoch that the log has forgotten is refused for ever: only that of a record it still holds is asked for.
     const [newest] = known;
-    const leaderEpoch = newest === undefined || newest.offset < earliest ? NO_EPOCH : newest.leaderEpoch;
-    return { offset, leaderEpoch, landmarks: known };
+    const isHeld = newest !== undefined && newest.digest !== NO_RECORD && newest.offset >= earliest;
+    return { offset, leaderEpoch: isHeld ? newest.leaderEpoch : NO_EPOCH, landmarks: known };
   }
   const to = held[0] === undefined ? earliest : held[0].offset + 1;
   const finding = { kind: 'log-went-back', from: offset, to } as const;
