@@ -1,6 +1,6 @@
 // In: batches of the log. Out: each processed once, in order, and the position committed to the log afterwards.
 import type { Clock } from './clock.ts';
-import { addLandmark, type Landmark, recordDigest } from './landmarks.ts';
+import { type Landmark, landmarksBehind } from './landmarks.ts';
 import type { AssignedPartition, EventLog, LogBatch, ReadingStart } from './log/event-log.ts';
 import type { Logger } from './logger.ts';
 import type { Metrics } from './metrics.ts';
@@ -258,15 +258,7 @@ export class Consumer {
     const { epoch, stored: fromOffset, rewound: fromRewound, next: firstOffset } = position;
     const rewound = Math.max(0, (fromOffset ?? firstOffset) - firstOffset);
     const records = batch.records.filter(({ offset }) => offset >= firstOffset);
-    const last = records.at(-1);
-    const landmarks =
-      last === undefined
-        ? position.landmarks
-        : addLandmark(position.landmarks, {
-            offset: last.offset,
-            leaderEpoch: batch.leaderEpoch,
-            digest: recordDigest(last),
-          });
+    const landmarks = landmarksBehind(position.landmarks, { ...batch, records });
     return {
       batch: { ...batch, records },
       epoch,

@@ -15,19 +15,41 @@ export interface Landmark {
 /** Landmarks closer together than this are thinned out: so many records are read once more in a moment. */
 const LEAST_GAP = 1000;
 const DIGEST_LENGTH = 16;
+/** Digest of an offset where nothing is to be read: a marker, or a record of a transaction that was rolled back. */
+export const NO_RECORD = '-';
 
 /** As of `LogRecord`. */
 interface DigestedRecord {
+  offset: number;
   timestamp: number;
   key: Buffer | null;
   value: Buffer | null;
 }
 
 /** 96 bits of a record: its time, key and value. */
-export function recordDigest({ timestamp, key, value }: DigestedRecord): string {
+export function recordDigest({ timestamp, key, value }: Omit<DigestedRecord, 'offset'>): string {
   const head = Buffer.from(`${timestamp} ${key?.length ?? -1} ${value?.length ?? -1} `);
   const bytes = Buffer.concat([head, key ?? Buffer.alloc(0), value ?? Buffer.alloc(0)]);
   return hash('sha256', bytes, 'base64url').slice(0, DIGEST_LENGTH);
+}
+
+/**
+ * @param landmarks of the position before the batch, newest first
+ * @returns those of the position behind it; the first says what is just before that position
+ */
+export function landmarksBehind(
+  landmarks: readonly Landmark[],
+  batch: { records: readonly DigestedRecord[]; nextOffset: number; leaderEpoch: number },
+): Landmark[] {
+  const { records, nextOffset, leaderEpoch } = batch;
+  const ofRecords = landmarks.filter(({ digest }) => digest !== NO_RECORD);
+  const last = records.at(-1);
+  const kept =
+    last === undefined
+      ? ofRecords
+      : addLandmark(ofRecords, { offset: last.offset, leaderEpoch, digest: recordDigest(last) });
+  const offset = nextOffset - 1;
+  return kept[0]?.offset === offset ? kept : [{ offset, leaderEpoch, digest: NO_RECORD }, ...kept];
 }
 
 /**

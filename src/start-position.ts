@@ -1,5 +1,5 @@
 // In: where the store stands, and what the log holds. Out: where reading starts. Nothing else decides that.
-import { type Landmark, recordDigest } from './landmarks.ts';
+import { type Landmark, NO_RECORD, recordDigest } from './landmarks.ts';
 import { type AssignedPartition, type EventLog, NO_EPOCH, type StartPosition } from './log/event-log.ts';
 import type { Logger } from './logger.ts';
 import type { Metrics } from './metrics.ts';
@@ -38,10 +38,10 @@ export async function resolveStart(
   }
   const held = await landmarksHeld(assigned, offset, known, log);
   if (held === known) {
-    // An epoch that the log has forgotten is refused for ever: only that of a record it may still hold is asked for.
+    // An epoch that the log has forgotten is refused for ever: only that of a record it still holds is asked for.
     const [newest] = known;
-    const leaderEpoch = newest === undefined || newest.offset < earliest ? NO_EPOCH : newest.leaderEpoch;
-    return { offset, leaderEpoch, landmarks: known };
+    const isHeld = newest !== undefined && newest.digest !== NO_RECORD && newest.offset >= earliest;
+    return { offset, leaderEpoch: isHeld ? newest.leaderEpoch : NO_EPOCH, landmarks: known };
   }
   const to = held[0] === undefined ? earliest : held[0].offset + 1;
   const finding = { kind: 'log-went-back', from: offset, to } as const;
@@ -54,9 +54,9 @@ export async function resolveStart(
  * transaction that is open: until it shows them, nothing of the partition is read.
  */
 class NotKnownYetError extends Error {
-  constructor({ partition }: AssignedPartition, offset: number) {
+  constructor(partition: number, offset: number) {
     super(
-      `partition ${partition}: the log does not show yet whether it still holds the processed record at offset ${offset}`,
+      `partition ${partition}: the log does not show yet whether it still holds what was processed at offset ${offset}`,
     );
     this.name = 'NotKnownYetError';
   }
@@ -71,21 +71,38 @@ async function landmarksHeld(
 ): Promise<Landmark[]> {
   const { earliest, end, divergesAt = end } = assigned;
   const isCutShort = offset > end && !(await assigned.reaches(offset));
-  const [newest] = known;
-  if (!isCutShort && assigned.divergesAt === undefined) {
-    // What retention has deleted says nothing.
-    if (newest === undefined || newest.offset < earliest) return known;
-    // `end` may be old by now, and the log cut and written again since: the record itself is looked at in any case.
-    const { topic, partition } = assigned;
-    const [record] = await log.read(topic, [{ partition, offset: newest.offset }]);
-    if (record !== undefined && recordDigest(record) === newest.digest) return known;
-    if (record === undefined && newest.offset >= end) throw new NotKnownYetError(assigned, newest.offset);
-  }
+  if (!isCutShort && assigned.divergesAt === undefined && (await isSameLog(assigned, known, log))) return known;
   const candidates = known.filter(
     (landmark) => landmark.offset >= earliest && landmark.offset < Math.min(end, divergesAt),
   );
   const held = await findHeld(assigned, candidates, log);
   return held === undefined ? [] : known.slice(known.indexOf(held));
+}
+
+/**
+ * Whether the log is the one that was processed up to the newest landmarks.
+ *
+ * @throws NotKnownYetError
+ */
+async function isSameLog(
+  { topic, partition, earliest, end }: AssignedPartition,
+  known: readonly Landmark[],
+  log: Pick<EventLog, 'read'>,
+): Promise<boolean> {
+  // What is just before the position, and a record: that there is none says little. What retention has deleted says nothing.
+  const telling = known
+    .slice(0, known[0]?.digest === NO_RECORD ? 2 : 1)
+    .filter(({ offset }) => offset >= earliest);
+  // `end` may be old by now, and the log cut and written again since: they are looked at in any case.
+  const records = await log.read(
+    topic,
+    telling.map(({ offset }) => ({ partition, offset })),
+  );
+  return telling.every(({ offset, digest }, at) => {
+    const record = records[at];
+    if (record === undefined && offset >= end) throw new NotKnownYetError(partition, offset);
+    return digest === (record === undefined ? NO_RECORD : recordDigest(record));
+  });
 }
 
 /** The first of these landmarks whose record is in the log. */

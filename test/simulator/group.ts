@@ -124,6 +124,11 @@ export class Groups {
     for (const group of this.#groups.values()) this.#rebalance(group);
   }
 
+  /** No heartbeat was answered for as long as a session lasts: every member has to join once more. */
+  allSessionsEnd(): void {
+    for (const group of this.#groups.values()) for (const member of [...group.members]) this.#evict(group, member);
+  }
+
   /** The process is silent: unless it has gone on by then, others are given what it had. */
   sessionEnds(process: SimulatedProcess): void {
     const { scheduler, options } = this.#world;

@@ -4,7 +4,7 @@ import type { LogState, Topic } from './topic.ts';
 import type { World } from './world.ts';
 
 export const TOPIC = 'events';
-/** How long a log is away that is put back to an earlier state. */
+/** Stands for the time in which a log is put back to an earlier state, which is longer than any session. */
 const RESTORE_MS = 200;
 const EPOCHS: Record<string, number> = { 'same epoch': 0, 'higher epoch': 1, 'much higher epoch': 5 };
 
@@ -63,6 +63,7 @@ export class LogFaults {
     world.at(RESTORE_MS / 2, () => {
       const before = this.#processed();
       world.topics.restore(state);
+      world.groups.allSessionsEnd();
       const epochs = EPOCHS[how]!;
       for (const { partitions } of world.topics.all()) for (const log of partitions) log.elect(epochs);
       world.saw('log restored');
