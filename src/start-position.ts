@@ -71,7 +71,8 @@ async function landmarksHeld(
 ): Promise<Landmark[]> {
   const { earliest, end, divergesAt = end } = assigned;
   const isCutShort = offset > end && !(await assigned.reaches(offset));
-  if (!isCutShort && assigned.divergesAt === undefined && (await isSameLog(assigned, known, log))) return known;
+  if (!isCutShort && assigned.divergesAt === undefined && (await isSameLog(assigned, known, log)))
+    return known;
   const candidates = known.filter(
     (landmark) => landmark.offset >= earliest && landmark.offset < Math.min(end, divergesAt),
   );

@@ -126,7 +126,8 @@ export class Groups {
 
   /** No heartbeat was answered for as long as a session lasts: every member has to join once more. */
   allSessionsEnd(): void {
-    for (const group of this.#groups.values()) for (const member of [...group.members]) this.#evict(group, member);
+    for (const group of this.#groups.values())
+      for (const member of [...group.members]) this.#evict(group, member);
   }
 
   /** The process is silent: unless it has gone on by then, others are given what it had. */
