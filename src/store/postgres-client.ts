@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import pg, { type ClientBase, type Pool, type PoolClient, type QueryResult } from 'pg';
+import pg, { type Pool, type PoolClient, type QueryResult } from 'pg';
 import type { Logger } from '../logger.ts';
 import { type PostgresConnection, readPostgresUrl, requestedSearchPath } from '../postgres-url.ts';
 import { StoreUnavailableError } from './event-store.ts';
@@ -93,21 +93,12 @@ export class Database {
 
   /** Migrates once; again at the next need after a failure, and when tables turn out to be gone. */
   #prepared(): Promise<string> {
-    this.#schema ??= this.#withConnection((client) => prepareSchema(client, this.#schemaOptions())).catch(
-      (error) => {
-        this.#schema = undefined;
-        throw error;
-      },
-    );
+    const options = { searchPath: requestedSearchPath(this.#connection), logger: this.#logger };
+    this.#schema ??= this.#withConnection((client) => prepareSchema(client, options)).catch((error) => {
+      this.#schema = undefined;
+      throw error;
+    });
     return this.#schema;
-  }
-
-  #schemaOptions() {
-    return {
-      searchPath: requestedSearchPath(this.#connection),
-      logger: this.#logger,
-      withClient: <T>(work: (client: ClientBase) => Promise<T>) => withClient(this.#connection, work),
-    };
   }
 
   async #withConnection<T>(work: (client: PoolClient) => Promise<T>): Promise<T> {
@@ -163,25 +154,6 @@ function createPool(connection: PostgresConnection, poolSize: number, logger: Lo
 /** Without what is undefined, which would count as given. */
 function given(connection: PostgresConnection): pg.ClientConfig {
   return Object.fromEntries(Object.entries(connection).filter(([, value]) => value !== undefined));
-}
-
-async function withClient<T>(
-  connection: PostgresConnection,
-  work: (client: ClientBase) => Promise<T>,
-): Promise<T> {
-  const client = new pg.Client({ application_name: 'footfall', ...given(connection), keepAlive: true });
-  // Its loss is what the statement fails with.
-  client.on('error', () => {});
-  try {
-    await client.connect();
-  } catch (error) {
-    throw connectError(error);
-  }
-  try {
-    return await work(client);
-  } finally {
-    await client.end();
-  }
 }
 
 /** Behind a pooler another version of this program may have prepared another text under the same name. */
