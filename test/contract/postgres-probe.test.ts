@@ -6,6 +6,7 @@ import { StoreUnavailableError } from '../../src/store/event-store.ts';
 import {
   byHand,
   createRole,
+  cutConnections,
   freshDatabase,
   holdConnection,
   newBatch,
@@ -16,13 +17,6 @@ import {
 import { sharedFolder } from '../support/temp-folder.ts';
 
 const PING_MS = 4000;
-
-async function cutConnections(url: string): Promise<void> {
-  await byHand(
-    url,
-    'select pg_terminate_backend(pid) from pg_stat_activity where pid <> pg_backend_pid() and datname = current_database()',
-  );
-}
 
 /** A store that works, on a database of its own. */
 async function working() {
