@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, it, onTestFinished } from 'vitest';
 import { listeningLogger } from '../support/logger.ts';
+import { PATIENCE_MS } from '../support/patience.ts';
 import { hasPgBouncer, PgBouncer, type PgBouncerOptions } from '../support/pgbouncer.ts';
 import {
   byHand,
@@ -52,7 +53,12 @@ describe.skipIf(!hasPgBouncer())('PostgreSQL store through PgBouncer', () => {
     eventStoreContract(
       async () => {
         const url = through(bouncer, await freshDatabase());
-        return { store: openStore(url), second: async () => openStore(url) };
+        const harness = {
+          store: openStore(url),
+          second: async () => openStore(url),
+          sql: async (text: string) => void (await byHand(url, text)),
+        };
+        return harness;
       },
       { durable: true },
     );
@@ -60,7 +66,7 @@ describe.skipIf(!hasPgBouncer())('PostgreSQL store through PgBouncer', () => {
     it('creates its tables once when several instances start, and leaves no lock behind', async () => {
       const url = await freshDatabase();
       const stores = [1, 2, 3, 4].map(() => openStore(through(bouncer, url)));
-      await Promise.all(stores.map((store) => store.ping(20_000)));
+      await Promise.all(stores.map((store) => store.ping(PATIENCE_MS)));
       expect(
         await byHand(url, 'select name from footfall_migrations group by name having count(*) > 1'),
       ).toEqual([]);
@@ -72,7 +78,7 @@ describe.skipIf(!hasPgBouncer())('PostgreSQL store through PgBouncer', () => {
     it('says that nothing limits a statement, unless the role has a limit', async () => {
       const url = await freshDatabase();
       const { logger, lines } = listeningLogger();
-      await openStore(through(bouncer, url), logger).ping(20_000);
+      await openStore(through(bouncer, url), logger).ping(PATIENCE_MS);
       expect(lines.map(({ msg }) => msg)).toContainEqual(expect.stringMatching(NO_LIMIT));
       const limited = await freshDatabase();
       await byHand(
@@ -80,7 +86,7 @@ describe.skipIf(!hasPgBouncer())('PostgreSQL store through PgBouncer', () => {
         `alter role footfall in database ${new URL(limited).pathname.slice(1)} set statement_timeout = '25s'`,
       );
       const other = listeningLogger();
-      await openStore(through(bouncer, limited), other.logger).ping(20_000);
+      await openStore(through(bouncer, limited), other.logger).ping(PATIENCE_MS);
       expect(other.lines.map(({ msg }) => msg)).not.toContainEqual(expect.stringMatching(NO_LIMIT));
     });
   });
@@ -123,10 +129,10 @@ describe.skipIf(!hasPgBouncer())('PostgreSQL store through PgBouncer', () => {
     onTestFinished(() => deaf.stop());
     const url = await freshDatabase();
     await byHand(url, 'create schema one');
-    await expect(openStore(inSchema(through(refusing, url), 'one')).ping(20_000)).rejects.toThrow(
+    await expect(openStore(inSchema(through(refusing, url), 'one')).ping(PATIENCE_MS)).rejects.toThrow(
       'unsupported startup parameter: options: the pooler in between takes no options: leave them out of DATABASE_URL and give them to the role',
     );
-    await expect(openStore(inSchema(through(deaf, url), 'one')).ping(20_000)).rejects.toThrow(
+    await expect(openStore(inSchema(through(deaf, url), 'one')).ping(PATIENCE_MS)).rejects.toThrow(
       'the search_path of DATABASE_URL does not reach the database, which has "$user", public: a pooler in between drops it',
     );
     expect(await byHand(url, "select 1 from pg_tables where tablename = 'events'")).toEqual([]);
@@ -134,7 +140,7 @@ describe.skipIf(!hasPgBouncer())('PostgreSQL store through PgBouncer', () => {
       url,
       `alter role footfall in database ${new URL(url).pathname.slice(1)} set search_path = one`,
     );
-    await openStore(through(refusing, url)).ping(20_000);
+    await openStore(through(refusing, url)).ping(PATIENCE_MS);
     expect(
       await byHand(url, "select schemaname as schema from pg_tables where tablename = 'events'"),
     ).toEqual([{ schema: 'one' }]);
@@ -144,8 +150,8 @@ describe.skipIf(!hasPgBouncer())('PostgreSQL store through PgBouncer', () => {
     const bouncer = await startPgBouncer({ mode: 'session', poolSize: 2 });
     onTestFinished(() => bouncer.stop());
     const { as } = await createRole(await freshDatabase());
-    await expect(openStore(`${bouncer.url}/nowhere`).ping(20_000)).rejects.toThrow(/nowhere/);
-    await expect(openStore(as(`${bouncer.url}/postgres`)).ping(20_000)).rejects.toThrow(
+    await expect(openStore(`${bouncer.url}/nowhere`).ping(PATIENCE_MS)).rejects.toThrow(/nowhere/);
+    await expect(openStore(as(`${bouncer.url}/postgres`)).ping(PATIENCE_MS)).rejects.toThrow(
       /password authentication failed|no such user/,
     );
   });

@@ -5,9 +5,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { createDatabase, PostgresServer } from '../../scripts/postgres-server.ts';
 import { StoreUnavailableError } from '../../src/store/event-store.ts';
+import { PATIENCE_MS } from '../support/patience.ts';
 import { byHand, openStore } from '../support/postgres.ts';
-
-const PING_MS = 20_000;
 
 /** Whether there is OpenSSL to make certificates with; where there is none, that is said, and is an error in CI. */
 function hasOpenSsl(): boolean {
@@ -67,7 +66,7 @@ describe.skipIf(!hasOpenSsl())('TLS to PostgreSQL', () => {
   /** @returns why it does not, where it does not */
   async function connect(address: string, parameters: string): Promise<string> {
     try {
-      await openStore(`${address}?${parameters}`).ping(PING_MS);
+      await openStore(`${address}?${parameters}`).ping(PATIENCE_MS);
     } catch (error) {
       expect(error).toBeInstanceOf(StoreUnavailableError);
       return (error as Error).message;
@@ -78,7 +77,7 @@ describe.skipIf(!hasOpenSsl())('TLS to PostgreSQL', () => {
   async function isEncrypted(address: string, parameters: string): Promise<boolean> {
     const name = `tls-${crypto.randomUUID()}`;
     const store = openStore(`${address}?${parameters}&application_name=${name}`);
-    await store.ping(PING_MS);
+    await store.ping(PATIENCE_MS);
     const [row] = await byHand<{ ssl: boolean }>(
       unnamed,
       `select ssl from pg_stat_ssl join pg_stat_activity using (pid) where application_name = '${name}'`,
