@@ -3,13 +3,14 @@
 
 FROM node:26-trixie-slim AS base
 WORKDIR /app
-COPY package.json package-lock.json .npmrc ./
-COPY LICENSE ./
+COPY package.json package-lock.json .npmrc LICENSE ./
+
+FROM base AS tools
+RUN --mount=type=cache,target=/root/.npm npm ci && mkdir data && chown -R 1000:1000 .
 
 # For docker-compose.yml: tests and tools inside, the source mounted over it, restarted when it changes.
-FROM base AS development
+FROM tools AS development
 ENV NODE_ENV=development
-RUN npm ci && mkdir data && chown -R 1000:1000 /app
 COPY --chown=1000:1000 . .
 USER 1000:1000
 RUN node scripts/build-dashboard.ts
@@ -18,14 +19,14 @@ HEALTHCHECK --interval=5s --timeout=4s --start-period=30s --retries=6 \
   CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT||3000}/livez`).then(r=>process.exit(r.ok?0:1),()=>process.exit(1))"]
 CMD ["node", "--watch-path=src", "src/main.ts"]
 
-FROM base AS page
-RUN npm ci
+FROM tools AS page
+COPY tsconfig.json ./
 COPY scripts ./scripts
 COPY dashboard ./dashboard
 RUN node scripts/build-dashboard.ts
 
 FROM base AS dependencies
-RUN npm ci --omit=dev
+RUN --mount=type=cache,target=/root/.npm npm ci --omit=dev
 
 FROM base AS production
 ENV NODE_ENV=production HOST=0.0.0.0 DATA_DIR=/app/data
