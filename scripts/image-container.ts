@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { globSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BUILDAH, buildah } from './image-base.ts';
 
@@ -137,9 +137,10 @@ export class Container {
   /** The process that would have the number 1 in a container: the first one below buildah's own. */
   #mainProcess(): number {
     let pid = this.#service!.pid!;
-    // The name is cut to 15 letters: buildah-chroot-.
-    while (readFileSync(`/proc/${pid}/comm`, 'utf8').startsWith('buildah')) {
-      const [child] = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ');
+    while (readFileSync(`/proc/${pid}/cmdline`, 'utf8').startsWith('buildah')) {
+      const [child] = globSync(`/proc/${pid}/task/*/children`).flatMap(
+        (path) => readFileSync(path, 'utf8').match(/\d+/g) ?? [],
+      );
       if (!child) throw new Error(`nothing runs in the container:\n${this.#output}`);
       pid = Number(child);
     }
