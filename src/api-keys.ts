@@ -47,6 +47,7 @@ export class ApiKeys {
   readonly #source: KeySource;
   #byHash: ReadonlyMap<string, ApiKey> = new Map();
   #origins: ReadonlySet<string> = new Set();
+  readonly #names = new Set<string>();
 
   /** @throws Error saying what is wrong with the list */
   constructor(source: KeySource) {
@@ -58,6 +59,7 @@ export class ApiKeys {
   reload(): void {
     this.#byHash = readKeys(this.#source);
     this.#origins = new Set([...this.#byHash.values()].flatMap(({ origins = [] }) => origins));
+    for (const { name } of this.#byHash.values()) this.#names.add(name);
   }
 
   get count(): number {
@@ -66,6 +68,11 @@ export class ApiKeys {
 
   find(key: string): ApiKey | undefined {
     return this.#byHash.get(hashKey(key));
+  }
+
+  /** Every caller there has been since the start. */
+  get names(): ReadonlySet<string> {
+    return this.#names;
   }
 
   /** Every origin that any key may be used from. */

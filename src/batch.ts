@@ -9,8 +9,8 @@ import type { Acceptance, Accepted, Producer } from './producer.ts';
 export type ReadEvent = (element: JsonObject) => NewEvent;
 
 /** An event as its client sends it in a batch: as for `POST /events/generate`, and with a `timestamp` if wanted. */
-export function readBatchEvent(catalogue: Catalogue): ReadEvent {
-  return (element) => readNewEvent(element, catalogue, { takesTimestamp: true });
+export function readBatchEvent(catalogue: Catalogue, caller: string | undefined): ReadEvent {
+  return (element) => readNewEvent(element, catalogue, { takesTimestamp: true, caller });
 }
 
 /** What became of one element. Without the event's text: of a large batch that would be all of it. */
@@ -110,8 +110,8 @@ export class Batch {
 
 function withoutText(answer: Acceptance): BatchResult {
   if (answer instanceof FootfallError) return answer;
-  const { eventId, receipt, repeated, warnings } = answer;
-  return { eventId, receipt, repeated, warnings };
+  const { json: _json, ...result } = answer;
+  return result;
 }
 
 const UNKNOWN = new FootfallError('internal_error');

@@ -1,20 +1,25 @@
 // In: events in the form of CloudEvents 1.0. Out: new events.
 import type { Catalogue } from './catalogue.ts';
 import { FootfallError } from './errors.ts';
-import { checkNewEvent, derivedUuid, isUuid, type NewEvent } from './event.ts';
+import { checkNewEvent, type NewEvent } from './event.ts';
+import { callersUuid } from './event-ids.ts';
 import { isObject, type JsonObject, parseJsonBody } from './json-body.ts';
 import { rawMembers } from './raw-json.ts';
 
 /**
  * Reads an event in structured form (`application/cloudevents+json`). `type` is the eventType, `data` the payload,
- * `time` the timestamp; the userId is the extension attribute `userid`, else `subject`. An `id` that is no UUID gives one
- * together with its `source`, which is what CloudEvents are unique by.
+ * `time` the timestamp; the userId is the extension attribute `userid`, else `subject`. The eventId comes from
+ * `source` and `id` together, which is what CloudEvents are unique by, and from the caller.
  *
  * @throws FootfallError `invalid_event`
  */
-export function readCloudEvent({ text, fields }: JsonObject, catalogue: Catalogue): NewEvent {
+export function readCloudEvent(
+  { text, fields }: JsonObject,
+  catalogue: Catalogue,
+  caller: string | undefined,
+): NewEvent {
   const raw = () => (fields.data === undefined ? '{}' : rawMembers(text).get('data')!);
-  return fromAttributes(fields, fields.data, raw, catalogue);
+  return fromAttributes(fields, { data: fields.data, rawData: raw }, catalogue, caller);
 }
 
 /**
@@ -26,6 +31,7 @@ export function readBinaryCloudEvent(
   headers: Record<string, string | string[] | undefined>,
   body: Buffer | undefined,
   catalogue: Catalogue,
+  caller: string | undefined,
 ): NewEvent {
   const attributes = Object.fromEntries(
     Object.entries(headers).flatMap(([name, value]) =>
@@ -33,14 +39,19 @@ export function readBinaryCloudEvent(
     ),
   );
   const data = body === undefined || body.length === 0 ? undefined : parseJsonBody(body);
-  return fromAttributes(attributes, data?.fields, () => data?.text ?? '{}', catalogue);
+  return fromAttributes(
+    attributes,
+    { data: data?.fields, rawData: () => data?.text ?? '{}' },
+    catalogue,
+    caller,
+  );
 }
 
 function fromAttributes(
   attributes: Record<string, unknown>,
-  data: unknown,
-  rawData: () => string,
+  { data, rawData }: { data: unknown; rawData: () => string },
   catalogue: Catalogue,
+  caller: string | undefined,
 ): NewEvent {
   const errors = attributeErrors(attributes, data);
   if (errors.length > 0) throw new FootfallError('invalid_event', { details: errors });
@@ -49,7 +60,7 @@ function fromAttributes(
     userId: userid ?? subject,
     eventType: type,
     payload: data,
-    eventId: isUuid(id!) ? id : derivedUuid('cloudevents', source!, id!),
+    eventId: callersUuid(caller, 'cloudevents', source!, id!),
     timestamp: time,
   };
   return checkNewEvent(event, rawData, catalogue);

@@ -12,6 +12,8 @@ export interface NewEvent {
   payload: string;
   /** The client's own, a UUID: sending it again stores it once. */
   eventId?: string | undefined;
+  /** Whose choice the eventId is, where callers have names and the eventId was not made from one (`callersUuid`). */
+  caller?: string | undefined;
   /** When it happened, ISO 8601 in UTC; else the time at which it was accepted. */
   timestamp?: string | undefined;
   /** What the catalogue has to say of a payload it takes all the same. */
@@ -39,16 +41,18 @@ const DATE_TIME =
  * Reads a new event as clients send it: the body of `POST /events/generate`, or one element of a batch.
  *
  * @param takesTimestamp whether a `timestamp` of the client's counts; if not, it is passed over
+ * @param caller the name of whoever sends it, where callers have names
  * @throws FootfallError `invalid_event` with one message for each field at fault, in the order userId, eventType,
  *   payload, eventId, timestamp
  */
 export function readNewEvent(
   { text, fields }: JsonObject,
   catalogue: Catalogue,
-  { takesTimestamp }: { takesTimestamp: boolean },
+  { takesTimestamp, caller }: { takesTimestamp: boolean; caller?: string | undefined },
 ): NewEvent {
   const taken = takesTimestamp ? fields : { ...fields, timestamp: undefined };
-  return checkNewEvent(taken, () => rawPayload(text, fields), catalogue);
+  const event = checkNewEvent(taken, () => rawPayload(text, fields), catalogue);
+  return event.eventId === undefined ? event : { ...event, caller };
 }
 
 /**

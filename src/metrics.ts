@@ -72,7 +72,7 @@ export function createMetrics(
     }),
     eventsRepeated: new Counter({
       name: 'events_repeated_total',
-      help: 'Events sent again under an id that was accepted before: the `same`, or a `conflict`.',
+      help: 'Events sent again under an id that was accepted before: the `same`, or another, which is refused as a `conflict`.',
       labelNames: ['kind'],
       registers,
     }),

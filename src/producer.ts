@@ -2,6 +2,7 @@
 import { withDeadline } from './deadline.ts';
 import { FootfallError } from './errors.ts';
 import { buildEvent, encodeEvent, type NewEvent, type UserEvent } from './event.ts';
+import { CALLER_HEADER, callersKey } from './event-ids.ts';
 import type { EventLog, NewRecord, Receipt } from './log/event-log.ts';
 import type { Logger } from './logger.ts';
 import type { Metrics } from './metrics.ts';
@@ -28,8 +29,10 @@ export interface ProducerOptions {
 /** What became of a new event. */
 export interface Accepted extends AcceptedEvent {
   eventId: string;
-  /** It was accepted before under this id: the `same` event, or a `conflict`: another one. The first counts. */
-  repeated?: 'same' | 'conflict' | undefined;
+  /** What it is deduplicated by, as of `callersKey`. */
+  key: string;
+  /** It was accepted before under this id, and is not stored again. */
+  repeated?: 'same' | undefined;
   warnings?: string[] | undefined;
 }
 
@@ -39,6 +42,8 @@ export type Acceptance = Accepted | FootfallError;
 interface Completed {
   event: UserEvent;
   json: string;
+  caller: string | undefined;
+  key: string;
 }
 
 export class Producer {
@@ -56,7 +61,7 @@ export class Producer {
     this.#options = options;
   }
 
-  /** @throws FootfallError the errors of `EventLog.append` */
+  /** @throws FootfallError `id_conflict`, or the errors of `EventLog.append` */
   async accept(event: NewEvent): Promise<Accepted> {
     const completed = [this.#complete(event, this.#timestamp())];
     const [result] =
@@ -68,10 +73,11 @@ export class Producer {
   }
 
   /**
-   * Completes and appends events, in one write where they fit. One whose id was accepted before is not stored again,
-   * and answered with the first of that id.
+   * Completes and appends events, in one write where they fit. One that its caller sent before under the same id is not
+   * stored again, and answered with the first.
    *
-   * @returns for each event, in the same order, its receipt or error as of `EventLog.append`
+   * @returns for each event, in the same order, its receipt, `id_conflict` where its caller sent another event under the
+   *   same id before, or its error as of `EventLog.append`
    */
   async acceptAll(events: readonly NewEvent[]): Promise<Acceptance[]> {
     const timestamp = this.#timestamp();
@@ -91,7 +97,8 @@ export class Producer {
 
   #complete(newEvent: NewEvent, acceptedAt: string): Completed {
     const event = buildEvent(newEvent, this.#options.newId, acceptedAt);
-    return { event, json: encodeEvent(event) };
+    const { caller } = newEvent;
+    return { event, json: encodeEvent(event), caller, key: callersKey(event.eventId, caller) };
   }
 
   /** The time as events carry it; put into words once a millisecond. */
@@ -109,25 +116,26 @@ export class Producer {
     const { promise: appended, resolve } = Promise.withResolvers<Acceptance[]>();
     const fresh: Completed[] = [];
     const results = completed.map((one, at) => {
-      const earlier = before.get(one.event.eventId) ?? this.#underWay.get(one.event.eventId);
+      // One that was under way while the store was asked may be done by now.
+      const earlier = before.get(one.key) ?? this.#recent.get(one.key) ?? this.#underWay.get(one.key);
       if (earlier !== undefined) return this.#repeat(one, earlier);
       const place = fresh.push(one) - 1;
       const result = appended.then((all) => all[place]!);
-      if (events[at]!.eventId !== undefined) this.#hold(one.event.eventId, result);
+      if (events[at]!.eventId !== undefined) this.#hold(one.key, result);
       return result;
     });
     resolve(await this.#append(fresh));
     return Promise.all(results);
   }
 
-  /** Of these events with ids of their clients, those that came before, by id. */
+  /** Of these events with ids of their clients, those that came before, by key. */
   async #acceptedBefore(events: readonly Completed[]): Promise<Map<string, AcceptedEvent>> {
     const found = new Map<string, AcceptedEvent>();
     const unknown: string[] = [];
-    for (const { event } of events) {
-      const recent = this.#recent.get(event.eventId);
-      if (recent) found.set(event.eventId, recent);
-      else unknown.push(event.eventId);
+    for (const { key } of events) {
+      const recent = this.#recent.get(key);
+      if (recent) found.set(key, recent);
+      else unknown.push(key);
     }
     if (unknown.length === 0) return found;
     try {
@@ -149,16 +157,15 @@ export class Producer {
   }
 
   async #repeat(
-    { event, json }: Completed,
+    { event, json, key }: Completed,
     earlier: AcceptedEvent | Promise<Acceptance>,
   ): Promise<Acceptance> {
     const first = await earlier;
     if (first instanceof FootfallError) return first;
     const repeated = isSameEvent(first.json, json) ? 'same' : 'conflict';
     this.#options.metrics.eventsRepeated.inc({ kind: repeated });
-    // A conflict goes through the log: whoever processes it counts it where the event is.
-    if (repeated === 'conflict') await this.#options.log.append([this.#toRecord({ event, json })]);
-    return { eventId: event.eventId, json: first.json, receipt: first.receipt, repeated };
+    if (repeated === 'conflict') return new FootfallError('id_conflict');
+    return { eventId: event.eventId, key, json: first.json, receipt: first.receipt, repeated };
   }
 
   async #append(events: readonly Completed[]): Promise<Acceptance[]> {
@@ -173,7 +180,7 @@ export class Producer {
     });
   }
 
-  #toRecord({ event, json }: Completed): NewRecord {
+  #toRecord({ event, json, caller }: Completed): NewRecord {
     return {
       topic: this.#options.topic,
       key: event.userId,
@@ -181,13 +188,14 @@ export class Producer {
       headers: [
         ['event-type', event.eventType],
         ['event-id', event.eventId],
+        ...(caller === undefined ? [] : [[CALLER_HEADER, caller] as const]),
       ],
     };
   }
 
-  #accepted({ event, json }: Completed, receipt: Receipt): Accepted {
-    const accepted = { eventId: event.eventId, json, receipt };
-    this.#recent.add(event.eventId, accepted);
+  #accepted({ event, json, key }: Completed, receipt: Receipt): Accepted {
+    const accepted = { eventId: event.eventId, key, json, receipt };
+    this.#recent.add(key, accepted);
     this.#options.metrics.eventsGenerated.inc();
     this.#logPublished(event.eventId, receipt);
     return accepted;

@@ -1,6 +1,7 @@
 // In: messages as Segment's libraries send them. Out: new events.
 import type { Catalogue } from './catalogue.ts';
-import { checkNewEvent, derivedUuid, isDateTime, isUuid, type NewEvent } from './event.ts';
+import { checkNewEvent, isDateTime, type NewEvent } from './event.ts';
+import { callersUuid } from './event-ids.ts';
 import type { JsonObject } from './json-body.ts';
 
 /** The kinds of messages, each with a path of its own. */
@@ -9,7 +10,7 @@ export type SegmentType = (typeof SEGMENT_TYPES)[number];
 
 /**
  * Reads one message. The eventType is what a track message calls its `event`, else the kind of message; the userId is
- * `userId`, else `anonymousId`; the eventId comes from `messageId`. The payload is the message as it is, so that
+ * `userId`, else `anonymousId`; the eventId comes from `messageId` and the caller. The payload is the message as it is, so that
  * properties, traits and context are all there.
  *
  * @param kind as its path says; without one, its own `type`
@@ -19,6 +20,7 @@ export function readSegmentMessage(
   { text, fields }: JsonObject,
   kind: SegmentType | undefined,
   catalogue: Catalogue,
+  caller: string | undefined,
 ): NewEvent {
   const { event, userId, anonymousId, messageId, timestamp } = fields;
   const type = kind ?? fields.type;
@@ -26,13 +28,12 @@ export function readSegmentMessage(
     userId: userId ?? anonymousId,
     eventType: type === 'track' ? event : type,
     payload: fields,
-    eventId: typeof messageId === 'string' && messageId !== '' ? uuidOf(messageId) : undefined,
+    eventId:
+      typeof messageId === 'string' && messageId !== ''
+        ? callersUuid(caller, 'segment', messageId)
+        : undefined,
     // Dates that are none came from clocks and libraries that nobody here can mend: it counts as it arrives.
     timestamp: isDateTime(timestamp) ? timestamp : undefined,
   };
   return checkNewEvent(read, () => text, catalogue);
-}
-
-function uuidOf(messageId: string): string {
-  return isUuid(messageId) ? messageId : derivedUuid('segment', messageId);
 }

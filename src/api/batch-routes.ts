@@ -3,6 +3,7 @@ import type { ApiKey } from '../api-keys.ts';
 import { Batch, type BatchResult, type ReadEvent, readBatchEvent } from '../batch.ts';
 import { FootfallError } from '../errors.ts';
 import { type Acknowledgement, acknowledge, readAcknowledgement } from './acknowledgement.ts';
+import { readIdentity } from './event-identity.ts';
 import { type Element, type ElementFormat, type ElementsEnd, readElements } from './json-elements.ts';
 import type { ApiOptions } from './server.ts';
 
@@ -30,13 +31,14 @@ export async function batchRoutes(api: FastifyInstance, options: ApiOptions): Pr
       // Before any event is taken: what cannot be meant must not be found out after.
       const acknowledgement = readAcknowledgement(request);
       if (!request.body) throw new FootfallError('body_missing');
-      const read = readBatchEvent(options.catalogue);
+      const identify = readIdentity(request, { isMany: true });
+      const read = readBatchEvent(options.catalogue, request.caller?.name);
       const results = await acceptElements(
         request.body,
         request.caller,
         options,
         FORMATS[mediaTypeOf(request)]!,
-        read,
+        (element) => identify(read(element), element.text),
       );
       return reply.send(await batchAnswer(results, acknowledgement, reply, options));
     },

@@ -8,6 +8,7 @@ import { rawMembers } from '../raw-json.ts';
 import { readSegmentMessage, SEGMENT_TYPES } from '../segment.ts';
 import { readAcknowledgement } from './acknowledgement.ts';
 import { acceptElements, batchAnswer, mediaTypeOf } from './batch-routes.ts';
+import { readIdentity } from './event-identity.ts';
 import { acceptOne } from './event-routes.ts';
 import type { ApiOptions } from './server.ts';
 
@@ -34,8 +35,11 @@ export async function formatRoutes(api: FastifyInstance, options: ApiOptions): P
   );
   for (const kind of SEGMENT_TYPES) {
     api.post<{ Body: Buffer | undefined }>(`/v1/${kind}`, { config }, async (request, reply) => {
-      const message = readSegmentMessage(parseJsonBody(request.body), kind, options.catalogue);
-      await acceptOne(message, request, reply, options);
+      const { catalogue } = options;
+      const body = parseJsonBody(request.body);
+      const identify = readIdentity(request, { isMany: false });
+      const message = readSegmentMessage(body, kind, catalogue, request.caller?.name);
+      await acceptOne(identify(message, body.text), request, reply, options);
       return reply.code(200).send({ success: true });
     });
   }
@@ -48,18 +52,21 @@ type BodyRequest = FastifyRequest<{ Body: Buffer | undefined }>;
 
 async function takeCloudEvents(request: BodyRequest, reply: FastifyReply, options: ApiOptions) {
   const { catalogue } = options;
+  const caller = request.caller?.name;
   const acknowledgement = readAcknowledgement(request);
   const type = mediaTypeOf(request);
+  // Each has an id: what else the request says of identity is only checked.
+  readIdentity(request, { isMany: type === CLOUD_EVENTS });
   if (type === CLOUD_EVENTS) {
     const results = await acceptAll(request, request.body, options, (element) =>
-      readCloudEvent(element, catalogue),
+      readCloudEvent(element, catalogue, caller),
     );
     return reply.send(await batchAnswer(results, acknowledgement, reply, options));
   }
   const event =
     type === CLOUD_EVENT
-      ? readCloudEvent(parseJsonBody(request.body), catalogue)
-      : readBinaryCloudEvent(request.headers, request.body, catalogue);
+      ? readCloudEvent(parseJsonBody(request.body), catalogue, caller)
+      : readBinaryCloudEvent(request.headers, request.body, catalogue, caller);
   const { json } = await acceptOne(event, request, reply, options);
   return reply.type('application/json; charset=utf-8').send(`{"success":true,"event":${json}}`);
 }
@@ -72,9 +79,10 @@ async function takeSegmentBatch(request: BodyRequest, reply: FastifyReply, optio
       details: ['batch is required and must be an array of messages'],
     });
   }
+  const identify = readIdentity(request, { isMany: true });
   const messages = Buffer.from(rawMembers(text).get('batch')!);
   const results = await acceptAll(request, messages, options, (element) =>
-    readSegmentMessage(element, undefined, options.catalogue),
+    identify(readSegmentMessage(element, undefined, options.catalogue, request.caller?.name), element.text),
   );
   const answer = await batchAnswer(results, acknowledgement, reply, options);
   // What Segment itself answers; its libraries look at the status alone.

@@ -23,6 +23,7 @@ import { deadLetterRoutes } from './dead-letter-routes.ts';
 import { documentRoutes } from './documents.ts';
 import { clientErrorHandler, StoreOutages, sendError, toFootfallError } from './error-answers.ts';
 import { eventRoutes } from './event-routes.ts';
+import { eventStateRoutes } from './event-state-routes.ts';
 import { formatRoutes } from './format-routes.ts';
 import { groupRoutes } from './group-routes.ts';
 import { operationsRoutes } from './operations-routes.ts';
@@ -137,6 +138,7 @@ export function createApi(options: ApiOptions): FastifyInstance {
   );
   if (options.takesEvents) {
     api.register(eventRoutes, options);
+    api.register(eventStateRoutes, options);
     api.register(batchRoutes, options);
     api.register(formatRoutes, options);
     api.register(processedRoutes, options);
