@@ -1,4 +1,5 @@
 // In: events in the form of CloudEvents 1.0. Out: new events.
+import { isUtf8 } from 'node:buffer';
 import type { Catalogue } from './catalogue.ts';
 import { FootfallError } from './errors.ts';
 import { checkNewEvent, type NewEvent } from './event.ts';
@@ -83,11 +84,19 @@ function attributeErrors(attributes: Record<string, unknown>, data: unknown): st
   return errors;
 }
 
-/** Header values are percent-encoded (CloudEvents HTTP binding, 3.1.3.2). */
+/**
+ * A header value as it was meant (CloudEvents HTTP binding, 3.1.3.2): unquoted, and percent-decoded. Some libraries send
+ * UTF-8 as it is, which arrives as one character for each byte.
+ */
 function decode(value: string): string {
-  try {
-    return decodeURIComponent(value);
-  } catch {
-    return value;
-  }
+  const bytes = Buffer.from(value, 'latin1');
+  const text = isUtf8(bytes) ? bytes.toString('utf8') : value;
+  const unquoted = /^".*"$/.test(text) ? text.slice(1, -1).replace(/\\(.)/g, '$1') : text;
+  return unquoted.replace(/(?:%[0-9a-f]{2})+/gi, decodeBytes);
+}
+
+/** What is no UTF-8 was not percent-encoded. */
+function decodeBytes(encoded: string): string {
+  const bytes = Buffer.from(encoded.replaceAll('%', ''), 'hex');
+  return isUtf8(bytes) ? bytes.toString('utf8') : encoded;
 }

@@ -168,11 +168,11 @@ function decide(
 
 /** Values that are too long to be looked at as a list are not counted. */
 function countedValues(
-  { members }: DecodedEvent,
+  { members, payload }: DecodedEvent,
   counted: readonly CountedMember[],
 ): [dimension: string, value: string][] {
   return counted.flatMap(({ dimension, path }) => {
-    const value = scalarAt(members, path);
+    const value = scalarAt(members, path, payload);
     return value === undefined || !isStorable(value) ? [] : [[dimension, value]];
   });
 }

@@ -16,6 +16,7 @@ const FORMATS: Record<string, ElementFormat> = {
   'application/json': 'array',
   'application/x-ndjson': 'lines',
   'application/jsonl': 'lines',
+  'application/ndjson': 'lines',
   // What `navigator.sendBeacon` sends.
   'text/plain': 'either',
 };

@@ -27,6 +27,10 @@ export async function formatRoutes(api: FastifyInstance, options: ApiOptions): P
     { parseAs: 'buffer' },
     async (_request: FastifyRequest, body: Buffer) => body,
   );
+  api.addContentTypeParser('*', { parseAs: 'buffer' }, async (request: FastifyRequest, body: Buffer) => {
+    if (isJson(mediaTypeOf(request))) return body;
+    throw new FootfallError('unsupported_media_type');
+  });
   const config = { holdsBytes: SEGMENT_BYTES, takesEvents: true, scope: 'write' } as const;
   const bodyLimit = Math.max(SEGMENT_BYTES, maxBodyBytes);
 
@@ -46,6 +50,14 @@ export async function formatRoutes(api: FastifyInstance, options: ApiOptions): P
   api.post<{ Body: Buffer | undefined }>('/v1/batch', { config, bodyLimit }, (request, reply) =>
     takeSegmentBatch(request, reply, options),
   );
+}
+
+/**
+ * Data of binary CloudEvents may have any JSON type, and is JSON where it says nothing. RudderStack's library for Node
+ * calls its JSON a form.
+ */
+function isJson(type: string): boolean {
+  return type === '' || type === 'application/x-www-form-urlencoded' || /[/+]json$/.test(type);
 }
 
 type BodyRequest = FastifyRequest<{ Body: Buffer | undefined }>;

@@ -62,6 +62,7 @@ function eventDocuments({ names }: Catalogue): Record<string, FastifySchema> {
         [JSON_TYPE]: Type.Array(batchEvent, { minItems: 1 }),
         'application/x-ndjson': Type.String({ description: 'One event a line.' }),
         'application/jsonl': Type.String({ description: 'One event a line.' }),
+        'application/ndjson': Type.String({ description: 'One event a line.' }),
         'text/plain': Type.String({ description: 'Either of them, as `navigator.sendBeacon` sends it.' }),
       }),
       response: batchAnswers({

@@ -1,5 +1,4 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import compress from '@fastify/compress';
 import cors from '@fastify/cors';
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyRequest } from 'fastify';
 import type { Admission } from '../admission.ts';
@@ -7,6 +6,7 @@ import type { BatchLimits } from '../batch.ts';
 import type { Catalogue } from '../catalogue.ts';
 import type { DeadLetters } from '../dead-letters.ts';
 import { FootfallError } from '../errors.ts';
+import { MAX_ID_LENGTH } from '../event.ts';
 import type { Health } from '../health.ts';
 import type { LiveTail } from '../live-tail.ts';
 import type { EventLog } from '../log/event-log.ts';
@@ -29,6 +29,7 @@ import { groupRoutes } from './group-routes.ts';
 import { operationsRoutes } from './operations-routes.ts';
 import { pageRoutes } from './page-routes.ts';
 import { processedRoutes } from './processed-routes.ts';
+import { takeEncodings } from './request-encodings.ts';
 import { statsRoutes } from './stats-routes.ts';
 import { streamRoutes } from './stream-routes.ts';
 import { answerUnrouted, collectKnownPaths } from './unrouted.ts';
@@ -68,8 +69,6 @@ export interface ApiOptions extends AccessOptions {
   isDraining(): boolean;
 }
 
-/** How bodies may be compressed. What they inflate to counts against the limits of their routes. */
-const REQUEST_ENCODINGS: ('gzip' | 'br' | 'zstd' | 'deflate')[] = ['gzip', 'br', 'zstd', 'deflate'];
 /** How long a request that is turned away waits for its answer. */
 const REJECTION_DELAY_MS = 1000;
 const CLOSE_POLL_MS = 50;
@@ -98,6 +97,8 @@ export function createApi(options: ApiOptions): FastifyInstance {
     return503OnClosing: false,
     forceCloseConnections: 'idle',
     requestTimeout: REQUEST_TIMEOUT_MS,
+    // Ids of 255 characters, each of up to three bytes of three characters.
+    routerOptions: { maxParamLength: MAX_ID_LENGTH * 9 },
     http: { headersTimeout: HEADERS_TIMEOUT_MS, connectionsCheckingInterval: TIMEOUTS_CHECK_MS },
     clientErrorHandler,
     frameworkErrors: (error, _request, reply) =>
@@ -117,7 +118,7 @@ export function createApi(options: ApiOptions): FastifyInstance {
     admit(api, options);
   });
   documentRoutes(api, options);
-  api.register(compress, { globalCompression: false, requestEncodings: REQUEST_ENCODINGS });
+  takeEncodings(api);
   api.setErrorHandler((error: FastifyError | FootfallError, request, reply) => {
     // What is wrong with a request to nowhere matters less than that.
     if (request.is404 && !(error instanceof FootfallError)) return answerUnrouted(request, reply, paths);
