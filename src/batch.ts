@@ -30,7 +30,7 @@ export interface BatchOptions {
   read: ReadEvent;
   limits: BatchLimits;
   /** @throws FootfallError when its sender may not send so many more events just now */
-  mayTake(events: number): Promise<void>;
+  mayTake(events: readonly NewEvent[]): Promise<void>;
 }
 
 /** Takes events into the log some hundred at a time, and remembers what became of each. */
@@ -88,7 +88,7 @@ export class Batch {
   async #accept(events: readonly NewEvent[]): Promise<Acceptance[]> {
     if (events.length === 0) return [];
     try {
-      await this.#options.mayTake(events.length);
+      await this.#options.mayTake(events);
     } catch (error) {
       if (!(error instanceof FootfallError)) throw error;
       return events.map(() => error);

@@ -10,7 +10,8 @@ import { rawMembers } from './raw-json.ts';
 /**
  * Reads an event in structured form (`application/cloudevents+json`). `type` is the eventType, `data` the payload,
  * `time` the timestamp; the userId is the extension attribute `userid`, else `subject`. The eventId comes from
- * `source` and `id` together, which is what CloudEvents are unique by, and from the caller.
+ * `source` and `id` together, which is what CloudEvents are unique by, and from the caller. All
+ * attributes are kept as they were sent.
  *
  * @throws FootfallError `invalid_event`
  */
@@ -20,7 +21,12 @@ export function readCloudEvent(
   caller: string | undefined,
 ): NewEvent {
   const raw = () => (fields.data === undefined ? '{}' : rawMembers(text).get('data')!);
-  return fromAttributes(fields, { data: fields.data, rawData: raw }, catalogue, caller);
+  const event = fromAttributes(fields, { data: fields.data, rawData: raw }, catalogue, caller);
+  const attributes = [...rawMembers(text)].filter(([name]) => name !== 'data');
+  return {
+    ...event,
+    attributes: `{${attributes.map(([name, value]) => `${JSON.stringify(name)}:${value}`)}}`,
+  };
 }
 
 /**
@@ -40,12 +46,13 @@ export function readBinaryCloudEvent(
     ),
   );
   const data = body === undefined || body.length === 0 ? undefined : parseJsonBody(body);
-  return fromAttributes(
+  const event = fromAttributes(
     attributes,
     { data: data?.fields, rawData: () => data?.text ?? '{}' },
     catalogue,
     caller,
   );
+  return { ...event, attributes: JSON.stringify(attributes) };
 }
 
 function fromAttributes(
@@ -64,7 +71,8 @@ function fromAttributes(
     eventId: callersUuid(caller, 'cloudevents', source!, id!),
     timestamp: time,
   };
-  return checkNewEvent(event, rawData, catalogue);
+  // Attributes such as `traceparent` are of one delivery: two of one source and id may differ in them.
+  return { ...checkNewEvent(event, rawData, catalogue), varying: [] };
 }
 
 function attributeErrors(attributes: Record<string, unknown>, data: unknown): string[] {

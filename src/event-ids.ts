@@ -1,5 +1,6 @@
 // Ids that clients choose belong to whoever sent them: those of different callers never meet.
 import { derivedUuid, eventKey } from './event.ts';
+import { rawMembers } from './raw-json.ts';
 
 /** The name of its caller, in the record of an event whose eventId the caller chose. */
 export const CALLER_HEADER = 'event-caller';
@@ -30,4 +31,17 @@ export function recordKey(
  */
 export function callersUuid(caller: string | undefined, kind: string, ...texts: string[]): string {
   return derivedUuid(kind, JSON.stringify([caller ?? null, ...texts]));
+}
+
+/**
+ * Whether two events of one key, as JSON texts of `encodeEvent`, are the same but for their times, their attributes and
+ * some members of their payloads.
+ */
+export function isSameBut(one: string, other: string, varying: readonly string[]): boolean {
+  const [first, second] = [rawMembers(one), rawMembers(other)];
+  if (['userId', 'eventType'].some((name) => first.get(name) !== second.get(name))) return false;
+  const payloads = [first, second].map((event) => rawMembers(event.get('payload')!));
+  for (const name of varying) for (const payload of payloads) payload.delete(name);
+  const [some, others] = payloads as [Map<string, string>, Map<string, string>];
+  return some.size === others.size && [...some].every(([name, raw]) => others.get(name) === raw);
 }

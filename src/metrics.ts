@@ -78,7 +78,7 @@ export function createMetrics(
     }),
     eventWarnings: new Counter({
       name: 'event_warnings_total',
-      help: 'Events taken although their payload is against the schema of their type (mode warn).',
+      help: 'Events taken with a warning: members that are not kept, or a payload against the schema of its type (mode warn).',
       registers,
     }),
     overloadRejections: new Counter({

@@ -2,7 +2,7 @@
 import { withDeadline } from './deadline.ts';
 import { FootfallError } from './errors.ts';
 import { buildEvent, encodeEvent, type NewEvent, type UserEvent } from './event.ts';
-import { CALLER_HEADER, callersKey } from './event-ids.ts';
+import { CALLER_HEADER, callersKey, isSameBut } from './event-ids.ts';
 import type { EventLog, NewRecord, Receipt } from './log/event-log.ts';
 import type { Logger } from './logger.ts';
 import type { Metrics } from './metrics.ts';
@@ -44,6 +44,7 @@ interface Completed {
   json: string;
   caller: string | undefined;
   key: string;
+  varying: readonly string[] | undefined;
 }
 
 export class Producer {
@@ -90,6 +91,15 @@ export class Producer {
     );
   }
 
+  /** How many of these events were not accepted before, as far as their ids tell. */
+  async countNew(events: readonly NewEvent[]): Promise<number> {
+    const keys = events.flatMap(({ eventId, caller }) =>
+      eventId === undefined ? [] : [callersKey(eventId, caller)],
+    );
+    const before = await this.#acceptedBefore(keys);
+    return events.length - keys.filter((key) => before.has(key)).length;
+  }
+
   /** An event accepted of late by this instance, which may not be stored yet. */
   recent(key: string): AcceptedEvent | undefined {
     return this.#recent.get(key);
@@ -97,8 +107,8 @@ export class Producer {
 
   #complete(newEvent: NewEvent, acceptedAt: string): Completed {
     const event = buildEvent(newEvent, this.#options.newId, acceptedAt);
-    const { caller } = newEvent;
-    return { event, json: encodeEvent(event), caller, key: callersKey(event.eventId, caller) };
+    const { caller, varying } = newEvent;
+    return { event, json: encodeEvent(event), caller, key: callersKey(event.eventId, caller), varying };
   }
 
   /** The time as events carry it; put into words once a millisecond. */
@@ -112,7 +122,9 @@ export class Producer {
   }
 
   async #appendOnce(events: readonly NewEvent[], completed: readonly Completed[]): Promise<Acceptance[]> {
-    const before = await this.#acceptedBefore(completed.filter((_, at) => events[at]!.eventId !== undefined));
+    const before = await this.#acceptedBefore(
+      completed.flatMap(({ key }, at) => (events[at]!.eventId === undefined ? [] : [key])),
+    );
     const { promise: appended, resolve } = Promise.withResolvers<Acceptance[]>();
     const fresh: Completed[] = [];
     const results = completed.map((one, at) => {
@@ -128,11 +140,11 @@ export class Producer {
     return Promise.all(results);
   }
 
-  /** Of these events with ids of their clients, those that came before, by key. */
-  async #acceptedBefore(events: readonly Completed[]): Promise<Map<string, AcceptedEvent>> {
+  /** Of these keys of events with ids of their clients, those that came before. */
+  async #acceptedBefore(keys: readonly string[]): Promise<Map<string, AcceptedEvent>> {
     const found = new Map<string, AcceptedEvent>();
     const unknown: string[] = [];
-    for (const { key } of events) {
+    for (const key of keys) {
       const recent = this.#recent.get(key);
       if (recent) found.set(key, recent);
       else unknown.push(key);
@@ -157,12 +169,14 @@ export class Producer {
   }
 
   async #repeat(
-    { event, json, key }: Completed,
+    { event, json, key, varying }: Completed,
     earlier: AcceptedEvent | Promise<Acceptance>,
   ): Promise<Acceptance> {
     const first = await earlier;
     if (first instanceof FootfallError) return first;
-    const repeated = isSameEvent(first.json, json) ? 'same' : 'conflict';
+    const isSame =
+      isSameEvent(first.json, json) || (varying !== undefined && isSameBut(first.json, json, varying));
+    const repeated = isSame ? 'same' : 'conflict';
     this.#options.metrics.eventsRepeated.inc({ kind: repeated });
     if (repeated === 'conflict') return new FootfallError('id_conflict');
     return { eventId: event.eventId, key, json: first.json, receipt: first.receipt, repeated };

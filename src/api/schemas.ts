@@ -55,6 +55,9 @@ export const EVENT = Type.Object({
   eventType: Type.String(),
   timestamp: Type.String(),
   payload: Payload,
+  attributes: Type.Optional(
+    Type.Object({}, { description: 'Of a CloudEvent: all it has beside its data, as it was sent.' }),
+  ),
 });
 
 export const ACCEPTED = Type.Object({ success: Type.Literal(true), event: EVENT });
