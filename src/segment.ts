@@ -62,13 +62,27 @@ function nonEmpty(id: unknown): string | undefined {
   return typeof id === 'string' && id !== '' ? id : undefined;
 }
 
-/** Reads what a batch says for all of its messages. @returns adds that to one, where it does not say otherwise */
-export function sharedByBatch({ text, fields }: JsonObject): (message: JsonObject) => JsonObject {
+/**
+ * Reads what a batch says for all of its messages.
+ *
+ * @param maxBytes of all messages with that in them: a small batch could become a large one
+ * @returns adds it to a message, where that does not say otherwise; throws FootfallError `batch_too_large`
+ */
+export function sharedByBatch(
+  { text, fields }: JsonObject,
+  maxBytes: number,
+): (message: JsonObject) => JsonObject {
   const names = SHARED.filter((name) => isObject(fields[name]));
   if (names.length === 0) return (message) => message;
   const members = rawMembers(text);
   const shared = names.map((name) => [name, rawMembers(members.get(name)!)] as const);
-  return (message) => withMembers(message, shared);
+  const sharedBytes = names.reduce((bytes, name) => bytes + members.get(name)!.length, 0);
+  let bytes = 0;
+  return (message) => {
+    bytes += sharedBytes + message.text.length;
+    if (bytes > maxBytes) throw new FootfallError('batch_too_large');
+    return withMembers(message, shared);
+  };
 }
 
 type Members = ReadonlyMap<string, string>;

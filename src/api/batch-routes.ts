@@ -44,7 +44,7 @@ export async function batchRoutes(api: FastifyInstance, options: ApiOptions): Pr
         (element) => identify(read(element), element.text),
         { isResent },
       );
-      // Shippers of logs are what asks for that. They look at the status alone, and drop a batch that is answered with 429.
+      // Shippers of logs ask for that. They look at the status alone, and some drop what is answered with any 4xx.
       const statusOf = isResent ? plainStatus(503) : undefined;
       return reply.send(await batchAnswer(results, acknowledgement, reply, options, statusOf));
     },

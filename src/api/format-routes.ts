@@ -105,7 +105,7 @@ async function takeSegmentBatch(request: BodyRequest, reply: FastifyReply, optio
     });
   }
   const { catalogue } = options;
-  const share = sharedByBatch(body);
+  const share = sharedByBatch(body, options.batchLimits.bytes);
   const identify = readIdentity(request, { isMany: true });
   const messages = Buffer.from(rawMembers(text).get('batch')!);
   const results = await acceptAll(request, messages, options, (element) =>

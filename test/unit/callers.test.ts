@@ -5,6 +5,8 @@ import { derivedUuid } from '../../src/event.ts';
 import { callersUuid } from '../../src/event-ids.ts';
 import { serviceHere } from '../support/service.ts';
 
+/** Nothing is processed while the store is away. */
+const NO_STORE = 'postgres://u:p@127.0.0.1:1/d';
 const EVENT = { userId: 'alice', eventType: 'LOGIN', payload: { card: '4242' } };
 const FORGED = { userId: 'x', eventType: 'LOGOUT', payload: {} };
 
@@ -174,6 +176,34 @@ describe('a caller that sends again', () => {
     const event = { ...EVENT, eventId: randomUUID() };
     const { text } = await send(url, '/events/generate', old.key, event);
     expect(await send(url, '/events/generate', next.key, event)).toMatchObject({ status: 201, text });
+  });
+});
+
+describe('a record that was set aside', () => {
+  it('is its caller’s when it is sent back, so that a repetition is found', async () => {
+    const first = await withCallers({ UNKNOWN_EVENT_TYPES: 'accept', DATABASE_URL: NO_STORE });
+    const eventId = randomUUID();
+    const order = { ...EVENT, eventType: 'ORDER', eventId };
+    const { text } = await send(first.url, '/events/generate', first.shop, order);
+    await first.stop();
+    const operator = createKey({ name: 'operator', scopes: ['admin'] });
+    const keys = [...(JSON.parse(first.API_KEYS) as object[]), operator.entry];
+    const API_KEYS = JSON.stringify(keys);
+    const strict = await startWith({ API_KEYS, DATA_DIR: first.folder }, operator.key);
+    const deadLetters = () => strict.read<{ deadLetters: object[] }>('/dead-letters');
+    await expect.poll(async () => (await deadLetters()).deadLetters.length).toBe(1);
+    await strict.stop();
+    const again = await startWith(
+      { API_KEYS, DATA_DIR: first.folder, UNKNOWN_EVENT_TYPES: 'accept' },
+      operator.key,
+    );
+    await send(again.url, '/dead-letters/redrive', operator.key, { all: true });
+    await expect.poll(async () => (await again.stored()).length).toBe(1);
+    const repeated = await send(again.url, '/events/generate', first.shop, order);
+    expect([repeated.headers.get('event-repeated'), repeated.text]).toEqual(['same', text]);
+    expect(
+      (await send(again.url, '/events/generate', first.web, order)).headers.get('event-repeated'),
+    ).toBeNull();
   });
 });
 

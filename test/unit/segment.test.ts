@@ -125,6 +125,14 @@ describe("Segment's protocol, with the catalogue as it is at first", () => {
     );
   });
 
+  it('takes no more of a batch than its limit once each message has what is said for all', async () => {
+    const { url } = await serviceHere({ MAX_BATCH_BYTES: '100000' });
+    const batch = Array.from({ length: 5 }, () => ({ type: 'page', userId: 'u' }));
+    const sent = await send(url, '/v1/batch', { context: { text: 'x'.repeat(30_000) }, batch });
+    expect([sent.status, sent.headers.get('error-code')]).toEqual([400, 'batch_too_large']);
+    expect(sent.answer.results!.map(({ status }) => status)).toEqual([201, 201, 201, 413, 413]);
+  });
+
   it('stores a message once although its library changes what it says of the sending', async () => {
     const { url } = await serviceHere();
     const message = { userId: 'u', event: 'E', messageId: 'm', properties: { a: 1 } };
