@@ -15,7 +15,7 @@ export interface Landmark {
 /** Landmarks closer together than this are thinned out: so many records are read once more in a moment. */
 const LEAST_GAP = 1000;
 const DIGEST_LENGTH = 16;
-/** Digest of an offset where nothing is to be read: a marker, or a record of a transaction that was rolled back. */
+/** Digest of the only landmark of a position up to which there was nothing to be read, but markers and rolled-back records. */
 export const NO_RECORD = '-';
 
 /** As of `LogRecord`. */
@@ -35,21 +35,19 @@ export function recordDigest({ timestamp, key, value }: Omit<DigestedRecord, 'of
 
 /**
  * @param landmarks of the position before the batch, newest first
- * @returns those of the position behind it; the first says what is just before that position
+ * @returns those of the position behind it
  */
 export function landmarksBehind(
   landmarks: readonly Landmark[],
   batch: { records: readonly DigestedRecord[]; nextOffset: number; leaderEpoch: number },
-): Landmark[] {
+): readonly Landmark[] {
   const { records, nextOffset, leaderEpoch } = batch;
-  const ofRecords = landmarks.filter(({ digest }) => digest !== NO_RECORD);
   const last = records.at(-1);
-  const kept =
-    last === undefined
-      ? ofRecords
-      : addLandmark(ofRecords, { offset: last.offset, leaderEpoch, digest: recordDigest(last) });
-  const offset = nextOffset - 1;
-  return kept[0]?.offset === offset ? kept : [{ offset, leaderEpoch, digest: NO_RECORD }, ...kept];
+  if (last !== undefined) {
+    const ofRecords = landmarks.filter(({ digest }) => digest !== NO_RECORD);
+    return addLandmark(ofRecords, { offset: last.offset, leaderEpoch, digest: recordDigest(last) });
+  }
+  return landmarks.length > 0 ? landmarks : [{ offset: nextOffset - 1, leaderEpoch, digest: NO_RECORD }];
 }
 
 /**

@@ -37,15 +37,10 @@ export async function resolveStart(
     return { offset: earliest, leaderEpoch: NO_EPOCH, landmarks: known, finding };
   }
   const held = await landmarksHeld(assigned, offset, known, log);
-  if (held === known) {
-    // An epoch that the log has forgotten is refused for ever: only that of a record it still holds is asked for.
-    const [newest] = known;
-    const isHeld = newest !== undefined && newest.digest !== NO_RECORD && newest.offset >= earliest;
-    return { offset, leaderEpoch: isHeld ? newest.leaderEpoch : NO_EPOCH, landmarks: known };
-  }
+  if (held === known) return { ...readOn(offset, known[0], earliest), landmarks: known };
   const to = held[0] === undefined ? earliest : held[0].offset + 1;
   const finding = { kind: 'log-went-back', from: offset, to } as const;
-  // A batch may have ended with a marker of a later epoch than its last record, and the log without it.
+  // The batch of this record may have ended with a marker of a later epoch, which the log has never heard of.
   return { offset: to, leaderEpoch: NO_EPOCH, landmarks: held, finding };
 }
 
@@ -71,7 +66,8 @@ async function landmarksHeld(
 ): Promise<Landmark[]> {
   const { earliest, end, divergesAt = end } = assigned;
   const isCutShort = offset > end && !(await assigned.reaches(offset));
-  if (!isCutShort && assigned.divergesAt === undefined && (await isSameLog(assigned, known, log))) return known;
+  if (!isCutShort && assigned.divergesAt === undefined && (await isSameLog(assigned, known[0], log)))
+    return known;
   const candidates = known.filter(
     (landmark) => landmark.offset >= earliest && landmark.offset < Math.min(end, divergesAt),
   );
@@ -80,29 +76,37 @@ async function landmarksHeld(
 }
 
 /**
- * Whether the log is the one that was processed up to the newest landmarks.
+ * Whether the log is the one that was processed up to the newest landmark.
  *
  * @throws NotKnownYetError
  */
 async function isSameLog(
   { topic, partition, earliest, end }: AssignedPartition,
-  known: readonly Landmark[],
+  newest: Landmark | undefined,
   log: Pick<EventLog, 'read'>,
 ): Promise<boolean> {
-  // What is just before the position, and a record: that there is none says little. What retention has deleted says nothing.
-  const telling = known
-    .slice(0, known[0]?.digest === NO_RECORD ? 2 : 1)
-    .filter(({ offset }) => offset >= earliest);
-  // `end` may be old by now, and the log cut and written again since: they are looked at in any case.
-  const records = await log.read(
-    topic,
-    telling.map(({ offset }) => ({ partition, offset })),
-  );
-  return telling.every(({ offset, digest }, at) => {
-    const record = records[at];
-    if (record === undefined && offset >= end) throw new NotKnownYetError(partition, offset);
-    return digest === (record === undefined ? NO_RECORD : recordDigest(record));
-  });
+  // What retention has deleted says nothing.
+  if (newest === undefined || newest.digest === NO_RECORD || newest.offset < earliest) return true;
+  // `end` may be old by now, and the log cut and written again since: the record itself is looked at in any case.
+  const { offset, digest } = newest;
+  const [record] = await log.read(topic, [{ partition, offset }]);
+  if (record === undefined && offset >= end) throw new NotKnownYetError(partition, offset);
+  return record !== undefined && recordDigest(record) === digest;
+}
+
+/**
+ * What held no record between the last one and the position is read once more: a log that was cut just there and written
+ * again has records in its place. An epoch is asked for only where that record is the one before: the log may have
+ * forgotten any other, and would refuse it for ever.
+ */
+function readOn(offset: number, newest: Landmark | undefined, earliest: number): Required<StartPosition> {
+  if (newest === undefined) return { offset, leaderEpoch: NO_EPOCH };
+  if (newest.digest === NO_RECORD) return { offset: earliest, leaderEpoch: NO_EPOCH };
+  const isHeld = newest.offset === offset - 1 && newest.offset >= earliest;
+  return {
+    offset: Math.max(newest.offset + 1, earliest),
+    leaderEpoch: isHeld ? newest.leaderEpoch : NO_EPOCH,
+  };
 }
 
 /** The first of these landmarks whose record is in the log. */
