@@ -7,6 +7,7 @@ import { Progress } from '../../src/progress.ts';
 import { TOPIC } from './log-faults.ts';
 import { SILENT, UNCOUNTED } from './observation.ts';
 import { SimulatedProcess } from './process.ts';
+import { Reader } from './reader.ts';
 import { SimulatedLog } from './simulated-log.ts';
 import { SimulatedStore } from './simulated-store.ts';
 import type { StoreWorld } from './store-world.ts';
@@ -22,7 +23,9 @@ export interface InstanceOptions {
   world: World;
   store: StoreWorld;
   name: string;
-  logger?: Logger;
+  /** Whether somebody reads its stream of events. */
+  isRead: boolean;
+  logger: Logger | undefined;
 }
 
 /** An instance of the service, as far as it reads: the real code on a simulated log and store. */
@@ -30,10 +33,11 @@ export class Instance {
   readonly process: SimulatedProcess;
   readonly consumer: Consumer;
   readonly deadLetters: DeadLetters;
+  readonly reader: Reader | undefined;
   readonly #progress: Progress<Consumer['idle']>;
   #isStopped = false;
 
-  constructor({ world, store: shared, name, logger = SILENT }: InstanceOptions) {
+  constructor({ world, store: shared, name, isRead, logger = SILENT }: InstanceOptions) {
     this.process = new SimulatedProcess(world, name);
     const { clock } = this.process;
     const log = new SimulatedLog(this.process);
@@ -62,6 +66,7 @@ export class Instance {
       polled: (poll) => this.consumer.polled(poll),
     });
     this.deadLetters = new DeadLetters(log, store, GROUP);
+    this.reader = isRead ? new Reader(this.process, store) : undefined;
     this.consumer.start();
     this.#progress.start();
   }
@@ -82,6 +87,7 @@ export class Instance {
   }
 
   async #stop(): Promise<void> {
+    this.reader?.stop();
     await this.#progress.stop();
     await this.consumer.stop();
     this.process.world.saw('stopped in order');
