@@ -155,6 +155,8 @@ function createPool(connection: PostgresConnection, poolSize: number, logger: Lo
     query_timeout: QUERY_TIMEOUT_MS,
     keepAlive: true,
   });
+  // One that breaks just as it is given out, before whoever takes it can listen, would end the process.
+  pool.on('connect', (client) => client.on('error', () => {}));
   // An idle connection that breaks is replaced at the next query; unheard, this event would end the process.
   pool.on('error', (error) => logger.debug({ err: error }, 'idle PostgreSQL connection lost'));
   return pool;

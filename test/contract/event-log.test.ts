@@ -8,14 +8,13 @@ import { hasKafkaError } from '../../src/log/kafka-client.ts';
 import { KafkaLog, type KafkaLogOptions } from '../../src/log/kafka-log.ts';
 import { openSqliteFile } from '../../src/sqlite-file.ts';
 import { appendTo } from '../support/append.ts';
+import { SESSION_MS } from '../support/kafka-log.ts';
 import { silentLogger } from '../support/logger.ts';
 import { PATIENCE_MS } from '../support/patience.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 import { eventLogContract, type LogHarness, startAtOffsets } from './event-log.contract.ts';
 
 const EMBEDDED = { partitions: 3, timeoutMs: PATIENCE_MS };
-/** Nobody is slow enough to miss it, and it is not too long to wait for where a member could not say goodbye in time. */
-const SESSION_MS = PATIENCE_MS / 3;
 
 describe('embedded log', () => {
   async function open(): Promise<LogHarness> {
@@ -112,6 +111,7 @@ for (const version of ['kafka4', 'kafka3'] as const) {
         ]);
       });
 
+      // A producer's `timeout` is also how long the broker lets a transaction stay open.
       it('reads what other producers wrote: compressed, in transactions, without what was rolled back', async () => {
         const { log, topic, group } = await open();
         await log.ping(PATIENCE_MS);
@@ -132,6 +132,7 @@ for (const version of ['kafka4', 'kafka3'] as const) {
             bootstrapBrokers: [brokers!],
             idempotent: true,
             transactionalId: `transaction-${randomUUID()}`,
+            timeout: PATIENCE_MS,
           });
           const transaction = await producer.beginTransaction();
           await transaction.send({ messages: [{ topic, partition: 0, value: Buffer.from(outcome) }] });
@@ -162,6 +163,7 @@ for (const version of ['kafka4', 'kafka3'] as const) {
             bootstrapBrokers: [brokers!],
             idempotent: true,
             transactionalId: `transaction-${randomUUID()}`,
+            timeout: PATIENCE_MS,
           });
           onTestFinished(() => producer.close());
           const transaction = await producer.beginTransaction();
@@ -306,13 +308,14 @@ for (const version of ['kafka4', 'kafka3'] as const) {
 
       it('says that an open transaction holds back what comes after it, and since when', async () => {
         const { log, topic } = await open();
-        await log.ping(10_000);
+        await log.ping(PATIENCE_MS);
         await appendTo(log, [{ topic, key: 'alice', value: 'before', headers: [] }]);
         const producer = new Producer({
           clientId: 'foreign',
           bootstrapBrokers: [brokers!],
           idempotent: true,
           transactionalId: `transaction-${randomUUID()}`,
+          timeout: PATIENCE_MS,
         });
         onTestFinished(() => producer.close());
         const transaction = await producer.beginTransaction();
@@ -376,8 +379,8 @@ describe('Kafka log without a broker', () => {
         partitions: 1,
         replication: 1,
         producerRetries: 1,
-        producerTimeoutMs: 5000,
-        sessionTimeoutMs: 10_000,
+        producerTimeoutMs: PATIENCE_MS,
+        sessionTimeoutMs: SESSION_MS,
       },
       silentLogger,
     );
@@ -391,7 +394,7 @@ describe('Kafka log without a broker', () => {
   });
 
   it('fails a ping and a reading', async () => {
-    await expect(unreachable().ping(3000)).rejects.toThrow();
+    await expect(unreachable().ping(PATIENCE_MS)).rejects.toThrow();
     const signal = new AbortController().signal;
     const reading = unreachable().subscribe({
       topic: 't',

@@ -11,7 +11,7 @@ import { MemoryStore } from '../../src/store/memory-store.ts';
 import { PostgresStore } from '../../src/store/postgres-store.ts';
 import { SqliteStore } from '../../src/store/sqlite-store.ts';
 import { silentLogger } from '../support/logger.ts';
-import { PATIENCE_MS } from '../support/patience.ts';
+import { PATIENCE_MS, RUNS_OUT_MS } from '../support/patience.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 import { eventStoreContract } from './event-store.contract.ts';
 
@@ -210,8 +210,8 @@ describe('PostgreSQL store', () => {
     await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
     onTestFinished(() => void silent.close());
     const { port } = silent.address() as { port: number };
-    await expect(open(`postgres://u:p@127.0.0.1:${port}/d`).ping(300)).rejects.toThrow(
-      'no answer within 300 ms',
+    await expect(open(`postgres://u:p@127.0.0.1:${port}/d`).ping(RUNS_OUT_MS)).rejects.toThrow(
+      `no answer within ${RUNS_OUT_MS} ms`,
     );
   });
 

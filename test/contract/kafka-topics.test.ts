@@ -4,6 +4,7 @@ import type { NewRecord } from '../../src/log/event-log.ts';
 import type { KafkaLog } from '../../src/log/kafka-log.ts';
 import { appendTo } from '../support/append.ts';
 import { kafkaLogOptions, newTopic, openAdmin, openKafkaLog } from '../support/kafka-log.ts';
+import { PATIENCE_MS } from '../support/patience.ts';
 
 const record = (topic: string, key = 'alice'): NewRecord => ({ topic, key, value: 'x', headers: [] });
 
@@ -24,7 +25,7 @@ const USES: [name: string, use: (log: KafkaLog, topic: string) => Promise<unknow
   ['an append of a dead letter', (log, topic) => appendTo(log, [record(`${topic}.dlt`)])],
   ['a look at the ends', (log, topic) => log.ends(topic)],
   ['a reading of single records', (log, topic) => log.read(topic, [{ partition: 0, offset: 0 }])],
-  ['a probe', (log) => log.ping(10_000)],
+  ['a probe', (log) => log.ping(PATIENCE_MS)],
   ['a reading of the group', (log, topic) => firstAssignment(log, topic)],
 ];
 
@@ -59,7 +60,7 @@ for (const version of ['kafka4', 'kafka3'] as const) {
         await expect
           .poll(async () => [await failureOf(use(log, topic)), await topicsOf(admin, topic)])
           .toEqual([undefined, [topic, `${topic}.dlt`]]);
-        await log.ping(10_000);
+        await log.ping(PATIENCE_MS);
         expect((await log.ends(topic)).topicId).not.toBe(before.topicId);
         const [receipt] = await appendTo(log, [record(topic, 'bob')]);
         expect(await log.read(topic, [receipt!])).toMatchObject([{ value: Buffer.from('x') }]);
@@ -69,15 +70,15 @@ for (const version of ['kafka4', 'kafka3'] as const) {
         const { log, topic, admin } = await logWithTopics();
         const name = `${topic}${suffix}`;
         await admin.deleteTopics({ topics: [name] });
-        await expect.poll(() => failureOf(log.ping(10_000))).toMatch(`topic ${name} is missing`);
-        await expect.poll(() => failureOf(log.ping(10_000))).toBeUndefined();
+        await expect.poll(() => failureOf(log.ping(PATIENCE_MS))).toMatch(`topic ${name} is missing`);
+        await expect.poll(() => failureOf(log.ping(PATIENCE_MS))).toBeUndefined();
         expect(await appendTo(log, [record(name)])).toMatchObject([{ offset: 0 }]);
       });
 
       it('are created once by several instances and a person at the same time', async () => {
         const { log, topic, admin } = await logWithTopics();
         const logs = [log, ...[1, 2].map(() => openKafkaLog(kafkaLogOptions(bootstrap, topic)))];
-        for (const one of logs) await one.ping(10_000);
+        for (const one of logs) await one.ping(PATIENCE_MS);
         await admin.deleteTopics({ topics: [topic] });
         await expect.poll(() => topicsOf(admin, topic)).toEqual([`${topic}.dlt`]);
         const person = admin.createTopics({ topics: [topic], partitions: 3 }).catch(() => {});

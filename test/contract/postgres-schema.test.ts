@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { Fenced, StoreUnavailableError } from '../../src/store/event-store.ts';
 import type { PostgresStore } from '../../src/store/postgres-store.ts';
 import { type LogLine, listeningLogger } from '../support/logger.ts';
+import { PATIENCE_MS } from '../support/patience.ts';
 import {
   byHand,
   createRole,
@@ -16,7 +17,6 @@ import {
 } from '../support/postgres.ts';
 
 const MIGRATIONS = globSync('src/store/migrations/*.sql').length;
-const PING_MS = 20_000;
 
 async function tablesOf(url: string, schema: string): Promise<string[]> {
   const rows = await byHand<{ name: string }>(
@@ -53,11 +53,11 @@ describe('the schema of the tables', () => {
   it('is looked at alone: what another schema has been migrated to does not count', async () => {
     const url = await freshDatabase();
     await byHand(url, 'create schema one');
-    await openStore(url).ping(PING_MS);
+    await openStore(url).ping(PATIENCE_MS);
     await byHand(url, "insert into footfall_migrations (name, run_on) values ('9999_future', now())");
-    await openStore(inSchema(url, 'one')).ping(PING_MS);
+    await openStore(inSchema(url, 'one')).ping(PATIENCE_MS);
     await byHand(url, "insert into one.footfall_migrations (name, run_on) values ('9999_future', now())");
-    await expect(openStore(inSchema(url, 'one')).ping(PING_MS)).rejects.toThrow(
+    await expect(openStore(inSchema(url, 'one')).ping(PATIENCE_MS)).rejects.toThrow(
       'of a newer Footfall: it has migration 9999_future',
     );
   });
@@ -78,7 +78,7 @@ describe('the schema of the tables', () => {
   it('may belong to another user: the rights that are documented are enough for the service', async () => {
     const url = await freshDatabase();
     const { role, as } = await createRole(url);
-    await openStore(url).ping(PING_MS);
+    await openStore(url).ping(PATIENCE_MS);
     await byHand(
       url,
       `revoke create on schema public from public; grant usage on schema public to ${role};
@@ -86,7 +86,7 @@ describe('the schema of the tables', () => {
        grant select on all sequences in schema public to ${role}`,
     );
     const store = openStore(as(url));
-    await store.ping(PING_MS);
+    await store.ping(PATIENCE_MS);
     await storeOne(as(url), 'u');
     expect(await usersIn(as(url))).toEqual(['u']);
     expect(await store.counts.totals()).toMatchObject([{ events: 1 }]);
@@ -97,7 +97,7 @@ describe('the schema of the tables', () => {
     const url = await freshDatabase();
     const { role, as } = await createRole(url);
     await byHand(url, 'revoke create on schema public from public');
-    const ping = (address: string) => openStore(address).ping(PING_MS);
+    const ping = (address: string) => openStore(address).ping(PATIENCE_MS);
     await expect(ping(as(url))).rejects.toThrow(
       new StoreUnavailableError(
         `permission denied for schema public: Footfall makes or changes its tables in schema public. Give ${role} the right to (GRANT CREATE ON SCHEMA "public" TO "${role}"), or start Footfall once as a user that has it`,
@@ -114,7 +114,7 @@ describe('the schema of the tables', () => {
     const url = await freshDatabase();
     await storeOne(url, 'u');
     await byHand(url, 'create schema footfall');
-    await expect(openStore(url).ping(PING_MS)).rejects.toThrow(
+    await expect(openStore(url).ping(PATIENCE_MS)).rejects.toThrow(
       /leads to schema footfall, and behind it is another Footfall, in schema public: name the one/,
     );
     expect(await tablesOf(url, 'footfall')).toEqual([]);
@@ -142,7 +142,7 @@ describe('the schema of the tables', () => {
   it('is left alone where it has a table of somebody else', async () => {
     const url = await freshDatabase();
     await byHand(url, 'create table events (id integer)');
-    await expect(openStore(url).ping(PING_MS)).rejects.toThrow(
+    await expect(openStore(url).ping(PATIENCE_MS)).rejects.toThrow(
       'schema public has a table events that no migration of Footfall made there: give Footfall a schema of its own',
     );
     expect(await tablesOf(url, 'public')).toEqual(['events']);
@@ -152,7 +152,7 @@ describe('the schema of the tables', () => {
     const url = await freshDatabase();
     // As a connection looks from which the option was taken: what counts last is in force.
     const options = encodeURIComponent('-c search_path=one -c search_path=public');
-    await expect(openStore(`${url}?options=${options}`).ping(PING_MS)).rejects.toThrow(
+    await expect(openStore(`${url}?options=${options}`).ping(PATIENCE_MS)).rejects.toThrow(
       /search_path of DATABASE_URL does not reach the database, which has public: .* SET search_path = one/,
     );
   });
@@ -173,7 +173,7 @@ describe('tables that are gone', () => {
   async function expectWorksFromItsStart(store: PostgresStore): Promise<void> {
     expect(await store.claim(TOPIC, [0])).toMatchObject([{ epoch: 1, offset: null, topicRecreated: false }]);
     await store.process([newBatch([newEvent('after')])]);
-    await store.ping(PING_MS);
+    await store.ping(PATIENCE_MS);
     const read = await store.read({ order: 'asc', after: 0, upTo: 1e9, limit: 10 });
     expect(read.map(({ json }) => JSON.parse(json))).toMatchObject([{ userId: 'after' }]);
     expect(await store.counts.totals()).toMatchObject([{ events: 1 }]);
@@ -202,7 +202,7 @@ describe('tables that are gone', () => {
     const { url, store } = await running();
     await byHand(url, 'drop schema one cascade');
     await expect(store.positions('g', 't')).rejects.toThrow(StoreUnavailableError);
-    await expect(store.ping(PING_MS)).rejects.toThrow('the search_path one leads to no schema');
+    await expect(store.ping(PATIENCE_MS)).rejects.toThrow('the search_path one leads to no schema');
     await byHand(url, 'create schema one');
     await expectWorksFromItsStart(store);
   });
@@ -224,10 +224,10 @@ describe('tables that are gone', () => {
   it('are left for a person to decide on when others are there: positions without their events would lie', async () => {
     const { url, store } = await running();
     await byHand(url, 'drop table one.events');
-    await expect(store.ping(PING_MS)).rejects.toThrow('relation "one.events" does not exist');
+    await expect(store.ping(PATIENCE_MS)).rejects.toThrow('relation "one.events" does not exist');
     const sentence =
       /^in schema one the tables events are gone, and counted_up_to, .*positions, .* are there: restore them from a backup, or drop these, too, so that Footfall makes all of them/;
-    await expect(store.ping(PING_MS)).rejects.toThrow(sentence);
+    await expect(store.ping(PATIENCE_MS)).rejects.toThrow(sentence);
     await expect(store.claim(TOPIC, [0])).rejects.toThrow(sentence);
     expect(await tablesOf(url, 'one')).not.toContain('events');
     await byHand(url, 'drop schema one cascade; create schema one');
@@ -286,7 +286,7 @@ describe('a reader', () => {
     const url = await freshDatabase();
     await byHand(url, 'create schema one');
     const store = openStore(inSchema(url, 'one'));
-    await store.ping(PING_MS);
+    await store.ping(PATIENCE_MS);
     const place = 2 ** 33;
     await byHand(url, `alter sequence one.events_seq_seq restart with ${place}`);
     const writer = await stuckWriter(url, 'one');
@@ -298,9 +298,9 @@ describe('a reader', () => {
 
   it('has no use for a sequence whose numbers are given out in portions', async () => {
     const url = await freshDatabase();
-    await openStore(url).ping(PING_MS);
+    await openStore(url).ping(PATIENCE_MS);
     await byHand(url, 'alter sequence events_seq_seq cache 20');
-    await expect(openStore(url).ping(PING_MS)).rejects.toThrow(
+    await expect(openStore(url).ping(PATIENCE_MS)).rejects.toThrow(
       'ALTER SEQUENCE "public".events_seq_seq CACHE 1',
     );
   });
@@ -315,7 +315,7 @@ describe('a reader', () => {
        create schema three; create function three.current_setting(text) returns text language sql as
          $$ select case $1 when 'server_version_num' then '120022' else pg_catalog.current_setting($1) end $$`,
     );
-    const ping = (schema: string) => openStore(inSchema(url, schema, 'pg_catalog')).ping(PING_MS);
+    const ping = (schema: string) => openStore(inSchema(url, schema, 'pg_catalog')).ping(PATIENCE_MS);
     await expect(ping('one')).rejects.toThrow('does not show advisory locks in pg_locks');
     await expect(ping('two')).rejects.toThrow('is not PostgreSQL (PostgreSQL 15.2-YB-2.25.1.0-b0 on');
     await expect(ping('three')).rejects.toThrow('too old: Footfall needs PostgreSQL 13 or later');

@@ -67,9 +67,7 @@ export function checkHistory(history: History): Verdict {
   const gonePlaces = new Set(gone.map((record) => `${placeOf(record)} ${record.event?.key}`));
   const isGone = (one: Acked) => gonePlaces.has(`${placeOf(one)} ${eventKey(one.eventId)}`);
 
-  const lost = acked.filter(
-    (one) => !storedAt.has(eventKey(one.eventId)) && !isDeleted(one) && !isGone(one),
-  );
+  const lost = acked.filter((one) => !storedAt.has(eventKey(one.eventId)) && !isDeleted(one) && !isGone(one));
   violated('I1 acknowledged and not stored', lost);
   const receipts = new Map(topic.map((record) => [placeOf(record), record.event?.key]));
   violated(

@@ -18,8 +18,7 @@ export const CLIENT_STEPS = {
     counts: [1, 6],
     hows: ['the same', 'with another body'],
     run: ({ clients }, { who, count, how }) => clients.postAgain(who, count, how === 'the same'),
-    describe: ({ who, count, how }) =>
-      `user ${who} posts the event of ${count} posts ago once more, ${how}`,
+    describe: ({ who, count, how }) => `user ${who} posts the event of ${count} posts ago once more, ${how}`,
   },
   junk: {
     ...once,

@@ -62,7 +62,8 @@ export class Clients {
     for (let number = 0; ; number++) {
       const userId = `probe ${number}`;
       if (partitionOf(Buffer.from(userId), length) !== partition) continue;
-      return this.#send({ userId, eventId: this.#newId() }, '1', TRIES);
+      this.#send({ userId, eventId: this.#newId() }, '1', TRIES);
+      return;
     }
   }
 

@@ -31,11 +31,15 @@ export class CommitJudge {
   #lookAt(batch: StoreBatch): void {
     const { topicId, partition, fromOffset, startOffset, nextOffset, lost, rewound } = batch;
     const log = this.#world.topics.ever.get(topicId)?.everPartitions[partition];
-    if (log === undefined) return this.#violated(batch, 'of a partition that there is not');
+    if (log === undefined) {
+      this.#violated(batch, 'of a partition that there is not');
+      return;
+    }
     const before = fromOffset ?? startOffset;
     const first = before + lost - rewound;
     for (let offset = before; offset < before + lost; offset++) {
-      if (offset >= log.everEarliest) this.#violated(batch, `offset ${offset} counted as lost, and in the log`);
+      if (offset >= log.everEarliest)
+        this.#violated(batch, `offset ${offset} counted as lost, and in the log`);
     }
     const found = this.#contents(batch, log);
     let holes = 0;
@@ -48,7 +52,8 @@ export class CommitJudge {
     if (batch.withoutRecord !== holes)
       this.#violated(batch, `${holes} offsets without record, but ${batch.withoutRecord} counted`);
     for (const offset of found) {
-      if (offset < first || offset >= nextOffset) this.#violated(batch, `offset ${offset} is none of its own`);
+      if (offset < first || offset >= nextOffset)
+        this.#violated(batch, `offset ${offset} is none of its own`);
     }
   }
 
@@ -80,7 +85,8 @@ export class CommitJudge {
       const origin = record?.headers.find(([name]) => name === 'kafka_dlt-original-offset')?.[1];
       return origin?.toString() === String(letter.offset);
     });
-    if (!isCopied) this.#violated(batch, `offset ${letter.offset} is not in the dead-letter topic where it should be`);
+    if (!isCopied)
+      this.#violated(batch, `offset ${letter.offset} is not in the dead-letter topic where it should be`);
     const origin = `${topicId} ${partition} ${letter.offset}`;
     if (this.#origins.has(origin)) this.#world.saw('record set aside twice');
     this.#origins.add(origin);

@@ -126,7 +126,8 @@ export class Groups {
 
   /** No heartbeat was answered for as long as a session lasts: every member has to join once more. */
   allSessionsEnd(): void {
-    for (const group of this.#groups.values()) for (const member of [...group.members]) this.#evict(group, member);
+    for (const group of this.#groups.values())
+      for (const member of [...group.members]) this.#evict(group, member);
   }
 
   /** The process is silent: unless it has gone on by then, others are given what it had. */
@@ -146,7 +147,9 @@ export class Groups {
     this.#remove(group, member);
     if (member.process.frozenUntil > this.#world.scheduler.now) this.#world.saw('frozen past its session');
     // Once it goes on it learns that the group has done without it.
-    member.process.deliver(this.#toldAfter(), () => member.fail(new Error('no longer a member of the group')));
+    member.process.deliver(this.#toldAfter(), () =>
+      member.fail(new Error('no longer a member of the group')),
+    );
   }
 
   #remove(group: Group, member: GroupMember): void {

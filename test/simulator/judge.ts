@@ -4,8 +4,8 @@ import { type DeadLetter, HOURS_A_DAY, USER_DIMENSION } from '../../src/store/ev
 import type { MemoryStore } from '../../src/store/memory-store.ts';
 import { checkHistory, type History, type TopicRecord } from '../faults/check-history.ts';
 import { eventIn } from './decoded.ts';
-import { TOPIC } from './log-faults.ts';
 import { GROUP } from './instance.ts';
+import { TOPIC } from './log-faults.ts';
 import type { Simulation } from './simulation.ts';
 import type { Topic } from './topic.ts';
 
@@ -72,7 +72,12 @@ async function readHistory({ clients, world, store: { store } }: Simulation): Pr
 }
 
 /** What a topic holds, and what it held once. */
-function sortRecords({ topicId, partitions, everPartitions }: Topic, isThere: boolean, held: TopicRecord[], gone: TopicRecord[]): void {
+function sortRecords(
+  { topicId, partitions, everPartitions }: Topic,
+  isThere: boolean,
+  held: TopicRecord[],
+  gone: TopicRecord[],
+): void {
   for (const [partition, log] of everPartitions.entries()) {
     for (const [offset, entries] of log.ever.entries()) {
       const present = isThere && partition < partitions.length ? log.visible(offset) : undefined;
@@ -107,7 +112,8 @@ async function unbalanced(store: MemoryStore): Promise<string[]> {
     }
     const { partition, passed, stored, duplicates, deadLettered, withoutRecord, lost } = account;
     const known = stored + duplicates + deadLettered + withoutRecord + lost;
-    if (passed !== known) problems.push(`I4 partition ${partition}: ${passed} passed, ${known} accounted for`);
+    if (passed !== known)
+      problems.push(`I4 partition ${partition}: ${passed} passed, ${known} accounted for`);
   }
   return problems;
 }

@@ -78,7 +78,8 @@ export class LogFaults {
   sayTooLow(where: number, count: number, ms: number): void {
     const log = this.#partition(where);
     const processed = this.#processed().find((one) => one.log === log)?.processed ?? 0;
-    if (log.realEnd - count < processed) this.#world.saw('end said too low by a broker that has just started');
+    if (log.realEnd - count < processed)
+      this.#world.saw('end said too low by a broker that has just started');
     this.#world.breakConnections();
     log.sayEnd(log.realEnd - count);
     this.#world.at(ms, () => {

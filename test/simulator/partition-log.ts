@@ -125,7 +125,9 @@ export class PartitionLog {
     this.#entries.length = Math.min(this.#entries.length, Math.max(end, this.#earliest));
     const begun = new Set(this.#entries.map(({ transaction }) => transaction));
     for (const id of this.#outcomes.keys()) if (!begun.has(id)) this.#outcomes.delete(id);
-    const ended = new Set(this.#entries.filter(({ record }) => !record).map(({ transaction }) => transaction));
+    const ended = new Set(
+      this.#entries.filter(({ record }) => !record).map(({ transaction }) => transaction),
+    );
     for (const id of this.#outcomes.keys()) if (!ended.has(id)) this.#outcomes.set(id, 'open');
     const [first, ...others] = this.#leaders;
     this.#leaders = [first!, ...others.filter(({ start }) => start < this.#entries.length)];

@@ -1,5 +1,5 @@
-import { SimulatedLog } from './simulated-log.ts';
 import { SimulatedProcess } from './process.ts';
+import { SimulatedLog } from './simulated-log.ts';
 import { World } from './world.ts';
 
 /** A simulated log that follows the computer's clock, for tests that know nothing of virtual time. */

@@ -84,7 +84,11 @@ function drawSteps(random: Random, kinds: readonly StepKind[], count: number, la
 function drawKind(random: Random, kinds: readonly StepKind[]): StepKind {
   const total = kinds.reduce((sum, kind) => sum + STEPS[kind].weight, 0);
   let left = random.between(0, total);
-  return kinds.find((kind) => (left -= STEPS[kind].weight) <= 0) ?? kinds.at(-1)!;
+  for (const kind of kinds) {
+    left -= STEPS[kind].weight;
+    if (left <= 0) return kind;
+  }
+  return kinds.at(-1)!;
 }
 
 /** When the last step begins. */

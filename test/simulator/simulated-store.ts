@@ -75,9 +75,7 @@ export class SimulatedStore implements EventStore {
   }
 
   markRedriven(group: string, ids: readonly number[], at: Date): Promise<void> {
-    return this.#process.call('store', 'store.markRedriven', () =>
-      this.#shared.markRedriven(group, ids, at),
-    );
+    return this.#process.call('store', 'store.markRedriven', () => this.#shared.markRedriven(group, ids, at));
   }
 
   async ping(): Promise<void> {

@@ -1,6 +1,6 @@
-import type { Dependency } from './conditions.ts';
 import { Clients } from './clients.ts';
 import { CommitJudge } from './commit-judge.ts';
+import type { Dependency } from './conditions.ts';
 import { Instance } from './instance.ts';
 import { judge } from './judge.ts';
 import { LogFaults, TOPIC } from './log-faults.ts';
@@ -63,7 +63,11 @@ export class Simulation {
   /** What breaks a promise, in words; for one that is over. */
   async verdict(): Promise<string[]> {
     const judged = this.#isAtRest ? await judge(this) : [];
-    return [...(this.#unfinished === undefined ? [] : [this.#unfinished]), ...this.#commits.violations, ...judged];
+    return [
+      ...(this.#unfinished === undefined ? [] : [this.#unfinished]),
+      ...this.#commits.violations,
+      ...judged,
+    ];
   }
 
   get turns(): number {
@@ -109,7 +113,10 @@ export class Simulation {
     process.deliver(0, () => {
       const redriving = deadLetters.redrive({});
       // It may fail, and is then asked for again by whoever wanted it.
-      redriving.then(({ redriven }) => redriven > 0 && this.world.saw('dead letters appended again'), () => {});
+      redriving.then(
+        ({ redriven }) => redriven > 0 && this.world.saw('dead letters appended again'),
+        () => {},
+      );
     });
   }
 
@@ -186,9 +193,7 @@ export class Simulation {
     const orphan = [...partitions.keys()].find((partition) => !held.has(partition));
     if (orphan !== undefined) return `nobody reads partition ${orphan}`;
     for (const [at, log] of partitions.entries()) {
-      const position = this.store
-        .positions()
-        .find((one) => one.topicId === topicId && one.partition === at);
+      const position = this.store.positions().find((one) => one.topicId === topicId && one.partition === at);
       const offset = position?.offset ?? log.earliest;
       // The log ends before what was processed of it, or has deleted all the rest: only a new record moves the position.
       if (offset > log.end || (offset < log.end && log.earliest === log.end)) this.clients.probe(at);

@@ -1,4 +1,9 @@
-import type { AssignedPartition, LogBatch, StartPosition, SubscribeOptions } from '../../src/log/event-log.ts';
+import type {
+  AssignedPartition,
+  LogBatch,
+  StartPosition,
+  SubscribeOptions,
+} from '../../src/log/event-log.ts';
 import { NO_EPOCH } from '../../src/log/event-log.ts';
 import { type Assignment, type GroupMember, orEnd } from './group.ts';
 import type { SimulatedProcess } from './process.ts';
@@ -109,9 +114,7 @@ interface Fetched {
 }
 
 /** @returns the partitions whose log is another one than their positions are of, and from which offset on */
-async function* readFrom(
-  reading: Reading,
-): AsyncGenerator<LogBatch[], ReadonlyMap<number, number>> {
+async function* readFrom(reading: Reading): AsyncGenerator<LogBatch[], ReadonlyMap<number, number>> {
   const { process, positions, signal, ended } = reading;
   let fetching: Promise<Fetched> | undefined;
   try {
@@ -230,7 +233,9 @@ function find({ process, topic, topicId, positions }: Reading): Fetched {
 
 function describeFetched({ batches, divergesAt, error }: Fetched): string {
   if (error) return error.message;
-  const found = batches.map(({ partition, fetchedFrom, nextOffset }) => `${partition}:${fetchedFrom}-${nextOffset}`);
+  const found = batches.map(
+    ({ partition, fetchedFrom, nextOffset }) => `${partition}:${fetchedFrom}-${nextOffset}`,
+  );
   const diverging = [...divergesAt].map(([partition, offset]) => `${partition} diverges at ${offset}`);
   return [...found, ...diverging].join(', ');
 }

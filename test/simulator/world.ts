@@ -189,7 +189,8 @@ export class World {
 
   /** A call that is on its way and decides something: none of those that just look. */
   get pending(): string | undefined {
-    for (const { process, name, isParked } of this.#calls) if (!isParked && !LOOKING.has(name)) return `${name} of ${process.name}`;
+    for (const { process, name, isParked } of this.#calls)
+      if (!isParked && !LOOKING.has(name)) return `${name} of ${process.name}`;
     return undefined;
   }
 }

@@ -4,6 +4,10 @@ import { onTestFinished } from 'vitest';
 import { KafkaLog, type KafkaLogOptions } from '../../src/log/kafka-log.ts';
 import type { Logger } from '../../src/logger.ts';
 import { silentLogger } from './logger.ts';
+import { PATIENCE_MS } from './patience.ts';
+
+/** Nobody is slow enough to miss it, and it is not too long to wait for where a member could not say goodbye in time. */
+export const SESSION_MS = PATIENCE_MS / 3;
 
 /** As the service sets them, for a topic and its dead letters. */
 export function kafkaLogOptions(bootstrap: string, topic: string): KafkaLogOptions {
@@ -18,8 +22,8 @@ export function kafkaLogOptions(bootstrap: string, topic: string): KafkaLogOptio
     partitions: 3,
     replication: -1,
     producerRetries: 3,
-    producerTimeoutMs: 10_000,
-    sessionTimeoutMs: 10_000,
+    producerTimeoutMs: PATIENCE_MS,
+    sessionTimeoutMs: SESSION_MS,
   };
 }
 

@@ -5,5 +5,8 @@
  */
 export const PATIENCE_MS = Number(process.env.PATIENCE_MS ?? 180_000);
 
+/** Of deadlines of the product that are to run out. */
+export const RUNS_OUT_MS = 300;
+
 /** For a whole test or hook, which may wait for many things one after the other. */
 export const TEST_PATIENCE_MS = 5 * PATIENCE_MS;

@@ -5,6 +5,6 @@ import { onTestFinished, vi } from 'vitest';
  * `vi.advanceTimersByTime` moves it on. Sleeps of `node:timers/promises` and `setImmediate` go on as ever.
  */
 export function stopClock(): void {
-  vi.useFakeTimers({ toFake: ['Date', 'setTimeout', 'clearTimeout'] });
+  vi.useFakeTimers({ toFake: ['Date', 'performance', 'setTimeout', 'clearTimeout'] });
   onTestFinished(() => void vi.useRealTimers());
 }

@@ -1,7 +1,7 @@
 import { describe, expect, it, vi } from 'vitest';
 import { AppendLane, type LaneLimits, type SendGroup, type SizedRecord } from '../../src/log/append-lane.ts';
 import { type AppendResult, type Receipt, receiptsOf } from '../../src/log/event-log.ts';
-import { PATIENCE_MS } from '../support/patience.ts';
+import { PATIENCE_MS, RUNS_OUT_MS } from '../support/patience.ts';
 import { stopClock } from '../support/stopped-clock.ts';
 
 const LIMITS: LaneLimits = { maxGroupBytes: 100, timeoutMs: PATIENCE_MS };
@@ -110,11 +110,11 @@ describe('AppendLane', () => {
 
   it('answers calls in time, sent or not, and never sends the ones that were given up', async () => {
     stopClock();
-    const { lane, nextSend, sends } = laneByHand({ timeoutMs: 30 });
+    const { lane, nextSend, sends } = laneByHand({ timeoutMs: RUNS_OUT_MS });
     const inFlight = lane.add([record('a')]);
     const send = await nextSend();
     const waiting = lane.add([record('b')]);
-    vi.advanceTimersByTime(30);
+    vi.advanceTimersByTime(RUNS_OUT_MS);
     await expect(inFlight).resolves.toMatchObject([{ code: 'publish_failed' }]);
     await expect(waiting).resolves.toMatchObject([{ code: 'publish_failed' }]);
     send.answer();

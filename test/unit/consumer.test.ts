@@ -407,7 +407,7 @@ describe('at an assignment the consumer', () => {
   /** Writes other records from an offset on, as a log does that was restored to an older state and goes on from there. */
   function restoreTo(file: SqliteFile, offset: number): EventLog {
     file.db.prepare('delete from log_records where offset >= ?').run(offset);
-    return new EmbeddedLog(file, { partitions: 1, timeoutMs: 5000 });
+    return new EmbeddedLog(file, { partitions: 1, timeoutMs: PATIENCE_MS });
   }
 
   it.each([

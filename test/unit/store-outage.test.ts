@@ -92,8 +92,8 @@ describe('while the store is away', () => {
 
   it('/readyz says why in one line', async () => {
     const { url } = await serviceHere(NO_STORE);
-    expect(await (await fetch(`${url}/readyz`)).json()).toMatchObject({
-      store: { ok: false, reason: 'connect ECONNREFUSED 127.0.0.1:1' },
-    });
+    await expect
+      .poll(async () => (await fetch(`${url}/readyz`)).json())
+      .toMatchObject({ store: { ok: false, reason: 'connect ECONNREFUSED 127.0.0.1:1' } });
   });
 });

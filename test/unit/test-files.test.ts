@@ -3,11 +3,13 @@ import { describe, expect, it } from 'vitest';
 
 // Faults happen at times by their nature; `npm run torture` is no test of a condition.
 const files = globSync('test/{unit,contract,integration,support}/**/*.ts')
-  .filter((path) => path !== 'test/unit/test-files.test.ts')
+  .filter((path) => !['test/unit/test-files.test.ts', 'test/support/patience.ts'].includes(path))
   .map((path) => ({ path, text: readFileSync(path, 'utf8') }));
 
 /** Files in which something else than a speed is meant, and what. */
 type Exceptions = Record<string, string>;
+
+const pauses = { 'test/support/history.ts': 'the pause that a client makes after a failure' };
 
 /** In lines, so that a failure shows them. */
 function linesWith(pattern: RegExp, exceptions: Exceptions = {}): string[] {
@@ -24,6 +26,10 @@ function linesWith(pattern: RegExp, exceptions: Exceptions = {}): string[] {
 describe('the tests pass on a machine of any speed: none', () => {
   it('has a deadline of its own (test/support/patience.ts has the one there is)', () => {
     expect(linesWith(/\b(hook|test)?timeout: (?!(TEST_)?PATIENCE_MS\b)/gi)).toEqual([]);
+    // Of the product, where it is not to run out (that is RUNS_OUT_MS).
+    expect(
+      linesWith(/\b\w*TimeoutMs: \d|\btimeoutMs: \d|\.ping\(\d|\bconst \w*_MS = [\d_]+;/g, pauses),
+    ).toEqual([]);
     // The last argument of `it` and of hooks.
     expect(linesWith(/\},\s*[\d_]{3,},?\s*\);/g)).toEqual([]);
     expect(
@@ -32,10 +38,7 @@ describe('the tests pass on a machine of any speed: none', () => {
   });
 
   it('waits for a time to pass (expect.poll waits for a condition, stopClock and advanceTimersByTime let time pass)', () => {
-    const exceptions = {
-      'test/support/history.ts': 'the pause that a client makes after a failure',
-      'test/support/stopped-clock.ts': 'names what it stops',
-    };
+    const exceptions = { ...pauses, 'test/support/stopped-clock.ts': 'names what it stops' };
     const waits = /\bsetTimeout\b|\bsetInterval\b|\bsleep\(|timers\/promises|waitForTimeout/g;
     expect(linesWith(waits, exceptions)).toEqual([]);
   });
