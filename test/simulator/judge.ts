@@ -31,7 +31,8 @@ async function readersMiss({ instances }: Simulation, store: MemoryStore): Promi
     const sent = await store.read({ order: 'asc', after: reader.base, upTo, ...ALL });
     const view = reader.view;
     const missing = sent.filter(({ json }) => !view.includes(json));
-    if (missing.length > 0) problems.push(`R1 a reader misses ${missing.length}, such as ${missing[0]!.json}`);
+    if (missing.length > 0)
+      problems.push(`R1 a reader misses ${missing.length}, such as ${missing[0]!.json}`);
     if (new Set(view).size !== view.length) problems.push('R1 a reader has an event twice');
     if (view.length > sent.length) problems.push(`R1 a reader has ${view.length} of ${sent.length} events`);
   }

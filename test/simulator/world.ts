@@ -36,6 +36,8 @@ export interface Call {
   isCarriedOut: boolean;
   /** It waits in the log for records. */
   isParked: boolean;
+  /** Begun before everything healed: it may still be slow. */
+  isOld: boolean;
   /** Which connection it is on. */
   connection: number;
 }
@@ -131,13 +133,21 @@ export class World {
   /** From now on nothing is broken or slow. */
   heal(): void {
     this.conditions.heal();
+    for (const call of this.#calls) call.isOld = true;
     this.#latency = CALM;
     this.clockSkewMs = 0;
     this.groups.isCalm = true;
   }
 
   begin(process: SimulatedProcess, name: string): Call {
-    const call = { process, name, isCarriedOut: false, isParked: false, connection: this.#connection };
+    const call = {
+      process,
+      name,
+      isCarriedOut: false,
+      isParked: false,
+      isOld: false,
+      connection: this.#connection,
+    };
     this.#calls.add(call);
     this.note(process.name, name);
     return call;
