@@ -199,8 +199,9 @@ export class World {
 
   /** A call that is on its way and decides something: none of those that just look. */
   get pending(): string | undefined {
-    for (const { process, name, isParked } of this.#calls)
-      if (!isParked && !LOOKING.has(name)) return `${name} of ${process.name}`;
+    for (const { process, name, isParked, isOld } of this.#calls) {
+      if (!isParked && (isOld || !LOOKING.has(name))) return `${name} of ${process.name}`;
+    }
     return undefined;
   }
 }
