@@ -2,18 +2,14 @@
 // blocks its event loop when told to.
 import { registerHooks } from 'node:module';
 import { dyingAt } from './crash-points.ts';
-import { MUTATIONS, type Mutation } from './mutations.ts';
+import { mutated } from './mutated.ts';
+import { MUTATIONS } from './mutations.ts';
 
 /** How long SIGURG blocks the event loop. */
 const BLOCKED_MS = 13_000;
 
 const mutation = MUTATIONS[process.env.FOOTFALL_MUTATION ?? ''] ?? [];
 const crashPoint = process.env.FOOTFALL_DIES_AT ?? '';
-
-function mutated(source: string, { from, to, file }: Mutation): string {
-  if (!source.includes(from)) throw new Error(`the mutation no longer fits ${file}`);
-  return source.replace(from, () => to);
-}
 
 registerHooks({
   load(url, context, nextLoad) {

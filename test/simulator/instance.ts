@@ -5,7 +5,7 @@ import type { Logger } from '../../src/logger.ts';
 import { Processor } from '../../src/processor.ts';
 import { Progress } from '../../src/progress.ts';
 import { TOPIC } from './log-faults.ts';
-import { SILENT, UNCOUNTED } from './observation.ts';
+import { noticing, SILENT } from './observation.ts';
 import { SimulatedProcess } from './process.ts';
 import { Reader } from './reader.ts';
 import { SimulatedLog } from './simulated-log.ts';
@@ -36,13 +36,17 @@ export class Instance {
   readonly reader: Reader | undefined;
   readonly #progress: Progress<Consumer['idle']>;
   #isStopped = false;
+  #saidLogWentBack = false;
 
   constructor({ world, store: shared, name, isRead, logger = SILENT }: InstanceOptions) {
     this.process = new SimulatedProcess(world, name);
     const { clock } = this.process;
     const log = new SimulatedLog(this.process);
     const store = new SimulatedStore(this.process, shared);
-    const about = { log, store, group: GROUP, logger, metrics: UNCOUNTED };
+    const metrics = noticing(() => {
+      this.#saidLogWentBack = true;
+    });
+    const about = { log, store, group: GROUP, logger, metrics };
     const processor = new Processor({
       ...about,
       catalogue: CATALOGUE,
@@ -74,6 +78,15 @@ export class Instance {
   /** Whether it is meant to work. */
   get isUp(): boolean {
     return this.process.isAlive && !this.#isStopped;
+  }
+
+  get saidLogWentBack(): boolean {
+    return this.#saidLogWentBack;
+  }
+
+  /** What it tells an operator. */
+  get problem(): string | undefined {
+    return this.#progress.problem;
   }
 
   get isConsuming(): boolean {

@@ -17,10 +17,18 @@ export async function judge(simulation: Simulation): Promise<string[]> {
     ...checkHistory(history).violations,
     ...(await unbalanced(store)),
     ...(await readersMiss(simulation, store)),
+    ...falseAlarms(simulation),
   ];
 }
 
 const ALL = { limit: Number.MAX_SAFE_INTEGER, bytes: Number.MAX_SAFE_INTEGER };
+
+/** A log that has lost nothing must not be said to have gone back. */
+function falseAlarms({ instances, plan }: Simulation): string[] {
+  if (plan.steps.some(({ kind }) => kind === 'log cut' || kind === 'log restored')) return [];
+  const saying = instances.filter(({ saidLogWentBack }) => saidLogWentBack);
+  return saying.map(({ process }) => `R2 ${process.name} says that the log went back, which it did not`);
+}
 
 /** Whoever stays connected has, in the end, what the store has: each event once, also after the store went back. */
 async function readersMiss({ instances }: Simulation, store: MemoryStore): Promise<string[]> {

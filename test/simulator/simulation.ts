@@ -46,6 +46,7 @@ export class Simulation {
     this.logFaults = new LogFaults(this.world, this.store);
     this.world.onAppended = () => this.logFaults.noteAppended();
     this.#commits = new CommitJudge(this.world);
+    this.store.onRemains = (what) => this.#commits.remains(what);
     this.store.onCommit = (batches) => this.#commits.look(batches);
     for (let slot = 0; slot < plan.members; slot++) this.#start(slot);
     for (const step of plan.steps) this.world.at(step.at, () => this.#run(step));

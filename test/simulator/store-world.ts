@@ -22,6 +22,8 @@ export class StoreWorld {
   #positions = new Map<string, StoredPosition>();
   /** How often it went back in time. */
   #rewinds = 0;
+  /** Told what was stored of batches that were refused. */
+  onRemains: (what: string) => void = () => {};
   /** Told of each commit once it is made. */
   onCommit: (batches: readonly StoreBatch[], outcome: StoreOutcome) => void = () => {};
 
@@ -49,7 +51,10 @@ export class StoreWorld {
   }
 
   async process(batches: readonly StoreBatch[]): Promise<StoreOutcome> {
-    const outcome = await this.#store.process(batches);
+    const outcome = await this.#store.process(batches).catch(async (error: Error) => {
+      await this.#lookForRemains(batches[0]!);
+      throw error;
+    });
     this.#changes.push({ is: 'commit', batches });
     this.#noteCommit(batches);
     this.onCommit(batches, outcome);
@@ -99,6 +104,14 @@ export class StoreWorld {
     this.#repeat({ is: 'commit', batches: [moved] });
     this.#rewinds++;
     return true;
+  }
+
+  /** Batches that are refused leave nothing behind. */
+  async #lookForRemains({ group, topic }: TopicRef): Promise<void> {
+    for (const { topicId, partition, offset } of await this.#store.positions(group, topic)) {
+      const known = this.#positions.get(`${group} ${topicId} ${partition}`)?.offset ?? null;
+      if (offset !== known) this.onRemains(`partition ${partition} is at ${offset} instead of ${known}`);
+    }
   }
 
   /** The store does at once what it is told, before it says so: nobody waits here. */
