@@ -29,6 +29,8 @@ export class Database {
   readonly #logger: Logger;
   /** The schema of the tables, once they are there. */
   #schema: Promise<string> | undefined;
+  /** Connections that broke: what a statement on one fails with is no fault of the statement. */
+  readonly #lost = new WeakSet<ClientBase>();
   /** False once a pooler has lost a prepared statement. */
   #keepsStatements = true;
   #closing: Promise<void> | undefined;
@@ -37,6 +39,8 @@ export class Database {
     this.#connection = readPostgresUrl(url);
     this.#logger = logger;
     this.#pool = createPool(this.#connection, poolSize, logger);
+    // From the first moment on: one that breaks unheard, as it is given out, would end the process.
+    this.#pool.on('connect', (client) => client.on('error', () => this.#lost.add(client)));
   }
 
   async query<Row extends object>(text: string, values: unknown[]): Promise<Row[]> {
@@ -93,30 +97,20 @@ export class Database {
 
   /** Migrates once; again at the next need after a failure, and when tables turn out to be gone. */
   #prepared(): Promise<string> {
-    this.#schema ??= this.#withConnection((client) => prepareSchema(client, this.#schemaOptions())).catch(
-      (error) => {
-        this.#schema = undefined;
-        throw error;
-      },
-    );
+    this.#schema ??= this.#prepare().catch((error) => {
+      this.#schema = undefined;
+      throw error;
+    });
     return this.#schema;
   }
 
-  #schemaOptions() {
-    return {
-      searchPath: requestedSearchPath(this.#connection),
-      logger: this.#logger,
-      withClient: <T>(work: (client: ClientBase) => Promise<T>) => withClient(this.#connection, work),
-    };
+  #prepare(): Promise<string> {
+    const options = { searchPath: requestedSearchPath(this.#connection), logger: this.#logger };
+    return this.#withConnection((client) => prepareSchema(client, options));
   }
 
   async #withConnection<T>(work: (client: PoolClient) => Promise<T>): Promise<T> {
     const client = await this.#connect();
-    let isLost = false;
-    const onLoss = () => {
-      isLost = true;
-    };
-    client.on('error', onLoss);
     try {
       const result = await work(client);
       client.release();
@@ -125,9 +119,7 @@ export class Database {
       // What state it is in is not known.
       client.release(true);
       if (isSchemaGone(error)) this.#schema = undefined;
-      throw statementError(error, isLost);
-    } finally {
-      client.off('error', onLoss);
+      throw statementError(error, this.#lost.has(client));
     }
   }
 
@@ -165,25 +157,6 @@ function createPool(connection: PostgresConnection, poolSize: number, logger: Lo
 /** Without what is undefined, which would count as given. */
 function given(connection: PostgresConnection): pg.ClientConfig {
   return Object.fromEntries(Object.entries(connection).filter(([, value]) => value !== undefined));
-}
-
-async function withClient<T>(
-  connection: PostgresConnection,
-  work: (client: ClientBase) => Promise<T>,
-): Promise<T> {
-  const client = new pg.Client({ application_name: 'footfall', ...given(connection), keepAlive: true });
-  // Its loss is what the statement fails with.
-  client.on('error', () => {});
-  try {
-    await client.connect();
-  } catch (error) {
-    throw connectError(error);
-  }
-  try {
-    return await work(client);
-  } finally {
-    await client.end();
-  }
 }
 
 /** Behind a pooler another version of this program may have prepared another text under the same name. */

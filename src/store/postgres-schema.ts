@@ -1,7 +1,7 @@
 // In: a database. Out: Footfall's tables in the schema its connections lead to, or a sentence why they cannot be there.
 import { readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import type { ClientBase } from 'pg';
+import type { ClientBase, QueryConfig } from 'pg';
 import type { Logger } from '../logger.ts';
 import { StoreUnavailableError } from './event-store.ts';
 import { IS_REPLICA, LOCK_AS_WRITER, WRITERS } from './postgres-writers.ts';
@@ -14,6 +14,8 @@ const LOWEST_VERSION = 13;
 const OTHER_DATABASES =
   /CockroachDB|-YB-|Yugabyte|Redshift|Greenplum|Materialize|CrateDB|QuestDB|RisingWave/i;
 
+/** That a timer can be set to. */
+const LONGEST_MS = 2 ** 31 - 1;
 const INSUFFICIENT_PRIVILEGE = '42501';
 
 /** One that is there already, and what it made. */
@@ -51,8 +53,6 @@ export interface SchemaOptions {
   /** What the address asks for. */
   searchPath: string | undefined;
   logger: Logger;
-  /** A connection of its own, without limits of time: building an index takes as long as it takes. */
-  withClient<T>(work: (client: ClientBase) => Promise<T>): Promise<T>;
 }
 
 /**
@@ -66,11 +66,9 @@ export async function prepareSchema(client: ClientBase, options: SchemaOptions):
   await refuseOtherDatabases(client);
   const { isComplete, schema, statementTimeout, role } = await inspect(client, options);
   if (!isComplete) {
-    await options
-      .withClient((own) => migrate(own, options))
-      .catch((error) => {
-        throw withAdvice(error, schema, role);
-      });
+    await migrate(withoutLimit(client), options).catch((error) => {
+      throw withAdvice(error, schema, role);
+    });
   }
   await checkLocks(client, schema);
   if (statementTimeout === '0') {
@@ -179,6 +177,15 @@ function compare(
   }
   const isComplete = missing.length === 0 && applied.length === known.length && !isSplitFrom(ground);
   return { isComplete, isEmptied: missing.length > 0 };
+}
+
+/** Building an index takes as long as it takes: the driver's limit of time is for what is asked day by day. */
+function withoutLimit(client: ClientBase): ClientBase {
+  const query = (statement: string | QueryConfig, values?: unknown[]) => {
+    const config = typeof statement === 'string' ? { text: statement, values } : statement;
+    return client.query({ ...config, query_timeout: LONGEST_MS } as QueryConfig);
+  };
+  return Object.assign(Object.create(client), { query }) as ClientBase;
 }
 
 async function migrate(client: ClientBase, options: SchemaOptions): Promise<void> {

@@ -7,6 +7,7 @@ import { PATIENCE_MS, RUNS_OUT_MS } from '../support/patience.ts';
 import {
   byHand,
   createRole,
+  cutConnections,
   freshDatabase,
   holdConnection,
   newBatch,
@@ -18,13 +19,6 @@ import { sharedFolder } from '../support/temp-folder.ts';
 
 /** A quarter of it is waited for a lock; the rest is there to find out who has it. */
 const LOCKED_MS = 20 * RUNS_OUT_MS;
-
-async function cutConnections(url: string): Promise<void> {
-  await byHand(
-    url,
-    'select pg_terminate_backend(pid) from pg_stat_activity where pid <> pg_backend_pid() and datname = current_database()',
-  );
-}
 
 /** A store that works, on a database of its own. */
 async function working() {

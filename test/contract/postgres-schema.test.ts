@@ -7,6 +7,7 @@ import { PATIENCE_MS } from '../support/patience.ts';
 import {
   byHand,
   createRole,
+  cutConnections,
   freshDatabase,
   holdConnection,
   inSchema,
@@ -211,7 +212,12 @@ describe('tables that are gone', () => {
     const { url, store } = await running();
     const name = new URL(url).pathname.slice(1);
     const server = url.replace(/[^/]*$/, 'postgres');
-    await byHand(server, `drop database ${name} with (force)`);
+    // To be dropped it would have to wait for all that was written on the server to be on disk.
+    await cutConnections(url);
+    await expect
+      .poll(() => byHand(server, `select 1 from pg_stat_activity where datname = '${name}'`))
+      .toEqual([]);
+    await byHand(server, `alter database ${name} rename to ${name}_gone`);
     // The first may still find a connection that is cut.
     await expect(store.extent()).rejects.toThrow(StoreUnavailableError);
     await expect(store.extent()).rejects.toThrow(`database "${name}" does not exist`);

@@ -188,7 +188,7 @@ describe.skipIf(brokers === undefined)('the service on Apache Kafka and PostgreS
     const found = async () => (await processed(service.url)).filter(({ eventId }) => ids.has(eventId)).length;
     await expect.poll(found, SELDOM).toBe(ids.size);
     expectExactlyOnce(acked, await processed(service.url));
-    await service.untilSaid(/The topic was created anew/);
+    await service.untilSaid(/The topic was recreated/);
   });
 
   it('divides the work between instances that answer and instances that process', async () => {

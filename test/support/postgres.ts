@@ -30,6 +30,14 @@ export async function byHand<Row extends object>(url: string, text: string): Pro
   }
 }
 
+/** Ends all connections to a database but this one, as a restart or a failover does. */
+export async function cutConnections(url: string): Promise<void> {
+  await byHand(
+    url,
+    'select pg_terminate_backend(pid) from pg_stat_activity where pid <> pg_backend_pid() and datname = current_database()',
+  );
+}
+
 /** A connection that stays, with whatever it holds, until the test ends or lets go of it. */
 export async function holdConnection(url: string): Promise<pg.Client> {
   const client = new pg.Client({ connectionString: url });

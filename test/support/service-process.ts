@@ -2,7 +2,7 @@ import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { createInterface } from 'node:readline';
-import { onTestFinished } from 'vitest';
+import { expect, onTestFinished } from 'vitest';
 import { PATIENCE_MS } from './patience.ts';
 import { tempFolder } from './temp-folder.ts';
 
@@ -20,13 +20,19 @@ export class ServiceProcess {
   /** Standard output, line by line, as it comes. */
   readonly lines: string[] = [];
   stderr = '';
+  #hasEnded = false;
   url = '';
   /** Sent with the requests of tests, such as an API key. */
   headers: Record<string, string> = {};
 
   private constructor(child: ChildProcess) {
     this.#child = child;
-    this.ended = new Promise((done) => child.once('close', (code, signal) => done({ code, signal })));
+    this.ended = new Promise((done) => {
+      child.once('close', (code, signal) => {
+        this.#hasEnded = true;
+        done({ code, signal });
+      });
+    });
     child.stderr!.on('data', (chunk) => {
       this.stderr += chunk;
     });
@@ -56,27 +62,23 @@ export class ServiceProcess {
   /** Spawns one and waits until it answers. */
   static async start(env: Record<string, string> = {}, folder?: string): Promise<ServiceProcess> {
     const service = await ServiceProcess.spawn(env, folder);
-    service.url = await Promise.race([
-      service.untilSaid(/answers on (http:\/\/127\.0\.0\.1:\d+)/),
-      service.ended.then(({ code }) => {
-        throw new Error(`the service ended with ${code}: ${service.stderr}`);
-      }),
-    ]);
+    service.url = await service.untilSaid(/answers on (http:\/\/127\.0\.0\.1:\d+)/);
     return service;
   }
 
-  /** Resolves with the first group of the pattern once a line matches it. */
-  untilSaid(pattern: RegExp): Promise<string> {
-    return new Promise((done) => {
-      const look = () => {
-        for (const line of this.lines) {
-          const found = pattern.exec(line);
-          if (found) return done(found[1] ?? found[0]);
-        }
-        this.#child.stdout!.once('data', () => setImmediate(look));
-      };
-      look();
-    });
+  /**
+   * Resolves with the first group of the pattern once a line matches it.
+   *
+   * @throws when the service ends without having said that
+   */
+  async untilSaid(pattern: RegExp): Promise<string> {
+    const said = () => this.lines.map((line) => pattern.exec(line)).find((found) => found !== null);
+    await expect
+      .poll(() => said() !== undefined || this.#hasEnded, { interval: 10, message: `says ${pattern}` })
+      .toBe(true);
+    const found = said();
+    if (found === undefined) throw new Error(`the service ended and had not said ${pattern}: ${this.stderr}`);
+    return found[1] ?? found[0];
   }
 
   signal(name: NodeJS.Signals): void {

@@ -1,0 +1,115 @@
+import { execFile } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { chmod, copyFile, mkdir, readFile } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+
+/** The npm that the base brings; Node's own image has one of the same major version. */
+const NPM = '11.21.2';
+const CERTIFICATES = '/etc/ssl/certs/ca-certificates.crt';
+const USER_ID = '1000';
+const MAX_OUTPUT_BYTES = 64_000_000;
+
+/** Images, layers and npm's cache of the builds, kept between runs, apart from the other images of the machine. */
+const storage = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'footfall', 'images');
+
+/** Buildah's options and environment: storage of its own, and no container engine behind it. */
+export const BUILDAH = {
+  options: ['--root', join(storage, 'root'), '--runroot', join(storage, 'run')],
+  environment: { ...process.env, BUILDAH_ISOLATION: 'chroot', TMPDIR: join(storage, 'tmp') },
+};
+
+/**
+ * Runs buildah and resolves with what it printed, without the last newline.
+ *
+ * @throws Error with all that a failed command printed
+ */
+export async function buildah(...args: string[]): Promise<string> {
+  return run('buildah', [...BUILDAH.options, ...args]);
+}
+
+async function run(command: string, args: string[]): Promise<string> {
+  const options = { env: BUILDAH.environment, maxBuffer: MAX_OUTPUT_BYTES };
+  try {
+    return (await promisify(execFile)(command, args, options)).stdout.trimEnd();
+  } catch (cause) {
+    const { code, stdout, stderr } = cause as NodeJS.ErrnoException & { stdout?: string; stderr?: string };
+    if (code === 'ENOENT')
+      throw new Error(
+        `${command} is not on the PATH. Install it (Debian: apt-get install buildah mmdebstrap)`,
+      );
+    throw new Error(`${command} ${args.join(' ')} failed:\n${stdout ?? ''}\n${stderr ?? String(cause)}`);
+  }
+}
+
+/**
+ * Makes the image the Dockerfile starts from, out of Debian's packages and the Node.js that runs this, unless it is
+ * there from an earlier run. Needs root.
+ *
+ * @returns whether it had to be made
+ * @throws Error when the Dockerfile asks for another Node.js than the one that runs this
+ */
+export async function makeBase(dockerfile: string): Promise<boolean> {
+  const { image, major, suite } = baseOf(dockerfile);
+  if (process.versions.node.split('.')[0] !== major)
+    throw new Error(
+      `The Dockerfile starts from Node ${major}, this is ${process.version}: run it with that one`,
+    );
+  await mkdir(BUILDAH.environment.TMPDIR, { recursive: true });
+  const recipe = await recipeFor(suite);
+  const made = await buildah('images', '--format', '{{.Name}}:{{.Tag}}');
+  if (made.split('\n').includes(recipe)) return false;
+  const container = await buildah('from', 'scratch');
+  try {
+    await fill(await buildah('mount', container), suite);
+    const settings = ['--env', 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'];
+    await buildah('config', ...settings, ...trust(), '--cmd', 'node', container);
+    await buildah('commit', '--quiet', '--format', 'docker', container, image);
+    await buildah('tag', image, recipe);
+  } finally {
+    await buildah('rm', container);
+  }
+  return true;
+}
+
+/** The image the Dockerfile names, and the versions in that name. */
+function baseOf(dockerfile: string): { image: string; major: string; suite: string } {
+  const found = /^FROM (node:(\d+)-(\w+)-slim) /m.exec(dockerfile);
+  if (!found)
+    throw new Error('The Dockerfile does not start from node:MAJOR-SUITE-slim, which is all this can make');
+  return { image: `docker.io/library/${found[1]}`, major: found[2]!, suite: found[3]! };
+}
+
+/** A name for the base that changes with everything it is made of, except Debian's updates. */
+async function recipeFor(suite: string): Promise<string> {
+  const hash = createHash('sha256').update(`${suite} ${process.version}`);
+  for (const path of [import.meta.filename, certificates()])
+    if (path !== undefined) hash.update(await readFile(path));
+  return `localhost/footfall-base:${hash.digest('hex').slice(0, 12)}`;
+}
+
+async function fill(root: string, suite: string): Promise<void> {
+  await run('mmdebstrap', ['--quiet', '--variant=minbase', '--include=libatomic1', suite, root]);
+  const node = join(root, 'usr/local/bin/node');
+  await copyFile(process.execPath, node);
+  await chmod(node, 0o755);
+  await run('npm', ['install', '--global', '--prefix', join(root, 'usr/local'), `npm@${NPM}`]);
+  const user = ['--create-home', '--uid', USER_ID, '--user-group', '--shell', '/bin/bash', 'node'];
+  await run('chroot', [root, 'useradd', ...user]);
+  const bundle = certificates();
+  if (bundle === undefined) return;
+  await mkdir(join(root, 'etc/ssl/certs'), { recursive: true });
+  await copyFile(bundle, join(root, CERTIFICATES));
+}
+
+/** What this machine trusts: behind a proxy that is more than the authorities Node.js knows. */
+function certificates(): string | undefined {
+  const paths = [process.env.NODE_EXTRA_CA_CERTS, CERTIFICATES];
+  return paths.find((path) => path !== undefined && existsSync(path));
+}
+
+function trust(): string[] {
+  return certificates() === undefined ? [] : ['--env', `NODE_EXTRA_CA_CERTS=${CERTIFICATES}`];
+}
