@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto';
+import { NO_EPOCH } from './log/event-log.ts';
 
 /**
  * A processed record, and what it is recognised by. Some are kept with each position, fewer the further back: the log
@@ -45,7 +46,10 @@ export function landmarksBehind(
   const last = records.at(-1);
   if (last !== undefined) {
     const ofRecords = landmarks.filter(({ digest }) => digest !== NO_RECORD);
-    return addLandmark(ofRecords, { offset: last.offset, leaderEpoch, digest: recordDigest(last) });
+    // A marker behind it may be of a later epoch, which the log has never heard of once it was cut between them.
+    const isLast = last.offset === nextOffset - 1;
+    const own = isLast ? leaderEpoch : NO_EPOCH;
+    return addLandmark(ofRecords, { offset: last.offset, leaderEpoch: own, digest: recordDigest(last) });
   }
   return landmarks.length > 0 ? landmarks : [{ offset: nextOffset - 1, leaderEpoch, digest: NO_RECORD }];
 }

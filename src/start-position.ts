@@ -40,8 +40,7 @@ export async function resolveStart(
   if (held === known) return { ...readOn(offset, known[0], earliest), landmarks: known };
   const to = held[0] === undefined ? earliest : held[0].offset + 1;
   const finding = { kind: 'log-went-back', from: offset, to } as const;
-  // The batch of this record may have ended with a marker of a later epoch, which the log has never heard of.
-  return { offset: to, leaderEpoch: NO_EPOCH, landmarks: held, finding };
+  return { offset: to, leaderEpoch: held[0]?.leaderEpoch ?? NO_EPOCH, landmarks: held, finding };
 }
 
 /**
@@ -66,8 +65,13 @@ async function landmarksHeld(
 ): Promise<Landmark[]> {
   const { earliest, end, divergesAt = end } = assigned;
   const isCutShort = offset > end && !(await assigned.reaches(offset));
-  if (!isCutShort && assigned.divergesAt === undefined && (await isSameLog(assigned, known[0], log)))
-    return known;
+  const isUnchanged = async () =>
+    !isCutShort && assigned.divergesAt === undefined && (await isSameLog(assigned, known[0], log));
+  if (await isUnchanged()) return known;
+  // It was described before it was read, and may have changed or been away in between: looked at once more, so that
+  // nothing is said of a log that did not go back.
+  if (!(await assigned.isCurrent())) throw new NotKnownYetError(assigned.partition, offset - 1);
+  if (await isUnchanged()) return known;
   const candidates = known.filter(
     (landmark) => landmark.offset >= earliest && landmark.offset < Math.min(end, divergesAt),
   );

@@ -247,7 +247,10 @@ function toRecord(row: ReturnType<StatementSync['all']>[number]): LogRecord {
 
 function assignedPartition(name: string, topic: Topic, partition: number, end: number): AssignedPartition {
   const { topicId } = topic;
-  return { topic: name, topicId, partition, earliest: 0, end, reaches: async (offset) => offset <= end };
+  const reaches = async (offset: number) => offset <= end;
+  // Nobody else changes it.
+  const isCurrent = async () => true;
+  return { topic: name, topicId, partition, earliest: 0, end, reaches, isCurrent };
 }
 
 function ignoreAbort(error: Error): void {

@@ -118,6 +118,8 @@ export interface AssignedPartition {
   divergesAt?: number | undefined;
   /** Whether the log goes on from this offset, known for certain: false when it ends before. */
   reaches(offset: number): Promise<boolean>;
+  /** Whether the log, asked again, says the same of its topic and beginning, and ends no earlier. */
+  isCurrent(): Promise<boolean>;
 }
 
 export interface SubscribeOptions {

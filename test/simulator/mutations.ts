@@ -4,7 +4,8 @@ const consumer = 'src/consumer.ts';
 const startPosition = 'src/start-position.ts';
 const memoryStore = 'src/store/memory-store.ts';
 const watchdog = 'src/watchdog.ts';
-const FENCED = "this.#restartReading([batch!.partition], 'the store no longer stands where this batch continues');";
+const FENCED =
+  "this.#restartReading([batch!.partition], 'the store no longer stands where this batch continues');";
 const HOLE = 'if (fetchedFrom > position.next || topicId !== position.topicId) {';
 const IS_HELD = 'if (!isHeld || position.rewound !== batch.fromRewound) throw new Fenced(batch);';
 const CLAIM_AND_GO_ON = `{
@@ -17,11 +18,11 @@ const CLAIM_AND_GO_ON = `{
 
 /** Faults that the code had, and guarantees that it gives: each put back, or taken out, must be found by histories. */
 export const MUTATIONS: Record<string, Mutation[]> = {
-  'after a lost claim, goes on behind the store (finding 1, F1, F2)': [
+  'after a lost claim, goes on behind the store': [
     { file: consumer, from: FENCED, to: CLAIM_AND_GO_ON },
     { file: consumer, from: HOLE, to: 'if (topicId !== position.topicId) {' },
   ],
-  'after a lost claim, claims without looking at the log (F1)': [
+  'after a lost claim, claims without looking at the log': [
     { file: consumer, from: FENCED, to: CLAIM_AND_GO_ON },
   ],
   'after a lost claim, does not read again': [{ file: consumer, from: FENCED, to: '' }],
@@ -36,17 +37,29 @@ export const MUTATIONS: Record<string, Mutation[]> = {
   ],
   'no restart after a hole, and nobody who notices': [
     { file: consumer, from: FENCED, to: CLAIM_AND_GO_ON },
-    { file: consumer, from: "this.#restartReading([partition], 'a batch does not continue where the store stands');", to: '' },
+    {
+      file: consumer,
+      from: "this.#restartReading([partition], 'a batch does not continue where the store stands');",
+      to: '',
+    },
     { file: watchdog, from: 'this.#options.stalled(this.#stalled);', to: '' },
   ],
-  'a rewind is not noticed when idle (finding 1)': [
+  'a rewind is not noticed when idle': [
     { file: watchdog, from: 'if (moved.length > 0) this.#options.moved(moved);', to: '' },
   ],
-  'an open transaction looks like the end of the log (finding 3)': [
-    { file: 'src/progress.ts', from: 'for (const [partition, { end }] of this.#ends?.ends ?? []) {', to: 'for (const [partition, { stable: end }] of this.#ends?.ends ?? []) {' },
+  'an open transaction looks like the end of the log': [
+    {
+      file: 'src/progress.ts',
+      from: 'for (const [partition, { end }] of this.#ends?.ends ?? []) {',
+      to: 'for (const [partition, { stable: end }] of this.#ends?.ends ?? []) {',
+    },
   ],
-  'what was processed is not looked for in the log (finding 4)': [
-    { file: startPosition, from: 'return record !== undefined && recordDigest(record) === digest;', to: 'return true;' },
+  'what was processed is not looked for in the log': [
+    {
+      file: startPosition,
+      from: 'return record !== undefined && recordDigest(record) === digest;',
+      to: 'return true;',
+    },
   ],
   'the end of the log is believed for as long as a claim takes': [
     {
@@ -59,15 +72,27 @@ export const MUTATIONS: Record<string, Mutation[]> = {
     { file: startPosition, from: 'throw new NotKnownYetError(partition, offset);', to: 'return true;' },
   ],
   'an epoch that the log has forgotten is asked for': [
-    { file: startPosition, from: 'leaderEpoch: isHeld ? newest.leaderEpoch : NO_EPOCH,', to: 'leaderEpoch: newest.leaderEpoch,' },
+    {
+      file: startPosition,
+      from: 'leaderEpoch: isHeld ? newest.leaderEpoch : NO_EPOCH,',
+      to: 'leaderEpoch: newest.leaderEpoch,',
+    },
   ],
   'what held no record is not read again': [
     { file: startPosition, from: 'offset: Math.max(newest.offset + 1, earliest),', to: 'offset,' },
-    { file: startPosition, from: '{ offset: earliest, leaderEpoch: NO_EPOCH };', to: '{ offset, leaderEpoch: NO_EPOCH };' },
+    {
+      file: startPosition,
+      from: '{ offset: earliest, leaderEpoch: NO_EPOCH };',
+      to: '{ offset, leaderEpoch: NO_EPOCH };',
+    },
   ],
   'a position is its offset alone': [
     { file: memoryStore, from: '!isHeld || position.rewound !== batch.fromRewound', to: '!isHeld' },
-    { file: watchdog, from: 'if (row.offset === stored && row.rewound === rewound) return false;', to: 'if (row.offset === stored) return false;' },
+    {
+      file: watchdog,
+      from: 'if (row.offset === stored && row.rewound === rewound) return false;',
+      to: 'if (row.offset === stored) return false;',
+    },
   ],
   'an old end of the log counts as a loss (found by torture)': [
     { file: startPosition, from: 'offset > end && !(await assigned.reaches(offset))', to: 'offset > end' },
@@ -86,9 +111,15 @@ export const MUTATIONS: Record<string, Mutation[]> = {
       );`,
     },
   ],
-  'no fencing': [{ file: memoryStore, from: IS_HELD, to: 'if (position === undefined) throw new Fenced(batch);' }],
+  'no fencing': [
+    { file: memoryStore, from: IS_HELD, to: 'if (position === undefined) throw new Fenced(batch);' },
+  ],
   'no position in the transaction': [
-    { file: memoryStore, from: 'position.offset = batch.nextOffset;', to: 'position.offset ??= batch.nextOffset;' },
+    {
+      file: memoryStore,
+      from: 'position.offset = batch.nextOffset;',
+      to: 'position.offset ??= batch.nextOffset;',
+    },
   ],
   'several batches, not all or none': [
     { file: memoryStore, from: IS_HELD, to: '' },
@@ -116,7 +147,10 @@ export const MUTATIONS: Record<string, Mutation[]> = {
     },
   ],
   'the live tail misses what is stored again': [
-    { file: 'src/live-tail.ts', from: 'if (settled < this.#reached) this.#rewindTo(settled);', to: '' },
-    { file: 'src/live-tail.ts', from: 'if (known !== undefined && !isSame(known, read[0])) {', to: 'if (known === null) {' },
+    {
+      file: 'src/live-tail.ts',
+      from: 'settled < this.#reached || !isUnchanged ||',
+      to: 'settled < this.#reached ||',
+    },
   ],
 };

@@ -48,5 +48,8 @@ export const UNCOUNTED: Metrics = {
 
 /** The same, but told when it is said that the log went back. */
 export function noticing(logWentBack: () => void): Metrics {
-  return { ...UNCOUNTED, logRewinds: Object.assign(Object.create(UNCOUNTED.logRewinds), { inc: logWentBack }) };
+  return {
+    ...UNCOUNTED,
+    logRewinds: Object.assign(Object.create(UNCOUNTED.logRewinds), { inc: logWentBack }),
+  };
 }

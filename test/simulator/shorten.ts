@@ -35,7 +35,11 @@ type Try = (candidate: Plan) => Promise<boolean>;
 
 /** Leaves out halves, then quarters, down to single steps. */
 async function withFewerSteps(shortest: () => Plan, isAsBad: Try): Promise<void> {
-  for (let size = Math.ceil(shortest().steps.length / 2); size >= 1; size = size === 1 ? 0 : Math.ceil(size / 2)) {
+  for (
+    let size = Math.ceil(shortest().steps.length / 2);
+    size >= 1;
+    size = size === 1 ? 0 : Math.ceil(size / 2)
+  ) {
     for (let from = 0; from < shortest().steps.length; ) {
       const steps = shortest().steps.filter((_, at) => at < from || at >= from + size);
       if (!(await isAsBad({ ...shortest(), steps }))) from += size;

@@ -90,7 +90,14 @@ function describe(
       const { earliest, stable: end } = log;
       const reaches = (offset: number) =>
         process.call('log', 'log.reaches', () => offset >= log.earliest && offset <= log.realEnd);
-      return { topic, topicId, partition, earliest, end, divergesAt: divergesAt.get(partition), reaches };
+      const isCurrent = () =>
+        process.call('log', 'log.bounds', () => {
+          const { topicId: id, partitions: now } = process.world.topics.get(topic);
+          const is = now[partition];
+          return id === topicId && is?.earliest === earliest && is.stable >= end;
+        });
+      const found = divergesAt.get(partition);
+      return { topic, topicId, partition, earliest, end, divergesAt: found, reaches, isCurrent };
     });
   });
 }

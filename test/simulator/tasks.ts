@@ -6,10 +6,19 @@ import type { State } from './states.ts';
 
 /** What a thread is to do. */
 export type Task =
-  /** Histories of the seeds `first`, `first + step` and so on. */
-  | { is: 'campaign'; first: number; step: number; count: number | undefined; mutation?: string }
+  /** Histories of these seeds, until so many broke a promise. */
+  | { is: 'campaign'; seeds: Seeds; mostFailures: number; mutation?: string }
   /** The traces of these seeds, one by one or among each other. */
   | { is: 'traces'; seeds: readonly number[]; together: boolean };
+
+export interface Seeds {
+  /** Before all others. */
+  kept: readonly number[];
+  /** Then `first`, `first + step` and so on: `count` of them, or for as long as there is time. */
+  first: number;
+  step: number;
+  count: number | undefined;
+}
 
 export interface Failure {
   plan: Plan;
@@ -27,8 +36,6 @@ export interface Report {
 }
 
 const REPORT_EVERY = 200;
-/** After so many failures a campaign has shown what there was to show. */
-const MOST_FAILURES = 3;
 
 /** @param mayGoOn asked before each history */
 export async function carryOutTask(
@@ -45,10 +52,11 @@ export async function carryOutTask(
     report = nothing();
     seen.clear();
   };
-  let begun = 0;
+  const seeds = each(task.seeds);
   const next = () => {
-    const isOver = begun === task.count || failed.length >= MOST_FAILURES || !mayGoOn();
-    return isOver ? undefined : drawPlan(task.first + task.step * begun++);
+    if (failed.length >= task.mostFailures || !mayGoOn()) return undefined;
+    const { value: seed } = seeds.next();
+    return seed === undefined ? undefined : drawPlan(seed);
   };
   await carryOut(next, (result) => {
     report.histories++;
@@ -56,10 +64,18 @@ export async function carryOutTask(
     if (result.violations.length > 0) failed.push(result);
     if (report.histories >= REPORT_EVERY) send();
   });
-  for (const { plan, violations } of failed.slice(0, MOST_FAILURES)) {
-    report.failures.push({ plan, violations, shortened: await shorten(plan) });
+  for (const { plan, violations } of failed.slice(0, task.mostFailures)) {
+    // Nobody need be told how a mutation fails, only that it does.
+    const shortened = task.mutation === undefined ? await shorten(plan) : plan;
+    report.failures.push({ plan, violations, shortened });
   }
   send();
+}
+
+function* each({ kept, first, step, count }: Seeds): Generator<number, undefined> {
+  yield* kept;
+  for (let at = 0; at !== count; at++) yield first + step * at;
+  return undefined;
 }
 
 function nothing(): Report {
