@@ -1,5 +1,4 @@
 import { hash } from 'node:crypto';
-import { NO_EPOCH } from './log/event-log.ts';
 
 /**
  * A processed record, and what it is recognised by. Some are kept with each position, fewer the further back: the log
@@ -16,6 +15,8 @@ export interface Landmark {
 /** Landmarks closer together than this are thinned out: so many records are read once more in a moment. */
 const LEAST_GAP = 1000;
 const DIGEST_LENGTH = 16;
+/** As `NO_EPOCH` of the log. */
+const NO_EPOCH = -1;
 /** Digest of the only landmark of a position up to which there was nothing to be read, but markers and rolled-back records. */
 export const NO_RECORD = '-';
 
