@@ -6,7 +6,7 @@ import { hash } from 'node:crypto';
  */
 export interface Landmark {
   offset: number;
-  /** As of `LogBatch.leaderEpoch`. */
+  /** Of this very record, or NO_EPOCH. */
   leaderEpoch: number;
   /** As of `recordDigest`. */
   digest: string;
@@ -15,8 +15,8 @@ export interface Landmark {
 /** Landmarks closer together than this are thinned out: so many records are read once more in a moment. */
 const LEAST_GAP = 1000;
 const DIGEST_LENGTH = 16;
-/** As `NO_EPOCH` of the log. */
-const NO_EPOCH = -1;
+/** For logs that know no leader epochs, and records whose epoch is not known. */
+export const NO_EPOCH = -1;
 /** Digest of the only landmark of a position up to which there was nothing to be read, but markers and rolled-back records. */
 export const NO_RECORD = '-';
 
@@ -35,6 +35,14 @@ export function recordDigest({ timestamp, key, value }: Omit<DigestedRecord, 'of
   return hash('sha256', bytes, 'base64url').slice(0, DIGEST_LENGTH);
 }
 
+/** @param record what the log holds at the landmark's offset */
+export function isRecordOf(
+  { digest }: Landmark,
+  record: Omit<DigestedRecord, 'offset'> | undefined,
+): boolean {
+  return record !== undefined && recordDigest(record) === digest;
+}
+
 /**
  * @param landmarks of the position before the batch, newest first
  * @returns those of the position behind it
@@ -48,9 +56,8 @@ export function landmarksBehind(
   if (last !== undefined) {
     const ofRecords = landmarks.filter(({ digest }) => digest !== NO_RECORD);
     // A marker behind it may be of a later epoch, which the log has never heard of once it was cut between them.
-    const isLast = last.offset === nextOffset - 1;
-    const own = isLast ? leaderEpoch : NO_EPOCH;
-    return addLandmark(ofRecords, { offset: last.offset, leaderEpoch: own, digest: recordDigest(last) });
+    const ownEpoch = last.offset === nextOffset - 1 ? leaderEpoch : NO_EPOCH;
+    return addLandmark(ofRecords, { offset: last.offset, leaderEpoch: ownEpoch, digest: recordDigest(last) });
   }
   return landmarks.length > 0 ? landmarks : [{ offset: nextOffset - 1, leaderEpoch, digest: NO_RECORD }];
 }

@@ -1,6 +1,6 @@
 // In: where the store stands, and what the log holds. Out: where reading starts. Nothing else decides that.
-import { type Landmark, NO_RECORD, recordDigest } from './landmarks.ts';
-import { type AssignedPartition, type EventLog, NO_EPOCH, type StartPosition } from './log/event-log.ts';
+import { isRecordOf, type Landmark, NO_EPOCH, NO_RECORD } from './landmarks.ts';
+import type { AssignedPartition, EventLog, StartPosition } from './log/event-log.ts';
 import type { Logger } from './logger.ts';
 import type { Metrics } from './metrics.ts';
 import type { Claim } from './store/event-store.ts';
@@ -92,25 +92,22 @@ async function isSameLog(
   // What retention has deleted says nothing.
   if (newest === undefined || newest.digest === NO_RECORD || newest.offset < earliest) return true;
   // `end` may be old by now, and the log cut and written again since: the record itself is looked at in any case.
-  const { offset, digest } = newest;
+  const { offset } = newest;
   const [record] = await log.read(topic, [{ partition, offset }]);
   if (record === undefined && offset >= end) throw new NotKnownYetError(partition, offset);
-  return record !== undefined && recordDigest(record) === digest;
+  return isRecordOf(newest, record);
 }
 
 /**
  * What held no record between the last one and the position is read once more: a log that was cut just there and written
- * again has records in its place. An epoch is asked for only where that record is the one before: the log may have
- * forgotten any other, and would refuse it for ever.
+ * again has records in its place. An epoch is asked for only of a record that the log still holds: it may have forgotten
+ * any other, and would refuse it for ever.
  */
 function readOn(offset: number, newest: Landmark | undefined, earliest: number): Required<StartPosition> {
   if (newest === undefined) return { offset, leaderEpoch: NO_EPOCH };
-  if (newest.digest === NO_RECORD) return { offset: earliest, leaderEpoch: NO_EPOCH };
-  const isHeld = newest.offset === offset - 1 && newest.offset >= earliest;
-  return {
-    offset: Math.max(newest.offset + 1, earliest),
-    leaderEpoch: isHeld ? newest.leaderEpoch : NO_EPOCH,
-  };
+  if (newest.digest === NO_RECORD || newest.offset < earliest)
+    return { offset: earliest, leaderEpoch: NO_EPOCH };
+  return { offset: newest.offset + 1, leaderEpoch: newest.leaderEpoch };
 }
 
 /** The first of these landmarks whose record is in the log. */
@@ -123,10 +120,7 @@ async function findHeld(
     topic,
     landmarks.map(({ offset }) => ({ partition, offset })),
   );
-  return landmarks.find(({ digest }, at) => {
-    const record = records[at];
-    return record !== undefined && recordDigest(record) === digest;
-  });
+  return landmarks.find((landmark, at) => isRecordOf(landmark, records[at]));
 }
 
 /** Says once, with numbers, what was lost on either side. */

@@ -146,9 +146,6 @@ export interface StartPosition {
   leaderEpoch?: number | undefined;
 }
 
-/** For logs that know no leader epochs, and records whose epoch is not known. */
-export const NO_EPOCH = -1;
-
 /** The batches of a reading, one by one. */
 export async function* oneByOne(reading: AsyncIterable<LogBatch[]>): AsyncGenerator<LogBatch> {
   for await (const batches of reading) yield* batches;

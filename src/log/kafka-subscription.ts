@@ -1,14 +1,9 @@
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { withDeadline } from '../deadline.ts';
+import { NO_EPOCH } from '../landmarks.ts';
 import type { Logger } from '../logger.ts';
-import {
-  type AssignedPartition,
-  type LogBatch,
-  NO_EPOCH,
-  type StartPosition,
-  type SubscribeOptions,
-} from './event-log.ts';
+import type { AssignedPartition, LogBatch, StartPosition, SubscribeOptions } from './event-log.ts';
 import {
   type Consumer,
   type FetchResponse,

@@ -57,7 +57,7 @@ export const MUTATIONS: Record<string, Mutation[]> = {
   'what was processed is not looked for in the log': [
     {
       file: startPosition,
-      from: 'return record !== undefined && recordDigest(record) === digest;',
+      from: 'return isRecordOf(newest, record);',
       to: 'return true;',
     },
   ],
@@ -73,17 +73,21 @@ export const MUTATIONS: Record<string, Mutation[]> = {
   ],
   'an epoch that the log has forgotten is asked for': [
     {
-      file: startPosition,
-      from: 'leaderEpoch: isHeld ? newest.leaderEpoch : NO_EPOCH,',
-      to: 'leaderEpoch: newest.leaderEpoch,',
+      file: 'src/landmarks.ts',
+      from: 'last.offset === nextOffset - 1 ? leaderEpoch : NO_EPOCH',
+      to: 'leaderEpoch',
     },
   ],
   'what held no record is not read again': [
-    { file: startPosition, from: 'offset: Math.max(newest.offset + 1, earliest),', to: 'offset,' },
     {
       file: startPosition,
-      from: '{ offset: earliest, leaderEpoch: NO_EPOCH };',
-      to: '{ offset, leaderEpoch: NO_EPOCH };',
+      from: 'return { offset: newest.offset + 1, leaderEpoch: newest.leaderEpoch };',
+      to: 'return { offset, leaderEpoch: NO_EPOCH };',
+    },
+    {
+      file: startPosition,
+      from: 'return { offset: earliest, leaderEpoch: NO_EPOCH };',
+      to: 'return { offset, leaderEpoch: NO_EPOCH };',
     },
   ],
   'a position is its offset alone': [
