@@ -14,14 +14,14 @@ export interface Outcome {
 }
 
 /** A thread at work. */
-export interface Running {
+interface Running {
   /** Begins no more histories; ends those that have begun. */
   stop(): void;
   /** @throws what the thread threw */
   ended: Promise<void>;
 }
 
-export function runTask(task: Task, tell: (report: Report) => void): Running {
+function runTask(task: Task, tell: (report: Report) => void): Running {
   const worker = new Worker(new URL('./worker.ts', import.meta.url), { workerData: task });
   worker.on('message', tell);
   const ended = new Promise<void>((resolve, reject) => {
@@ -31,7 +31,7 @@ export function runTask(task: Task, tell: (report: Report) => void): Running {
   return { stop: () => worker.postMessage('stop'), ended };
 }
 
-export interface CampaignOptions {
+interface CampaignOptions {
   kept: readonly number[];
   first: number;
   /** How many histories; undefined: until the time is over. */

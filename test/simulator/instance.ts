@@ -84,11 +84,6 @@ export class Instance {
     return this.#saidLogWentBack;
   }
 
-  /** What it tells an operator. */
-  get problem(): string | undefined {
-    return this.#progress.problem;
-  }
-
   get isConsuming(): boolean {
     return this.consumer.state === 'consuming' && this.consumer.stalled.length === 0;
   }

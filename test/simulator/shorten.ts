@@ -4,7 +4,7 @@ import { carryOutOne } from './run.ts';
 const MOST_TRIES = 3000;
 
 /** Which promise is broken: the code at the beginning of a violation. */
-export function codeOf(violations: readonly string[]): string | undefined {
+function codeOf(violations: readonly string[]): string | undefined {
   return violations[0]?.split(' ')[0];
 }
 

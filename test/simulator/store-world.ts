@@ -121,7 +121,7 @@ export class StoreWorld {
       void this.#store.claim(change.ref, change.partitions);
       this.#noteClaim(change.ref, change.partitions);
     } else if (change.is === 'commit') {
-      void this.#store.process(change.batches);
+      this.#store.process(change.batches).catch((error: Error) => this.onRemains(error.message));
       this.#noteCommit(change.batches);
     } else void this.#store.markRedriven(change.group, change.ids, change.at);
   }

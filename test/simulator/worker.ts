@@ -1,22 +1,12 @@
 // A thread that simulates. Its source is changed as it is loaded, in memory only, where a mutation is asked for.
-import { registerHooks } from 'node:module';
 import { parentPort, workerData } from 'node:worker_threads';
-import { mutated } from '../faults/mutated.ts';
+import { changeSources, toChange } from '../faults/changed-sources.ts';
 import { MUTATIONS } from './mutations.ts';
 import type { Task } from './tasks.ts';
 
 const task = workerData as Task;
 const name = task.is === 'campaign' ? task.mutation : undefined;
-const changes = name === undefined ? [] : MUTATIONS[name]!;
-if (changes.length > 0) {
-  registerHooks({
-    load(url, context, nextLoad) {
-      const loaded = nextLoad(url, context);
-      const own = changes.filter(({ file }) => url.endsWith(`/${file}`));
-      return own.length === 0 ? loaded : { ...loaded, source: own.reduce(mutated, String(loaded.source)) };
-    },
-  });
-}
+if (name !== undefined) changeSources(MUTATIONS[name]!.map(toChange));
 
 let isStopped = false;
 parentPort!.on('message', () => {
