@@ -17,7 +17,7 @@ const LEAST_GAP = 1000;
 const DIGEST_LENGTH = 16;
 /** For logs that know no leader epochs, and records whose epoch is not known. */
 export const NO_EPOCH = -1;
-/** Digest of the only landmark of a position up to which there was nothing to be read, but markers and rolled-back records. */
+/** Digest of an offset where nothing is to be read: a marker, or a record of a transaction that was rolled back. */
 export const NO_RECORD = '-';
 
 /** As of `LogRecord`. */
@@ -45,21 +45,23 @@ export function isRecordOf(
 
 /**
  * @param landmarks of the position before the batch, newest first
- * @returns those of the position behind it
+ * @returns those of the position behind it; the first says what is just before that position
  */
 export function landmarksBehind(
   landmarks: readonly Landmark[],
   batch: { records: readonly DigestedRecord[]; nextOffset: number; leaderEpoch: number },
-): readonly Landmark[] {
+): Landmark[] {
   const { records, nextOffset, leaderEpoch } = batch;
+  const ofRecords = landmarks.filter(({ digest }) => digest !== NO_RECORD);
+  const offset = nextOffset - 1;
   const last = records.at(-1);
-  if (last !== undefined) {
-    const ofRecords = landmarks.filter(({ digest }) => digest !== NO_RECORD);
-    // A marker behind it may be of a later epoch, which the log has never heard of once it was cut between them.
-    const ownEpoch = last.offset === nextOffset - 1 ? leaderEpoch : NO_EPOCH;
-    return addLandmark(ofRecords, { offset: last.offset, leaderEpoch: ownEpoch, digest: recordDigest(last) });
-  }
-  return landmarks.length > 0 ? landmarks : [{ offset: nextOffset - 1, leaderEpoch, digest: NO_RECORD }];
+  // A marker behind it may be of a later epoch, which the log has never heard of once it was cut between them.
+  const ownEpoch = last?.offset === offset ? leaderEpoch : NO_EPOCH;
+  const kept =
+    last === undefined
+      ? ofRecords
+      : addLandmark(ofRecords, { offset: last.offset, leaderEpoch: ownEpoch, digest: recordDigest(last) });
+  return kept[0]?.offset === offset ? kept : [{ offset, leaderEpoch: NO_EPOCH, digest: NO_RECORD }, ...kept];
 }
 
 /**

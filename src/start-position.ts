@@ -37,7 +37,7 @@ export async function resolveStart(
     return { offset: earliest, leaderEpoch: NO_EPOCH, landmarks: known, finding };
   }
   const held = await landmarksHeld(assigned, offset, known, log);
-  if (held === known) return { ...readOn(offset, known[0], earliest), landmarks: known };
+  if (held === known) return { ...readOn(offset, known, earliest), landmarks: known };
   const to = held[0] === undefined ? earliest : held[0].offset + 1;
   const finding = { kind: 'log-went-back', from: offset, to } as const;
   return { offset: to, leaderEpoch: held[0]?.leaderEpoch ?? NO_EPOCH, landmarks: held, finding };
@@ -66,7 +66,7 @@ async function landmarksHeld(
   const { earliest, end, divergesAt = end } = assigned;
   const isCutShort = offset > end && !(await assigned.reaches(offset));
   const isUnchanged = async () =>
-    !isCutShort && assigned.divergesAt === undefined && (await isSameLog(assigned, known[0], log));
+    !isCutShort && assigned.divergesAt === undefined && (await isSameLog(assigned, newestRecord(known), log));
   if (await isUnchanged()) return known;
   // It was described before it was read, and may have changed or been away in between: looked at once more, so that
   // nothing is said of a log that did not go back.
@@ -90,7 +90,7 @@ async function isSameLog(
   log: Pick<EventLog, 'read'>,
 ): Promise<boolean> {
   // What retention has deleted says nothing.
-  if (newest === undefined || newest.digest === NO_RECORD || newest.offset < earliest) return true;
+  if (newest === undefined || newest.offset < earliest) return true;
   // `end` may be old by now, and the log cut and written again since: the record itself is looked at in any case.
   const { offset } = newest;
   const [record] = await log.read(topic, [{ partition, offset }]);
@@ -103,11 +103,16 @@ async function isSameLog(
  * again has records in its place. An epoch is asked for only of a record that the log still holds: it may have forgotten
  * any other, and would refuse it for ever.
  */
-function readOn(offset: number, newest: Landmark | undefined, earliest: number): Required<StartPosition> {
-  if (newest === undefined) return { offset, leaderEpoch: NO_EPOCH };
-  if (newest.digest === NO_RECORD || newest.offset < earliest)
-    return { offset: earliest, leaderEpoch: NO_EPOCH };
+function readOn(offset: number, known: readonly Landmark[], earliest: number): Required<StartPosition> {
+  // Somebody has moved the position.
+  if (known[0]?.offset !== offset - 1) return { offset, leaderEpoch: NO_EPOCH };
+  const newest = newestRecord(known);
+  if (newest === undefined || newest.offset < earliest) return { offset: earliest, leaderEpoch: NO_EPOCH };
   return { offset: newest.offset + 1, leaderEpoch: newest.leaderEpoch };
+}
+
+function newestRecord(known: readonly Landmark[]): Landmark | undefined {
+  return known.find(({ digest }) => digest !== NO_RECORD);
 }
 
 /** The first of these landmarks whose record is in the log. */

@@ -64,8 +64,8 @@ export const MUTATIONS: Record<string, Mutation[]> = {
   'the end of the log is believed for as long as a claim takes': [
     {
       file: startPosition,
-      from: 'if (newest === undefined || newest.digest === NO_RECORD || newest.offset < earliest) return true;',
-      to: 'if (newest === undefined || newest.digest === NO_RECORD || newest.offset < earliest || newest.offset >= end) return true;',
+      from: 'if (newest === undefined || newest.offset < earliest) return true;',
+      to: 'if (newest === undefined || newest.offset < earliest || newest.offset >= end) return true;',
     },
   ],
   'what the log does not show yet counts as held': [
@@ -74,7 +74,7 @@ export const MUTATIONS: Record<string, Mutation[]> = {
   'an epoch that the log has forgotten is asked for': [
     {
       file: 'src/landmarks.ts',
-      from: 'last.offset === nextOffset - 1 ? leaderEpoch : NO_EPOCH',
+      from: 'last?.offset === offset ? leaderEpoch : NO_EPOCH',
       to: 'leaderEpoch',
     },
   ],
