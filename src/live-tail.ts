@@ -47,6 +47,8 @@ export class LiveTail {
   /** By place and filter, the oldest first. */
   readonly #portions = new Map<string, Promise<Read>>();
   #reached = 0;
+  /** Up to where there was no more to read: `#reached`, or a place after it where those in between are empty. */
+  #lookedTo = 0;
   /** Each time the store went back, the last place that still meant the same event. */
   readonly #rewinds: number[] = [];
   #readers = 0;
@@ -164,7 +166,7 @@ export class LiveTail {
     this.#window = [];
     this.#windowBytes = 0;
     this.#windowAfter = from;
-    this.#reached = from;
+    this.#moveTo(from);
     let heartbeatAt = this.#clock.now() + this.#heartbeatMs;
     while (this.#readers > 0 && !this.#stopped) {
       // While the store cannot be read there is nothing to tell; what comes in meanwhile is there afterwards.
@@ -196,7 +198,7 @@ export class LiveTail {
    */
   async #readOn(): Promise<boolean> {
     const { settled } = await this.#store.extent();
-    if (settled === this.#reached) return false;
+    if (settled === this.#lookedTo) return false;
     // The newest one known is read again: where it has become another, the store has gone back and come as far since.
     const known = this.#window.at(-1) ?? this.#landmarks.at(-1);
     const after = known === undefined ? 0 : known.place - 1;
@@ -207,9 +209,12 @@ export class LiveTail {
       this.#rewindTo(Math.min(settled, await this.#lastUnchanged()));
       return true;
     }
-    if (events.length === 0) return false;
+    if (events.length === 0) {
+      this.#lookedTo = settled;
+      return false;
+    }
     this.#keep(events);
-    this.#reached = events.at(-1)!.place;
+    this.#moveTo(events.at(-1)!.place);
     this.#tell();
     return true;
   }
@@ -241,10 +246,15 @@ export class LiveTail {
     return unchanged;
   }
 
+  #moveTo(place: number): void {
+    this.#reached = place;
+    this.#lookedTo = place;
+  }
+
   /** Readers who are further are told to come back to here. */
   #rewindTo(place: number): void {
     this.#rewinds.push(place);
-    this.#reached = place;
+    this.#moveTo(place);
     this.#landmarks = this.#landmarks.filter((landmark) => landmark.place <= place);
     const kept = place < this.#windowAfter ? [] : this.#window.slice(0, firstAfter(this.#window, place));
     this.#windowAfter = Math.min(this.#windowAfter, place);

@@ -65,6 +65,29 @@ it('reads once for all who are behind at the same place, and for each filter by 
   expect(store.reads).toHaveLength(3);
 });
 
+it('reads no more than once where the store reaches further than its last event', async () => {
+  let polls = 0;
+  class StoreWithEmptyPlaces extends CountingStore {
+    override async extent() {
+      polls++;
+      return { newest: 0, settled: 5 + Math.min(polls, 5) };
+    }
+  }
+  const store = new StoreWithEmptyPlaces();
+  const tail = new LiveTail({ store, heartbeatMs: 60_000, clock: systemClock });
+  const leave = tail.join();
+  onTestFinished(() => {
+    leave();
+    tail.stop();
+  });
+  await tail.begin();
+  await expect.poll(() => polls).toBeGreaterThan(5);
+  const reads = store.reads.length;
+  const seen = polls;
+  await expect.poll(() => polls).toBeGreaterThan(seen + 4);
+  expect(store.reads).toHaveLength(reads);
+});
+
 /** Lets something happen between what the store says of its extent and what is then read. */
 class HookedStore extends SqliteStore {
   beforeNextRead: (() => Promise<void>) | undefined;
