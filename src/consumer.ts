@@ -8,7 +8,7 @@ import { Outages } from './outages.ts';
 import type { PlacedBatch, Processor } from './processor.ts';
 import type { Poll } from './progress.ts';
 import { groupForTransactions } from './shared-transactions.ts';
-import { reportFinding, resolveStart } from './start-position.ts';
+import { batchPast, reportFinding, resolveStart } from './start-position.ts';
 import { type Claim, type EventStore, Fenced } from './store/event-store.ts';
 import { type IdlePosition, type IdlePositions, Watchdog } from './watchdog.ts';
 
@@ -161,6 +161,7 @@ export class Consumer {
     this.#restart = new AbortController();
     const claims = assigned.length === 0 ? [] : await this.#claim(assigned);
     const positions = new Map<number, { offset: number; leaderEpoch: number }>();
+    const gaps: LogBatch[] = [];
     for (const [at, claim] of (claims ?? []).entries()) {
       const { partition, topic, topicId } = assigned[at]!;
       const start = await resolveStart(assigned[at]!, claim, this.#options.log);
@@ -175,7 +176,11 @@ export class Consumer {
       const { offset, leaderEpoch, landmarks } = start;
       this.#positions.set(partition, { topicId, epoch, stored, rewound, next: offset, landmarks });
       positions.set(partition, { offset, leaderEpoch });
+      if (start.finding?.kind === 'data-gap')
+        gaps.push(batchPast(assigned[at]!, start.finding, this.#restart.signal));
     }
+    // Where nothing comes after a gap, no other batch would move the position past it, and its records would count as waiting.
+    await this.#take(gaps);
     this.#outages.end(CANNOT_READ);
     this.#state = 'consuming';
     return { positions, restart: this.#restart.signal };
@@ -250,7 +255,7 @@ export class Consumer {
   #place(batch: LogBatch): PlacedBatch | undefined {
     const { partition, nextOffset, fetchedFrom, topicId } = batch;
     const position = this.#positions.get(partition);
-    if (position === undefined || !batch.isAssigned() || position.next >= nextOffset) return undefined;
+    if (position === undefined || !batch.isAssigned() || isStored(position, nextOffset)) return undefined;
     if (fetchedFrom > position.next || topicId !== position.topicId) {
       this.#restartReading([partition], 'a batch does not continue where the store stands');
       return undefined;
@@ -278,4 +283,9 @@ export class Consumer {
     await this.#outages.backOff(what, error);
     await this.#outages.untilDone(what, () => this.#store([batch]));
   }
+}
+
+/** Whether the position is at this offset or beyond. One that reading has only passed, for a gap, is not in the store yet. */
+function isStored({ stored, next }: Position, offset: number): boolean {
+  return next > offset || (next === offset && (stored === null || stored >= offset));
 }

@@ -1,6 +1,6 @@
 // In: where the store stands, and what the log holds. Out: where reading starts. Nothing else decides that.
 import { isRecordOf, type Landmark, NO_EPOCH, NO_RECORD } from './landmarks.ts';
-import type { AssignedPartition, EventLog, StartPosition } from './log/event-log.ts';
+import type { AssignedPartition, EventLog, LogBatch, StartPosition } from './log/event-log.ts';
 import type { Logger } from './logger.ts';
 import type { Metrics } from './metrics.ts';
 import type { Claim } from './store/event-store.ts';
@@ -126,6 +126,29 @@ async function findHeld(
     landmarks.map(({ offset }) => ({ partition, offset })),
   );
   return landmarks.find((landmark, at) => isRecordOf(landmark, records[at]));
+}
+
+/**
+ * A batch without records that moves the position past a gap.
+ *
+ * @param restart when it aborts, the position is claimed again, and the gap found again if it is still there
+ */
+export function batchPast(
+  { topic, topicId, partition }: AssignedPartition,
+  { to }: StartFinding,
+  restart: AbortSignal,
+): LogBatch {
+  return {
+    topic,
+    topicId,
+    partition,
+    fetchedFrom: to,
+    records: [],
+    nextOffset: to,
+    leaderEpoch: NO_EPOCH,
+    isAssigned: () => !restart.aborted,
+    commit() {},
+  };
 }
 
 /** Says once, with numbers, what was lost on either side. */

@@ -404,6 +404,27 @@ describe('at an assignment the consumer', () => {
     expect(lines.some(({ level, msg }) => level === 50 && msg.includes('Data gap'))).toBe(true);
   });
 
+  it('counts records that the log deleted as lost at once, also where none come after them', async () => {
+    const { log, append, consume, stored, store, count } = await setUp();
+    await append(eventJson(randomUUID()));
+    const first = consume();
+    await expect.poll(stored).toHaveLength(1);
+    await first.stop();
+    for (let one = 0; one < 3; one++) await append(eventJson(randomUUID()));
+    const second = consume(reporting(log, { earliest: 4 }));
+    await expect.poll(async () => (await store.positions(GROUP, TOPIC))[0]!.offset).toBe(4);
+    expect(accounts(await store.positions(GROUP, TOPIC))).toMatchObject([
+      { passed: 4, stored: 1, lost: 3, unaccounted: 0 },
+    ]);
+    await second.stop();
+    // Said once, and not at every start.
+    const third = consume(reporting(log, { earliest: 4 }));
+    await append(eventJson(randomUUID()));
+    await expect.poll(stored).toHaveLength(2);
+    await third.stop();
+    expect(await count('data_gap_records_total')).toEqual([{ labels: { partition: 0 }, value: 3 }]);
+  });
+
   /** Writes other records from an offset on, as a log does that was restored to an older state and goes on from there. */
   function restoreTo(file: SqliteFile, offset: number): EventLog {
     file.db.prepare('delete from log_records where offset >= ?').run(offset);
