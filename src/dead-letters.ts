@@ -75,6 +75,16 @@ function deadLetterHeaders(
   ];
 }
 
+/** A dead-letter topic that was set back, or created anew, holds others in the same places. */
+function isCopyOf({ topic, partition, offset }: DeadLetter, { headers }: LogRecord): boolean {
+  const says = new Map(headers.map(([name, value]) => [name, value?.toString()]));
+  return (
+    says.get('kafka_dlt-original-topic') === topic &&
+    says.get('kafka_dlt-original-partition') === String(partition) &&
+    says.get('kafka_dlt-original-offset') === String(offset)
+  );
+}
+
 function originalHeaders({ headers }: LogRecord): NewRecord['headers'] {
   return headers.filter(([name]) => !OWN_HEADERS.test(name));
 }
@@ -200,14 +210,17 @@ export class DeadLetters {
 
   async #read(letters: readonly DeadLetter[]): Promise<(LogRecord | undefined)[]> {
     const byTopic = Map.groupBy(letters, ({ topic }) => deadLetterTopic(topic));
-    const found = new Map<number, LogRecord | undefined>();
+    const found = new Map<number, LogRecord>();
     for (const [topic, own] of byTopic) {
       const positions = own.map((one) => ({
         partition: one.deadLetterPartition,
         offset: one.deadLetterOffset,
       }));
       const records = await this.#log.read(topic, positions);
-      for (const [at, { id }] of own.entries()) found.set(id, records[at]);
+      for (const [at, letter] of own.entries()) {
+        const record = records[at];
+        if (record !== undefined && isCopyOf(letter, record)) found.set(letter.id, record);
+      }
     }
     return letters.map(({ id }) => found.get(id));
   }
