@@ -2,6 +2,8 @@ import type { Cluster } from './cluster.ts';
 
 export interface Emptying {
   what: string;
+  /** As of `Fault`. */
+  isVariant?: true;
   run(cluster: Cluster): Promise<void>;
 }
 
@@ -22,8 +24,8 @@ const EVERY_TABLE =
 /** What people empty by hand, or a script by mistake. */
 export const EMPTYINGS: Emptying[] = [
   losingEvents('events', 'truncate events'),
-  losingEvents('events and positions', 'truncate events, positions'),
-  losingEvents('everything', `truncate ${EVERY_TABLE}`),
+  { ...losingEvents('events and positions', 'truncate events, positions'), isVariant: true },
+  { ...losingEvents('everything', `truncate ${EVERY_TABLE}`), isVariant: true },
   losingEvents('everything, with numbers from 1 on', `truncate ${EVERY_TABLE} restart identity`),
   {
     what: 'positions',

@@ -6,6 +6,8 @@ export interface Fault {
   name: string;
   /** The fault cases of the test plan it covers. */
   cases: string[];
+  /** A variant of another: left out of short runs, unless asked for. */
+  isVariant?: true;
   /** How many brokers it needs; 1 if it does not say. */
   brokers?: 3;
   /** What `/readyz` must show while it lasts, or where else it must show. */

@@ -61,7 +61,8 @@ export const GOING_BACK_FAULTS: Fault[] = [
     },
   },
   ...EMPTYINGS.map(
-    ({ what, run }): Fault => ({
+    ({ what, run, ...others }): Fault => ({
+      ...others,
       name: `tables are emptied: ${what}`,
       cases: ['F36'],
       lastsMs: [0, 0],

@@ -4,18 +4,25 @@ import { MUTATIONS } from './mutations.ts';
 import { seededRandom } from './random.ts';
 import { type TortureResult, torture } from './torture.ts';
 
+/** Minutes. */
+const SHORT = 5;
+
 const program = new Command()
   .name('npm run torture --')
   .description(
     'Runs the real service on a real Kafka and a real PostgreSQL under load, breaks things by a plan that the seed decides, and checks the history: what clients were told, what the topic holds, what the store holds.',
   )
   .option('--seed <number>', 'decides faults, victims and times', String(Date.now() % 100_000))
-  .option('--minutes <number>', 'how long; every fault is used at least once', '6')
+  .option(
+    '--minutes <number>',
+    `how long; every fault is used at least once, below ${SHORT} without variants`,
+    '6',
+  )
   .option('--only <cases>', 'only these faults, by case or name, comma-separated')
   .option('--instances <number>', 'instances of the service', '3')
   .option(
     '--mutations [names]',
-    'take out one guarantee after the other, or these, and see that the checker notices',
+    'take out one guarantee after the other (these, or "all"; else the quick ones), and see that the checker notices',
     false,
   )
   .addHelpText(
@@ -25,7 +32,7 @@ Examples:
   npm run torture -- --minutes 6 --seed 1
   npm run torture -- --only F2,F19 --minutes 2
   npm run torture -- --only 'broker killed,broker frozen'
-  npm run torture -- --mutations
+  npm run torture -- --mutations all
   npm run torture -- --mutations 'no fencing,commit before store'
 
 Fault cases:
@@ -51,11 +58,10 @@ function namesIn(list: string): string[] {
   return list.split(',').map((name) => name.trim());
 }
 
-function chosen(only: string | undefined) {
-  const wanted = only === undefined ? undefined : namesIn(only);
-  const faults = FAULTS.filter(
-    ({ cases, name }) => !wanted || [name, ...cases].some((one) => wanted.includes(one)),
-  );
+function chosen(only: string | undefined, minutes: number) {
+  if (only === undefined) return FAULTS.filter(({ isVariant }) => !isVariant || minutes >= SHORT);
+  const wanted = namesIn(only);
+  const faults = FAULTS.filter(({ cases, name }) => [name, ...cases].some((one) => wanted.includes(one)));
   if (faults.length === 0) throw new Error(`no fault covers ${only}; --help lists them`);
   return faults;
 }
@@ -84,7 +90,7 @@ async function tortureOnce(): Promise<boolean> {
     seed,
     random,
     minutes,
-    faults: chosen(options.only),
+    faults: chosen(options.only, minutes),
     instances: Number(options.instances),
     say,
   });
@@ -99,7 +105,8 @@ async function tortureOnce(): Promise<boolean> {
 }
 
 function chosenMutations(names: boolean | string): string[] {
-  if (typeof names === 'boolean') return Object.keys(MUTATIONS);
+  if (names === 'all') return Object.keys(MUTATIONS);
+  if (typeof names === 'boolean') return Object.keys(MUTATIONS).filter((name) => MUTATIONS[name]!.isQuick);
   const wanted = namesIn(names);
   const unknown = wanted.filter((name) => MUTATIONS[name] === undefined);
   if (unknown.length > 0) throw new Error(`there is no mutation ${unknown}; --help lists them`);

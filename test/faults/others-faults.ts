@@ -34,6 +34,7 @@ export const OTHERS_FAULTS: Fault[] = [
     (end): Fault => ({
       name: `another producer leaves a transaction open and ${end} later`,
       cases: ['F26'],
+      ...(end === 'commits it' && { isVariant: true }),
       shows: {
         where: 'what /consumer-groups says is held back',
         isShown: isHeldBack,

@@ -92,6 +92,7 @@ export const POSTGRES_FAULTS: Fault[] = [
   ...['events', 'positions'].map(
     (table): Fault => ({
       name: `the table ${table} is locked`,
+      ...(table !== 'events' && { isVariant: true }),
       cases: ['F32'],
       shows: {
         where: '/readyz, with who locks it,',
