@@ -6,13 +6,22 @@ import { copyKafka, copyPostgres } from './copies.ts';
 import { EMPTYINGS } from './emptied-tables.ts';
 import { type Fault, nothingToHeal, until } from './fault.ts';
 import { isSamePartition } from './past.ts';
-import { isBehind, presentPositions, readEnds, readTopic } from './read-history.ts';
+import { isBehind, passedRecords, presentPositions, readEnds, readTopic } from './read-history.ts';
 import { killLosingCommits, loseCommits } from './relaxed-durability.ts';
 
 /** How soon, with nothing coming in, the store must have again what it had. */
 const CATCHES_UP_WITHIN_MS = 30_000;
 /** Reading all of a topic once more takes its time. */
 const READS_AGAIN_WITHIN_MS = 60_000;
+
+/** So much is processed before the data is put back, so that there is something to lose. */
+const LOSES_RECORDS = 200;
+
+/** Waits until records have been processed that are not in the copy. */
+async function untilMoreIsProcessed(cluster: Cluster): Promise<void> {
+  const before = await passedRecords(cluster);
+  while ((await passedRecords(cluster)) < before + LOSES_RECORDS) await sleep(50);
+}
 
 async function countStored(cluster: Cluster): Promise<number> {
   const [row] = await cluster.query<{ events: string }>('select count(*) as events from events');
@@ -27,6 +36,7 @@ export const GOING_BACK_FAULTS: Fault[] = [
     lastsMs: [2000, 4000],
     async inject({ cluster }) {
       const copy = await copyPostgres(cluster);
+      await untilMoreIsProcessed(cluster);
       return () => copy.restore();
     },
   },
@@ -36,6 +46,7 @@ export const GOING_BACK_FAULTS: Fault[] = [
     lastsMs: [1000, 3000],
     async inject({ cluster, load, violated }) {
       const copy = await copyPostgres(cluster);
+      await untilMoreIsProcessed(cluster);
       return async () => {
         await load.pause();
         while (await isBehind(cluster)) await sleep(50);
@@ -52,10 +63,11 @@ export const GOING_BACK_FAULTS: Fault[] = [
     name: 'PostgreSQL loses its last commits in a crash',
     cases: ['F35'],
     lastsMs: [1500, 3000],
-    async inject({ cluster, say }) {
+    async inject({ cluster, say, violated }) {
       await loseCommits(cluster);
       return async () => {
         const lost = await killLosingCommits(cluster);
+        if (lost <= 0) violated('no commit was lost: the fault shows nothing');
         say(`  ${lost} records had been passed in what was lost`);
       };
     },
@@ -79,6 +91,7 @@ export const GOING_BACK_FAULTS: Fault[] = [
     lastsMs: [2000, 4000],
     async inject({ cluster, load, violated, say }) {
       const copy = await copyKafka(cluster);
+      await untilMoreIsProcessed(cluster);
       return async () => {
         // Some of what is lost is not processed: nobody but its client knows that it was there.
         cluster.postgresProxy.set('blackhole');
@@ -95,6 +108,7 @@ export const GOING_BACK_FAULTS: Fault[] = [
         load.resume();
         cluster.postgresProxy.set('pass');
         const said = await whatWasRewound(cluster, positions, ends);
+        if (said.length === 0) violated('nothing that was processed was lost: the fault shows nothing');
         for (const { partition, from } of said)
           say(`  partition ${partition} had been processed up to ${from}`);
         sortLost(cluster, lost, said, violated);

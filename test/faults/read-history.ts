@@ -89,6 +89,11 @@ export async function presentPositions(cluster: Cluster): Promise<Account[]> {
   return (await readPositions(cluster)).filter((position) => position.topicId === topicId);
 }
 
+/** How many records of the present topic are passed, in all partitions together. */
+export async function passedRecords(cluster: Cluster): Promise<number> {
+  return (await presentPositions(cluster)).reduce((sum, { offset }) => sum + offset, 0);
+}
+
 /** Where each partition ends, as far as it can be read. */
 export async function readEnds(cluster: Cluster): Promise<Place[]> {
   const log = openLog(cluster);

@@ -2,7 +2,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Cluster } from './cluster.ts';
-import { presentPositions } from './read-history.ts';
+import { passedRecords } from './read-history.ts';
 
 /** So much of the write-ahead log is in memory only when PostgreSQL is killed: some hundred transactions. */
 const IN_MEMORY_BYTES = 200_000;
@@ -22,10 +22,10 @@ export async function loseCommits(cluster: Cluster): Promise<void> {
  */
 export async function killLosingCommits(cluster: Cluster): Promise<number> {
   while ((await bytesInMemory(cluster)) < IN_MEMORY_BYTES) await sleep(20);
-  const before = await passed(cluster);
+  const before = await passedRecords(cluster);
   await killPostgres(cluster);
   await cluster.postgres.restart();
-  const after = await passed(cluster);
+  const after = await passedRecords(cluster);
   for (const name of Object.keys(SETTINGS)) await cluster.query(`alter system reset ${name}`);
   await cluster.query('select pg_reload_conf()');
   return before - after;
@@ -36,10 +36,6 @@ async function bytesInMemory(cluster: Cluster): Promise<number> {
     'select pg_wal_lsn_diff(pg_current_wal_insert_lsn(), pg_current_wal_lsn()) as bytes',
   );
   return Number(row!.bytes);
-}
-
-async function passed(cluster: Cluster): Promise<number> {
-  return (await presentPositions(cluster)).reduce((sum, { offset }) => sum + offset, 0);
 }
 
 async function killPostgres({ postgresFolder }: Cluster): Promise<void> {
