@@ -38,6 +38,8 @@ export interface History {
   gone?: readonly TopicRecord[];
   /** What the log lost when it was put back, by the service's own word after it was processed: it must be stored. */
   rewritten?: readonly TopicRecord[];
+  /** How many offsets of a partition were passed again because the log was put back; undefined where that is not known. */
+  rewound?: readonly (Omit<Place, 'offset'> & { count: number | undefined })[];
   /** Where positions must stand. Whoever gives a history without them checks I4. */
   ends?: readonly Place[];
   /** Stored under positions that the plan has emptied. */

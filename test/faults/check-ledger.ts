@@ -24,14 +24,24 @@ export function unbalanced(history: History, deleted: readonly TopicRecord[]): s
 
 function checkAccount(
   account: Account,
-  { topic, rewritten = [], ends = [] }: History,
+  { topic, rewritten = [], ends = [], rewound: again = [] }: History,
   deleted: readonly TopicRecord[],
 ): string[] {
   const problems: string[] = [];
   const { offset, startOffset, stored, duplicates, deadLettered, withoutRecord, lost, rewound } = account;
-  const isHere = (one: Place) => one.topicId === account.topicId && one.partition === account.partition;
+  const isHere = (one: Omit<Place, 'offset'>) =>
+    one.topicId === account.topicId && one.partition === account.partition;
   const end = ends.find(isHere);
   if (end !== undefined && end.offset !== offset) problems.push(` is at ${offset} of ${end.offset}`);
+  const expected = again
+    .filter(isHere)
+    .reduce<number | undefined>(
+      (sum, { count }) => (sum === undefined || count === undefined ? undefined : sum + count),
+      0,
+    );
+  // A claim books as rewound whatever is counted twice: it must not have been, but for what the log lost.
+  if (expected !== undefined && rewound !== expected)
+    problems.push(`: ${rewound} rewound instead of ${expected}`);
   const passed = offset - startOffset + rewound;
   const known = stored + duplicates + deadLettered + withoutRecord + lost;
   if (passed !== known) {

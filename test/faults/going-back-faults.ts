@@ -189,6 +189,11 @@ function sortLost(
       );
     }
   }
+  for (const { topicId, partition, booked } of rewound)
+    past.rewound.push({ topicId, partition, count: booked });
+  const inHand = lost.filter((record) => !rewound.some((one) => isSamePartition(one, record)));
+  // Nothing of these was stored, but somebody may have had it in hand, and have stored it since.
+  for (const { topicId, partition } of inHand) past.rewound.push({ topicId, partition, count: undefined });
   for (const record of lost) {
     const one = rewound.find((partition) => isSamePartition(partition, record));
     past[one !== undefined && record.offset < one.from ? 'rewritten' : 'gone'].push(record);

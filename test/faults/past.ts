@@ -1,4 +1,4 @@
-import type { Place, TopicRecord } from './check-history.ts';
+import type { History, Place, TopicRecord } from './check-history.ts';
 
 /** What was in the log and is no longer, because the plan has deleted it or put the log back, and what became of it. */
 export class Past {
@@ -8,6 +8,7 @@ export class Past {
   readonly deleted: TopicRecord[] = [];
   readonly rewritten: TopicRecord[] = [];
   readonly gone: TopicRecord[] = [];
+  readonly rewound: NonNullable<History['rewound']>[number][] = [];
   /** Where the positions of topics stand that were deleted when all of them was processed. */
   readonly ends: Place[] = [];
   uncounted = 0;
@@ -30,6 +31,7 @@ export class Past {
     const lost = what === 'events' ? [this.processed, this.rewritten, this.deleted] : [this.deleted];
     for (const records of lost) this.gone.push(...records.splice(0));
     this.ends.length = 0;
+    this.rewound.length = 0;
   }
 }
 

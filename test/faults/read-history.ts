@@ -34,6 +34,7 @@ export async function readHistory(cluster: Cluster, acked: readonly Acked[]): Pr
     deleted: cluster.past.deleted,
     gone: cluster.past.gone,
     rewritten: cluster.past.rewritten,
+    rewound: cluster.past.rewound,
     ends: [...cluster.past.ends, ...(await readEnds(cluster))],
     uncounted: cluster.past.uncounted,
   };

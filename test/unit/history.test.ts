@@ -123,12 +123,17 @@ describe('the history checker', () => {
       ...history,
       topic: [...history.topic.slice(0, 3), again],
       rewritten: [history.topic[3]!],
+      rewound: [{ topicId: 't', partition: 0, count: 1 }],
       stored: [...history.stored, again.event],
       counted: { users: [{ userId: 'u', events: 4 }], total: 4, distinct: [1, 1] as [number, number] },
     };
     const positions = [{ ...account!, stored: 4, rewound: 1 }];
     expect(checkHistory({ ...rewritten, positions }).violations).toEqual([]);
+    expect(checkHistory({ ...rewritten, rewound: [], positions }).violations).toEqual([
+      'I4 partition 0: 1 rewound instead of 0',
+    ]);
     expect(checkHistory({ ...rewritten, positions: [{ ...account!, stored: 4 }] }).violations).toEqual([
+      'I4 partition 0: 0 rewound instead of 1',
       'I4 partition 0: 4 passed, but 4 stored + 0 duplicates + 1 dead-lettered + 0 without a record + 0 lost',
     ]);
     expect(
