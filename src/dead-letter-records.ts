@@ -66,6 +66,18 @@ export function isReference(letter: LogRecord | undefined): letter is LogRecord 
   return letter !== undefined && headerOf(letter, LEFT_OUT_HEADER) !== undefined;
 }
 
+/** Whether a dead letter is of the record at this place: a dead-letter topic that was set back or made again has others. */
+export function isDeadLetterOf(
+  { topic, partition, offset }: Origin & { offset: number },
+  letter: LogRecord,
+): boolean {
+  return (
+    headerOf(letter, 'kafka_dlt-original-topic') === topic &&
+    headerOf(letter, 'kafka_dlt-original-partition') === String(partition) &&
+    headerOf(letter, 'kafka_dlt-original-offset') === String(offset)
+  );
+}
+
 /** Whether a record, found where a reference says, is the one it was made of: offsets come again when a log is made again. */
 export function isReferredTo(record: LogRecord, reference: LogRecord): boolean {
   return (
@@ -90,8 +102,9 @@ export function attemptOf(record: LogRecord): number {
   return (/^\d{1,9}$/.test(before) ? Number(before) : 0) + 1;
 }
 
+/** The last of a name: ours are behind those of the record. */
 function headerOf({ headers }: LogRecord, wanted: string): string | undefined {
-  return headers.find(([name]) => name === wanted)?.[1]?.toString();
+  return headers.findLast(([name]) => name === wanted)?.[1]?.toString();
 }
 
 function ownHeaders(group: string, { topic, partition }: Origin, { record, reason, detail }: RejectedRecord) {

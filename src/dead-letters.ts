@@ -4,6 +4,7 @@ import {
   attemptOf,
   deadLetterOf,
   deadLetterTopic,
+  isDeadLetterOf,
   isReference,
   isReferredTo,
   originalHeaders,
@@ -195,10 +196,11 @@ export class DeadLetters {
     }));
     const references = letters.filter(({ id }) => isReference(copies.get(id)));
     const originals = await this.#readAt(references, (letter) => letter);
-    return letters.map(({ id }) => {
-      const copy = copies.get(id);
+    return letters.map((letter) => {
+      const copy = copies.get(letter.id);
+      if (copy === undefined || !isDeadLetterOf(letter, copy)) return undefined;
       if (!isReference(copy)) return copy;
-      const original = originals.get(id);
+      const original = originals.get(letter.id);
       return original && isReferredTo(original, copy) ? original : undefined;
     });
   }

@@ -67,6 +67,11 @@ export class Producer extends ClientProducer {
   readonly #seen = new Map<string, number>();
   readonly #counts = new WeakMap<ClusterTopicMetadata, number>();
 
+  /** Keeps what another has seen as well: records that were placed by that may be sent from here. */
+  takeOver(before: Producer): void {
+    for (const [topic, count] of before.#seen) this.#seen.set(topic, count);
+  }
+
   /** How many partitions the topic truly has. */
   countPartitions(topic: ClusterTopicMetadata): number {
     return this.#counts.get(topic) ?? topic.partitionsCount;
@@ -89,22 +94,23 @@ export class Producer extends ClientProducer {
   }
 }
 
-export function createProducer(options: KafkaClientOptions): Producer {
+/** @param before the one it takes over from */
+export function createProducer(options: KafkaClientOptions, before?: Producer): Producer {
   // Each try gets its share of the time, so that the last one has ended when the caller must be answered.
   const tryMs = Math.max(
     100,
     Math.min(10_000, Math.floor(options.producerTimeoutMs / (options.producerRetries + 1))),
   );
-  return ignoreErrorEvents(
-    new Producer({
-      ...baseOptions(options),
-      retries: options.producerRetries,
-      timeout: Math.floor(tryMs * 0.8),
-      requestTimeout: tryMs,
-      acks: ProduceAcks.ALL,
-      idempotent: true,
-    }),
-  );
+  const producer = new Producer({
+    ...baseOptions(options),
+    retries: options.producerRetries,
+    timeout: Math.floor(tryMs * 0.8),
+    requestTimeout: tryMs,
+    acks: ProduceAcks.ALL,
+    idempotent: true,
+  });
+  if (before !== undefined) producer.takeOver(before);
+  return ignoreErrorEvents(producer);
 }
 
 export function createConsumer(options: KafkaClientOptions, groupId: string): Consumer {

@@ -226,8 +226,8 @@ export class KafkaLog implements EventLog {
     return known;
   }
 
-  #openProducer(): Producer {
-    const producer = createProducer(this.#options);
+  #openProducer(before?: Producer): Producer {
+    const producer = createProducer(this.#options, before);
     // Whoever answers at that address next may be another cluster: the topics are looked at before more is sent.
     producer.on('client:broker:disconnect', () => this.#leaders.clear());
     return producer;
@@ -240,7 +240,7 @@ export class KafkaLog implements EventLog {
    */
   #renewProducer(): void {
     const old = this.#producer;
-    this.#producer = this.#openProducer();
+    this.#producer = this.#openProducer(old);
     this.#retired.add(old);
     const close = () => old.close().finally(() => this.#retired.delete(old));
     setTimeout(() => close().catch(() => {}), this.#options.producerTimeoutMs).unref();

@@ -23,9 +23,9 @@ export interface EventStore {
    * Stores batches of different partitions of one topic in one transaction: events whose `key` is new, an entry for
    * each dead letter, and the new position of each partition.
    *
-   * @throws Fenced when a position is not `fromOffset` and `fromRewound`, or another writer has claimed the partition since: nothing is
-   *   stored then. After any other error the outcome is unknown, and processing the batches again is safe: they are
-   *   either stored or refused.
+   * @throws Fenced when a position is not `fromOffset` and `fromRewound`, another writer has claimed the partition since,
+   *   or the events stored before are gone: nothing is stored then. After any other error the outcome is unknown, and
+   *   processing the batches again is safe: they are either stored or refused.
    */
   process(batches: readonly StoreBatch[]): Promise<StoreOutcome>;
 

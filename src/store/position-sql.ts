@@ -14,9 +14,13 @@ export const RECLAIM = (larger: 'max' | 'greatest') => `
   start_offset = case when positions.next_offset is null then null else positions.start_offset end,
   rewound = positions.rewound + ${larger}(0, ${COUNTED} - (${PASSED}))`;
 
-/** True when the store holds no event although it has counted some: its tables were emptied. */
-export const EVENTS_ARE_GONE = `not exists (select 1 from events)
-  and (exists (select 1 from positions where stored > 0) or exists (select 1 from event_counts))`;
+/**
+ * True when the store holds no event although it has counted some, or not even knows up to where: its tables were emptied.
+ * The newest event is looked for, which is found at once whatever was deleted before it.
+ */
+export const EVENTS_ARE_GONE = `(select max(seq) from events) is null
+  and (exists (select 1 from positions where stored > 0) or exists (select 1 from event_counts)
+    or not exists (select 1 from counted_up_to))`;
 
 const NO_EVENTS = 'where not exists (select 1 from events)';
 

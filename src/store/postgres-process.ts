@@ -8,6 +8,7 @@ import {
   type StoreOutcome,
   TIMESTAMP_MEMBER,
 } from './event-store.ts';
+import { EVENTS_ARE_GONE } from './position-sql.ts';
 import { bigints, integers, texts, uuids } from './postgres-arrays.ts';
 import type { Database } from './postgres-client.ts';
 import { LOCK_AS_WRITER } from './postgres-writers.ts';
@@ -30,6 +31,8 @@ with batches as (
   where p.consumer_group = $1 and p.topic = $2 and p.topic_id = $3
     and p.epoch = b.epoch and p.next_offset is not distinct from b.from_offset
     and p.rewound = b.from_rewound
+    -- The first event in tables that were emptied would hide that those before it are gone.
+    and not (${EVENTS_ARE_GONE})
   order by p.partition for update of p
 ), all_held as (
   select from held having count(*) = cardinality($4::integer[])

@@ -9,6 +9,7 @@ import {
   type StoredEvent,
   type StoreOutcome,
 } from './event-store.ts';
+import { EVENTS_ARE_GONE } from './position-sql.ts';
 import type { SqliteCounts } from './sqlite-counts.ts';
 
 /** Writes batches, within a transaction of its caller. */
@@ -26,7 +27,7 @@ export class SqliteWriter {
     this.#get = db.prepare('select json from events where event_key = ?');
     this.#move = db.prepare(
       `update positions set next_offset = ? where consumer_group = ? and topic = ? and topic_id = ? and partition = ?
-       and epoch = ? and next_offset is ? and rewound = ?`,
+       and epoch = ? and next_offset is ? and rewound = ? and not (${EVENTS_ARE_GONE})`,
     );
     this.#insertEvent = db.prepare(
       `insert into events (event_key, user_id, event_type, json, partition, offset, stored_at, hour)

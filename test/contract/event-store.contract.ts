@@ -513,6 +513,10 @@ export function eventStoreContract(open: () => Promise<StoreHarness>, features: 
       ['events', ['events']],
       ['positions', ['positions']],
       ['events and positions', ['events', 'positions']],
+      [
+        'all tables',
+        ['events', 'positions', 'event_counts', 'value_counts', 'distinct_counts', 'counted_up_to'],
+      ],
     ])('starts from nothing, in the counts, too, when %s were emptied', async (_, tables) => {
       const harness = await processed();
       const { store } = harness;
@@ -526,6 +530,15 @@ export function eventStoreContract(open: () => Promise<StoreHarness>, features: 
       expect(await readAll(store)).toHaveLength(4);
       expect(await store.counts.totals()).toMatchObject([{ events: 4 }]);
       expect(await ledger(harness)).toMatchObject([{ passed: 4, unaccounted: 0 }]);
+    });
+
+    it('refuses the batch that would be the first in events that were emptied, until they are read again', async () => {
+      const { store, sql } = await processed();
+      await sql('delete from events');
+      const next = batch([event('e')], { fromOffset: 4, nextOffset: 5 });
+      await expect(store.process([next])).rejects.toThrow(Fenced);
+      expect(await readAll(store)).toEqual([]);
+      expect(await store.claim(TOPIC, [0])).toMatchObject([{ offset: null }]);
     });
   });
 }

@@ -1,4 +1,5 @@
 import { eventKey } from '../../src/event.ts';
+import { type Account, unbalanced } from './check-ledger.ts';
 import type { Acked } from './load.ts';
 
 /** Where a record is; a topic created anew under the same name has another id. */
@@ -17,32 +18,32 @@ export interface TopicRecord extends Place {
 /** What clients were told, what the log holds, and what the store holds. */
 export interface History {
   acked: readonly Acked[];
+  /** What the topic holds, and what left it when it was processed and at offsets that were not used again. */
   topic: readonly TopicRecord[];
   stored: readonly { key: string; userId: string; json: string }[];
   deadLetters: readonly Place[];
-  /** `offset` is the next one to process. */
-  positions: readonly (Place & Record<'stored' | 'duplicates' | 'deadLettered' | 'lost', number>)[];
+  positions: readonly Account[];
   /** What the store has counted: events of each user, and different users and values by its count and its rows. */
   counted: {
     users: readonly { userId: string; events: number }[];
     total: number;
     distinct: [number, number];
   };
-  /** What the plan deleted from the topic before it was processed. */
-  deleted: readonly DeletedRange[];
+  /** What retention deleted before it was processed: reported as lost, unless an instance had it in its hands already. */
+  deleted: readonly TopicRecord[];
   /**
-   * What the topic held once and holds no more, because the plan put the log back to an earlier state: it may be stored,
-   * or not. Where this is given, offsets are used more than once, and whoever gives it checks I4.
+   * What the topic held once and holds no more, because the plan put the log back to an earlier state or deleted it, or
+   * emptied the store when it was too late to read it again: it may be stored, or not.
    */
   gone?: readonly TopicRecord[];
-}
-
-/** Offsets of a partition that were deleted when none was processed yet; `to` is excluded. */
-export interface DeletedRange {
-  topicId: string;
-  partition: number;
-  from: number;
-  to: number;
+  /** What the log lost when it was put back, by the service's own word after it was processed: it must be stored. */
+  rewritten?: readonly TopicRecord[];
+  /** How many offsets of a partition were passed again because the log was put back; undefined where that is not known. */
+  rewound?: readonly (Omit<Place, 'offset'> & { count: number | undefined })[];
+  /** Where positions must stand. Whoever gives a history without them checks I4. */
+  ends?: readonly Place[];
+  /** Stored under positions that the plan has emptied. */
+  uncounted?: number;
 }
 
 export interface Verdict {
@@ -53,26 +54,35 @@ export interface Verdict {
 
 /** The invariants I1 to I4 of the test plan. */
 export function checkHistory(history: History): Verdict {
-  const { acked, topic, stored, deadLetters, positions, deleted, gone = [] } = history;
+  const { acked, stored, deadLetters, positions, deleted, gone = [], rewritten = [] } = history;
   const violations: string[] = [];
   const violated = (what: string, found: readonly unknown[]) => {
     if (found.length > 0) violations.push(`${what}: ${found.length}, such as ${JSON.stringify(found[0])}`);
   };
   const storedAt = new Map(stored.map(({ key }, at) => [key, at]));
+  const topic = [...history.topic, ...rewritten];
   const inTopic = firstOf(topic);
-  const { firstBodies, severalPlaces } = firstOfEachPartition(topic);
-  const isDeleted = (place: Place) => deleted.some((range) => holds(range, place));
+  const { firstBodies, severalPlaces } = firstOfEachPartition([...topic, ...deleted]);
+  const deletedPlaces = new Set(deleted.map(placeAndKey));
+  const isDeleted = (record: TopicRecord) => deletedPlaces.has(placeAndKey(record));
   const goneKeys = new Set(gone.map(({ event }) => event?.key));
   const goneBodies = new Set(gone.map(({ event }) => event?.json));
-  const gonePlaces = new Set(gone.map((record) => `${placeOf(record)} ${record.event?.key}`));
-  const isGone = (one: Acked) => gonePlaces.has(`${placeOf(one)} ${eventKey(one.eventId)}`);
+  const lostPlaces = new Set([...gone, ...deleted].map(placeAndKey));
+  const isGone = (one: Acked) => lostPlaces.has(placeAndKey(toRecord(one)));
 
-  const lost = acked.filter((one) => !storedAt.has(eventKey(one.eventId)) && !isDeleted(one) && !isGone(one));
+  const lost = acked.filter((one) => !storedAt.has(eventKey(one.eventId)) && !isGone(one));
   violated('I1 acknowledged and not stored', lost);
-  const receipts = new Map(topic.map((record) => [placeOf(record), record.event?.key]));
+  const receipts = new Set(topic.map(placeAndKey));
   violated(
     'I1 acknowledged and not where the receipt says',
-    acked.filter((one) => receipts.get(placeOf(one)) !== eventKey(one.eventId) && !isGone(one)),
+    acked.filter((one) => !receipts.has(placeAndKey(toRecord(one))) && !isGone(one)),
+  );
+  violated(
+    'I1 acknowledged and stored as another event',
+    acked.filter(({ eventId, json }) => {
+      const at = storedAt.get(eventKey(eventId));
+      return json !== undefined && at !== undefined && stored[at]!.json !== json;
+    }),
   );
   violated(
     'I1 in the topic and not stored',
@@ -84,7 +94,8 @@ export function checkHistory(history: History): Verdict {
     'I1 no event and not among the dead letters',
     junk.filter((record) => !letters.has(placeOf(record)) && !isDeleted(record)),
   );
-  const junkPlaces = new Set([...junk, ...gone.filter(({ event }) => event === undefined)].map(placeOf));
+  const everJunk = [...junk, ...[...gone, ...deleted].filter(({ event }) => event === undefined)];
+  const junkPlaces = new Set(everJunk.map(placeOf));
   violated(
     'I1 good events among the dead letters',
     deadLetters.filter((letter) => !junkPlaces.has(placeOf(letter))),
@@ -96,7 +107,7 @@ export function checkHistory(history: History): Verdict {
   );
   violated(
     'I2 stored and never in the topic',
-    stored.filter(({ key }) => !inTopic.has(key) && !goneKeys.has(key)),
+    stored.filter(({ key }) => !firstBodies.has(key) && !goneKeys.has(key)),
   );
   violated(
     'I2 stored with another body than the first',
@@ -106,16 +117,16 @@ export function checkHistory(history: History): Verdict {
   violated('I2 counted other than stored', miscounted(history));
 
   // Of what was in the log before, the order may be that of then.
-  const ordered = new Map([...inTopic].filter(([key]) => !goneKeys.has(key) && !severalPlaces.has(key)));
+  const isOfThen = new Set([...goneKeys, ...rewritten.map(({ event }) => event?.key), ...severalPlaces]);
+  const ordered = new Map([...inTopic].filter(([key]) => !isOfThen.has(key)));
   const reordered = outOfOrder(ordered, storedAt);
   violated("I3 stored against the order of a user's partition", reordered);
 
   // An instance may have had some of it in its hands already.
-  const unprocessed = topic.filter(
-    (record) =>
-      isDeleted(record) && !(record.event ? storedAt.has(record.event.key) : letters.has(placeOf(record))),
+  const unprocessed = deleted.filter((record) =>
+    record.event ? !storedAt.has(record.event.key) : !letters.has(placeOf(record)),
   );
-  if (history.gone === undefined) violations.push(...unbalanced(history, unprocessed));
+  if (history.ends !== undefined) violations.push(...unbalanced(history, unprocessed));
   return {
     counts: {
       acknowledged: acked.length,
@@ -124,6 +135,9 @@ export function checkHistory(history: History): Verdict {
       duplicates: positions.reduce((sum, position) => sum + position.duplicates, 0),
       'dead-lettered': deadLetters.length,
       'deleted unprocessed': unprocessed.length,
+      'lost with the log or the tables': acked.filter(
+        (one) => !storedAt.has(eventKey(one.eventId)) && goneKeys.has(eventKey(one.eventId)),
+      ).length,
       lost: lost.length,
       reordered: reordered.length,
     },
@@ -131,37 +145,13 @@ export function checkHistory(history: History): Verdict {
   };
 }
 
-/**
- * I4: what the store has counted for each partition against what was in it.
- *
- * @param gone what was deleted before it was processed
- */
-function unbalanced({ topic, stored, positions }: History, gone: readonly TopicRecord[]): string[] {
-  const problems: string[] = [];
-  for (const position of positions) {
-    const { topicId, partition, offset, duplicates, deadLettered, lost } = position;
-    const inPartition = (one: Omit<Place, 'offset'>) =>
-      one.topicId === topicId && one.partition === partition;
-    const records = topic.filter(inPartition).length;
-    if (offset !== records) problems.push(`I4 partition ${partition} is at ${offset} of ${records}`);
-    if (position.stored + duplicates + deadLettered + lost !== records) {
-      problems.push(
-        `I4 partition ${partition}: ${records} records, but ${position.stored} stored + ${duplicates} duplicates + ${deadLettered} dead-lettered + ${lost} lost`,
-      );
-    }
-    const deleted = gone.filter(inPartition).length;
-    if (lost !== deleted)
-      problems.push(`I4 partition ${partition}: ${deleted} deleted, but ${lost} reported`);
-  }
-  const counted = positions.reduce((sum, position) => sum + position.stored, 0);
-  if (counted !== stored.length) problems.push(`I4 ${counted} counted as stored, ${stored.length} stored`);
-  return problems;
+/** Offsets may be used again: only together with its event a place says which record it was. */
+function placeAndKey(record: TopicRecord): string {
+  return `${placeOf(record)} ${record.event?.key}`;
 }
 
-function holds(range: DeletedRange, { topicId, partition, offset }: Place): boolean {
-  return (
-    range.topicId === topicId && range.partition === partition && offset >= range.from && offset < range.to
-  );
+function toRecord({ eventId, userId, topicId, partition, offset }: Acked): TopicRecord {
+  return { topicId, partition, offset, event: { key: eventKey(eventId), userId, json: '' } };
 }
 
 function placeOf({ topicId, partition, offset }: Place): string {

@@ -6,8 +6,9 @@ import pg from 'pg';
 import { KAFKA_4 } from '../../scripts/kafka-jars.ts';
 import { KafkaServer } from '../../scripts/kafka-server.ts';
 import { PostgresServer } from '../../scripts/postgres-server.ts';
-import type { DeletedRange, TopicRecord } from './check-history.ts';
 import { Instance } from './instance.ts';
+import type { TopicName } from './load.ts';
+import { Past } from './past.ts';
 import { currentTopicId, withAdmin } from './read-history.ts';
 import { TcpProxy } from './tcp-proxy.ts';
 
@@ -46,11 +47,10 @@ export class Cluster {
   readonly postgresProxy: TcpProxy;
   readonly instances: Instance[] = [];
   readonly #mutation: string | undefined;
-  /** The topic as it is now; the plan may delete it and create it anew. */
-  topicId = '';
-  /** What was in the topic before the plan deleted any of it. */
-  readonly readBefore: TopicRecord[] = [];
-  readonly deleted: DeletedRange[] = [];
+  /** The topic as it is now; the plan may delete it, and then it is another one. */
+  topic: TopicName = { id: '' };
+  /** What was in the topic before the plan took it out. */
+  readonly past = new Past();
 
   private constructor(
     { folder, mutation }: ClusterOptions,
@@ -68,7 +68,7 @@ export class Cluster {
     await mkdir(folder, { recursive: true });
     const [brokers, [postgres, postgresProxy]] = await Promise.all([
       startBrokers(options),
-      behindProxy(() => PostgresServer.start(join(folder, 'postgres'))),
+      behindProxy(() => PostgresServer.start(postgresFolder(folder))),
     ]);
     const cluster = new Cluster(options, { brokers, postgres, postgresProxy });
     for (let number = 1; number <= instances; number++) await cluster.addInstance();
@@ -85,6 +85,14 @@ export class Cluster {
     return this.brokers[0]!.proxy;
   }
 
+  get kafkaFolder(): string {
+    return brokerFolder(this.folder, 1);
+  }
+
+  get postgresFolder(): string {
+    return postgresFolder(this.folder);
+  }
+
   /** `host:port` of each broker's proxy. */
   get bootstrap(): string[] {
     return this.brokers.map(({ proxy }) => `127.0.0.1:${proxy.port}`);
@@ -92,8 +100,27 @@ export class Cluster {
 
   /** Starts one more instance of the group. */
   async addInstance(): Promise<Instance> {
-    const instance = new Instance({
-      name: `instance-${this.instances.length + 1}`,
+    const instance = this.#newInstance(`instance-${this.instances.length + 1}`, {});
+    this.instances.push(instance);
+    await instance.start();
+    return instance;
+  }
+
+  /** Starts a service with another topic and another database in the same group; whoever asks for it stops it. */
+  async startForeign(topic: string): Promise<Instance> {
+    const databases = await this.query('select 1 from pg_database where datname = $1', [topic]);
+    if (databases.length === 0) await this.query(`create database ${topic}`);
+    const foreign = this.#newInstance(topic, {
+      KAFKA_TOPIC: topic,
+      DATABASE_URL: `${this.postgres.url}/${topic}`,
+    });
+    await foreign.start();
+    return foreign;
+  }
+
+  #newInstance(name: string, env: Record<string, string>): Instance {
+    return new Instance({
+      name,
       folder: this.folder,
       mutation: this.#mutation,
       env: {
@@ -104,11 +131,9 @@ export class Cluster {
         KAFKA_PRODUCER_TIMEOUT_MS: '8000',
         DATABASE_URL: this.postgres.url.replace(/:\d+$/, `:${this.postgresProxy.port}/postgres`),
         LOG_EVERY_NTH_EVENT: '0',
+        ...env,
       },
     });
-    this.instances.push(instance);
-    await instance.start();
-    return instance;
   }
 
   async removeInstance(instance: Instance): Promise<void> {
@@ -130,8 +155,9 @@ export class Cluster {
 
   /** Creates the topic, which was deleted, unless an instance has been faster; waits until it is another one. */
   async createTopicAnew(): Promise<void> {
-    const before = this.topicId;
-    while (this.topicId === before) {
+    const before = this.topic.id;
+    let id = before;
+    while (id === before) {
       const isThere = await withAdmin(this, async (admin) => {
         if ((await admin.listTopics()).includes(TOPIC)) return true;
         try {
@@ -141,9 +167,10 @@ export class Cluster {
         }
         return false;
       });
-      if (isThere) this.topicId = await currentTopicId(this);
+      if (isThere) id = await currentTopicId(this);
       await sleep(50);
     }
+    this.topic = { id };
   }
 
   /** Asks the database itself, past the proxy. */
@@ -169,6 +196,14 @@ export class Cluster {
   }
 }
 
+function postgresFolder(folder: string): string {
+  return join(folder, 'postgres');
+}
+
+function brokerFolder(folder: string, nodeId: number): string {
+  return join(folder, `kafka-${nodeId}`);
+}
+
 /** Starts a server that is told its proxy's port. */
 async function behindProxy<T extends { port: number }>(
   start: (proxyPort: number) => Promise<T>,
@@ -188,7 +223,7 @@ async function startBrokers({ folder, brokers: count }: ClusterOptions): Promise
       KafkaServer.start({
         version: KAFKA_4,
         port: 0,
-        dataDir: join(folder, `kafka-${nodeId}`),
+        dataDir: brokerFolder(folder, nodeId),
         settings: {
           ...(count === 1 ? ONE_BROKER : THREE_BROKERS),
           // Clients are sent to the proxy, also by the broker itself.

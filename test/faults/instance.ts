@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createWriteStream } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { CrashPoint } from './crash-points.ts';
@@ -70,11 +70,12 @@ export class Instance {
         ...env,
         FOOTFALL_MUTATION: mutation ?? '',
         FOOTFALL_DIES_AT: diesAt,
+        FOOTFALL_CLOCK_FILE: this.#clockFile,
       },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     this.#child = child;
-    const log = createWriteStream(join(folder, `${name}.log`), { flags: 'a' });
+    const log = createWriteStream(this.#logFile, { flags: 'a' });
     let stderr = '';
     child.stderr.on('data', (chunk) => {
       stderr += chunk;
@@ -119,6 +120,25 @@ export class Instance {
   unfreeze(): void {
     this.#frozen = false;
     this.#child?.kill('SIGCONT');
+  }
+
+  /** Sets its wall clock forward or back; 0 sets it right again. */
+  async setClock(aheadMs: number): Promise<void> {
+    await writeFile(this.#clockFile, String(aheadMs));
+    this.#child?.kill('SIGWINCH');
+  }
+
+  get #clockFile(): string {
+    return join(this.#options.folder, `${this.name}.clock`);
+  }
+
+  /** What it has logged so far, in whole lines. */
+  async logLines(): Promise<string[]> {
+    return (await readFile(this.#logFile, 'utf8')).split('\n').slice(0, -1);
+  }
+
+  get #logFile(): string {
+    return join(this.#options.folder, `${this.name}.log`);
   }
 
   /** Resident memory in bytes; undefined while it does not run. */

@@ -3,17 +3,31 @@ import { setTimeout as sleep } from 'node:timers/promises';
 /** What a client was told about one event, and the topic that was there at the time. */
 export interface Acked {
   eventId: string;
+  /** The event as it was answered, byte for byte; undefined where the client did not keep it. */
+  json?: string;
   userId: string;
   topicId: string;
   partition: number;
   offset: number;
 }
 
+interface SentEvent {
+  userId: string;
+  payload: { number: number };
+}
+
 /** What the load is sent to, asked anew for each event. */
 export interface LoadTarget {
   urls(): string[];
-  readonly topicId: string;
+  readonly topic: TopicName;
 }
+
+/** A topic, whose id is known in the end: whoever deletes it does not know yet what it will be when it is there again. */
+export interface TopicName {
+  id: string;
+}
+
+const ANSWER_HEAD = '{"success":true,"event":';
 
 const PAUSE_MS = 15;
 /** Between two questions for counts, which bring them up to date while events are stored. */
@@ -63,6 +77,7 @@ export class Load {
   /** Sends one event. @returns its receipt, or undefined if it was not acknowledged */
   async send(url: string, userId: string, number: number): Promise<Acked | undefined> {
     this.#sending++;
+    const { topic } = this.#target;
     try {
       const response = await fetch(`${url}/events/generate`, {
         method: 'POST',
@@ -73,10 +88,20 @@ export class Load {
       const text = await response.text();
       this.#note(response, text);
       if (response.status !== 201) return undefined;
-      const { event } = JSON.parse(text) as { event: { eventId: string } };
-      const receipt = ['event-partition', 'event-offset'].map((name) => Number(response.headers.get(name)));
-      const { topicId } = this.#target;
-      return { eventId: event.eventId, userId, topicId, partition: receipt[0]!, offset: receipt[1]! };
+      const json = text.slice(ANSWER_HEAD.length, -1);
+      const event = JSON.parse(json) as SentEvent & { eventId: string };
+      if (event.userId !== userId || event.payload.number !== number)
+        this.lies.push(`201 ${text} to number ${number} of ${userId}`);
+      return {
+        eventId: event.eventId,
+        json,
+        userId,
+        get topicId() {
+          return topic.id;
+        },
+        partition: Number(response.headers.get('event-partition')),
+        offset: Number(response.headers.get('event-offset')),
+      };
     } catch {
       this.#count(0);
       return undefined;

@@ -4,16 +4,34 @@ export interface Mutation {
   to: string;
 }
 
+/** A guarantee that can be taken out of the source, and how that is noticed. */
+export interface TakenOut {
+  changes: Mutation[];
+  /** Names of faults under which it shows: under each of them. */
+  under: string[];
+  /** How often the fault has to come, where it is chance whether it shows; once if not given. */
+  times?: number;
+  /** Tried also where all of them take too long. */
+  isQuick?: true;
+  /** What one of the violations says. */
+  notices: RegExp;
+}
+
 /**
  * Guarantees that can be taken out of the source as it is loaded, in memory only, so that the history checker can show
  * that it would notice.
  */
-export const MUTATIONS: Record<string, Mutation[]> = {
-  'commit before store': [
-    {
-      file: 'src/consumer.ts',
-      from: 'await this.#options.processor.process(placed);',
-      to: `await this.#options.processor.process(
+export const MUTATIONS: Record<string, TakenOut> = {
+  'commit before store': {
+    isQuick: true,
+    under: ['an instance is killed'],
+    times: 2,
+    notices: /^I1/,
+    changes: [
+      {
+        file: 'src/consumer.ts',
+        from: 'await this.#options.processor.process(placed);',
+        to: `await this.#options.processor.process(
       placed.map((one) => ({ ...one, batch: { ...one.batch, records: [] } })),
     );
     await new Promise((resolve) => setTimeout(resolve, 300));
@@ -23,27 +41,171 @@ export const MUTATIONS: Record<string, Mutation[]> = {
         return { ...one, fromOffset: nextOffset, firstOffset: nextOffset - records.length };
       }),
     );`,
-    },
-  ],
-  'no fencing': [
-    {
-      file: 'src/store/postgres-process.ts',
-      from: 'and p.epoch = b.epoch and p.next_offset is not distinct from b.from_offset',
-      to: '',
-    },
-    // Takes no guarantee away, only time: so that an instance is always frozen with a batch in its hands.
-    {
-      file: 'src/processor.ts',
-      from: 'const { stored, conflicts } = await store.process(',
-      to: `await new Promise((resolve) => setTimeout(resolve, 200));
+      },
+    ],
+  },
+  'no fencing': {
+    isQuick: true,
+    under: ['an instance is frozen past its session and wakes up'],
+    times: 2,
+    notices: /^I[1-4]/,
+    changes: [
+      {
+        file: 'src/store/postgres-process.ts',
+        from: 'and p.epoch = b.epoch and p.next_offset is not distinct from b.from_offset',
+        to: '',
+      },
+      // Takes no guarantee away, only time: so that an instance is always frozen with a batch in its hands.
+      {
+        file: 'src/processor.ts',
+        from: 'const { stored, conflicts } = await store.process(',
+        to: `await new Promise((resolve) => setTimeout(resolve, 200));
     const { stored, conflicts } = await store.process(`,
-    },
-  ],
-  'no position in the transaction': [
-    {
-      file: 'src/store/postgres-process.ts',
-      from: 'next_offset = b.next_offset,',
-      to: 'next_offset = coalesce(b.from_offset, b.next_offset),',
-    },
-  ],
+      },
+    ],
+  },
+  'no position in the transaction': {
+    isQuick: true,
+    under: ['instances are restarted one after the other'],
+    notices: /^I[1-4]/,
+    changes: [
+      {
+        file: 'src/store/postgres-process.ts',
+        from: 'next_offset = b.next_offset,',
+        to: 'next_offset = coalesce(b.from_offset, b.next_offset),',
+      },
+    ],
+  },
+  'a batch need not continue where the store stands': {
+    under: ['the database is restored to an earlier state', 'PostgreSQL loses its last commits in a crash'],
+    // The first copy may be of before the last claim: then the claim refuses what the position should.
+    times: 2,
+    notices: /^I1 acknowledged and not stored/,
+    changes: [
+      {
+        file: 'src/store/postgres-process.ts',
+        from: 'and p.next_offset is not distinct from b.from_offset',
+        to: '',
+      },
+      // Would notice it as well, if it looked before the first batch.
+      {
+        file: 'src/watchdog.ts',
+        from: 'if (moved.length > 0) this.#options.moved(moved);',
+        to: '',
+      },
+    ],
+  },
+  'nobody looks where the store stands': {
+    under: ['the database is restored while nothing comes in'],
+    notices: /^I7 with nothing coming in/,
+    changes: [
+      {
+        file: 'src/watchdog.ts',
+        from: 'if (moved.length > 0) this.#options.moved(moved);',
+        to: '',
+      },
+    ],
+  },
+  'the events may be gone': {
+    isQuick: true,
+    under: ['tables are emptied: events'],
+    notices: /^I1 acknowledged and not stored/,
+    changes: [
+      {
+        file: 'src/store/position-sql.ts',
+        from: '`(select max(seq) from events) is null',
+        to: '`false',
+      },
+    ],
+  },
+  'the log is taken for the one that was read': {
+    under: ['Kafka is restored to an earlier state and written to'],
+    notices: /^I1 acknowledged and not stored/,
+    changes: [
+      {
+        file: 'src/start-position.ts',
+        from: 'const held = await landmarksHeld(assigned, offset, known, log);',
+        to: 'const held = known;',
+      },
+    ],
+  },
+  'partitions for members that do not want them': {
+    under: ['a service with another topic is in the same group'],
+    notices: /^I7/,
+    changes: [
+      {
+        file: 'src/log/kafka-assigner.ts',
+        from: 'members.get(memberId)!.topics?.includes(topic)',
+        to: 'members.has(memberId)',
+      },
+    ],
+  },
+  'records of transactions that are open or rolled back': {
+    under: ['another producer leaves a transaction open and rolls it back later'],
+    notices: /^I2 stored and never in the topic/,
+    changes: [
+      {
+        file: 'src/log/kafka-client.ts',
+        from: 'FetchIsolationLevels.READ_COMMITTED,',
+        to: 'FetchIsolationLevels.READ_UNCOMMITTED,',
+      },
+    ],
+  },
+  'a topic that is missing is not looked for': {
+    under: ['the topic is deleted and nobody but the service creates it'],
+    notices: /^I7 the service has not created its topic/,
+    changes: [
+      {
+        file: 'src/log/kafka-topics.ts',
+        from: 'this.#ready = undefined;',
+        to: '',
+      },
+    ],
+  },
+  'the store counts as there when it answers': {
+    under: ['the database is read-only', 'the table events is locked'],
+    notices: /^I8/,
+    changes: [
+      {
+        file: 'src/store/postgres-probe.ts',
+        from: "].join(';');",
+        to: "].slice(0, 1).join(';');",
+      },
+    ],
+  },
+  'durations by the wall clock': {
+    under: ['clocks jump 10 minutes back while PostgreSQL is away'],
+    notices: /^I8/,
+    changes: [
+      {
+        file: 'src/clock.ts',
+        from: 'performance.now()',
+        to: 'Date.now()',
+      },
+    ],
+  },
+  'an answer before it is durable': {
+    under: ['broker killed'],
+    notices: /^I1 acknowledged/,
+    changes: [
+      {
+        file: 'src/producer.ts',
+        from: 'if (result instanceof FootfallError) return this.#failed(result);',
+        to: `if (result instanceof FootfallError)
+        return this.#accepted(events[at]!, { topic: this.#options.topic, partition: 0, offset: 0 });`,
+      },
+    ],
+  },
+  'another event than was answered': {
+    isQuick: true,
+    under: ['junk in the topic'],
+    notices: /^I1 acknowledged and stored as another event/,
+    changes: [
+      {
+        file: 'src/producer.ts',
+        from: 'value: json,',
+        to: `value: json.replace('"number":7}', '"number":8}'),`,
+      },
+    ],
+  },
 };

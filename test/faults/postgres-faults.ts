@@ -75,6 +75,41 @@ export const POSTGRES_FAULTS: Fault[] = [
       return every(500, () => postgresProxy.halfClose());
     },
   },
+  {
+    name: 'the database is read-only',
+    cases: ['F32'],
+    shows: 'store',
+    lastsMs: [2000, 4000],
+    async inject({ cluster }) {
+      const set = async (text: string) => {
+        await cluster.query(`alter system ${text}`);
+        await cluster.query('select pg_reload_conf()');
+      };
+      await set('set default_transaction_read_only = on');
+      return () => set('reset default_transaction_read_only');
+    },
+  },
+  ...['events', 'positions'].map(
+    (table): Fault => ({
+      name: `the table ${table} is locked`,
+      ...(table !== 'events' && { isVariant: true }),
+      cases: ['F32'],
+      shows: {
+        where: '/readyz, with who locks it,',
+        async isShown(url) {
+          const { store } = (await (await fetch(`${url}/readyz`)).json()) as { store: { reason?: string } };
+          return store.reason?.includes(`table ${table} is locked by process`) ?? false;
+        },
+      },
+      lastsMs: [3000, 6000],
+      async inject({ cluster }) {
+        const locker = new pg.Client({ connectionString: `${cluster.postgres.url}/postgres` });
+        await locker.connect();
+        await locker.query(`begin; lock table ${table} in access exclusive mode`);
+        return () => locker.end();
+      },
+    }),
+  ),
 ];
 
 /** @returns whether there was a connection to cut */

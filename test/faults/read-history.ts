@@ -6,15 +6,14 @@ import { PostgresStore } from '../../src/store/postgres-store.ts';
 import { type MissingRecord, readToEnd, verify } from '../../src/verify.ts';
 import { silentLogger } from '../support/logger.ts';
 import type { History, Place, TopicRecord } from './check-history.ts';
+import type { Account } from './check-ledger.ts';
 import { type Cluster, GROUP, TOPIC } from './cluster.ts';
 import type { Acked } from './load.ts';
+import { isSamePartition } from './past.ts';
 
 const CATALOGUE = new Catalogue(undefined, false);
 
-type PositionRow = Record<
-  'topicId' | 'partition' | 'offset' | 'stored' | 'duplicates' | 'deadLettered' | 'lost',
-  string
->;
+type PositionRow = Record<keyof Account, string>;
 
 /** Reads log and store past the service and its proxies. */
 export async function readHistory(cluster: Cluster, acked: readonly Acked[]): Promise<History> {
@@ -27,12 +26,17 @@ export async function readHistory(cluster: Cluster, acked: readonly Acked[]): Pr
   );
   return {
     acked,
-    topic: await wholeTopic(cluster),
+    topic: inPlaces([...cluster.past.processed, ...(await readTopic(cluster))]),
     stored,
     deadLetters: deadLetters.map(toPlace),
     positions: await readPositions(cluster),
     counted: await readCounts(cluster),
-    deleted: cluster.deleted,
+    deleted: cluster.past.deleted,
+    gone: cluster.past.gone,
+    rewritten: cluster.past.rewritten,
+    rewound: cluster.past.rewound,
+    ends: [...cluster.past.ends, ...(await readEnds(cluster))],
+    uncounted: cluster.past.uncounted,
   };
 }
 
@@ -53,29 +57,50 @@ async function readCounts(cluster: Cluster): Promise<History['counted']> {
   };
 }
 
-/** Everything that was ever in the topic: what the plan deleted was read before. */
-async function wholeTopic(cluster: Cluster): Promise<TopicRecord[]> {
-  const records = new Map<string, TopicRecord>();
-  for (const record of [...cluster.readBefore, ...(await readTopic(cluster))]) {
-    records.set(`${record.topicId} ${record.partition} ${record.offset}`, record);
-  }
-  return [...records.values()];
+/** A broker that dies may forget that it had deleted some of the topic, and have it again. */
+function inPlaces(records: readonly TopicRecord[]): TopicRecord[] {
+  const places = new Map<string, TopicRecord>();
+  for (const record of records) places.set(`${record.topicId} ${record.partition} ${record.offset}`, record);
+  return [...places.values()];
 }
 
-export async function readPositions(cluster: Cluster): Promise<History['positions']> {
+export async function readPositions(cluster: Cluster): Promise<Account[]> {
   const rows = await cluster.query<PositionRow>(
-    `select topic_id as "topicId", partition, next_offset as "offset", stored, duplicates,
-       dead_lettered as "deadLettered", lost
-     from positions where consumer_group = $1`,
-    [GROUP],
+    `select topic_id as "topicId", partition, coalesce(next_offset, 0) as "offset",
+       coalesce(start_offset, 0) as "startOffset", stored, duplicates, dead_lettered as "deadLettered",
+       without_record as "withoutRecord", lost, rewound
+     from positions where consumer_group = $1 and topic = $2`,
+    [GROUP, TOPIC],
   );
   return rows.map((row) => ({
     ...toPlace(row),
+    startOffset: Number(row.startOffset),
     stored: Number(row.stored),
     duplicates: Number(row.duplicates),
     deadLettered: Number(row.deadLettered),
+    withoutRecord: Number(row.withoutRecord),
     lost: Number(row.lost),
+    rewound: Number(row.rewound),
   }));
+}
+
+/** The positions of the topic that is there now. */
+export async function presentPositions(cluster: Cluster): Promise<Account[]> {
+  const topicId = await currentTopicId(cluster);
+  return (await readPositions(cluster)).filter((position) => position.topicId === topicId);
+}
+
+/** How many records of the present topic are passed, in all partitions together. */
+export async function passedRecords(cluster: Cluster): Promise<number> {
+  return (await presentPositions(cluster)).reduce((sum, { offset }) => sum + offset, 0);
+}
+
+/** Where each partition ends, as far as it can be read. */
+export async function readEnds(cluster: Cluster): Promise<Place[]> {
+  const log = openLog(cluster);
+  const { topicId, ends } = await log.ends(TOPIC);
+  await log.close();
+  return [...ends].map(([partition, { stable }]) => ({ topicId, partition, offset: stable }));
 }
 
 function toPlace(row: Record<'topicId' | 'partition' | 'offset', string>): Place {
@@ -101,13 +126,9 @@ export async function verifyCluster(cluster: Cluster): Promise<MissingRecord[]> 
 
 /** Whether records of the topic are not processed yet. */
 export async function isBehind(cluster: Cluster): Promise<boolean> {
-  const log = openLog(cluster);
-  const { ends } = await log.ends(TOPIC);
-  await log.close();
-  const topicId = await currentTopicId(cluster);
-  const positions = (await readPositions(cluster)).filter((position) => position.topicId === topicId);
-  const processed = new Map(positions.map(({ partition, offset }) => [partition, offset]));
-  return [...ends].some(([partition, { stable }]) => (processed.get(partition) ?? 0) < stable);
+  const ends = await readEnds(cluster);
+  const positions = await readPositions(cluster);
+  return ends.some((end) => (positions.find((one) => isSamePartition(one, end))?.offset ?? 0) < end.offset);
 }
 
 export async function currentTopicId(cluster: Cluster): Promise<string> {

@@ -3,7 +3,7 @@ import { Producer } from '@platformatic/kafka';
 import { deadLetterTopic } from '../../src/dead-letter-records.ts';
 import { type Cluster, TOPIC } from './cluster.ts';
 import { type Fault, nothingToHeal } from './fault.ts';
-import { currentTopicId, isBehind, readPositions, readTopic, withAdmin } from './read-history.ts';
+import { isBehind, presentPositions, readTopic, withAdmin } from './read-history.ts';
 
 /** Values that are no events, as other producers or a broken one might write them. */
 const JUNK = [
@@ -84,16 +84,15 @@ export const TOPIC_FAULTS: Fault[] = [
       await cluster.terminateBackends();
       await sleep(1000);
       const before = await readTopic(cluster);
-      const topicId = await currentTopicId(cluster);
-      const positions = (await readPositions(cluster)).filter((position) => position.topicId === topicId);
-      cluster.readBefore.push(...before);
-      const unprocessed = positions
-        .map(({ partition, offset: from }) => {
-          const to = before.filter((record) => record.partition === partition).at(-1)!.offset + 1;
-          return { topicId, partition, from, to };
-        })
-        .filter(({ from, to }) => to > from);
-      cluster.deleted.push(...unprocessed);
+      const positions = await presentPositions(cluster);
+      const unprocessed = positions.flatMap(({ partition, offset: from }) => {
+        const last = before.findLast((record) => record.partition === partition);
+        return last === undefined || last.offset < from ? [] : [{ partition, to: last.offset + 1 }];
+      });
+      const leaving = before.filter((record) =>
+        unprocessed.some(({ partition }) => partition === record.partition),
+      );
+      cluster.past.leave(leaving, positions, 'deleted');
       await withAdmin(cluster, (admin) =>
         admin.deleteRecords({
           topics: [
@@ -115,7 +114,9 @@ export const TOPIC_FAULTS: Fault[] = [
       // What is deleted unprocessed is gone, as whoever deletes a topic wants it; so wait until nothing is.
       await load.pause();
       while (await isBehind(cluster)) await sleep(50);
-      cluster.readBefore.push(...(await readTopic(cluster)));
+      const positions = await presentPositions(cluster);
+      cluster.past.leave(await readTopic(cluster), positions, 'gone');
+      cluster.past.ends.push(...positions);
       await withAdmin(cluster, (admin) => admin.deleteTopics({ topics: [TOPIC] }));
       await cluster.createTopicAnew();
       load.resume();

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { eventKey } from '../../src/event.ts';
 import { checkHistory } from './check-history.ts';
 import { Cluster } from './cluster.ts';
-import type { Fault } from './fault.ts';
+import { type Fault, type Showing, until } from './fault.ts';
 import { type Acked, Load } from './load.ts';
 import { shuffled } from './random.ts';
 import { currentTopicId, isBehind, readHistory, verifyCluster } from './read-history.ts';
@@ -90,6 +90,19 @@ function added(one: Record<string, number>, other: Record<string, number>): Reco
   return Object.fromEntries([...names].map((name) => [name, (one[name] ?? 0) + (other[name] ?? 0)]));
 }
 
+/** How the readiness of an instance shows that a dependency is away. */
+function inReadiness(dependency: 'log' | 'store'): Showing {
+  return {
+    where: '/readyz',
+    async isShown(url) {
+      const response = await fetch(`${url}/readyz`);
+      const report = (await response.json()) as Record<'log' | 'store', { ok: boolean }>;
+      // Without the store events are still taken, and must not be turned away in front of an instance.
+      return response.status === (dependency === 'log' ? 503 : 200) && !report[dependency].ok;
+    },
+  };
+}
+
 interface Probe {
   url: string;
   user: string;
@@ -111,16 +124,16 @@ class Torture {
   }
 
   async run(): Promise<TortureResult> {
-    this.#cluster.topicId = await currentTopicId(this.#cluster);
+    this.#cluster.topic.id = await currentTopicId(this.#cluster);
     await this.#recovered('the start');
     const memory = setInterval(() => this.#sampleMemory(), 1000);
     const endsAt = Date.now() + this.#options.minutes * 60_000;
-    do {
+    for (let round = 0; round === 0 || Date.now() < endsAt; round++) {
       for (const fault of shuffled(this.#options.faults, this.#options.random)) {
         await this.#apply(fault);
-        if (this.#recoveries.length > this.#options.faults.length && Date.now() > endsAt) break;
+        if (round > 0 && Date.now() > endsAt) break;
       }
-    } while (Date.now() < endsAt);
+    }
     await this.#load.stop();
     clearInterval(memory);
     return this.#judge();
@@ -136,38 +149,40 @@ class Torture {
       cluster: this.#cluster,
       load: this.#load,
       random: this.#options.random,
+      say: this.#options.say,
+      violated: (what) => {
+        this.#options.say(`  ${what}`);
+        this.#violations.push(what);
+      },
     });
     const injectedAt = Date.now();
     if (fault.worksMeanwhile) await this.#recovered(`${fault.name}, meanwhile`);
     if (fault.shows) await this.#shows(fault, fault.shows);
     await sleep(Math.max(0, injectedAt + lastsMs - Date.now()));
     await heal();
-    await this.#recovered(fault.name);
+    await this.#recovered(fault.name, fault.recoversWithinMs);
     await sleep(CALM_MS);
   }
 
   /** I8: an instance that runs says in time what is broken. */
-  async #shows(fault: Fault, dependency: 'log' | 'store'): Promise<void> {
-    const giveUpAt = Date.now() + SHOWS_WITHIN_MS;
-    while (Date.now() < giveUpAt) {
-      const response = await fetch(`${this.#cluster.urls()[0]}/readyz`).catch(() => undefined);
-      const report = (await response?.json()) as Record<'log' | 'store', { ok: boolean }> | undefined;
-      // Without the store events are still taken, and must not be turned away in front of an instance.
-      const status = dependency === 'log' ? 503 : 200;
-      if (response?.status === status && report?.[dependency].ok === false) return;
-      await sleep(100);
-    }
-    this.#violations.push(`I8 "${fault.name}" did not show in /readyz within ${SHOWS_WITHIN_MS} ms`);
+  async #shows({ name }: Fault, shows: NonNullable<Fault['shows']>): Promise<void> {
+    const { where, isShown } = typeof shows === 'string' ? inReadiness(shows) : shows;
+    const isSeen = async () => isShown(this.#cluster.urls()[0]!).catch(() => false);
+    if (!(await until(isSeen, SHOWS_WITHIN_MS)))
+      this.#violations.push(`I8 "${name}" did not show in ${where} within ${SHOWS_WITHIN_MS} ms`);
   }
 
   /** I7: every instance takes a new event of each partition again, and they are stored. */
-  async #recovered(after: string): Promise<void> {
+  async #recovered(after: string, withinMs = RECOVERS_WITHIN_MS): Promise<void> {
     const startedAt = Date.now();
+    const silent = this.#cluster.instances.filter(({ answers }) => !answers);
+    if (silent.length > 0)
+      this.#violations.push(`I7 after "${after}" nobody answers: ${silent.map(({ name }) => name)}`);
     const missing = new Set(
       this.#cluster.urls().flatMap((url) => PROBE_USERS.map((user) => ({ url, user }))),
     );
     const sent = new Map<object, Acked>();
-    while (missing.size > 0 && Date.now() - startedAt < RECOVERS_WITHIN_MS) {
+    while (missing.size > 0 && Date.now() - startedAt < withinMs) {
       await Promise.all([...missing].map((probe) => this.#probe(probe, sent, missing)));
       if (missing.size > 0) await sleep(50);
     }
@@ -178,9 +193,7 @@ class Torture {
       (probe) => `${sent.has(probe) ? 'storing' : 'taking'} events of ${probe.user} at ${probe.url}`,
     );
     this.#options.say(`  DOES NOT RECOVER: ${what.join(', ')}`);
-    this.#violations.push(
-      `I7 not recovered from "${after}" within ${RECOVERS_WITHIN_MS} ms: ${what.join(', ')}`,
-    );
+    this.#violations.push(`I7 not recovered from "${after}" within ${withinMs} ms: ${what.join(', ')}`);
   }
 
   async #probe(probe: Probe, sent: Map<object, Acked>, missing: Set<Probe>): Promise<void> {

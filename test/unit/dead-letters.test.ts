@@ -254,4 +254,41 @@ describe('POST /dead-letters/redrive', () => {
       .toMatchObject({ offset: 2, stored: 1, duplicates: 1 });
     expect((await Array.fromAsync(readAll(store))).flat().map(({ json }) => json)).toEqual([eventJson(id)]);
   });
+
+  it('shows and sends back none whose place in the dead-letter topic holds another record by now', async () => {
+    const file = openSqliteFile(join(await tempFolder(), 'footfall.db'));
+    onTestFinished(() => file.close());
+    const log = new EmbeddedLog(file, { partitions: 1, timeoutMs: PATIENCE_MS });
+    const store = new MemoryStore();
+    const junk = (offset: number): LogRecord => ({
+      ...{ offset, key: null, value: Buffer.from(`junk ${offset}`), headers: [] },
+      ...{ timestamp: 0, timestampType: 'CreateTime' },
+    });
+    const place = { topic: TOPIC, partition: 0 };
+    const rejected = (offset: number) => ({
+      record: junk(offset),
+      reason: 'not-json' as const,
+      detail: 'no JSON',
+    });
+    const [first] = await setAside(log, 'group', place, [rejected(7)]);
+    const ref = { group: 'group', topic: TOPIC, topicId: 'topic' };
+    await store.claim(ref, [0]);
+    await store.process([
+      {
+        ...ref,
+        partition: 0,
+        epoch: 1,
+        fromOffset: null,
+        nextOffset: 9,
+        events: [],
+        // The topic was set back: what was set aside second is now where the first was.
+        deadLetters: [8, 7].map((offset) => ({ ...first!, offset })),
+        ...{ startOffset: 7, withoutRecord: 0, lost: 0, fromRewound: 0, rewound: 0, landmarks: [] },
+      },
+    ]);
+    const letters = new DeadLetters(log, store, 'group');
+    expect(await letters.get(1)).toMatchObject({ letter: { offset: 8 }, record: undefined });
+    expect(await letters.get(2)).toMatchObject({ record: { value: Buffer.from('junk 7') } });
+    expect(await letters.redrive({})).toEqual({ redriven: 1, skipped: 0, missing: ['1'] });
+  });
 });
