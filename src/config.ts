@@ -31,6 +31,8 @@ export interface Config extends Settings {
   /** Where API keys are listed; none: no caller needs one. */
   keySource: KeySource | undefined;
   origins: string[];
+  /** Names and addresses this service is called by, beside those of this machine. */
+  hosts: string[];
   countedMembers: string[];
   /** Processes that answer requests; 0: this one. */
   workers: number;
@@ -77,6 +79,7 @@ export function loadConfig(env: Record<string, string | undefined>): Config {
   return {
     ...settings,
     ...{ brokers, store, dataFile, origins, keySource: keySource(settings) },
+    hosts: [settings.HOST, ...(settings.ALLOWED_HOSTS?.split(',') ?? [])].map((host) => host.trim()),
     countedMembers: countedMembers(settings),
     workers: settings.WORKERS === 'auto' ? availableParallelism() : Number(settings.WORKERS),
   };

@@ -123,6 +123,7 @@ async function run(
     producer,
     apiKeys,
     origins: config.origins,
+    hosts: config.hosts,
     rateLimits: new RateLimits(config.RATE_LIMIT_EVENTS_PER_SECOND),
     admission,
     deadLetters: new DeadLetters(log, store, group),

@@ -48,6 +48,14 @@ export const SETTINGS = Type.Object({
       examples: ['https://shop.example'],
     }),
   ),
+  ALLOWED_HOSTS: Type.Optional(
+    Type.String({
+      pattern: '^[^/,\\s]+(,\\s*[^/,\\s]+)*$',
+      description:
+        'Where no keys are needed: names and addresses this service is called by, beside `localhost`, loopback addresses and `HOST`, comma-separated. Requests with another `Host` are refused, because any web site can have a name that leads here. With keys it is not looked at.',
+      examples: ['app-service,footfall.lan,192.168.1.20'],
+    }),
+  ),
   RATE_LIMIT_EVENTS_PER_SECOND: Type.Integer({
     minimum: 0,
     default: 0,

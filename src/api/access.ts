@@ -1,12 +1,15 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { type ApiKey, type ApiKeys, allows, type Scope } from '../api-keys.ts';
 import { FootfallError } from '../errors.ts';
+import { hostCheck } from './hosts.ts';
 
 export interface AccessOptions {
   /** None: whoever reaches this address may do everything. */
   apiKeys: ApiKeys | undefined;
   /** Web origins whose pages may call without a key of their own. */
   origins: readonly string[];
+  /** Names and addresses this service is called by, beside those of this machine; looked at where no keys are needed. */
+  hosts: readonly string[];
 }
 
 declare module 'fastify' {
@@ -21,12 +24,15 @@ declare module 'fastify' {
 }
 
 /** Lets a request in by its key and its origin. Must come before anything that costs. */
-export function guard(api: FastifyInstance, { apiKeys, origins }: AccessOptions): void {
+export function guard(api: FastifyInstance, { apiKeys, origins, hosts }: AccessOptions): void {
+  const checkHost = hostCheck(hosts);
   api.decorateRequest('caller', undefined);
   api.addHook('onRequest', (request, reply, done) => {
     const { scope } = request.routeOptions.config;
     if (scope === undefined) return done();
+    protect(reply, apiKeys !== undefined);
     try {
+      if (apiKeys === undefined) checkHost(request.headers.host);
       admitCaller(request, reply, scope, { apiKeys, origins });
       done();
     } catch (error) {
@@ -40,7 +46,7 @@ function admitCaller(
   request: FastifyRequest,
   reply: FastifyReply,
   scope: Scope,
-  { apiKeys, origins }: AccessOptions,
+  { apiKeys, origins }: Pick<AccessOptions, 'apiKeys' | 'origins'>,
 ): void {
   request.caller = apiKeys && identify(request, apiKeys, scope);
   if (apiKeys && request.caller === undefined) {
@@ -72,10 +78,25 @@ function presentedKey({ headers }: FastifyRequest): string | undefined {
   return Buffer.from(credentials, 'base64').toString('utf8').split(':', 1)[0];
 }
 
+/** What a key opens belongs to its caller alone: no other site may embed it, and no cache mistake it for another's. */
+function protect(reply: FastifyReply, needsKey: boolean): void {
+  reply.header('Cross-Origin-Resource-Policy', 'same-origin');
+  if (needsKey) addVary(reply, 'Authorization, X-API-Key');
+}
+
+/** Adds to the request headers that an answer depends on. */
+export function addVary(reply: FastifyReply, names: string): void {
+  const known = reply.getHeader('Vary');
+  reply.header('Vary', known === undefined ? names : `${known}, ${names}`);
+}
+
 /** A page of another site must not use what this browser can reach, not even blindly. */
 function checkOrigin({ headers }: FastifyRequest, allowed: readonly string[]): void {
   const { origin, host } = headers;
-  if (origin === undefined || allowed.includes(origin)) return;
-  if (origin === `http://${host}` || origin === `https://${host}`) return;
+  // Set by browsers, and out of reach of pages. Of images, scripts and links it is all there is.
+  const site = headers['sec-fetch-site'];
+  if (origin === undefined ? site !== 'cross-site' : allowed.includes(origin)) return;
+  // Also behind a proxy that changes `Host`.
+  if (site === 'same-origin' || origin === `http://${host}` || origin === `https://${host}`) return;
   throw new FootfallError('origin_not_allowed');
 }

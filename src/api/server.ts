@@ -109,6 +109,11 @@ export function createApi(options: ApiOptions): FastifyInstance {
     reply.header('Connection', 'close');
     done(new FootfallError('draining'));
   });
+  api.addHook('onRequest', (_request, reply, done) => {
+    // Routes whose answers may be kept say so themselves.
+    reply.header('X-Content-Type-Options', 'nosniff').header('Cache-Control', 'no-store');
+    done();
+  });
   allowOrigins(api, options);
   // Behind the answers to browsers, so that a page can read why it was turned away.
   api.after(() => {
