@@ -307,7 +307,11 @@ describe('anything else', () => {
 
   it.each([
     ['what is not HTTP', 'hello\r\n\r\n', 400],
-    ['a URL that cannot be decoded', 'GET /%zz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n', 400],
+    [
+      'a URL that cannot be decoded',
+      'GET /%zz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n',
+      400,
+    ],
     ['headers without end', `GET / HTTP/1.1\r\nHost: localhost\r\nX: ${'x'.repeat(20_000)}\r\n\r\n`, 431],
   ])('answers %s in the form of every error', async (_what, request, status) => {
     const { url } = await serviceHere();
