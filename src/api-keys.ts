@@ -3,8 +3,8 @@ import { readFileSync } from 'node:fs';
 import Type from 'typebox';
 import { Compile } from 'typebox/compile';
 
-/** What a key allows: to send events, to read them, or everything. */
-export const SCOPES = ['write', 'read', 'admin'] as const;
+/** What a key allows: to send events, to read them, to read metrics alone, or everything. */
+export const SCOPES = ['write', 'read', 'metrics', 'admin'] as const;
 export type Scope = (typeof SCOPES)[number];
 
 /** One entry of the list of keys; the key itself is in no file. */
@@ -18,7 +18,7 @@ export const API_KEY = Type.Object(
     sha256: Type.String({ pattern: '^[0-9a-f]{64}$', description: 'SHA-256 of the key, in hexadecimal.' }),
     scopes: Type.Array(Type.Enum([...SCOPES]), {
       minItems: 1,
-      description: '`write`, `read`, or `admin` for everything.',
+      description: '`write`, `read`, `metrics` (a part of `read`), or `admin` for everything.',
     }),
     origins: Type.Optional(
       Type.Array(Type.String({ pattern: '^https?://[^/]+$' }), {
@@ -82,7 +82,8 @@ export function createKey(entry: Omit<ApiKey, 'sha256'>): { key: string; entry: 
 }
 
 export function allows({ scopes }: ApiKey, scope: Scope): boolean {
-  return scopes.includes(scope) || scopes.includes('admin');
+  if (scopes.includes(scope) || scopes.includes('admin')) return true;
+  return scope === 'metrics' && scopes.includes('read');
 }
 
 function hashKey(key: string): string {

@@ -40,6 +40,21 @@ export const SETTINGS = Type.Object({
       examples: ['off'],
     }),
   ),
+  HTTPS_CERT_FILE: Type.Optional(
+    Type.String({
+      minLength: 1,
+      description:
+        'PEM file with the certificate and its chain. With it and `HTTPS_KEY_FILE`, HTTPS alone is answered on `PORT`. Both are read again at SIGHUP.',
+      examples: ['/etc/footfall/fullchain.pem'],
+    }),
+  ),
+  HTTPS_KEY_FILE: Type.Optional(
+    Type.String({
+      minLength: 1,
+      description: 'PEM file with the key of the certificate.',
+      examples: ['/etc/footfall/privkey.pem'],
+    }),
+  ),
   CORS_ORIGINS: Type.Optional(
     Type.String({
       pattern: '^https?://[^/,\\s]+(,\\s*https?://[^/,\\s]+)*$',

@@ -41,6 +41,13 @@ export function guard(api: FastifyInstance, { apiKeys, origins, hosts }: AccessO
   });
 }
 
+const DEEDS: Record<Scope, string> = {
+  write: 'write',
+  read: 'read',
+  metrics: 'read metrics',
+  admin: 'admin',
+};
+
 /** @throws FootfallError `unauthorized`, `forbidden` or `origin_not_allowed` */
 function admitCaller(
   request: FastifyRequest,
@@ -54,7 +61,7 @@ function admitCaller(
     throw new FootfallError('unauthorized');
   }
   if (request.caller && !allows(request.caller, scope)) {
-    throw new FootfallError('forbidden', { message: `This API key does not allow to ${scope}` });
+    throw new FootfallError('forbidden', { message: `This API key does not allow to ${DEEDS[scope]}` });
   }
   checkOrigin(request, request.caller?.origins ?? origins);
 }
