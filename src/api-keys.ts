@@ -47,6 +47,7 @@ export class ApiKeys {
   readonly #source: KeySource;
   #byHash: ReadonlyMap<string, ApiKey> = new Map();
   #origins: ReadonlySet<string> = new Set();
+  readonly #reloadListeners: (() => void)[] = [];
 
   /** @throws Error saying what is wrong with the list */
   constructor(source: KeySource) {
@@ -58,6 +59,22 @@ export class ApiKeys {
   reload(): void {
     this.#byHash = readKeys(this.#source);
     this.#origins = new Set([...this.#byHash.values()].flatMap(({ origins = [] }) => origins));
+    for (const tell of this.#reloadListeners) tell();
+  }
+
+  /** Has `listener` told after each time the list was read again. */
+  onReload(listener: () => void): void {
+    this.#reloadListeners.push(listener);
+  }
+
+  list(): ApiKey[] {
+    return [...this.#byHash.values()];
+  }
+
+  /** Whether a key that was found earlier is still there and allows this. */
+  stillAllows({ sha256 }: ApiKey, scope: Scope): boolean {
+    const key = this.#byHash.get(sha256);
+    return key !== undefined && allows(key, scope);
   }
 
   get count(): number {

@@ -2,6 +2,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { type ApiKey, type ApiKeys, allows, type Scope } from '../api-keys.ts';
 import { FootfallError } from '../errors.ts';
 import { hostCheck } from './hosts.ts';
+import type { StreamTickets } from './stream-tickets.ts';
 
 export interface AccessOptions {
   /** None: whoever reaches this address may do everything. */
@@ -10,12 +11,16 @@ export interface AccessOptions {
   origins: readonly string[];
   /** Names and addresses this service is called by, beside those of this machine; looked at where no keys are needed. */
   hosts: readonly string[];
+  tickets: StreamTickets;
+  now(): Date;
 }
 
 declare module 'fastify' {
   interface FastifyContextConfig {
     /** What a key must allow; none: anyone may. */
     scope?: Scope;
+    /** Whether `?ticket=` will do instead of a key. */
+    takesTicket?: boolean;
   }
   interface FastifyRequest {
     /** Whose key it came with; none where keys are switched off, or not needed. */
@@ -24,8 +29,9 @@ declare module 'fastify' {
 }
 
 /** Lets a request in by its key and its origin. Must come before anything that costs. */
-export function guard(api: FastifyInstance, { apiKeys, origins, hosts }: AccessOptions): void {
-  const checkHost = hostCheck(hosts);
+export function guard(api: FastifyInstance, options: AccessOptions): void {
+  const { apiKeys } = options;
+  const checkHost = hostCheck(options.hosts);
   api.decorateRequest('caller', undefined);
   api.addHook('onRequest', (request, reply, done) => {
     const { scope } = request.routeOptions.config;
@@ -33,7 +39,7 @@ export function guard(api: FastifyInstance, { apiKeys, origins, hosts }: AccessO
     protect(reply, apiKeys !== undefined);
     try {
       if (apiKeys === undefined) checkHost(request.headers.host);
-      admitCaller(request, reply, scope, { apiKeys, origins });
+      admitCaller(request, reply, scope, options);
       done();
     } catch (error) {
       done(error as Error);
@@ -53,9 +59,10 @@ function admitCaller(
   request: FastifyRequest,
   reply: FastifyReply,
   scope: Scope,
-  { apiKeys, origins }: Pick<AccessOptions, 'apiKeys' | 'origins'>,
+  options: AccessOptions,
 ): void {
-  request.caller = apiKeys && identify(request, apiKeys, scope);
+  const { apiKeys, origins } = options;
+  request.caller = apiKeys && identify(request, apiKeys, scope, options);
   if (apiKeys && request.caller === undefined) {
     reply.header('WWW-Authenticate', 'Bearer realm="footfall", Basic realm="footfall"');
     throw new FootfallError('unauthorized');
@@ -66,12 +73,20 @@ function admitCaller(
   checkOrigin(request, request.caller?.origins ?? origins);
 }
 
-function identify(request: FastifyRequest, apiKeys: ApiKeys, scope: Scope): ApiKey | undefined {
+function identify(
+  request: FastifyRequest,
+  apiKeys: ApiKeys,
+  scope: Scope,
+  { tickets, now }: AccessOptions,
+): ApiKey | undefined {
   const given = presentedKey(request);
   if (given !== undefined) return apiKeys.find(given);
+  const { key, ticket } = request.query as Record<string, unknown>;
+  if (request.routeOptions.config.takesTicket && typeof ticket === 'string') {
+    return tickets.find(apiKeys, ticket, request.url, now().getTime());
+  }
   // A beacon cannot carry a header. Keys in addresses end up in the logs of others, so only one that can do nothing
   // else than send is taken from there.
-  const { key } = request.query as Record<string, unknown>;
   const found = scope === 'write' && typeof key === 'string' ? apiKeys.find(key) : undefined;
   return found?.scopes.every((one) => one === 'write') ? found : undefined;
 }

@@ -53,7 +53,6 @@ export interface ApiOptions extends AccessOptions {
   streamTimeoutMs: number;
   /** Members of payloads whose values are counted. */
   countedMembers: readonly string[];
-  now(): Date;
   storedEvents: StoredEvents;
   catalogue: Catalogue;
   health: Health;
