@@ -6,7 +6,7 @@ import { hash } from 'node:crypto';
  */
 export interface Landmark {
   offset: number;
-  /** As of `LogBatch.leaderEpoch`. */
+  /** Of this very record, or NO_EPOCH. */
   leaderEpoch: number;
   /** As of `recordDigest`. */
   digest: string;
@@ -15,6 +15,8 @@ export interface Landmark {
 /** Landmarks closer together than this are thinned out: so many records are read once more in a moment. */
 const LEAST_GAP = 1000;
 const DIGEST_LENGTH = 16;
+/** For logs that know no leader epochs, and records whose epoch is not known. */
+export const NO_EPOCH = -1;
 /** Digest of an offset where nothing is to be read: a marker, or a record of a transaction that was rolled back. */
 export const NO_RECORD = '-';
 
@@ -33,6 +35,14 @@ export function recordDigest({ timestamp, key, value }: Omit<DigestedRecord, 'of
   return hash('sha256', bytes, 'base64url').slice(0, DIGEST_LENGTH);
 }
 
+/** @param record what the log holds at the landmark's offset */
+export function isRecordOf(
+  { digest }: Landmark,
+  record: Omit<DigestedRecord, 'offset'> | undefined,
+): boolean {
+  return record !== undefined && recordDigest(record) === digest;
+}
+
 /**
  * @param landmarks of the position before the batch, newest first
  * @returns those of the position behind it; the first says what is just before that position
@@ -43,13 +53,15 @@ export function landmarksBehind(
 ): Landmark[] {
   const { records, nextOffset, leaderEpoch } = batch;
   const ofRecords = landmarks.filter(({ digest }) => digest !== NO_RECORD);
+  const offset = nextOffset - 1;
   const last = records.at(-1);
+  // A marker behind it may be of a later epoch, which the log has never heard of once it was cut between them.
+  const ownEpoch = last?.offset === offset ? leaderEpoch : NO_EPOCH;
   const kept =
     last === undefined
       ? ofRecords
-      : addLandmark(ofRecords, { offset: last.offset, leaderEpoch, digest: recordDigest(last) });
-  const offset = nextOffset - 1;
-  return kept[0]?.offset === offset ? kept : [{ offset, leaderEpoch, digest: NO_RECORD }, ...kept];
+      : addLandmark(ofRecords, { offset: last.offset, leaderEpoch: ownEpoch, digest: recordDigest(last) });
+  return kept[0]?.offset === offset ? kept : [{ offset, leaderEpoch: NO_EPOCH, digest: NO_RECORD }, ...kept];
 }
 
 /**

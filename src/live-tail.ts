@@ -10,6 +10,10 @@ const WINDOW_BYTES = 4_000_000;
 const PORTION_BYTES = 64_000;
 /** How many portions that were read for who is behind are kept for who comes to the same place. */
 const SHARED_PORTIONS = 64;
+/** How far before its start events are remembered, to see up to where a store that went back is still the same. */
+const LANDMARK_DISTANCES = [0, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8];
+/** How many are kept at most. */
+const LANDMARKS = 64;
 
 /** Where a reader is. */
 export interface TailPosition {
@@ -38,9 +42,13 @@ export class LiveTail {
   #window: PlacedEvent[] = [];
   #windowBytes = 0;
   #windowAfter = 0;
+  /** Some events before the window, the oldest first. There is none between the last of them and the window. */
+  #landmarks: PlacedEvent[] = [];
   /** By place and filter, the oldest first. */
   readonly #portions = new Map<string, Promise<Read>>();
   #reached = 0;
+  /** Up to where there was no more to read: `#reached`, or a place after it where those in between are empty. */
+  #lookedTo = 0;
   /** Each time the store went back, the last place that still meant the same event. */
   readonly #rewinds: number[] = [];
   #readers = 0;
@@ -76,10 +84,21 @@ export class LiveTail {
    * @returns where it begins: before `after` where the store does not reach that far
    */
   async begin(after?: number): Promise<TailPosition> {
+    const rewinds = this.#rewinds.length;
+    const landmarks = this.#following ? [] : await this.#readLandmarks();
+    // Asked last: where the store goes back meanwhile, what is remembered of it is seen to have changed.
     const { settled, newest } = await this.#store.extent();
-    if (!this.#following) this.#follow(settled);
+    if (!this.#following) this.#follow(settled, landmarks);
     const place = after === undefined || after > Math.max(newest, settled) ? settled : after;
-    return { place, rewinds: this.#rewinds.length };
+    return { place, rewinds };
+  }
+
+  async #readLandmarks(): Promise<PlacedEvent[]> {
+    const { settled } = await this.#store.extent();
+    const places = LANDMARK_DISTANCES.map((distance) => settled - distance).filter((place) => place > 0);
+    const reads = places.map((upTo) => this.#store.read({ order: 'desc', after: 0, upTo, limit: 1 }));
+    const found = (await Promise.all(reads)).flat().reverse();
+    return found.filter(({ place }, at) => place !== found[at - 1]?.place);
   }
 
   /** Sends all readers away. */
@@ -140,17 +159,18 @@ export class LiveTail {
     return { events, place: end === this.#window.length ? this.#reached : events.at(-1)!.place };
   }
 
-  /** Nothing is kept of the time in which nobody read. */
-  async #follow(from: number): Promise<void> {
+  /** Nothing else is kept of the time in which nobody read. */
+  async #follow(from: number, landmarks: PlacedEvent[]): Promise<void> {
     this.#following = true;
+    this.#landmarks = landmarks;
     this.#window = [];
     this.#windowBytes = 0;
     this.#windowAfter = from;
-    this.#reached = from;
+    this.#moveTo(from);
     let heartbeatAt = this.#clock.now() + this.#heartbeatMs;
     while (this.#readers > 0 && !this.#stopped) {
       // While the store cannot be read there is nothing to tell; what comes in meanwhile is there afterwards.
-      await this.#readOn().catch(() => {});
+      await this.#readAll().catch(() => {});
       if (this.#clock.now() >= heartbeatAt) {
         heartbeatAt = this.#clock.now() + this.#heartbeatMs;
         this.#tell();
@@ -166,44 +186,76 @@ export class LiveTail {
     this.#arrival = Promise.withResolvers();
   }
 
-  async #readOn(): Promise<void> {
-    const { settled } = await this.#store.extent();
-    if (settled < this.#reached) this.#rewindTo(settled);
-    while (this.#reached < settled) {
-      // The newest one known is read again: where it has become another, the store has gone back and come as far since.
-      const known = this.#window.at(-1);
-      const after = known === undefined ? this.#reached : known.place - 1;
-      const read = await this.#store.read({ order: 'asc', after, upTo: settled, limit: READ_EVENTS });
-      if (known !== undefined && !isSame(known, read[0])) {
-        this.#rewindTo(await this.#lastUnchanged());
-        continue;
-      }
-      const events = known === undefined ? read : read.slice(1);
-      this.#keep(events);
-      this.#reached = events.at(-1)?.place ?? settled;
-      this.#tell();
-    }
+  async #readAll(): Promise<void> {
+    while (await this.#readOn());
   }
 
-  /** The last place of the window up to which the store still holds what it did. */
-  async #lastUnchanged(): Promise<number> {
-    const window = this.#window;
-    const upTo = window.at(-1)!.place;
-    let place = this.#windowAfter;
-    for (let at = 0; ; ) {
-      const read = await this.#store.read({ order: 'asc', after: place, upTo, limit: READ_EVENTS });
-      for (const event of read) {
-        if (!isSame(window[at++]!, event)) return place;
-        place = event.place;
-      }
-      if (read.length === 0) return place;
+  /**
+   * Asks each time how far the store reaches: it may have gone back since. Never passes a place where no event was
+   * seen, because one may be stored there once it has gone back.
+   *
+   * @returns whether there may be more to read
+   */
+  async #readOn(): Promise<boolean> {
+    const { settled } = await this.#store.extent();
+    if (settled === this.#lookedTo) return false;
+    // The newest one known is read again: where it has become another, the store has gone back and come as far since.
+    const known = this.#window.at(-1) ?? this.#landmarks.at(-1);
+    const after = known === undefined ? 0 : known.place - 1;
+    const read = await this.#store.read({ order: 'asc', after, upTo: settled, limit: READ_EVENTS });
+    const events = known === undefined ? read : read.slice(1);
+    const isUnchanged = known === undefined || isSame(known, read[0]);
+    if (settled < this.#reached || !isUnchanged || (events[0]?.place ?? Infinity) <= this.#reached) {
+      this.#rewindTo(Math.min(settled, await this.#lastUnchanged()));
+      return true;
     }
+    if (events.length === 0) {
+      this.#lookedTo = settled;
+      return false;
+    }
+    this.#keep(events);
+    this.#moveTo(events.at(-1)!.place);
+    this.#tell();
+    return true;
+  }
+
+  /** The last place of an event that is known and still what it was; 0 when there is none. */
+  async #lastUnchanged(): Promise<number> {
+    const landmarks = this.#landmarks;
+    for (const [back, landmark] of landmarks.toReversed().entries()) {
+      const { place } = landmark;
+      const [found] = await this.#store.read({ order: 'asc', after: place - 1, upTo: place, limit: 1 });
+      if (isSame(landmark, found)) return back === 0 ? this.#lastUnchangedInWindow(place) : place;
+    }
+    return landmarks.length === 0 ? this.#lastUnchangedInWindow(0) : 0;
+  }
+
+  /** @param place where nothing has changed, and behind which the window begins */
+  async #lastUnchangedInWindow(place: number): Promise<number> {
+    const window = this.#window;
+    const upTo = window.at(-1)?.place ?? 0;
+    let unchanged = place;
+    for (let at = 0; at < window.length; ) {
+      const read = await this.#store.read({ order: 'asc', after: unchanged, upTo, limit: READ_EVENTS });
+      if (read.length === 0) break;
+      for (const event of read) {
+        if (!isSame(event, window[at++])) return unchanged;
+        unchanged = event.place;
+      }
+    }
+    return unchanged;
+  }
+
+  #moveTo(place: number): void {
+    this.#reached = place;
+    this.#lookedTo = place;
   }
 
   /** Readers who are further are told to come back to here. */
   #rewindTo(place: number): void {
     this.#rewinds.push(place);
-    this.#reached = place;
+    this.#moveTo(place);
+    this.#landmarks = this.#landmarks.filter((landmark) => landmark.place <= place);
     const kept = place < this.#windowAfter ? [] : this.#window.slice(0, firstAfter(this.#window, place));
     this.#windowAfter = Math.min(this.#windowAfter, place);
     this.#window = kept;
@@ -219,6 +271,8 @@ export class LiveTail {
     while (this.#windowBytes > WINDOW_BYTES) this.#windowBytes -= this.#window[dropped++]!.json.length;
     if (dropped === 0) return;
     this.#windowAfter = this.#window[dropped - 1]!.place;
+    this.#landmarks.push(this.#window[dropped - 1]!);
+    if (this.#landmarks.length > LANDMARKS) this.#landmarks = this.#landmarks.filter((_, at) => at % 2 === 0);
     this.#window = this.#window.slice(dropped);
   }
 }

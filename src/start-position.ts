@@ -1,6 +1,6 @@
 // In: where the store stands, and what the log holds. Out: where reading starts. Nothing else decides that.
-import { type Landmark, NO_RECORD, recordDigest } from './landmarks.ts';
-import { type AssignedPartition, type EventLog, NO_EPOCH, type StartPosition } from './log/event-log.ts';
+import { isRecordOf, type Landmark, NO_EPOCH, NO_RECORD } from './landmarks.ts';
+import type { AssignedPartition, EventLog, StartPosition } from './log/event-log.ts';
 import type { Logger } from './logger.ts';
 import type { Metrics } from './metrics.ts';
 import type { Claim } from './store/event-store.ts';
@@ -37,16 +37,10 @@ export async function resolveStart(
     return { offset: earliest, leaderEpoch: NO_EPOCH, landmarks: known, finding };
   }
   const held = await landmarksHeld(assigned, offset, known, log);
-  if (held === known) {
-    // An epoch that the log has forgotten is refused for ever: only that of a record it still holds is asked for.
-    const [newest] = known;
-    const isHeld = newest !== undefined && newest.digest !== NO_RECORD && newest.offset >= earliest;
-    return { offset, leaderEpoch: isHeld ? newest.leaderEpoch : NO_EPOCH, landmarks: known };
-  }
+  if (held === known) return { ...readOn(offset, known, earliest), landmarks: known };
   const to = held[0] === undefined ? earliest : held[0].offset + 1;
   const finding = { kind: 'log-went-back', from: offset, to } as const;
-  // A batch may have ended with a marker of a later epoch than its last record, and the log without it.
-  return { offset: to, leaderEpoch: NO_EPOCH, landmarks: held, finding };
+  return { offset: to, leaderEpoch: held[0]?.leaderEpoch ?? NO_EPOCH, landmarks: held, finding };
 }
 
 /**
@@ -71,8 +65,13 @@ async function landmarksHeld(
 ): Promise<Landmark[]> {
   const { earliest, end, divergesAt = end } = assigned;
   const isCutShort = offset > end && !(await assigned.reaches(offset));
-  if (!isCutShort && assigned.divergesAt === undefined && (await isSameLog(assigned, known, log)))
-    return known;
+  const isUnchanged = async () =>
+    !isCutShort && assigned.divergesAt === undefined && (await isSameLog(assigned, newestRecord(known), log));
+  if (await isUnchanged()) return known;
+  // It was described before it was read, and may have changed or been away in between: looked at once more, so that
+  // nothing is said of a log that did not go back.
+  if (!(await assigned.isCurrent())) throw new NotKnownYetError(assigned.partition, offset - 1);
+  if (await isUnchanged()) return known;
   const candidates = known.filter(
     (landmark) => landmark.offset >= earliest && landmark.offset < Math.min(end, divergesAt),
   );
@@ -81,29 +80,39 @@ async function landmarksHeld(
 }
 
 /**
- * Whether the log is the one that was processed up to the newest landmarks.
+ * Whether the log is the one that was processed up to the newest landmark.
  *
  * @throws NotKnownYetError
  */
 async function isSameLog(
   { topic, partition, earliest, end }: AssignedPartition,
-  known: readonly Landmark[],
+  newest: Landmark | undefined,
   log: Pick<EventLog, 'read'>,
 ): Promise<boolean> {
-  // What is just before the position, and a record: that there is none says little. What retention has deleted says nothing.
-  const telling = known
-    .slice(0, known[0]?.digest === NO_RECORD ? 2 : 1)
-    .filter(({ offset }) => offset >= earliest);
-  // `end` may be old by now, and the log cut and written again since: they are looked at in any case.
-  const records = await log.read(
-    topic,
-    telling.map(({ offset }) => ({ partition, offset })),
-  );
-  return telling.every(({ offset, digest }, at) => {
-    const record = records[at];
-    if (record === undefined && offset >= end) throw new NotKnownYetError(partition, offset);
-    return digest === (record === undefined ? NO_RECORD : recordDigest(record));
-  });
+  // What retention has deleted says nothing.
+  if (newest === undefined || newest.offset < earliest) return true;
+  // `end` may be old by now, and the log cut and written again since: the record itself is looked at in any case.
+  const { offset } = newest;
+  const [record] = await log.read(topic, [{ partition, offset }]);
+  if (record === undefined && offset >= end) throw new NotKnownYetError(partition, offset);
+  return isRecordOf(newest, record);
+}
+
+/**
+ * What held no record between the last one and the position is read once more: a log that was cut just there and written
+ * again has records in its place. An epoch is asked for only of a record that the log still holds: it may have forgotten
+ * any other, and would refuse it for ever.
+ */
+function readOn(offset: number, known: readonly Landmark[], earliest: number): Required<StartPosition> {
+  // Somebody has moved the position.
+  if (known[0]?.offset !== offset - 1) return { offset, leaderEpoch: NO_EPOCH };
+  const newest = newestRecord(known);
+  if (newest === undefined || newest.offset < earliest) return { offset: earliest, leaderEpoch: NO_EPOCH };
+  return { offset: newest.offset + 1, leaderEpoch: newest.leaderEpoch };
+}
+
+function newestRecord(known: readonly Landmark[]): Landmark | undefined {
+  return known.find(({ digest }) => digest !== NO_RECORD);
 }
 
 /** The first of these landmarks whose record is in the log. */
@@ -116,10 +125,7 @@ async function findHeld(
     topic,
     landmarks.map(({ offset }) => ({ partition, offset })),
   );
-  return landmarks.find(({ digest }, at) => {
-    const record = records[at];
-    return record !== undefined && recordDigest(record) === digest;
-  });
+  return landmarks.find((landmark, at) => isRecordOf(landmark, records[at]));
 }
 
 /** Says once, with numbers, what was lost on either side. */

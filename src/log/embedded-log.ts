@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { EventEmitter, once } from 'node:events';
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { NO_EPOCH } from '../landmarks.ts';
 import {
   checkWritable,
   inTransaction,
@@ -9,18 +10,17 @@ import {
   type StatementSync,
 } from '../sqlite-file.ts';
 import { AppendLane, type SizedRecord } from './append-lane.ts';
-import {
-  type AppendResult,
-  type AssignedPartition,
-  type EventLog,
-  type LogBatch,
-  type LogRecord,
-  type NewRecord,
-  NO_EPOCH,
-  type Receipt,
-  type RecordPosition,
-  type SubscribeOptions,
-  type TopicEnds,
+import type {
+  AppendResult,
+  AssignedPartition,
+  EventLog,
+  LogBatch,
+  LogRecord,
+  NewRecord,
+  Receipt,
+  RecordPosition,
+  SubscribeOptions,
+  TopicEnds,
 } from './event-log.ts';
 import { partitionOf } from './partitioner.ts';
 
@@ -247,7 +247,10 @@ function toRecord(row: ReturnType<StatementSync['all']>[number]): LogRecord {
 
 function assignedPartition(name: string, topic: Topic, partition: number, end: number): AssignedPartition {
   const { topicId } = topic;
-  return { topic: name, topicId, partition, earliest: 0, end, reaches: async (offset) => offset <= end };
+  const reaches = async (offset: number) => offset <= end;
+  // Nobody else changes it.
+  const isCurrent = async () => true;
+  return { topic: name, topicId, partition, earliest: 0, end, reaches, isCurrent };
 }
 
 function ignoreAbort(error: Error): void {

@@ -118,6 +118,8 @@ export interface AssignedPartition {
   divergesAt?: number | undefined;
   /** Whether the log goes on from this offset, known for certain: false when it ends before. */
   reaches(offset: number): Promise<boolean>;
+  /** Whether the log, asked again, says the same of its topic and beginning, and ends no earlier. */
+  isCurrent(): Promise<boolean>;
 }
 
 export interface SubscribeOptions {
@@ -143,9 +145,6 @@ export interface StartPosition {
   /** Leader epoch of the record before `offset`, by which a log that was cut and written again is recognised. */
   leaderEpoch?: number | undefined;
 }
-
-/** For logs that know no leader epochs, and records whose epoch is not known. */
-export const NO_EPOCH = -1;
 
 /** The batches of a reading, one by one. */
 export async function* oneByOne(reading: AsyncIterable<LogBatch[]>): AsyncGenerator<LogBatch> {

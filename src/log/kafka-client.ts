@@ -14,7 +14,8 @@ import {
   ProduceAcks,
 } from '@platformatic/kafka';
 import { withDeadline } from '../deadline.ts';
-import { NO_EPOCH, type StartPosition } from './event-log.ts';
+import { NO_EPOCH } from '../landmarks.ts';
+import type { StartPosition } from './event-log.ts';
 import { assignToSubscribers } from './kafka-assigner.ts';
 
 export type { Admin, ClusterTopicMetadata, Consumer, RecordsBatch } from '@platformatic/kafka';

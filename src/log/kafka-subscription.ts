@@ -1,15 +1,17 @@
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { withDeadline } from '../deadline.ts';
+import { NO_EPOCH } from '../landmarks.ts';
 import type { Logger } from '../logger.ts';
+import type { AssignedPartition, LogBatch, StartPosition, SubscribeOptions } from './event-log.ts';
 import {
-  type AssignedPartition,
-  type LogBatch,
-  NO_EPOCH,
-  type StartPosition,
-  type SubscribeOptions,
-} from './event-log.ts';
-import { type Consumer, type FetchResponse, fetchFrom, hasKafkaError, readBounds } from './kafka-client.ts';
+  type Consumer,
+  type FetchResponse,
+  fetchFrom,
+  hasKafkaError,
+  type PartitionBounds,
+  readBounds,
+} from './kafka-client.ts';
 import { type Assignment, GroupMember } from './kafka-group-member.ts';
 import { toRecords } from './kafka-records.ts';
 
@@ -119,7 +121,18 @@ async function describePartitions(
     partition,
     divergesAt: divergesAt.get(partition),
     reaches: (offset) => reaches(consumer, topic, partition, offset),
+    isCurrent: () => isCurrent(consumer, { topic, topicId, partition, ...bounds[at]! }),
   }));
+}
+
+async function isCurrent(
+  consumer: Consumer,
+  was: PartitionBounds & { topic: string; topicId: string; partition: number },
+): Promise<boolean> {
+  const metadata = await consumer.metadata({ topics: [was.topic], forceUpdate: true });
+  const [bounds] = await readBounds(consumer, was.topic, [was.partition]);
+  const { earliest, end } = bounds!;
+  return metadata.topics.get(was.topic)!.id === was.topicId && earliest === was.earliest && end >= was.end;
 }
 
 /**

@@ -8,6 +8,7 @@ import { hasProgram, makeCertificate } from '../support/certificates.ts';
 import { PATIENCE_MS } from '../support/patience.ts';
 import { byHand, openStore } from '../support/postgres.ts';
 
+// Left out only where there is no openssl, and said so; with CI=true that is an error instead.
 describe.skipIf(!hasProgram('openssl', 'version', 'the tests of TLS to PostgreSQL'))(
   'TLS to PostgreSQL',
   () => {

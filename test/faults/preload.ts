@@ -1,8 +1,8 @@
 // Loaded before the service (`node --import`), never by it: changes its source as it is loaded, in memory only, and
 // blocks its event loop when told to.
-import { registerHooks } from 'node:module';
+import { changeSources, toChange } from './changed-sources.ts';
 import { dyingAt } from './crash-points.ts';
-import { MUTATIONS, type Mutation } from './mutations.ts';
+import { MUTATIONS } from './mutations.ts';
 
 /** How long SIGURG blocks the event loop. */
 const BLOCKED_MS = 13_000;
@@ -10,21 +10,8 @@ const BLOCKED_MS = 13_000;
 const mutation = MUTATIONS[process.env.FOOTFALL_MUTATION ?? ''] ?? [];
 const crashPoint = process.env.FOOTFALL_DIES_AT ?? '';
 
-function mutated(source: string, { from, to, file }: Mutation): string {
-  if (!source.includes(from)) throw new Error(`the mutation no longer fits ${file}`);
-  return source.replace(from, () => to);
-}
-
-registerHooks({
-  load(url, context, nextLoad) {
-    const loaded = nextLoad(url, context);
-    const changes = mutation.filter(({ file }) => url.endsWith(`/${file}`));
-    const dies = crashPoint !== '' && url.endsWith(`/${crashPoint.split(':')[0]}`);
-    if (changes.length === 0 && !dies) return loaded;
-    const source = String(loaded.source);
-    return { ...loaded, source: changes.reduce(mutated, dies ? dyingAt(source, crashPoint) : source) };
-  },
-});
+const dying = { file: crashPoint.split(':')[0]!, apply: (source: string) => dyingAt(source, crashPoint) };
+changeSources([...(crashPoint === '' ? [] : [dying]), ...mutation.map(toChange)]);
 
 process.on('SIGURG', () => {
   const end = Date.now() + BLOCKED_MS;

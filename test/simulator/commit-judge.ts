@@ -23,6 +23,11 @@ export class CommitJudge {
     this.#origins = new Set();
   }
 
+  /** Batches that were refused have left something behind. */
+  remains(what: string): void {
+    this.violations.push(`C2 refused, and stored in part: ${what}`);
+  }
+
   look(batches: readonly StoreBatch[]): void {
     if (batches.length > 1) this.#world.saw('several partitions in a transaction');
     for (const batch of batches) this.#lookAt(batch);

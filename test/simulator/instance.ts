@@ -5,8 +5,9 @@ import type { Logger } from '../../src/logger.ts';
 import { Processor } from '../../src/processor.ts';
 import { Progress } from '../../src/progress.ts';
 import { TOPIC } from './log-faults.ts';
-import { SILENT, UNCOUNTED } from './observation.ts';
+import { noticing, SILENT } from './observation.ts';
 import { SimulatedProcess } from './process.ts';
+import { Reader } from './reader.ts';
 import { SimulatedLog } from './simulated-log.ts';
 import { SimulatedStore } from './simulated-store.ts';
 import type { StoreWorld } from './store-world.ts';
@@ -22,7 +23,9 @@ export interface InstanceOptions {
   world: World;
   store: StoreWorld;
   name: string;
-  logger?: Logger;
+  /** Whether somebody reads its stream of events. */
+  isRead: boolean;
+  logger: Logger | undefined;
 }
 
 /** An instance of the service, as far as it reads: the real code on a simulated log and store. */
@@ -30,15 +33,20 @@ export class Instance {
   readonly process: SimulatedProcess;
   readonly consumer: Consumer;
   readonly deadLetters: DeadLetters;
+  readonly reader: Reader | undefined;
   readonly #progress: Progress<Consumer['idle']>;
   #isStopped = false;
+  #saidLogWentBack = false;
 
-  constructor({ world, store: shared, name, logger = SILENT }: InstanceOptions) {
+  constructor({ world, store: shared, name, isRead, logger = SILENT }: InstanceOptions) {
     this.process = new SimulatedProcess(world, name);
     const { clock } = this.process;
     const log = new SimulatedLog(this.process);
     const store = new SimulatedStore(this.process, shared);
-    const about = { log, store, group: GROUP, logger, metrics: UNCOUNTED };
+    const metrics = noticing(() => {
+      this.#saidLogWentBack = true;
+    });
+    const about = { log, store, group: GROUP, logger, metrics };
     const processor = new Processor({
       ...about,
       catalogue: CATALOGUE,
@@ -62,6 +70,7 @@ export class Instance {
       polled: (poll) => this.consumer.polled(poll),
     });
     this.deadLetters = new DeadLetters(log, store, GROUP);
+    this.reader = isRead ? new Reader(this.process, store) : undefined;
     this.consumer.start();
     this.#progress.start();
   }
@@ -69,6 +78,10 @@ export class Instance {
   /** Whether it is meant to work. */
   get isUp(): boolean {
     return this.process.isAlive && !this.#isStopped;
+  }
+
+  get saidLogWentBack(): boolean {
+    return this.#saidLogWentBack;
   }
 
   get isConsuming(): boolean {
@@ -82,6 +95,7 @@ export class Instance {
   }
 
   async #stop(): Promise<void> {
+    this.reader?.stop();
     await this.#progress.stop();
     await this.consumer.stop();
     this.process.world.saw('stopped in order');

@@ -12,12 +12,43 @@ import type { Topic } from './topic.ts';
 /** What breaks a promise in a history that has come to rest, in words. */
 export async function judge(simulation: Simulation): Promise<string[]> {
   const history = await readHistory(simulation);
-  return [...checkHistory(history).violations, ...(await unbalanced(simulation.store.store))];
+  const { store } = simulation.store;
+  return [
+    ...checkHistory(history).violations,
+    ...(await unbalanced(store)),
+    ...(await readersMiss(simulation, store)),
+    ...falseAlarms(simulation),
+  ];
+}
+
+const ALL = { limit: Number.MAX_SAFE_INTEGER, bytes: Number.MAX_SAFE_INTEGER };
+
+/** A log that has lost nothing must not be said to have gone back. */
+function falseAlarms({ instances, plan }: Simulation): string[] {
+  if (plan.steps.some(({ kind }) => kind === 'log cut' || kind === 'log restored')) return [];
+  const saying = instances.filter(({ saidLogWentBack }) => saidLogWentBack);
+  return saying.map(({ process }) => `R2 ${process.name} says that the log went back, which it did not`);
+}
+
+/** Whoever stays connected has, in the end, what the store has: each event once, also after the store went back. */
+async function readersMiss({ instances }: Simulation, store: MemoryStore): Promise<string[]> {
+  const problems: string[] = [];
+  for (const { reader } of instances) {
+    if (!reader?.isConnected) continue;
+    const upTo = Number.MAX_SAFE_INTEGER;
+    const sent = await store.read({ order: 'asc', after: reader.base, upTo, ...ALL });
+    const view = reader.view;
+    const missing = sent.filter(({ json }) => !view.includes(json));
+    if (missing.length > 0)
+      problems.push(`R1 a reader misses ${missing.length}, such as ${missing[0]!.json}`);
+    if (new Set(view).size !== view.length) problems.push('R1 a reader has an event twice');
+    if (view.length > sent.length) problems.push(`R1 a reader has ${view.length} of ${sent.length} events`);
+  }
+  return problems;
 }
 
 async function readHistory({ clients, world, store: { store } }: Simulation): Promise<History> {
-  const all = { limit: Number.MAX_SAFE_INTEGER, bytes: Number.MAX_SAFE_INTEGER };
-  const placed = await store.read({ order: 'asc', after: 0, upTo: Number.MAX_SAFE_INTEGER, ...all });
+  const placed = await store.read({ order: 'asc', after: 0, upTo: Number.MAX_SAFE_INTEGER, ...ALL });
   const stored = placed.map(({ json }) => {
     const { eventId, userId } = JSON.parse(json) as { eventId: string; userId: string };
     return { key: eventKey(eventId), userId, json };

@@ -1,20 +1,30 @@
 import { Command } from 'commander';
-import { drawPlan, type Plan } from './plan.ts';
-import { carryOut, carryOutOne, type HistoryResult } from './run.ts';
-import { STATES, type State } from './states.ts';
+import { findMutation, type Outcome, runCampaign, THREADS, unreproducible } from './campaign.ts';
+import { forbidTheRealWorld } from './guards.ts';
+import { KEPT_SEEDS } from './kept-seeds.ts';
+import { MUTATIONS } from './mutations.ts';
+import { drawPlan } from './plan.ts';
+import { carryOutOne } from './run.ts';
+import { STATES } from './states.ts';
+import type { Failure } from './tasks.ts';
 
 const PROGRESS_EVERY_MS = 5000;
+/** After so many failures a campaign has shown what there was to show. */
+const MOST_FAILURES = 3;
+/** Each mutation must be found within so many histories. */
+const MUTATION_HISTORIES = 10_000;
 
 const program = new Command()
   .name('npm run simulate --')
   .description(
-    'Runs the real consumer, processor, dead letters, watchdog and progress on a log and a store in memory, in virtual time. The seed decides what happens between any two awaits; the checker of the torture judges each history.',
+    'Runs the real consumer, processor, dead letters, watchdog, progress and live tail on a log and a store in memory, in virtual time. The seed decides what happens between any two awaits; the checker of the torture judges each history. Seeds that once failed are run first.',
   )
   .option('--histories <number>', 'how many, unless --minutes are given', '10000')
   .option('--minutes <number>', 'go on for so long')
   .option('--seed <number>', 'of the first history; the next ones count on', '1')
   .option('--replay <seed>', 'one history, with its trace')
   .option('--meta <number>', 'see that so many seeds, run twice, give the same trace')
+  .option('--mutations', 'see that each fault, put into the code in memory, is found')
   .addHelpText(
     'after',
     `
@@ -22,7 +32,8 @@ Examples:
   npm run simulate -- --histories 100000
   npm run simulate -- --minutes 10 --seed 7
   npm run simulate -- --replay 19
-  npm run simulate -- --meta 200`,
+  npm run simulate -- --meta 200
+  npm run simulate -- --mutations`,
   );
 
 const options = program.parse().opts<{
@@ -31,82 +42,87 @@ const options = program.parse().opts<{
   seed: string;
   replay?: string;
   meta?: string;
+  mutations?: boolean;
 }>();
 
 /** The same seed must give the same history, to the byte: without that a seed says nothing. */
 async function isReproducible(first: number, count: number): Promise<boolean> {
-  for (let seed = first; seed < first + count; seed++) {
-    const traces: string[][] = [[], []];
-    for (const trace of traces) await carryOutOne(drawPlan(seed), trace);
-    const [one, other] = traces as [string[], string[]];
-    if (one.join('\n') === other.join('\n')) continue;
-    const at = one.findIndex((line, index) => line !== other[index]);
-    console.log(`Seed ${seed} gives two traces, which part at line ${at + 1}:\n${one[at]}\n${other[at]}`);
-    return false;
-  }
-  console.log(`${count} seeds, each run twice, gave the same trace.`);
-  return true;
+  const seeds = Array.from({ length: count }, (_, at) => first + at);
+  const differing = await unreproducible(seeds);
+  for (const seed of differing) console.log(`Seed ${seed} gives another trace when others run beside it.`);
+  if (differing.length === 0) console.log(`${count} seeds, each run twice, gave the same trace.`);
+  return differing.length === 0;
 }
 
-/** The plan without the steps that the failure does not need. */
-async function shortened(plan: Plan): Promise<Plan> {
-  let shortest = plan;
-  for (let at = plan.steps.length - 1; at >= 0; at--) {
-    const steps = shortest.steps.filter((_, index) => index !== at);
-    const shorter = { ...shortest, steps };
-    if (steps.length > 0 && (await carryOutOne(shorter)).violations.length > 0) shortest = shorter;
-  }
-  return shortest;
-}
-
-async function explain({ plan, violations }: HistoryResult): Promise<void> {
+function explain({ plan, shortened, violations }: Failure): void {
   console.log(`\nVIOLATED with seed ${plan.seed}:`);
   for (const violation of violations) console.log(`  ${violation}`);
   console.log('It takes no more than:');
-  for (const step of (await shortened(plan)).steps) console.log(`  ${JSON.stringify(step)}`);
+  console.log(`  ${JSON.stringify({ ...shortened, steps: undefined })}`);
+  for (const step of shortened.steps) console.log(`  ${JSON.stringify(step)}`);
   console.log(`Its trace: npm run simulate -- --replay ${plan.seed}`);
 }
 
 async function replay(seed: number): Promise<boolean> {
+  forbidTheRealWorld();
   const trace: string[] = [];
-  const result = await carryOutOne(drawPlan(seed), trace);
+  const { violations } = await carryOutOne(drawPlan(seed), trace);
   console.log(trace.join('\n'));
-  if (result.violations.length > 0) await explain(result);
-  return result.violations.length === 0;
+  for (const violation of violations) console.log(`VIOLATED: ${violation}`);
+  return violations.length === 0;
 }
 
 async function campaign(first: number): Promise<boolean> {
   const startedAt = performance.now();
   const minutes = options.minutes === undefined ? undefined : Number(options.minutes);
   const endsAt = minutes === undefined ? Number.POSITIVE_INFINITY : startedAt + minutes * 60_000;
-  const last = minutes === undefined ? first + Number(options.histories) : Number.POSITIVE_INFINITY;
-  const failures: HistoryResult[] = [];
-  const seen = new Map<State, number>();
-  let seed = first;
-  let done = 0;
+  const count = minutes === undefined ? Number(options.histories) : undefined;
   let toldAt = startedAt;
-  await carryOut(
-    () => (seed < last && performance.now() < endsAt ? drawPlan(seed++) : undefined),
-    (result) => {
-      done++;
-      if (result.violations.length > 0) failures.push(result);
-      for (const state of result.seen) seen.set(state, (seen.get(state) ?? 0) + 1);
-      if (performance.now() - toldAt < PROGRESS_EVERY_MS) return;
-      toldAt = performance.now();
-      const rate = (done / (toldAt - startedAt)) * 1000;
-      const leftS = Number.isFinite(endsAt) ? (endsAt - toldAt) / 1000 : (last - first - done) / rate;
-      console.log(`${done} histories, ${Math.round(rate)}/s, ${Math.ceil(leftS)} s left`);
-    },
-  );
+  const progress = ({ histories }: Outcome) => {
+    if (performance.now() - toldAt < PROGRESS_EVERY_MS) return;
+    toldAt = performance.now();
+    const rate = (histories / (toldAt - startedAt)) * 1000;
+    const leftS = count === undefined ? (endsAt - toldAt) / 1000 : (count - histories) / rate;
+    console.log(`${histories} histories, ${Math.round(rate)}/s, ${Math.max(0, Math.ceil(leftS))} s left`);
+  };
+  const kept = Object.keys(KEPT_SEEDS).map(Number);
+  const { histories, seen, failures } = await runCampaign({
+    kept,
+    first,
+    count,
+    endsAt,
+    mostFailures: MOST_FAILURES,
+    progress,
+  });
   console.table(Object.fromEntries(STATES.map((state) => [state, { histories: seen.get(state) ?? 0 }])));
-  for (const failure of failures.slice(0, 3)) await explain(failure);
+  for (const failure of failures.slice(0, MOST_FAILURES)) explain(failure);
   const unseen = STATES.filter((state) => !seen.has(state));
   if (unseen.length > 0) console.log(`NEVER REACHED, so nothing is known of it: ${unseen.join(', ')}`);
-  console.log(`${done} histories from seed ${first} on: ${failures.length} broke a promise.`);
+  const tookS = Math.round((performance.now() - startedAt) / 1000);
+  console.log(
+    `${histories} histories from seed ${first} on, ${tookS} s: ${failures.length} broke a promise.`,
+  );
   return failures.length === 0 && unseen.length === 0;
 }
 
+/** As many at a time as there are cores. */
+async function findsMutations(): Promise<boolean> {
+  const names = Object.keys(MUTATIONS);
+  const missed: string[] = [];
+  const work = async () => {
+    for (let name = names.shift(); name !== undefined; name = names.shift()) {
+      const failure = await findMutation(name, MUTATION_HISTORIES);
+      if (failure === undefined) missed.push(name);
+      const found = failure && `found with seed ${failure.plan.seed}: ${failure.violations[0]}`;
+      console.log(`${name}: ${found ?? `NOT FOUND in ${MUTATION_HISTORIES} histories`}`);
+    }
+  };
+  await Promise.all(Array.from({ length: THREADS }, work));
+  return missed.length === 0;
+}
+
 async function run(): Promise<boolean> {
+  if (options.mutations) return findsMutations();
   if (options.meta !== undefined) return isReproducible(Number(options.seed), Number(options.meta));
   if (options.replay !== undefined) return replay(Number(options.replay));
   return campaign(Number(options.seed));

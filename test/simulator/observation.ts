@@ -47,3 +47,11 @@ export const UNCOUNTED: Metrics = {
   appendSeconds: histogram(),
   processSeconds: histogram(),
 };
+
+/** The same, but told when it is said that the log went back. */
+export function noticing(logWentBack: () => void): Metrics {
+  return {
+    ...UNCOUNTED,
+    logRewinds: Object.assign(Object.create(UNCOUNTED.logRewinds), { inc: logWentBack }),
+  };
+}

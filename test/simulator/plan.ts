@@ -20,6 +20,8 @@ export interface Step {
 export interface Plan {
   seed: number;
   members: number;
+  /** Whether somebody reads the stream of events. */
+  readers: boolean;
   world: Omit<WorldOptions, 'seed'>;
   /** By time. */
   steps: Step[];
@@ -48,6 +50,7 @@ export function drawPlan(seed: number): Plan {
   return {
     seed,
     members: random.oneOf([1, 2, 2, 3]),
+    readers: random.chance(0.08),
     world: {
       partitions,
       latency: random.oneOf(LATENCIES),

@@ -20,6 +20,7 @@ export class SimulatedProcess {
   readonly #arrivals = new Map<string, number>();
   #isAlive = true;
   #frozenUntil = 0;
+  readonly #waiting: (() => void)[] = [];
 
   constructor(world: World, name: string) {
     this.world = world;
@@ -52,6 +53,7 @@ export class SimulatedProcess {
 
   thaw(): void {
     this.#frozenUntil = 0;
+    this.#goOn();
   }
 
   /** Runs `work` in this process after `ms`, or when it goes on. */
@@ -121,11 +123,27 @@ export class SimulatedProcess {
     if (!this.#isAlive) return false;
     const { scheduler } = this.world;
     if (scheduler.now < this.#frozenUntil) {
-      this.deliver(this.#frozenUntil - scheduler.now, work);
+      this.#waiting.push(work);
+      this.#wait();
       return false;
     }
     work();
     return true;
+  }
+
+  #wait(): void {
+    const { scheduler } = this.world;
+    scheduler.after(this.#frozenUntil - scheduler.now, () => {
+      // Frozen for longer meanwhile.
+      if (scheduler.now < this.#frozenUntil) this.#wait();
+      else this.#goOn();
+      return false;
+    });
+  }
+
+  /** What arrived while it was frozen, in order; also where it is thawed sooner than was planned. */
+  #goOn(): void {
+    for (const work of this.#waiting.splice(0)) this.deliver(0, work);
   }
 
   #sleep(ms: number, signal?: AbortSignal): Promise<void> {

@@ -46,6 +46,7 @@ export class Simulation {
     this.logFaults = new LogFaults(this.world, this.store);
     this.world.onAppended = () => this.logFaults.noteAppended();
     this.#commits = new CommitJudge(this.world);
+    this.store.onRemains = (what) => this.#commits.remains(what);
     this.store.onCommit = (batches) => this.#commits.look(batches);
     for (let slot = 0; slot < plan.members; slot++) this.#start(slot);
     for (const step of plan.steps) this.world.at(step.at, () => this.#run(step));
@@ -104,7 +105,7 @@ export class Simulation {
 
   /** One more instance for a while. */
   guest(ms: number): void {
-    const guest = this.#create('guest');
+    const guest = this.#create('guest', false);
     this.world.at(ms, () => guest.orderStop());
   }
 
@@ -150,14 +151,14 @@ export class Simulation {
   }
 
   #start(slot: number): void {
-    this.instances[slot] = this.#create(`instance ${slot}`);
+    this.instances[slot] = this.#create(`instance ${slot}`, slot === 0 && this.plan.readers);
   }
 
-  #create(name: string): Instance {
+  #create(name: string, isRead: boolean): Instance {
     const { world, store } = this;
     const own = `${name} (${this.#started++})`;
     const logger = this.#trace && tracingLogger((line) => world.note(own, line));
-    return new Instance({ world, store, name: own, ...(logger && { logger }) });
+    return new Instance({ world, store, name: own, isRead, logger });
   }
 
   /** From now on nothing breaks any more: everything must come to rest by itself. */

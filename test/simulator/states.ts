@@ -36,6 +36,7 @@ export const STATES = [
   'dead letters appended again',
   'several partitions in a transaction',
   'shared transaction refused',
+  'reader connected while the store went back',
 ] as const;
 
 export type State = (typeof STATES)[number];

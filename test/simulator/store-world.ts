@@ -22,6 +22,8 @@ export class StoreWorld {
   #positions = new Map<string, StoredPosition>();
   /** How often it went back in time. */
   #rewinds = 0;
+  /** Told what was stored of batches that were refused. */
+  onRemains: (what: string) => void = () => {};
   /** Told of each commit once it is made. */
   onCommit: (batches: readonly StoreBatch[], outcome: StoreOutcome) => void = () => {};
 
@@ -49,7 +51,10 @@ export class StoreWorld {
   }
 
   async process(batches: readonly StoreBatch[]): Promise<StoreOutcome> {
-    const outcome = await this.#store.process(batches);
+    const outcome = await this.#store.process(batches).catch(async (error: Error) => {
+      await this.#lookForRemains(batches[0]!);
+      throw error;
+    });
     this.#changes.push({ is: 'commit', batches });
     this.#noteCommit(batches);
     this.onCommit(batches, outcome);
@@ -101,6 +106,14 @@ export class StoreWorld {
     return true;
   }
 
+  /** Batches that are refused leave nothing behind. */
+  async #lookForRemains({ group, topic }: TopicRef): Promise<void> {
+    for (const { topicId, partition, offset } of await this.#store.positions(group, topic)) {
+      const known = this.#positions.get(`${group} ${topicId} ${partition}`)?.offset ?? null;
+      if (offset !== known) this.onRemains(`partition ${partition} is at ${offset} instead of ${known}`);
+    }
+  }
+
   /** The store does at once what it is told, before it says so: nobody waits here. */
   #repeat(change: Change): void {
     this.#changes.push(change);
@@ -108,7 +121,7 @@ export class StoreWorld {
       void this.#store.claim(change.ref, change.partitions);
       this.#noteClaim(change.ref, change.partitions);
     } else if (change.is === 'commit') {
-      void this.#store.process(change.batches);
+      this.#store.process(change.batches).catch((error: Error) => this.onRemains(error.message));
       this.#noteCommit(change.batches);
     } else void this.#store.markRedriven(change.group, change.ids, change.at);
   }

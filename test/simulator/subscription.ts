@@ -1,10 +1,10 @@
+import { NO_EPOCH } from '../../src/landmarks.ts';
 import type {
   AssignedPartition,
   LogBatch,
   StartPosition,
   SubscribeOptions,
 } from '../../src/log/event-log.ts';
-import { NO_EPOCH } from '../../src/log/event-log.ts';
 import { type Assignment, type GroupMember, orEnd } from './group.ts';
 import type { SimulatedProcess } from './process.ts';
 
@@ -90,7 +90,14 @@ function describe(
       const { earliest, stable: end } = log;
       const reaches = (offset: number) =>
         process.call('log', 'log.reaches', () => offset >= log.earliest && offset <= log.realEnd);
-      return { topic, topicId, partition, earliest, end, divergesAt: divergesAt.get(partition), reaches };
+      const isCurrent = () =>
+        process.call('log', 'log.bounds', () => {
+          const { topicId: id, partitions: now } = process.world.topics.get(topic);
+          const is = now[partition];
+          return id === topicId && is?.earliest === earliest && is.stable >= end;
+        });
+      const found = divergesAt.get(partition);
+      return { topic, topicId, partition, earliest, end, divergesAt: found, reaches, isCurrent };
     });
   });
 }

@@ -36,6 +36,8 @@ export interface Call {
   isCarriedOut: boolean;
   /** It waits in the log for records. */
   isParked: boolean;
+  /** Begun before everything healed: it may still be slow. */
+  isOld: boolean;
   /** Which connection it is on. */
   connection: number;
 }
@@ -131,13 +133,21 @@ export class World {
   /** From now on nothing is broken or slow. */
   heal(): void {
     this.conditions.heal();
+    for (const call of this.#calls) call.isOld = true;
     this.#latency = CALM;
     this.clockSkewMs = 0;
     this.groups.isCalm = true;
   }
 
   begin(process: SimulatedProcess, name: string): Call {
-    const call = { process, name, isCarriedOut: false, isParked: false, connection: this.#connection };
+    const call = {
+      process,
+      name,
+      isCarriedOut: false,
+      isParked: false,
+      isOld: false,
+      connection: this.#connection,
+    };
     this.#calls.add(call);
     this.note(process.name, name);
     return call;
@@ -189,8 +199,9 @@ export class World {
 
   /** A call that is on its way and decides something: none of those that just look. */
   get pending(): string | undefined {
-    for (const { process, name, isParked } of this.#calls)
-      if (!isParked && !LOOKING.has(name)) return `${name} of ${process.name}`;
+    for (const { process, name, isParked, isOld } of this.#calls) {
+      if (!isParked && (isOld || !LOOKING.has(name))) return `${name} of ${process.name}`;
+    }
     return undefined;
   }
 }

@@ -65,10 +65,45 @@ it('reads once for all who are behind at the same place, and for each filter by 
   expect(store.reads).toHaveLength(3);
 });
 
+it('reads no more than once where the store reaches further than its last event', async () => {
+  let polls = 0;
+  class StoreWithEmptyPlaces extends CountingStore {
+    override async extent() {
+      polls++;
+      return { newest: 0, settled: 5 + Math.min(polls, 5) };
+    }
+  }
+  const store = new StoreWithEmptyPlaces();
+  const tail = new LiveTail({ store, heartbeatMs: 60_000, clock: systemClock });
+  const leave = tail.join();
+  onTestFinished(() => {
+    leave();
+    tail.stop();
+  });
+  await tail.begin();
+  await expect.poll(() => polls).toBeGreaterThan(5);
+  const reads = store.reads.length;
+  const seen = polls;
+  await expect.poll(() => polls).toBeGreaterThan(seen + 4);
+  expect(store.reads).toHaveLength(reads);
+});
+
+/** Lets something happen between what the store says of its extent and what is then read. */
+class HookedStore extends SqliteStore {
+  beforeNextRead: (() => Promise<void>) | undefined;
+
+  override async read(selection: Selection) {
+    const hook = this.beforeNextRead;
+    this.beforeNextRead = undefined;
+    await hook?.();
+    return super.read(selection);
+  }
+}
+
 describe('a reader of a store that went back in time', () => {
   async function setUp() {
     const file = openSqliteFile(join(await tempFolder(), 'footfall.db'));
-    const store = new SqliteStore(file);
+    const store = new HookedStore(file);
     const store20 = await storing(store);
     await store20('first', 20);
     const tail = new LiveTail({ store, heartbeatMs: 60_000, clock: systemClock });
@@ -81,7 +116,7 @@ describe('a reader of a store that went back in time', () => {
     const start = await tail.begin(0);
     // It has followed from here on, so all of these are in its window.
     await store20('second', 20);
-    return { file, tail, start, storeMore: store20 };
+    return { file, store, tail, start, storeMore: store20 };
   }
 
   /** Stores so many events, each with a text of its own. */
@@ -148,6 +183,33 @@ describe('a reader of a store that went back in time', () => {
     const { found, resets } = await readTo(tail, position, 48);
     expect(resets).toEqual([28]);
     expect(found).toEqual(Array.from({ length: 20 }, (_, at) => `{"third":${at}}`));
+  });
+
+  it('misses nothing that is stored where it was told that there is nothing', async () => {
+    const { file, store, tail, start, storeMore } = await setUp();
+    const { position } = await readTo(tail, start, 40);
+    const emptied = Promise.withResolvers<void>();
+    store.beforeNextRead = async () => {
+      file.db.exec('delete from events');
+      emptied.resolve();
+    };
+    await storeMore('third', 20);
+    await emptied.promise;
+    await storeMore('fourth', 70);
+    const { found, resets } = await readTo(tail, position, 70);
+    expect(found).toEqual(Array.from({ length: 70 }, (_, at) => `{"fourth":${at}}`));
+    expect(resets).toContain(0);
+  });
+
+  it('gets all that may have changed when the store went back behind where anybody has followed it', async () => {
+    const { file, tail, start, storeMore } = await setUp();
+    const { position } = await readTo(tail, start, 40);
+    file.db.exec('delete from events where seq > 10');
+    const { reached, isReset } = await tail.next(position, {});
+    expect([reached.place, isReset]).toEqual([0, true]);
+    await storeMore('third', 5);
+    const { found } = await readTo(tail, reached, 15);
+    expect(found.slice(10)).toEqual(Array.from({ length: 5 }, (_, at) => `{"third":${at}}`));
   });
 
   it('starts where the store ends when it comes back with a place beyond', async () => {

@@ -1,0 +1,160 @@
+import type { Mutation } from '../faults/mutations.ts';
+
+const consumer = 'src/consumer.ts';
+const startPosition = 'src/start-position.ts';
+const memoryStore = 'src/store/memory-store.ts';
+const watchdog = 'src/watchdog.ts';
+const FENCED =
+  "this.#restartReading([batch!.partition], 'the store no longer stands where this batch continues');";
+const HOLE = 'if (fetchedFrom > position.next || topicId !== position.topicId) {';
+const IS_HELD = 'if (!isHeld || position.rewound !== batch.fromRewound) throw new Fenced(batch);';
+const CLAIM_AND_GO_ON = `{
+          const { topic, topicId, partition } = batch!;
+          const [claim] = await this.#options.store.claim({ group: this.#options.group, topic, topicId }, [partition]);
+          const { epoch, offset, rewound } = claim!;
+          const position = this.#positions.get(partition)!;
+          this.#positions.set(partition, { ...position, epoch, rewound, stored: offset, next: offset ?? 0 });
+        }`;
+
+/** Faults that the code had, and guarantees that it gives: each put back, or taken out, must be found by histories. */
+export const MUTATIONS: Record<string, Mutation[]> = {
+  'after a lost claim, goes on behind the store': [
+    { file: consumer, from: FENCED, to: CLAIM_AND_GO_ON },
+    { file: consumer, from: HOLE, to: 'if (topicId !== position.topicId) {' },
+  ],
+  'after a lost claim, claims without looking at the log': [
+    { file: consumer, from: FENCED, to: CLAIM_AND_GO_ON },
+  ],
+  'after a lost claim, does not read again': [{ file: consumer, from: FENCED, to: '' }],
+  'a hole is stored as without record': [
+    { file: consumer, from: HOLE, to: 'if (topicId !== position.topicId) {' },
+    {
+      file: 'src/processor.ts',
+      from: 'nextOffset - Math.max(firstOffset, fetchedFrom) - records.length',
+      to: 'nextOffset - firstOffset - records.length',
+    },
+    { file: consumer, from: FENCED, to: CLAIM_AND_GO_ON },
+  ],
+  'no restart after a hole, and nobody who notices': [
+    { file: consumer, from: FENCED, to: CLAIM_AND_GO_ON },
+    {
+      file: consumer,
+      from: "this.#restartReading([partition], 'a batch does not continue where the store stands');",
+      to: '',
+    },
+    { file: watchdog, from: 'this.#options.stalled(this.#stalled);', to: '' },
+  ],
+  'a rewind is not noticed when idle': [
+    { file: watchdog, from: 'if (moved.length > 0) this.#options.moved(moved);', to: '' },
+  ],
+  'an open transaction looks like the end of the log': [
+    {
+      file: 'src/progress.ts',
+      from: 'for (const [partition, { end }] of this.#ends?.ends ?? []) {',
+      to: 'for (const [partition, { stable: end }] of this.#ends?.ends ?? []) {',
+    },
+  ],
+  'what was processed is not looked for in the log': [
+    {
+      file: startPosition,
+      from: 'return isRecordOf(newest, record);',
+      to: 'return true;',
+    },
+  ],
+  'the end of the log is believed for as long as a claim takes': [
+    {
+      file: startPosition,
+      from: 'if (newest === undefined || newest.offset < earliest) return true;',
+      to: 'if (newest === undefined || newest.offset < earliest || newest.offset >= end) return true;',
+    },
+  ],
+  'what the log does not show yet counts as held': [
+    { file: startPosition, from: 'throw new NotKnownYetError(partition, offset);', to: 'return true;' },
+  ],
+  'an epoch that the log has forgotten is asked for': [
+    {
+      file: 'src/landmarks.ts',
+      from: 'last?.offset === offset ? leaderEpoch : NO_EPOCH',
+      to: 'leaderEpoch',
+    },
+  ],
+  'what held no record is not read again': [
+    {
+      file: startPosition,
+      from: 'return { offset: newest.offset + 1, leaderEpoch: newest.leaderEpoch };',
+      to: 'return { offset, leaderEpoch: NO_EPOCH };',
+    },
+    {
+      file: startPosition,
+      from: 'return { offset: earliest, leaderEpoch: NO_EPOCH };',
+      to: 'return { offset, leaderEpoch: NO_EPOCH };',
+    },
+  ],
+  'a position is its offset alone': [
+    { file: memoryStore, from: '!isHeld || position.rewound !== batch.fromRewound', to: '!isHeld' },
+    {
+      file: watchdog,
+      from: 'if (row.offset === stored && row.rewound === rewound) return false;',
+      to: 'if (row.offset === stored) return false;',
+    },
+  ],
+  'an old end of the log counts as a loss (found by torture)': [
+    { file: startPosition, from: 'offset > end && !(await assigned.reaches(offset))', to: 'offset > end' },
+  ],
+  'commit before store': [
+    {
+      file: consumer,
+      from: 'await this.#options.processor.process(placed);',
+      to: `await this.#options.processor.process(placed.map((one) => ({ ...one, batch: { ...one.batch, records: [] } })));
+      await this.#options.processor.process(
+        placed.map((one) => {
+          const { nextOffset, records } = one.batch;
+          const fromRewound = one.fromRewound + one.rewound;
+          return { ...one, fromOffset: nextOffset, fromRewound, rewound: records.length, firstOffset: nextOffset - records.length };
+        }),
+      );`,
+    },
+  ],
+  'no fencing': [
+    { file: memoryStore, from: IS_HELD, to: 'if (position === undefined) throw new Fenced(batch);' },
+  ],
+  'no position in the transaction': [
+    {
+      file: memoryStore,
+      from: 'position.offset = batch.nextOffset;',
+      to: 'position.offset ??= batch.nextOffset;',
+    },
+  ],
+  'several batches, not all or none': [
+    { file: memoryStore, from: IS_HELD, to: '' },
+    {
+      file: memoryStore,
+      from: 'return joinOutcomes(batches.map((batch) => this.#processOne(batch)));',
+      to: `return joinOutcomes(batches.map((batch) => {
+        const position = this.#positions.get(positionKey(batch, batch.partition));
+        if (position?.epoch !== batch.epoch || position.offset !== batch.fromOffset) throw new Fenced(batch);
+        return this.#processOne(batch);
+      }));`,
+    },
+  ],
+  'a dead letter after the position': [
+    {
+      file: 'src/processor.ts',
+      from: 'setAside(log, group, batch, rejected)),',
+      to: `{
+        setAside(log, group, batch, rejected).catch(() => {});
+        return rejected.map(({ record, reason, detail }) => ({
+          key: null, offset: record.offset, reason, detail, attempt: 1, setAsideAt: new Date(),
+          deadLetterPartition: 0, deadLetterOffset: record.offset,
+        }));
+      }),`,
+    },
+  ],
+  'the live tail misses what is stored again': [
+    {
+      file: 'src/live-tail.ts',
+      from: 'settled < this.#reached || !isUnchanged ||',
+      to: 'settled < this.#reached ||',
+    },
+  ],
+};
