@@ -138,7 +138,7 @@ interface SchemaError {
   params: { allowedValues?: string[] };
 }
 
-const SECRETS = ['DATABASE_URL', 'API_KEYS', 'STREAM_TICKET_SECRET'];
+const SECRETS = ['DATABASE_URL', 'API_KEYS'];
 
 function describeProblem(
   { instancePath, keyword, message, params }: SchemaError,

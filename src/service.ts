@@ -1,10 +1,9 @@
-import { randomBytes, randomUUIDv7 } from 'node:crypto';
+import { randomUUIDv7 } from 'node:crypto';
 import type { FastifyInstance } from 'fastify';
 import { type Adapters, openAdapters } from './adapters.ts';
 import { Admission } from './admission.ts';
 import { Certificate } from './api/certificate.ts';
 import { closeApi, createApi } from './api/server.ts';
-import { StreamTickets } from './api/stream-tickets.ts';
 import { ApiKeys } from './api-keys.ts';
 import { Catalogue } from './catalogue.ts';
 import { systemClock } from './clock.ts';
@@ -125,7 +124,6 @@ async function run(
   const api = createApi({
     producer,
     ...{ apiKeys, certificate },
-    tickets: new StreamTickets(config.STREAM_TICKET_SECRET ?? randomBytes(32).toString('hex')),
     origins: config.origins,
     hosts: config.hosts,
     rateLimits: new RateLimits(config.RATE_LIMIT_EVENTS_PER_SECOND),

@@ -71,13 +71,6 @@ export const SETTINGS = Type.Object({
       examples: ['app-service,footfall.lan,192.168.1.20'],
     }),
   ),
-  STREAM_TICKET_SECRET: Type.Optional(
-    Type.String({
-      minLength: 32,
-      description:
-        'What tickets for `GET /events/stream` are signed with: the same long random text for all instances. Not set: made at the start, and tickets are good for this instance alone.',
-    }),
-  ),
   RATE_LIMIT_EVENTS_PER_SECOND: Type.Integer({
     minimum: 0,
     default: 0,

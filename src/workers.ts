@@ -1,5 +1,4 @@
 // In: settings. Out: an instance of several processes: some answer requests on one port, one processes events.
-import { randomBytes } from 'node:crypto';
 import cluster, { type Worker } from 'node:cluster';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AggregatorRegistry } from 'prom-client';
@@ -17,13 +16,10 @@ export class Workers {
   readonly #roles: Role[];
   readonly #metrics = new AggregatorRegistry();
   readonly #running = new Set<Worker>();
-  readonly #ticketSecret: string;
   readonly #failed = Promise.withResolvers<number>();
   #stopping = false;
 
-  constructor({ workers, ROLE, STREAM_TICKET_SECRET }: Config, logger: Logger) {
-    // Any of them may be asked to open what another gave a ticket for.
-    this.#ticketSecret = STREAM_TICKET_SECRET ?? randomBytes(32).toString('hex');
+  constructor({ workers, ROLE }: Config, logger: Logger) {
     this.#logger = logger;
     const api = Array.from({ length: workers }, () => 'api' as const);
     this.#roles = ROLE === 'api' ? api : [...api, 'consumer'];
@@ -56,7 +52,7 @@ export class Workers {
   }
 
   #begin(role: Role): void {
-    const worker = cluster.fork({ ROLE: role, WORKERS: '0', STREAM_TICKET_SECRET: this.#ticketSecret });
+    const worker = cluster.fork({ ROLE: role, WORKERS: '0' });
     this.#running.add(worker);
     let wasReady = false;
     worker.on('message', (message: Message) => {

@@ -2,7 +2,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { type ApiKey, type ApiKeys, allows, type Scope } from '../api-keys.ts';
 import { FootfallError } from '../errors.ts';
 import { hostCheck } from './hosts.ts';
-import type { StreamTickets } from './stream-tickets.ts';
+import { keyOfTicket } from './stream-tickets.ts';
 
 export interface AccessOptions {
   /** None: whoever reaches this address may do everything. */
@@ -11,7 +11,6 @@ export interface AccessOptions {
   origins: readonly string[];
   /** Names and addresses this service is called by, beside those of this machine; looked at where no keys are needed. */
   hosts: readonly string[];
-  tickets: StreamTickets;
   now(): Date;
 }
 
@@ -54,6 +53,9 @@ const DEEDS: Record<Scope, string> = {
   admin: 'admin',
 };
 
+const TICKET_REFUSED =
+  'This ticket has expired, or its key is gone or may not read: get another from POST /events/stream/tickets';
+
 /** @throws FootfallError `unauthorized`, `forbidden` or `origin_not_allowed` */
 function admitCaller(
   request: FastifyRequest,
@@ -63,10 +65,7 @@ function admitCaller(
 ): void {
   const { apiKeys, origins } = options;
   request.caller = apiKeys && identify(request, apiKeys, scope, options);
-  if (apiKeys && request.caller === undefined) {
-    reply.header('WWW-Authenticate', 'Bearer realm="footfall", Basic realm="footfall"');
-    throw new FootfallError('unauthorized');
-  }
+  if (apiKeys && request.caller === undefined) throw unauthorized(request, reply);
   if (request.caller && !allows(request.caller, scope)) {
     throw new FootfallError('forbidden', { message: `This API key does not allow to ${DEEDS[scope]}` });
   }
@@ -77,18 +76,32 @@ function identify(
   request: FastifyRequest,
   apiKeys: ApiKeys,
   scope: Scope,
-  { tickets, now }: AccessOptions,
+  { now }: AccessOptions,
 ): ApiKey | undefined {
   const given = presentedKey(request);
   if (given !== undefined) return apiKeys.find(given);
-  const { key, ticket } = request.query as Record<string, unknown>;
-  if (request.routeOptions.config.takesTicket && typeof ticket === 'string') {
-    return tickets.find(apiKeys, ticket, request.url, now().getTime());
-  }
+  const ticket = presentedTicket(request);
+  if (ticket !== undefined) return keyOfTicket(apiKeys, ticket, now().getTime());
+  const { key } = request.query as Record<string, unknown>;
   // A beacon cannot carry a header. Keys in addresses end up in the logs of others, so only one that can do nothing
   // else than send is taken from there.
   const found = scope === 'write' && typeof key === 'string' ? apiKeys.find(key) : undefined;
   return found?.scopes.every((one) => one === 'write') ? found : undefined;
+}
+
+function unauthorized(request: FastifyRequest, reply: FastifyReply): FootfallError {
+  if (presentedKey(request) === undefined && presentedTicket(request) !== undefined) {
+    // No offer of basic auth: a browser would ask whoever looks at the page for a password.
+    reply.header('WWW-Authenticate', 'Bearer realm="footfall"');
+    return new FootfallError('unauthorized', { message: TICKET_REFUSED });
+  }
+  reply.header('WWW-Authenticate', 'Bearer realm="footfall", Basic realm="footfall"');
+  return new FootfallError('unauthorized');
+}
+
+function presentedTicket({ query, routeOptions }: FastifyRequest): string | undefined {
+  const { ticket } = query as Record<string, unknown>;
+  return routeOptions.config.takesTicket && typeof ticket === 'string' ? ticket : undefined;
 }
 
 function presentedKey({ headers }: FastifyRequest): string | undefined {

@@ -20,6 +20,14 @@ const SECURITY_SCHEMES = {
   header: { type: 'apiKey', in: 'header', name: 'X-API-Key' },
   basic: { type: 'http', scheme: 'basic', description: 'An API key as the user; no password.' },
 } as const;
+const TICKET_SCHEME = {
+  ticket: {
+    type: 'apiKey',
+    in: 'query',
+    name: 'ticket',
+    description: 'Of `POST /events/stream/tickets`.',
+  },
+} as const;
 
 /** OpenAPI at `/openapi.json` and as a page at `/docs`, AsyncAPI at `/asyncapi.json`. Must come before the routes. */
 export function documentRoutes(api: FastifyInstance, { catalogue, apiKeys, topic }: ApiOptions): void {
@@ -33,7 +41,9 @@ export function documentRoutes(api: FastifyInstance, { catalogue, apiKeys, topic
     if (FRAMEWORK_METHODS.includes(method!) || route.url.startsWith('/docs') || route.schema?.hide) return;
     const schema = documents[`${method} ${route.url}`];
     if (schema === undefined) throw new Error(`no document says what ${method} ${route.url} is`);
-    route.schema = apiKeys && route.config?.scope ? ({ ...schema, security } as typeof schema) : schema;
+    const { scope, takesTicket } = route.config ?? {};
+    const ways = takesTicket ? [...security, { ticket: [] }] : security;
+    route.schema = apiKeys && scope ? ({ ...schema, security: ways } as typeof schema) : schema;
   });
   api.register(swagger, {
     openapi: {
@@ -43,7 +53,7 @@ export function documentRoutes(api: FastifyInstance, { catalogue, apiKeys, topic
       tags: ['Events', 'Reading', 'Other formats', 'Dead letters', 'Operations', 'Documents'].map((name) => ({
         name,
       })),
-      ...(apiKeys && { components: { securitySchemes: SECURITY_SCHEMES } }),
+      ...(apiKeys && { components: { securitySchemes: { ...SECURITY_SCHEMES, ...TICKET_SCHEME } } }),
     },
   });
   api.register(async (pages) => {

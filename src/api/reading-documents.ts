@@ -54,6 +54,8 @@ const STATS = Type.Object({
   ),
 });
 
+const TICKET = Type.Object({ ticket: Type.String(), expiresAt: DateTime });
+
 const GROUPS = Type.Object({
   groups: Type.Array(
     Type.Object({
@@ -127,6 +129,12 @@ export function readingDocuments(): Record<string, FastifySchema> {
         'invalid_query',
         'store_unavailable',
       ),
+    },
+    'POST /events/stream/tickets': {
+      ...{ tags, summary: 'A ticket that opens the stream instead of a key, for `EventSource`' },
+      description:
+        'For a minute; the stream that it opened goes on until the key is gone or may not read any more. Every instance takes it.',
+      response: answers.read({ 201: json('It goes into `ticket` of the stream.', TICKET) }),
     },
     'GET /events/stats': {
       ...{ tags, summary: 'Exact counts of stored events' },

@@ -9,7 +9,7 @@ import type { PlacedEvent } from '../store/event-store.ts';
 import { parseCursor, QueryReader, type QueryString, readFilter, toCursor } from './event-filters.ts';
 import { oneLine } from './event-texts.ts';
 import type { ApiOptions } from './server.ts';
-import { TICKET_LIFE_S } from './stream-tickets.ts';
+import { issueTicket } from './stream-tickets.ts';
 
 /** How long a reader that lost its connection waits before it comes back. */
 const RETRY_MS = 1000;
@@ -28,7 +28,7 @@ interface Beginning {
 /** Stored events as they come: server-sent events. */
 export async function streamRoutes(
   api: FastifyInstance,
-  { store, liveTail, maxStreams, streamTimeoutMs, apiKeys, tickets, now }: ApiOptions,
+  { store, liveTail, maxStreams, streamTimeoutMs, apiKeys, now }: ApiOptions,
 ): Promise<void> {
   const endRevoked = new RevokedStreams(apiKeys);
   api.addHook('preClose', async () => liveTail.stop());
@@ -57,18 +57,12 @@ export async function streamRoutes(
     },
   );
 
-  api.post<{ Querystring: QueryString }>(
-    '/events/stream/tickets',
-    { config: { scope: 'read' } },
-    async (request, reply) => {
-      readRequest(request, store.generation);
-      const ticket = tickets.issue(request.caller, request.url, now().getTime());
-      return reply.code(201).send({ success: true, ticket, expiresInS: TICKET_LIFE_S });
-    },
+  api.post('/events/stream/tickets', { config: { scope: 'read' } }, async ({ caller }, reply) =>
+    reply.code(201).send(issueTicket(caller, now().getTime())),
   );
 }
 
-/** Ends streams whose key was taken off the list: their readers come back, and are turned away. */
+/** Ends streams whose key may no longer read, or is gone: their readers come back, and are turned away. */
 class RevokedStreams {
   readonly #open = new Map<ServerResponse, ApiKey>();
 
