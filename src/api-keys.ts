@@ -47,6 +47,7 @@ export class ApiKeys {
   readonly #source: KeySource;
   #byHash: ReadonlyMap<string, ApiKey> = new Map();
   #origins: ReadonlySet<string> = new Set();
+  readonly #names = new Set<string>();
   readonly #reloadListeners: (() => void)[] = [];
 
   /** @throws Error saying what is wrong with the list */
@@ -59,6 +60,7 @@ export class ApiKeys {
   reload(): void {
     this.#byHash = readKeys(this.#source);
     this.#origins = new Set([...this.#byHash.values()].flatMap(({ origins = [] }) => origins));
+    for (const { name } of this.#byHash.values()) this.#names.add(name);
     for (const tell of this.#reloadListeners) tell();
   }
 
@@ -83,6 +85,11 @@ export class ApiKeys {
 
   find(key: string): ApiKey | undefined {
     return this.#byHash.get(hashKey(key));
+  }
+
+  /** Every caller there has been since the start. */
+  get names(): ReadonlySet<string> {
+    return this.#names;
   }
 
   /** Every origin that any key may be used from. */

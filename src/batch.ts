@@ -9,8 +9,8 @@ import type { Acceptance, Accepted, Producer } from './producer.ts';
 export type ReadEvent = (element: JsonObject) => NewEvent;
 
 /** An event as its client sends it in a batch: as for `POST /events/generate`, and with a `timestamp` if wanted. */
-export function readBatchEvent(catalogue: Catalogue): ReadEvent {
-  return (element) => readNewEvent(element, catalogue, { takesTimestamp: true });
+export function readBatchEvent(catalogue: Catalogue, caller: string | undefined): ReadEvent {
+  return (element) => readNewEvent(element, catalogue, { takesTimestamp: true, caller });
 }
 
 /** What became of one element. Without the event's text: of a large batch that would be all of it. */
@@ -30,7 +30,7 @@ export interface BatchOptions {
   read: ReadEvent;
   limits: BatchLimits;
   /** @throws FootfallError when its sender may not send so many more events just now */
-  mayTake(events: number): Promise<void>;
+  mayTake(events: readonly NewEvent[]): Promise<void>;
 }
 
 /** Takes events into the log some hundred at a time, and remembers what became of each. */
@@ -88,7 +88,7 @@ export class Batch {
   async #accept(events: readonly NewEvent[]): Promise<Acceptance[]> {
     if (events.length === 0) return [];
     try {
-      await this.#options.mayTake(events.length);
+      await this.#options.mayTake(events);
     } catch (error) {
       if (!(error instanceof FootfallError)) throw error;
       return events.map(() => error);
@@ -110,8 +110,8 @@ export class Batch {
 
 function withoutText(answer: Acceptance): BatchResult {
   if (answer instanceof FootfallError) return answer;
-  const { eventId, receipt, repeated, warnings } = answer;
-  return { eventId, receipt, repeated, warnings };
+  const { json: _json, ...result } = answer;
+  return result;
 }
 
 const UNKNOWN = new FootfallError('internal_error');

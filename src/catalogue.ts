@@ -11,6 +11,10 @@ export type Mode = (typeof MODES)[number];
 /** The types there always are. */
 export const CORE_EVENT_TYPES = ['LOGIN', 'LOGOUT', 'PRODUCT_VIEW'] as const;
 
+/** The kinds of messages of Segment's libraries: their routes take them whatever the catalogue has. */
+export const MESSAGE_TYPES = ['track', 'identify', 'page', 'screen', 'group', 'alias'] as const;
+export type MessageType = (typeof MESSAGE_TYPES)[number];
+
 /** One type as `GET /event-types` shows it. */
 export interface EventTypeDescription {
   eventType: string;
@@ -62,6 +66,11 @@ export class Catalogue {
 
   has(eventType: string): boolean {
     return this.takesUnknown || this.#types.has(eventType);
+  }
+
+  /** Whether records of a type are events: of the catalogue, or messages that came on routes of their own. */
+  isRecorded(eventType: string): boolean {
+    return this.has(eventType) || MESSAGE_TYPES.includes(eventType as MessageType);
   }
 
   /** The names of all types; undefined when others are taken, too. */

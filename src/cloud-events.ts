@@ -1,20 +1,32 @@
 // In: events in the form of CloudEvents 1.0. Out: new events.
+import { isUtf8 } from 'node:buffer';
 import type { Catalogue } from './catalogue.ts';
 import { FootfallError } from './errors.ts';
-import { checkNewEvent, derivedUuid, isUuid, type NewEvent } from './event.ts';
+import { checkNewEvent, type NewEvent } from './event.ts';
+import { callersUuid } from './event-ids.ts';
 import { isObject, type JsonObject, parseJsonBody } from './json-body.ts';
 import { rawMembers } from './raw-json.ts';
 
 /**
  * Reads an event in structured form (`application/cloudevents+json`). `type` is the eventType, `data` the payload,
- * `time` the timestamp; the userId is the extension attribute `userid`, else `subject`. An `id` that is no UUID gives one
- * together with its `source`, which is what CloudEvents are unique by.
+ * `time` the timestamp; the userId is the extension attribute `userid`, else `subject`. The eventId comes from
+ * `source` and `id` together, which is what CloudEvents are unique by, and from the caller. All
+ * attributes are kept as they were sent.
  *
  * @throws FootfallError `invalid_event`
  */
-export function readCloudEvent({ text, fields }: JsonObject, catalogue: Catalogue): NewEvent {
+export function readCloudEvent(
+  { text, fields }: JsonObject,
+  catalogue: Catalogue,
+  caller: string | undefined,
+): NewEvent {
   const raw = () => (fields.data === undefined ? '{}' : rawMembers(text).get('data')!);
-  return fromAttributes(fields, fields.data, raw, catalogue);
+  const event = fromAttributes(fields, { data: fields.data, rawData: raw }, catalogue, caller);
+  const attributes = [...rawMembers(text)].filter(([name]) => name !== 'data');
+  return {
+    ...event,
+    attributes: `{${attributes.map(([name, value]) => `${JSON.stringify(name)}:${value}`)}}`,
+  };
 }
 
 /**
@@ -26,6 +38,7 @@ export function readBinaryCloudEvent(
   headers: Record<string, string | string[] | undefined>,
   body: Buffer | undefined,
   catalogue: Catalogue,
+  caller: string | undefined,
 ): NewEvent {
   const attributes = Object.fromEntries(
     Object.entries(headers).flatMap(([name, value]) =>
@@ -33,14 +46,20 @@ export function readBinaryCloudEvent(
     ),
   );
   const data = body === undefined || body.length === 0 ? undefined : parseJsonBody(body);
-  return fromAttributes(attributes, data?.fields, () => data?.text ?? '{}', catalogue);
+  const event = fromAttributes(
+    attributes,
+    { data: data?.fields, rawData: () => data?.text ?? '{}' },
+    catalogue,
+    caller,
+  );
+  return { ...event, attributes: JSON.stringify(attributes) };
 }
 
 function fromAttributes(
   attributes: Record<string, unknown>,
-  data: unknown,
-  rawData: () => string,
+  { data, rawData }: { data: unknown; rawData: () => string },
   catalogue: Catalogue,
+  caller: string | undefined,
 ): NewEvent {
   const errors = attributeErrors(attributes, data);
   if (errors.length > 0) throw new FootfallError('invalid_event', { details: errors });
@@ -49,10 +68,11 @@ function fromAttributes(
     userId: userid ?? subject,
     eventType: type,
     payload: data,
-    eventId: isUuid(id!) ? id : derivedUuid('cloudevents', source!, id!),
+    eventId: callersUuid(caller, 'cloudevents', source!, id!),
     timestamp: time,
   };
-  return checkNewEvent(event, rawData, catalogue);
+  // Attributes such as `traceparent` are of one delivery: two of one source and id may differ in them.
+  return { ...checkNewEvent(event, rawData, catalogue), varying: [] };
 }
 
 function attributeErrors(attributes: Record<string, unknown>, data: unknown): string[] {
@@ -72,11 +92,19 @@ function attributeErrors(attributes: Record<string, unknown>, data: unknown): st
   return errors;
 }
 
-/** Header values are percent-encoded (CloudEvents HTTP binding, 3.1.3.2). */
+/**
+ * A header value as it was meant (CloudEvents HTTP binding, 3.1.3.2): unquoted, and percent-decoded. Some libraries send
+ * UTF-8 as it is, which arrives as one character for each byte.
+ */
 function decode(value: string): string {
-  try {
-    return decodeURIComponent(value);
-  } catch {
-    return value;
-  }
+  const bytes = Buffer.from(value, 'latin1');
+  const text = isUtf8(bytes) ? bytes.toString('utf8') : value;
+  const unquoted = /^".*"$/.test(text) ? text.slice(1, -1).replace(/\\(.)/g, '$1') : text;
+  return unquoted.replace(/(?:%[0-9a-f]{2})+/gi, decodeBytes);
+}
+
+/** What is no UTF-8 was not percent-encoded. */
+function decodeBytes(encoded: string): string {
+  const bytes = Buffer.from(encoded.replaceAll('%', ''), 'hex');
+  return isUtf8(bytes) ? bytes.toString('utf8') : encoded;
 }

@@ -71,6 +71,18 @@ export const ERRORS = {
     retryable: false,
     message: 'Method not allowed: the Allow header lists what this path answers',
   },
+  id_conflict: {
+    status: 409,
+    retryable: false,
+    message:
+      'You have sent another event with this id before, which is kept; this one is not: give it an id of its own',
+  },
+  cursor_reset: {
+    status: 410,
+    retryable: false,
+    message:
+      'reset: the store this cursor is of is gone, or was restored to an earlier state: begin again without the cursor',
+  },
   request_timeout: { status: 408, retryable: true, message: 'The request did not arrive in time' },
   body_too_large: { status: 413, retryable: false, message: 'Request body is too large' },
   batch_too_large: {

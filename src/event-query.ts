@@ -1,6 +1,7 @@
 // In: what to look for. Out: the stored events that are meant, in order, page by page.
 import { eventTimeMs } from './event.ts';
-import { scalarAt } from './payload-path.ts';
+import { isScalarAt } from './payload-path.ts';
+import { rawMembers } from './raw-json.ts';
 import {
   type EventStore,
   type Extent,
@@ -152,7 +153,8 @@ export function matcher({
     const at = eventTimeMs(event.timestamp);
     if (from !== undefined && at < from) return false;
     if (to !== undefined && at >= to) return false;
-    return payload.every(({ path, value }) => scalarAt(event.payload, path) === value);
+    const text = () => rawMembers(placed.json).get('payload')!;
+    return payload.every(({ path, value }) => isScalarAt(event.payload, path, text, value));
   };
 }
 

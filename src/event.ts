@@ -12,9 +12,15 @@ export interface NewEvent {
   payload: string;
   /** The client's own, a UUID: sending it again stores it once. */
   eventId?: string | undefined;
+  /** Whose choice the eventId is, where callers have names and the eventId was not made from one (`callersUuid`). */
+  caller?: string | undefined;
   /** When it happened, ISO 8601 in UTC; else the time at which it was accepted. */
   timestamp?: string | undefined;
-  /** What the catalogue has to say of a payload it takes all the same. */
+  /** Raw JSON text of an object: what another format says of the event beside what has a member here. */
+  attributes?: string | undefined;
+  /** Where the format may say the same event in several ways: members of the payload in which they may differ. */
+  varying?: readonly string[] | undefined;
+  /** What there is to say of an event that is taken all the same. */
   warnings?: string[] | undefined;
 }
 
@@ -25,7 +31,14 @@ export interface UserEvent {
   eventType: string;
   timestamp: string;
   payload: string;
+  /** As of `NewEvent`. */
+  attributes?: string | undefined;
 }
+
+/** What `readNewEvent` keeps. */
+const MEMBERS = ['eventId', 'userId', 'eventType', 'payload'];
+const MAX_UNKNOWN_NAMES = 10;
+const MAX_NAME_LENGTH = 50;
 
 export const MAX_ID_LENGTH = 255;
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
@@ -39,30 +52,49 @@ const DATE_TIME =
  * Reads a new event as clients send it: the body of `POST /events/generate`, or one element of a batch.
  *
  * @param takesTimestamp whether a `timestamp` of the client's counts; if not, it is passed over
+ * @param caller the name of whoever sends it, where callers have names
  * @throws FootfallError `invalid_event` with one message for each field at fault, in the order userId, eventType,
  *   payload, eventId, timestamp
  */
 export function readNewEvent(
   { text, fields }: JsonObject,
   catalogue: Catalogue,
-  { takesTimestamp }: { takesTimestamp: boolean },
+  { takesTimestamp, caller }: { takesTimestamp: boolean; caller?: string | undefined },
 ): NewEvent {
   const taken = takesTimestamp ? fields : { ...fields, timestamp: undefined };
-  return checkNewEvent(taken, () => rawPayload(text, fields), catalogue);
+  const event = checkNewEvent(taken, () => rawPayload(text, fields), catalogue);
+  const others = Object.keys(fields).filter(
+    (name) => !MEMBERS.includes(name) && !(takesTimestamp && name === 'timestamp'),
+  );
+  const warnings = others.length === 0 ? event.warnings : [...(event.warnings ?? []), notKept(others)];
+  return { ...event, caller: event.eventId === undefined ? undefined : caller, warnings };
+}
+
+/** Names are their sender's, and may be of any length and kind. */
+function notKept(names: readonly string[]): string {
+  const some = names
+    .slice(0, MAX_UNKNOWN_NAMES)
+    .map((name) => name.slice(0, MAX_NAME_LENGTH).toWellFormed())
+    .join(', ');
+  const more = names.length > MAX_UNKNOWN_NAMES ? ` and ${names.length - MAX_UNKNOWN_NAMES} more` : '';
+  return `not kept, unless inside payload: ${some}${more}`;
 }
 
 /**
  * As `readNewEvent`, for events that come in another form.
  *
  * @param rawText the raw JSON text of the payload, asked for once the event is known to be valid
+ * @param types which types there are: those of the catalogue, or kinds of messages beside them
  */
 export function checkNewEvent(
   fields: Record<string, unknown>,
   rawText: () => string,
   catalogue: Catalogue,
+  types: 'catalogue' | 'messages' = 'catalogue',
 ): NewEvent {
   const { userId, eventType, payload, eventId, timestamp } = fields;
-  const errors = fieldErrors(fields, catalogue);
+  const isKnown = (type: string) => (types === 'messages' ? catalogue.isRecorded(type) : catalogue.has(type));
+  const errors = fieldErrors(fields, isKnown, catalogue.names);
   if (eventId !== undefined && (typeof eventId !== 'string' || !UUID.test(eventId))) {
     errors.push('eventId must be a UUID');
   }
@@ -124,12 +156,14 @@ export function buildEvent(event: NewEvent, newId: () => string, acceptedAt: str
     eventType,
     timestamp: event.timestamp ?? acceptedAt,
     payload,
+    attributes: event.attributes,
   };
 }
 
-/** The event as JSON text, members in contract order, the payload byte for byte as it came. */
+/** The event as JSON text, members in contract order, payload and attributes byte for byte as they came. */
 export function encodeEvent(event: UserEvent): string {
-  return `{"eventId":${JSON.stringify(event.eventId)},"userId":${JSON.stringify(event.userId)},"eventType":${JSON.stringify(event.eventType)},"timestamp":${JSON.stringify(event.timestamp)},"payload":${event.payload}}`;
+  const attributes = event.attributes === undefined ? '' : `,"attributes":${event.attributes}`;
+  return `{"eventId":${JSON.stringify(event.eventId)},"userId":${JSON.stringify(event.userId)},"eventType":${JSON.stringify(event.eventType)},"timestamp":${JSON.stringify(event.timestamp)},"payload":${event.payload}${attributes}}`;
 }
 
 /** Why a record is no event: `reason` is one of a closed list (a metric label), `detail` is for a person. */
@@ -151,7 +185,7 @@ export interface DecodedEvent extends UserEvent {
 /** Reads the value of a log record, written by us or by any other producer. Payloads were checked when they came in. */
 export function decodeEvent(
   value: Buffer | null,
-  catalogue: Pick<Catalogue, 'has' | 'names'>,
+  catalogue: Pick<Catalogue, 'isRecorded' | 'names'>,
 ): DecodedEvent | Rejection {
   if (value === null || value.length === 0) return { reason: 'empty', detail: 'the record has no value' };
   if (!isUtf8(value)) return { reason: 'not-json', detail: 'the value is not UTF-8' };
@@ -159,7 +193,10 @@ export function decodeEvent(
   const parsed = parseJson(text);
   if (parsed === NOT_JSON) return { reason: 'not-json', detail: 'the value is not JSON' };
   if (!isObject(parsed)) return { reason: 'invalid', detail: 'the value is not a JSON object' };
-  const errors = [...identityErrors(parsed), ...fieldErrors(parsed, catalogue)];
+  const errors = [
+    ...identityErrors(parsed),
+    ...fieldErrors(parsed, (type) => catalogue.isRecorded(type), catalogue.names),
+  ];
   const { eventId, timestamp, userId, eventType } = parsed as Record<string, string>;
   if (errors.length > 0) {
     const known = typeof eventId === 'string' && eventId !== '' ? { eventId } : {};
@@ -168,6 +205,7 @@ export function decodeEvent(
   const event = {
     ...{ eventId: eventId!, userId: userId!, eventType: eventType!, timestamp: timestamp! },
     payload: rawPayload(text, parsed),
+    attributes: isObject(parsed.attributes) ? rawMembers(text).get('attributes') : undefined,
   };
   return {
     ...event,
@@ -214,13 +252,17 @@ function rawPayload(text: string, fields: Record<string, unknown>): string {
   return fields.payload === undefined ? '{}' : rawMembers(text).get('payload')!;
 }
 
-function fieldErrors(fields: Record<string, unknown>, catalogue: Pick<Catalogue, 'has' | 'names'>): string[] {
+/** @param allowed the names there are; undefined where any will do */
+function fieldErrors(
+  fields: Record<string, unknown>,
+  isKnown: (eventType: string) => boolean,
+  allowed: readonly string[] | undefined,
+): string[] {
   const errors: string[] = [];
   const { userId, eventType, payload } = fields;
   if (typeof userId !== 'string' || userId === '') errors.push('userId is required and must be a string');
   else errors.push(...storableErrors('userId', userId));
-  if (typeof eventType !== 'string' || eventType === '' || !catalogue.has(eventType)) {
-    const allowed = catalogue.names;
+  if (typeof eventType !== 'string' || eventType === '' || !isKnown(eventType)) {
     errors.push(
       `eventType is required and must be ${allowed ? `one of: ${allowed.join(', ')}` : 'a string'}`,
     );

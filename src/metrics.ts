@@ -74,13 +74,13 @@ export function createMetrics(
     }),
     eventsRepeated: new Counter({
       name: 'events_repeated_total',
-      help: 'Events sent again under an id that was accepted before: the `same`, or a `conflict`.',
+      help: 'Events sent again under an id that was accepted before: the `same`, or another, which is refused as a `conflict`.',
       labelNames: ['kind'],
       registers,
     }),
     eventWarnings: new Counter({
       name: 'event_warnings_total',
-      help: 'Events taken although their payload is against the schema of their type (mode warn).',
+      help: 'Events taken with a warning: members that are not kept, or a payload against the schema of its type (mode warn).',
       registers,
     }),
     overloadRejections: new Counter({

@@ -1,7 +1,8 @@
 // In: batches of different partitions and the claims they are processed under. Out: all in the store, with their positions.
 import type { Catalogue } from './catalogue.ts';
 import { type RejectedRecord, setAside } from './dead-letters.ts';
-import { type DecodedEvent, decodeEvent, eventKey, eventTimeMs, isRejection, isStorable } from './event.ts';
+import { type DecodedEvent, decodeEvent, eventTimeMs, isRejection, isStorable } from './event.ts';
+import { recordKey } from './event-ids.ts';
 import type { EventLog, LogBatch, LogRecord } from './log/event-log.ts';
 import type { Logger } from './logger.ts';
 import type { Metrics } from './metrics.ts';
@@ -155,7 +156,7 @@ function decide(
     else {
       const { eventId, userId, eventType, timestamp } = decoded;
       events.push({
-        ...{ key: eventKey(eventId), eventId, userId, eventType, offset: record.offset },
+        ...{ key: recordKey(eventId, record.headers), eventId, userId, eventType, offset: record.offset },
         hour: Math.floor(eventTimeMs(timestamp) / HOUR_MS),
         counted: countedValues(decoded, counted),
         json: decoded.json,
@@ -167,11 +168,11 @@ function decide(
 
 /** Values that are too long to be looked at as a list are not counted. */
 function countedValues(
-  { members }: DecodedEvent,
+  { members, payload }: DecodedEvent,
   counted: readonly CountedMember[],
 ): [dimension: string, value: string][] {
   return counted.flatMap(({ dimension, path }) => {
-    const value = scalarAt(members, path);
+    const value = scalarAt(members, path, payload);
     return value === undefined || !isStorable(value) ? [] : [[dimension, value]];
   });
 }

@@ -2,6 +2,7 @@
 import { withDeadline } from './deadline.ts';
 import { FootfallError } from './errors.ts';
 import { buildEvent, encodeEvent, type NewEvent, type UserEvent } from './event.ts';
+import { CALLER_HEADER, callersKey, isSameBut } from './event-ids.ts';
 import type { EventLog, NewRecord, Receipt } from './log/event-log.ts';
 import type { Logger } from './logger.ts';
 import type { Metrics } from './metrics.ts';
@@ -28,8 +29,10 @@ export interface ProducerOptions {
 /** What became of a new event. */
 export interface Accepted extends AcceptedEvent {
   eventId: string;
-  /** It was accepted before under this id: the `same` event, or a `conflict`: another one. The first counts. */
-  repeated?: 'same' | 'conflict' | undefined;
+  /** What it is deduplicated by, as of `callersKey`. */
+  key: string;
+  /** It was accepted before under this id, and is not stored again. */
+  repeated?: 'same' | undefined;
   warnings?: string[] | undefined;
 }
 
@@ -39,6 +42,9 @@ export type Acceptance = Accepted | FootfallError;
 interface Completed {
   event: UserEvent;
   json: string;
+  caller: string | undefined;
+  key: string;
+  varying: readonly string[] | undefined;
 }
 
 export class Producer {
@@ -56,7 +62,7 @@ export class Producer {
     this.#options = options;
   }
 
-  /** @throws FootfallError the errors of `EventLog.append` */
+  /** @throws FootfallError `id_conflict`, or the errors of `EventLog.append` */
   async accept(event: NewEvent): Promise<Accepted> {
     const completed = [this.#complete(event, this.#timestamp())];
     const [result] =
@@ -68,10 +74,11 @@ export class Producer {
   }
 
   /**
-   * Completes and appends events, in one write where they fit. One whose id was accepted before is not stored again,
-   * and answered with the first of that id.
+   * Completes and appends events, in one write where they fit. One that its caller sent before under the same id is not
+   * stored again, and answered with the first.
    *
-   * @returns for each event, in the same order, its receipt or error as of `EventLog.append`
+   * @returns for each event, in the same order, its receipt, `id_conflict` where its caller sent another event under the
+   *   same id before, or its error as of `EventLog.append`
    */
   async acceptAll(events: readonly NewEvent[]): Promise<Acceptance[]> {
     const timestamp = this.#timestamp();
@@ -84,6 +91,15 @@ export class Producer {
     );
   }
 
+  /** How many of these events were not accepted before, as far as their ids tell. */
+  async countNew(events: readonly NewEvent[]): Promise<number> {
+    const keys = events.flatMap(({ eventId, caller }) =>
+      eventId === undefined ? [] : [callersKey(eventId, caller)],
+    );
+    const before = await this.#acceptedBefore(keys);
+    return events.length - keys.filter((key) => before.has(key)).length;
+  }
+
   /** An event accepted of late by this instance, which may not be stored yet. */
   recent(key: string): AcceptedEvent | undefined {
     return this.#recent.get(key);
@@ -91,7 +107,8 @@ export class Producer {
 
   #complete(newEvent: NewEvent, acceptedAt: string): Completed {
     const event = buildEvent(newEvent, this.#options.newId, acceptedAt);
-    return { event, json: encodeEvent(event) };
+    const { caller, varying } = newEvent;
+    return { event, json: encodeEvent(event), caller, key: callersKey(event.eventId, caller), varying };
   }
 
   /** The time as events carry it; put into words once a millisecond. */
@@ -105,29 +122,32 @@ export class Producer {
   }
 
   async #appendOnce(events: readonly NewEvent[], completed: readonly Completed[]): Promise<Acceptance[]> {
-    const before = await this.#acceptedBefore(completed.filter((_, at) => events[at]!.eventId !== undefined));
+    const before = await this.#acceptedBefore(
+      completed.flatMap(({ key }, at) => (events[at]!.eventId === undefined ? [] : [key])),
+    );
     const { promise: appended, resolve } = Promise.withResolvers<Acceptance[]>();
     const fresh: Completed[] = [];
     const results = completed.map((one, at) => {
-      const earlier = before.get(one.event.eventId) ?? this.#underWay.get(one.event.eventId);
+      // One that was under way while the store was asked may be done by now.
+      const earlier = before.get(one.key) ?? this.#recent.get(one.key) ?? this.#underWay.get(one.key);
       if (earlier !== undefined) return this.#repeat(one, earlier);
       const place = fresh.push(one) - 1;
       const result = appended.then((all) => all[place]!);
-      if (events[at]!.eventId !== undefined) this.#hold(one.event.eventId, result);
+      if (events[at]!.eventId !== undefined) this.#hold(one.key, result);
       return result;
     });
     resolve(await this.#append(fresh));
     return Promise.all(results);
   }
 
-  /** Of these events with ids of their clients, those that came before, by id. */
-  async #acceptedBefore(events: readonly Completed[]): Promise<Map<string, AcceptedEvent>> {
+  /** Of these keys of events with ids of their clients, those that came before. */
+  async #acceptedBefore(keys: readonly string[]): Promise<Map<string, AcceptedEvent>> {
     const found = new Map<string, AcceptedEvent>();
     const unknown: string[] = [];
-    for (const { event } of events) {
-      const recent = this.#recent.get(event.eventId);
-      if (recent) found.set(event.eventId, recent);
-      else unknown.push(event.eventId);
+    for (const key of keys) {
+      const recent = this.#recent.get(key);
+      if (recent) found.set(key, recent);
+      else unknown.push(key);
     }
     if (unknown.length === 0) return found;
     try {
@@ -149,16 +169,17 @@ export class Producer {
   }
 
   async #repeat(
-    { event, json }: Completed,
+    { event, json, key, varying }: Completed,
     earlier: AcceptedEvent | Promise<Acceptance>,
   ): Promise<Acceptance> {
     const first = await earlier;
     if (first instanceof FootfallError) return first;
-    const repeated = isSameEvent(first.json, json) ? 'same' : 'conflict';
+    const isSame =
+      isSameEvent(first.json, json) || (varying !== undefined && isSameBut(first.json, json, varying));
+    const repeated = isSame ? 'same' : 'conflict';
     this.#options.metrics.eventsRepeated.inc({ kind: repeated });
-    // A conflict goes through the log: whoever processes it counts it where the event is.
-    if (repeated === 'conflict') await this.#options.log.append([this.#toRecord({ event, json })]);
-    return { eventId: event.eventId, json: first.json, receipt: first.receipt, repeated };
+    if (repeated === 'conflict') return new FootfallError('id_conflict');
+    return { eventId: event.eventId, key, json: first.json, receipt: first.receipt, repeated };
   }
 
   async #append(events: readonly Completed[]): Promise<Acceptance[]> {
@@ -173,7 +194,7 @@ export class Producer {
     });
   }
 
-  #toRecord({ event, json }: Completed): NewRecord {
+  #toRecord({ event, json, caller }: Completed): NewRecord {
     return {
       topic: this.#options.topic,
       key: event.userId,
@@ -181,13 +202,14 @@ export class Producer {
       headers: [
         ['event-type', event.eventType],
         ['event-id', event.eventId],
+        ...(caller === undefined ? [] : [[CALLER_HEADER, caller] as const]),
       ],
     };
   }
 
-  #accepted({ event, json }: Completed, receipt: Receipt): Accepted {
-    const accepted = { eventId: event.eventId, json, receipt };
-    this.#recent.add(event.eventId, accepted);
+  #accepted({ event, json, key }: Completed, receipt: Receipt): Accepted {
+    const accepted = { eventId: event.eventId, key, json, receipt };
+    this.#recent.add(key, accepted);
     this.#options.metrics.eventsGenerated.inc();
     this.#logPublished(event.eventId, receipt);
     return accepted;

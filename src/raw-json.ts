@@ -1,7 +1,6 @@
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const COMMA = 0x2c;
-const COLON = 0x3a;
 const OPEN_BRACE = 0x7b;
 const CLOSE_BRACE = 0x7d;
 const OPEN_BRACKET = 0x5b;
@@ -29,6 +28,28 @@ export function rawMembers(text: string): Map<string, string> {
   return members;
 }
 
+/**
+ * The text of the value that a path of names leads to; in arrays, names are indexes.
+ *
+ * @param text as for `rawMembers`, of an object or an array in which there is such a value
+ */
+export function rawAt(text: string, path: readonly string[]): string {
+  let value = text;
+  for (const name of path) {
+    const isArray = value.charCodeAt(skipSpace(value, 0)) === OPEN_BRACKET;
+    value = isArray ? rawElement(value, Number(name)) : rawMembers(value).get(name)!;
+  }
+  return value;
+}
+
+function rawElement(text: string, index: number): string {
+  let at = skipSpace(text, skipSpace(text, 0) + 1);
+  for (let passed = 0; passed < index; passed++) {
+    at = skipSpace(text, skipSpace(text, skipValue(text, at)) + 1);
+  }
+  return text.slice(at, skipValue(text, at));
+}
+
 function skipSpace(text: string, at: number): number {
   let next = at;
   while (text.charCodeAt(next) <= SPACE) next++;
@@ -53,7 +74,7 @@ function skipValue(text: string, at: number): number {
   let next = at;
   for (;;) {
     const code = text.charCodeAt(next);
-    if (code === COMMA || code === CLOSE_BRACE || code <= SPACE || code === COLON) return next;
+    if (code === COMMA || code === CLOSE_BRACE || code === CLOSE_BRACKET || code <= SPACE) return next;
     next++;
   }
 }

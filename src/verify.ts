@@ -1,7 +1,8 @@
 // In: the log and the store. Out: what the log holds that the store does not account for.
 import { randomUUID } from 'node:crypto';
 import type { Catalogue } from './catalogue.ts';
-import { decodeEvent, eventKey, isRejection } from './event.ts';
+import { decodeEvent, isRejection } from './event.ts';
+import { recordKey } from './event-ids.ts';
 import { accounts, type PartitionAccount } from './ledger.ts';
 import { type EventLog, type LogRecord, oneByOne } from './log/event-log.ts';
 import type { EventStore } from './store/event-store.ts';
@@ -50,12 +51,12 @@ export async function verify(options: VerifyOptions): Promise<Verification> {
   for await (const { topicId, partition, records } of readToEnd(log, topic)) {
     const position = positions.find((one) => one.topicId === topicId && one.partition === partition);
     const chosen = records.filter(({ timestamp }) => timestamp >= from && timestamp < to);
-    const events = chosen.map((record) => ({ record, eventId: eventIdOf(record, options.catalogue) }));
-    const keys = events.flatMap(({ eventId }) => (eventId === undefined ? [] : [eventKey(eventId)]));
+    const events = chosen.map((record) => ({ record, ...identityOf(record, options.catalogue) }));
+    const keys = events.flatMap(({ key }) => (key === undefined ? [] : [key]));
     const stored = await store.get(keys);
-    for (const { record, eventId } of events) {
+    for (const { record, eventId, key } of events) {
       if (record.offset >= (position?.offset ?? 0)) result.inFlight++;
-      else if (eventId !== undefined && stored.has(eventKey(eventId))) result.stored++;
+      else if (key !== undefined && stored.has(key)) result.stored++;
       else if (letters.has(`${partition}:${record.offset}`)) result.deadLettered++;
       else result.missing.push({ partition, offset: record.offset, eventId });
     }
@@ -65,9 +66,11 @@ export async function verify(options: VerifyOptions): Promise<Verification> {
   return result;
 }
 
-function eventIdOf({ value }: LogRecord, catalogue: Catalogue): string | undefined {
+function identityOf({ value, headers }: LogRecord, catalogue: Catalogue): { eventId?: string; key?: string } {
   const decoded = decodeEvent(value, catalogue);
-  return isRejection(decoded) ? undefined : decoded.eventId;
+  if (isRejection(decoded)) return {};
+  const { eventId } = decoded;
+  return { eventId, key: recordKey(eventId, headers) };
 }
 
 /** Everything the log held when this began, read in a group that nobody else is in. */

@@ -1,6 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { FootfallError } from '../errors.ts';
-import { eventKey } from '../event.ts';
 import type { Accepted } from '../producer.ts';
 import type { StoredEvents } from '../stored-events.ts';
 
@@ -8,7 +7,7 @@ const DEFAULT_WAIT_S = 5;
 const MAX_WAIT_S = 30;
 const WAIT = /(?:^|[,;\s])wait=(\d{1,4})(?:$|[,;\s])/i;
 
-type Taken = Pick<Accepted, 'eventId' | 'receipt'>;
+type Taken = Pick<Accepted, 'key' | 'receipt'>;
 
 /** When an event counts as taken: `durable` in the log, or `stored` where it is queried, for which the caller waits. */
 export type Acknowledgement = { ack: 'durable' } | { ack: 'stored'; waitS: number; asked: boolean };
@@ -51,5 +50,5 @@ function lastOfEachPartition(accepted: readonly Taken[]): string[] {
     const { partition, offset } = one.receipt;
     if (offset >= (last.get(partition)?.receipt.offset ?? 0)) last.set(partition, one);
   }
-  return [...last.values()].map(({ eventId }) => eventKey(eventId));
+  return [...last.values()].map(({ key }) => key);
 }

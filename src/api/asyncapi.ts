@@ -7,6 +7,9 @@ const text = (description: string): TSchema => Type.String({ description });
 const EVENT_HEADERS = Type.Object({
   'event-type': text('The eventType, so that readers can choose without parsing.'),
   'event-id': text('The eventId: the same one may be in the topic more than once, and counts once.'),
+  'event-caller': Type.Optional(
+    text('Who chose the eventId, where callers have names: ids of different callers never meet.'),
+  ),
 });
 
 /** The names spring-kafka gives them; all are text. */

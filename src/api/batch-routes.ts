@@ -2,7 +2,9 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { ApiKey } from '../api-keys.ts';
 import { Batch, type BatchResult, type ReadEvent, readBatchEvent } from '../batch.ts';
 import { FootfallError } from '../errors.ts';
+import type { NewEvent } from '../event.ts';
 import { type Acknowledgement, acknowledge, readAcknowledgement } from './acknowledgement.ts';
+import { countsContentOnce, readIdentity } from './event-identity.ts';
 import { type Element, type ElementFormat, type ElementsEnd, readElements } from './json-elements.ts';
 import type { ApiOptions } from './server.ts';
 
@@ -15,6 +17,7 @@ const FORMATS: Record<string, ElementFormat> = {
   'application/json': 'array',
   'application/x-ndjson': 'lines',
   'application/jsonl': 'lines',
+  'application/ndjson': 'lines',
   // What `navigator.sendBeacon` sends.
   'text/plain': 'either',
 };
@@ -30,15 +33,20 @@ export async function batchRoutes(api: FastifyInstance, options: ApiOptions): Pr
       // Before any event is taken: what cannot be meant must not be found out after.
       const acknowledgement = readAcknowledgement(request);
       if (!request.body) throw new FootfallError('body_missing');
-      const read = readBatchEvent(options.catalogue);
+      const identify = readIdentity(request, { isMany: true });
+      const isResent = countsContentOnce(request);
+      const read = readBatchEvent(options.catalogue, request.caller?.name);
       const results = await acceptElements(
         request.body,
         request.caller,
         options,
         FORMATS[mediaTypeOf(request)]!,
-        read,
+        (element) => identify(read(element), element.text),
+        { isResent },
       );
-      return reply.send(await batchAnswer(results, acknowledgement, reply, options));
+      // Shippers of logs ask for that. They look at the status alone, and some drop what is answered with any 4xx.
+      const statusOf = isResent ? plainStatus(503) : undefined;
+      return reply.send(await batchAnswer(results, acknowledgement, reply, options, statusOf));
     },
   );
 }
@@ -53,6 +61,7 @@ export async function batchAnswer(
   acknowledgement: Acknowledgement,
   reply: FastifyReply,
   { storedEvents, metrics }: ApiOptions,
+  statusOf: BatchStatus = batchStatus,
 ): Promise<object> {
   const accepted = results.filter(isAccepted);
   const refused = results.filter((result) => result instanceof FootfallError);
@@ -60,7 +69,9 @@ export async function batchAnswer(
   const taken = await acknowledge(acknowledgement, accepted, storedEvents, reply);
   const worthRetrying = refused.find(({ retryable }) => retryable);
   if (worthRetrying) reply.header('Retry-After', String(worthRetrying.retryAfterS));
-  reply.code(batchStatus(accepted.length, refused, taken));
+  const status = statusOf(accepted.length, refused, taken);
+  if (status >= 400) setError(reply, worthRetrying ?? refused[0]!);
+  reply.code(status);
   return {
     success: refused.length === 0,
     accepted: accepted.length,
@@ -69,16 +80,23 @@ export async function batchAnswer(
   };
 }
 
-/** @throws FootfallError when there is nothing in the body to answer for one by one */
+/**
+ * @param isResent whether all of it is sent again as long as any of it is not taken
+ * @throws FootfallError when there is nothing in the body to answer for one by one
+ */
 export async function acceptElements(
   body: AsyncIterable<Buffer> | Iterable<Buffer>,
   caller: ApiKey | undefined,
   { producer, rateLimits, maxBodyBytes, batchLimits: limits }: ApiOptions,
   format: ElementFormat,
   read: ReadEvent,
+  { isResent = false } = {},
 ): Promise<BatchResult[]> {
-  const mayTake = async (events: number) => {
-    await rateLimits.take(caller, events);
+  const mayTake = async (events: readonly NewEvent[]) => {
+    if (!rateLimits.applyTo(caller)) return;
+    // What came before costs no more: a batch larger than the limit would never arrive whole.
+    const fresh = isResent ? await producer.countNew(events) : events.length;
+    if (fresh > 0) await rateLimits.take(caller, fresh);
   };
   const batch = new Batch({ producer, read, limits, mayTake });
   const elements = readElements(bounded(body, limits.bytes), format, maxBodyBytes);
@@ -139,6 +157,27 @@ export function mediaTypeOf({ headers }: FastifyRequest): string {
 
 function isAccepted(result: BatchResult): result is Exclude<BatchResult, FootfallError> {
   return !(result instanceof FootfallError);
+}
+
+function setError(reply: FastifyReply, { code, retryable }: FootfallError): void {
+  reply.header('Error-Code', code).header('Error-Retryable', String(retryable));
+}
+
+/** The status of an answer to many events. */
+export type BatchStatus = (accepted: number, refused: readonly FootfallError[], taken: 201 | 202) => number;
+
+/**
+ * For those who look at the status alone, and whose events have ids: any that can be taken later makes the whole batch
+ * worth sending again, and any that is refused for good must be seen.
+ *
+ * @param limited what says that there were too many: some take 4xx for a refusal for good
+ */
+export function plainStatus(limited: 429 | 503): BatchStatus {
+  return (_accepted, refused, taken) => {
+    if (refused.length === 0) return taken;
+    const status = refused.find(({ retryable }) => retryable)?.status ?? 400;
+    return status === 429 ? limited : status;
+  };
 }
 
 /** All taken; some; or none, and then whose fault that is: with the log away, the same batch is worth sending again. */

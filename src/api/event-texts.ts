@@ -1,5 +1,6 @@
 // Stored events as the texts that lists are made of. An event is JSON already and is not parsed to be sent.
 import { stringify } from 'csv-stringify/sync';
+import Negotiator from 'negotiator';
 import { rawMembers } from '../raw-json.ts';
 import type { PlacedEvent } from '../store/event-store.ts';
 
@@ -68,8 +69,15 @@ function csvRow(json: string): string[] {
 /** The first is what is sent to those who take anything. */
 const FORMATS = [JSON_ARRAY, JSON_LINES, CSV];
 
+/** Other names of one line a JSON value. */
+const LINES_TOO = ['application/jsonl', 'application/ndjson'];
+const MEDIA_TYPES = [...FORMATS.map(({ mediaType }) => mediaType), ...LINES_TOO];
+
+/** The form a reader likes best, by RFC 9110 (12.5.1); who takes none of them is sent JSON. */
 export function formatFor(accept: string | undefined): ListFormat {
-  return FORMATS.find(({ mediaType }) => accept?.includes(mediaType)) ?? JSON_ARRAY;
+  const chosen = new Negotiator({ headers: { accept } }).mediaType(MEDIA_TYPES);
+  if (chosen !== undefined && LINES_TOO.includes(chosen)) return JSON_LINES;
+  return FORMATS.find(({ mediaType }) => mediaType === chosen) ?? JSON_ARRAY;
 }
 
 /** A line break in a payload is space between its members: inside a string it is written `\n`. */

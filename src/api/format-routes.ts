@@ -1,13 +1,15 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { BatchResult } from '../batch.ts';
+import { MESSAGE_TYPES, type MessageType } from '../catalogue.ts';
 import { readBinaryCloudEvent, readCloudEvent } from '../cloud-events.ts';
 import { FootfallError } from '../errors.ts';
 import type { NewEvent } from '../event.ts';
 import { parseJsonBody } from '../json-body.ts';
 import { rawMembers } from '../raw-json.ts';
-import { readSegmentMessage, SEGMENT_TYPES } from '../segment.ts';
+import { readSegmentMessage, sharedByBatch } from '../segment.ts';
 import { readAcknowledgement } from './acknowledgement.ts';
-import { acceptElements, batchAnswer, mediaTypeOf } from './batch-routes.ts';
+import { acceptElements, batchAnswer, mediaTypeOf, plainStatus } from './batch-routes.ts';
+import { readIdentity } from './event-identity.ts';
 import { acceptOne } from './event-routes.ts';
 import type { ApiOptions } from './server.ts';
 
@@ -15,6 +17,15 @@ import type { ApiOptions } from './server.ts';
 const SEGMENT_BYTES = 4_000_000;
 const CLOUD_EVENT = 'application/cloudevents+json';
 const CLOUD_EVENTS = 'application/cloudevents-batch+json';
+
+/** Each kind of message has a path, and for browsers a short one. */
+export const SEGMENT_PATHS: Record<string, MessageType> = Object.fromEntries(
+  MESSAGE_TYPES.flatMap((kind) => [
+    [`/v1/${kind}`, kind],
+    [`/v1/${kind.charAt(0)}`, kind],
+  ]),
+);
+export const SEGMENT_BATCH_PATHS = ['/v1/batch', '/v1/b', '/v1/import'];
 
 /** Events in forms that other clients already send. */
 export async function formatRoutes(api: FastifyInstance, options: ApiOptions): Promise<void> {
@@ -26,57 +37,82 @@ export async function formatRoutes(api: FastifyInstance, options: ApiOptions): P
     { parseAs: 'buffer' },
     async (_request: FastifyRequest, body: Buffer) => body,
   );
+  api.addContentTypeParser('*', { parseAs: 'buffer' }, async (request: FastifyRequest, body: Buffer) => {
+    if (isJson(mediaTypeOf(request))) return body;
+    throw new FootfallError('unsupported_media_type');
+  });
   const config = { holdsBytes: SEGMENT_BYTES, takesEvents: true, scope: 'write' } as const;
   const bodyLimit = Math.max(SEGMENT_BYTES, maxBodyBytes);
 
   api.post<{ Body: Buffer | undefined }>('/cloudevents', { config, bodyLimit }, (request, reply) =>
     takeCloudEvents(request, reply, options),
   );
-  for (const kind of SEGMENT_TYPES) {
-    api.post<{ Body: Buffer | undefined }>(`/v1/${kind}`, { config }, async (request, reply) => {
-      const message = readSegmentMessage(parseJsonBody(request.body), kind, options.catalogue);
-      await acceptOne(message, request, reply, options);
+  for (const [path, kind] of Object.entries(SEGMENT_PATHS)) {
+    api.post<{ Body: Buffer | undefined }>(path, { config }, async (request, reply) => {
+      const { catalogue } = options;
+      const body = parseJsonBody(request.body);
+      const identify = readIdentity(request, { isMany: false });
+      const message = readSegmentMessage(body, kind, catalogue, request.caller?.name);
+      await acceptOne(identify(message, body.text), request, reply, options);
       return reply.code(200).send({ success: true });
     });
   }
-  api.post<{ Body: Buffer | undefined }>('/v1/batch', { config, bodyLimit }, (request, reply) =>
-    takeSegmentBatch(request, reply, options),
-  );
+  for (const path of SEGMENT_BATCH_PATHS) {
+    api.post<{ Body: Buffer | undefined }>(path, { config, bodyLimit }, (request, reply) =>
+      takeSegmentBatch(request, reply, options),
+    );
+  }
+}
+
+/**
+ * Data of binary CloudEvents may have any JSON type, and is JSON where it says nothing. RudderStack's library for Node
+ * calls its JSON a form.
+ */
+function isJson(type: string): boolean {
+  return type === '' || type === 'application/x-www-form-urlencoded' || /[/+]json$/.test(type);
 }
 
 type BodyRequest = FastifyRequest<{ Body: Buffer | undefined }>;
 
 async function takeCloudEvents(request: BodyRequest, reply: FastifyReply, options: ApiOptions) {
   const { catalogue } = options;
+  const caller = request.caller?.name;
   const acknowledgement = readAcknowledgement(request);
   const type = mediaTypeOf(request);
+  // Each has an id: what else the request says of identity is only checked.
+  readIdentity(request, { isMany: type === CLOUD_EVENTS });
   if (type === CLOUD_EVENTS) {
     const results = await acceptAll(request, request.body, options, (element) =>
-      readCloudEvent(element, catalogue),
+      readCloudEvent(element, catalogue, caller),
     );
     return reply.send(await batchAnswer(results, acknowledgement, reply, options));
   }
   const event =
     type === CLOUD_EVENT
-      ? readCloudEvent(parseJsonBody(request.body), catalogue)
-      : readBinaryCloudEvent(request.headers, request.body, catalogue);
+      ? readCloudEvent(parseJsonBody(request.body), catalogue, caller)
+      : readBinaryCloudEvent(request.headers, request.body, catalogue, caller);
   const { json } = await acceptOne(event, request, reply, options);
   return reply.type('application/json; charset=utf-8').send(`{"success":true,"event":${json}}`);
 }
 
 async function takeSegmentBatch(request: BodyRequest, reply: FastifyReply, options: ApiOptions) {
   const acknowledgement = readAcknowledgement(request);
-  const { text, fields } = parseJsonBody(request.body);
+  const body = parseJsonBody(request.body);
+  const { text, fields } = body;
   if (!Array.isArray(fields.batch)) {
     throw new FootfallError('invalid_event', {
       details: ['batch is required and must be an array of messages'],
     });
   }
+  const { catalogue } = options;
+  const share = sharedByBatch(body, options.batchLimits.bytes);
+  const identify = readIdentity(request, { isMany: true });
   const messages = Buffer.from(rawMembers(text).get('batch')!);
   const results = await acceptAll(request, messages, options, (element) =>
-    readSegmentMessage(element, undefined, options.catalogue),
+    identify(readSegmentMessage(share(element), undefined, catalogue, request.caller?.name), element.text),
   );
-  const answer = await batchAnswer(results, acknowledgement, reply, options);
+  // Its libraries take 207 for success.
+  const answer = await batchAnswer(results, acknowledgement, reply, options, plainStatus(429));
   // What Segment itself answers; its libraries look at the status alone.
   if (reply.statusCode === 201) return reply.code(200).send({ success: true });
   return reply.send(answer);
@@ -89,5 +125,5 @@ async function acceptAll(
   read: (element: ReturnType<typeof parseJsonBody>) => NewEvent,
 ): Promise<BatchResult[]> {
   if (body === undefined) throw new FootfallError('body_missing');
-  return acceptElements([body], request.caller, options, 'array', read);
+  return acceptElements([body], request.caller, options, 'array', read, { isResent: true });
 }

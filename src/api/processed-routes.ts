@@ -32,12 +32,19 @@ export async function processedRoutes(api: FastifyInstance, { store }: ApiOption
       addVary(reply.type(format.contentType), 'Accept');
       if (Object.keys(request.query).length === 0) return sendList(reply, format, readAll(store));
       const { query, isPage } = readQuery(request, store.generation);
+      if (query.cursor !== undefined) await checkReached(query.cursor);
       if (format.mediaType !== 'application/json' && !isPage) {
         return sendList(reply, format, eventsOf(search(store, query)));
       }
       return sendPage(request, reply, format, query);
     },
   );
+
+  /** A store that does not reach a place it has given out was restored or emptied since. */
+  async function checkReached(place: number): Promise<void> {
+    const { newest, settled } = await store.extent();
+    if (place > Math.max(newest, settled)) throw new FootfallError('cursor_reset');
+  }
 
   async function sendPage(
     request: FastifyRequest<{ Querystring: QueryString }>,
@@ -64,24 +71,23 @@ function readQuery({ query: given }: FastifyRequest<{ Querystring: QueryString }
   const limit = reader.integer('limit', PAGE_LIMITS);
   const text = reader.one('cursor');
   const cursor = text === undefined ? undefined : parseCursor(text);
-  if (text !== undefined && cursor?.generation !== generation) {
-    reader.errors.push(
-      cursor
-        ? 'cursor is of a store in memory that is gone: begin anew without it'
-        : 'cursor must be of the Link of an earlier answer',
-    );
+  if (text !== undefined && cursor === undefined) {
+    reader.errors.push('cursor must be of the Link of an earlier answer');
   }
   if (reader.errors.length > 0) throw new FootfallError('invalid_query', { details: reader.errors });
+  if (cursor !== undefined && cursor.generation !== generation) throw new FootfallError('cursor_reset');
   const query = { ...filter, order, limit, ...(cursor && { cursor: cursor.place }) };
   return { query, isPage: given.limit !== undefined || given.cursor !== undefined };
 }
 
 /** The same address, going on behind this page. */
 function nextAddress({ url }: FastifyRequest, cursor: string): string {
-  const [path, query] = url.split('?', 2);
-  const parameters = new URLSearchParams(query);
-  parameters.set('cursor', cursor);
-  return `${path}?${parameters}`;
+  const queryAt = url.indexOf('?');
+  const parameters = url.slice(queryAt + 1).split('&');
+  const others = parameters.filter((parameter) => !new URLSearchParams(parameter).has('cursor'));
+  // As it was sent, but for what would end the address in the header.
+  const kept = others.map((parameter) => parameter.replace(/[<>"]/g, encodeURIComponent));
+  return `${url.slice(0, queryAt)}?${[...kept, `cursor=${cursor}`].join('&')}`;
 }
 
 async function sendList(reply: FastifyReply, format: ListFormat, pages: EventPages): Promise<FastifyReply> {

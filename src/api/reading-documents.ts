@@ -110,6 +110,7 @@ export function readingDocuments(): Record<string, FastifySchema> {
           }),
         },
         'invalid_query',
+        'cursor_reset',
         'store_unavailable',
       ),
     },

@@ -2,9 +2,10 @@
 import type { FastifySchema } from 'fastify';
 import Type, { type TSchema } from 'typebox';
 import type { Catalogue } from '../catalogue.ts';
-import { SEGMENT_TYPES } from '../segment.ts';
+import { SEGMENT_BATCH_PATHS, SEGMENT_PATHS } from './format-routes.ts';
 import { readingDocuments } from './reading-documents.ts';
 import * as schemas from './schemas.ts';
+import * as sending from './sending-schemas.ts';
 
 const { answer, answers, json } = schemas;
 const JSON_TYPE = 'application/json';
@@ -38,8 +39,8 @@ function eventDocuments({ names }: Catalogue): Record<string, FastifySchema> {
       ...{
         tags,
         summary: 'Record one event',
-        querystring: schemas.ACK_QUERY,
-        headers: schemas.EVENT_HEADERS,
+        querystring: sending.ACK_QUERY,
+        headers: sending.EVENT_HEADERS,
       },
       description: 'Answers once the event is durable. Where it is in the log is in `Event-` headers.',
       body: bodies({ [JSON_TYPE]: event }),
@@ -52,8 +53,8 @@ function eventDocuments({ names }: Catalogue): Record<string, FastifySchema> {
       ...{
         tags,
         summary: 'Record many events',
-        querystring: schemas.ACK_QUERY,
-        headers: schemas.PREFER_HEADERS,
+        querystring: sending.ACK_QUERY,
+        headers: sending.EVENT_HEADERS,
       },
       description:
         'A JSON array, or one event a line, read as it arrives. One at fault does not touch its neighbours. Events with an eventId can be sent again as often as need be.',
@@ -61,6 +62,7 @@ function eventDocuments({ names }: Catalogue): Record<string, FastifySchema> {
         [JSON_TYPE]: Type.Array(batchEvent, { minItems: 1 }),
         'application/x-ndjson': Type.String({ description: 'One event a line.' }),
         'application/jsonl': Type.String({ description: 'One event a line.' }),
+        'application/ndjson': Type.String({ description: 'One event a line.' }),
         'text/plain': Type.String({ description: 'Either of them, as `navigator.sendBeacon` sends it.' }),
       }),
       response: batchAnswers({
@@ -73,9 +75,15 @@ function eventDocuments({ names }: Catalogue): Record<string, FastifySchema> {
         tags,
         summary: 'One event, and what became of it',
         params: Type.Object({ eventId: Type.String() }),
+        querystring: Type.Object({
+          caller: Type.Optional(
+            Type.String({ description: 'Only one that this caller sent under an eventId of its choice.' }),
+          ),
+        }),
       },
       response: answers.read(
         { 200: json('The event and its state.', schemas.EVENT_STATE) },
+        'invalid_query',
         'event_not_found',
         'store_unavailable',
       ),
@@ -110,14 +118,14 @@ function batchAnswers(taken: Record<number, string>): Record<number, TSchema> {
 
 function formatDocuments(): Record<string, FastifySchema> {
   const tags = ['Other formats'];
-  const query = { querystring: schemas.ACK_QUERY, headers: schemas.PREFER_HEADERS };
+  const query = { querystring: sending.ACK_QUERY, headers: sending.EVENT_HEADERS };
   const segment = Object.fromEntries(
-    SEGMENT_TYPES.map((kind) => [
-      `POST /v1/${kind}`,
+    Object.entries(SEGMENT_PATHS).map(([path, kind]) => [
+      `POST ${path}`,
       {
         ...{ tags, ...query, summary: `Segment: ${kind}` },
-        body: bodies({ [JSON_TYPE]: schemas.SEGMENT_MESSAGE, 'text/plain': TEXT }),
-        response: answers.sendEvents({ 200: json('Durable.', schemas.SEGMENT_ANSWER) }),
+        body: bodies({ [JSON_TYPE]: sending.SEGMENT_MESSAGE, 'text/plain': TEXT }),
+        response: answers.sendEvents({ 200: json('Durable.', sending.SEGMENT_ANSWER) }),
       },
     ]),
   );
@@ -126,8 +134,8 @@ function formatDocuments(): Record<string, FastifySchema> {
     'POST /cloudevents': {
       ...{ tags, ...query, summary: 'CloudEvents 1.0: structured, binary, or a batch' },
       body: bodies({
-        'application/cloudevents+json': schemas.CLOUD_EVENT,
-        'application/cloudevents-batch+json': Type.Array(schemas.CLOUD_EVENT, { minItems: 1 }),
+        'application/cloudevents+json': sending.CLOUD_EVENT,
+        'application/cloudevents-batch+json': Type.Array(sending.CLOUD_EVENT, { minItems: 1 }),
         [JSON_TYPE]: Type.Object(
           {},
           { description: 'The data of an event whose attributes are in `ce-` headers.' },
@@ -137,14 +145,22 @@ function formatDocuments(): Record<string, FastifySchema> {
       response: { ...batch, ...oneOrMany({ 201: 'Durable.', 202: 'Durable, and not stored in time.' }) },
     },
     ...segment,
-    'POST /v1/batch': {
-      ...{ tags, ...query, summary: 'Segment: a batch' },
-      body: bodies({ [JSON_TYPE]: schemas.SEGMENT_BATCH, 'text/plain': TEXT }),
-      response: {
-        ...batch,
-        200: json('All are durable.', schemas.SEGMENT_ANSWER),
-        202: json('All are durable, and not stored in time.', schemas.BATCH_ANSWER),
-      },
+    ...Object.fromEntries(SEGMENT_BATCH_PATHS.map((path) => [`POST ${path}`, segmentBatch(query)])),
+  };
+}
+
+/** Its libraries look at the status alone: anything but 200 says that not all was taken. */
+function segmentBatch(query: Pick<FastifySchema, 'querystring' | 'headers'>): FastifySchema {
+  const { 207: _mixed, ...response } = batchAnswers({});
+  return {
+    tags: ['Other formats'],
+    ...query,
+    summary: 'Segment: a batch',
+    body: bodies({ [JSON_TYPE]: sending.SEGMENT_BATCH, 'text/plain': TEXT }),
+    response: {
+      ...response,
+      200: json('All are durable.', sending.SEGMENT_ANSWER),
+      202: json('All are durable, and not stored in time.', schemas.BATCH_ANSWER),
     },
   };
 }

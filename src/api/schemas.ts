@@ -8,7 +8,7 @@ import { MAX_ID_LENGTH } from '../event.ts';
 const STORABLE = '^[^\\u0000]*$';
 const UUID = Type.String({ format: 'uuid' });
 export const DateTime = Type.String({ format: 'date-time' });
-const Payload = Type.Object(
+export const Payload = Type.Object(
   {},
   { additionalProperties: true, description: 'Kept byte for byte as it was sent.' },
 );
@@ -55,6 +55,9 @@ export const EVENT = Type.Object({
   eventType: Type.String(),
   timestamp: Type.String(),
   payload: Payload,
+  attributes: Type.Optional(
+    Type.Object({}, { description: 'Of a CloudEvent: all it has beside its data, as it was sent.' }),
+  ),
 });
 
 export const ACCEPTED = Type.Object({ success: Type.Literal(true), event: EVENT });
@@ -70,7 +73,7 @@ export const BATCH_ANSWER = Type.Object({
       eventId: Type.Optional(UUID),
       partition: Type.Optional(Type.Integer()),
       offset: Type.Optional(Digits),
-      repeated: Type.Optional(Type.Enum(['same', 'conflict'])),
+      repeated: Type.Optional(Type.Enum(['same'])),
       warnings: Type.Optional(Type.Array(Type.String())),
       code: Type.Optional(Type.Enum(Object.keys(ERRORS))),
       retryable: Type.Optional(Type.Boolean()),
@@ -86,6 +89,14 @@ export const EVENT_STATE = Type.Object({
   storedAt: Type.Optional(Nullable(DateTime)),
   duplicates: Type.Optional(Type.Integer()),
   conflicts: Type.Optional(Type.Integer()),
+  caller: Type.Optional({
+    ...Type.String(),
+    description: 'Who sent it, where its eventId is its caller’s choice and callers have names.',
+  }),
+  callers: Type.Optional({
+    ...Type.Array(Nullable(Type.String())),
+    description: 'All who have sent an event with this eventId, where there are several; ask with `caller`.',
+  }),
   deadLetterId: Type.Optional(Digits),
   reason: Type.Optional(Type.String()),
   detail: Type.Optional(Type.String()),
@@ -170,27 +181,6 @@ export const READINESS = Type.Object({
   consumer: Dependency,
 });
 
-/** As for CloudEvents 1.0 in JSON. */
-export const CLOUD_EVENT = Type.Object({
-  specversion: Type.Literal('1.0'),
-  id: Type.String({ minLength: 1 }),
-  source: Type.String({ minLength: 1 }),
-  type: Type.String({ minLength: 1 }),
-  subject: Type.Optional(Type.String()),
-  userid: Type.Optional(Type.String()),
-  time: Type.Optional(DateTime),
-  data: Type.Optional(Payload),
-});
-
-export const SEGMENT_MESSAGE = Type.Object({
-  userId: Type.Optional(Type.String()),
-  anonymousId: Type.Optional(Type.String()),
-  messageId: Type.Optional(Type.String()),
-  event: Type.Optional(Type.String()),
-});
-export const SEGMENT_BATCH = Type.Object({ batch: Type.Array(SEGMENT_MESSAGE) });
-export const SEGMENT_ANSWER = Type.Object({ success: Type.Literal(true) });
-
 const PROBLEM = Type.Object(
   {
     success: Type.Literal(false),
@@ -216,7 +206,13 @@ const SENT: ErrorCode[] = [
   ...(['unsupported_media_type', 'unsupported_encoding'] as const),
 ];
 /** What requests that send events can be answered with besides. */
-const EVENTS_SENT: ErrorCode[] = ['invalid_event', 'invalid_query', 'rate_limited', 'publish_failed'];
+const EVENTS_SENT: ErrorCode[] = [
+  'invalid_event',
+  'invalid_query',
+  'id_conflict',
+  'rate_limited',
+  'publish_failed',
+];
 
 type Responses = Record<number, TSchema>;
 
@@ -255,29 +251,3 @@ export const answers = {
     ...own,
   }),
 };
-
-/** Query and headers of requests that send events. */
-export const ACK_QUERY = Type.Object({
-  ack: Type.Optional(
-    Type.Enum(['durable', 'stored'], {
-      description: '`stored` waits until the event can be queried; 202 if it cannot in time.',
-    }),
-  ),
-  key: Type.Optional(
-    Type.String({ description: 'An API key that allows to write and nothing else, for beacons.' }),
-  ),
-});
-export const PREFER_HEADERS = Type.Object({
-  prefer: Type.Optional(Type.String({ description: '`wait=SECONDS`: how long to wait for `ack=stored`.' })),
-});
-export const EVENT_HEADERS = Type.Object({
-  ...PREFER_HEADERS.properties,
-  'idempotency-key': Type.Optional(
-    Type.String({
-      minLength: 1,
-      maxLength: MAX_ID_LENGTH,
-      description:
-        'Any text instead of an eventId: the same text gives the same event. An eventId counts more.',
-    }),
-  ),
-});

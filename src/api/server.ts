@@ -1,5 +1,4 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import compress from '@fastify/compress';
 import cors from '@fastify/cors';
 import Fastify, {
   type FastifyError,
@@ -12,6 +11,7 @@ import type { BatchLimits } from '../batch.ts';
 import type { Catalogue } from '../catalogue.ts';
 import type { DeadLetters } from '../dead-letters.ts';
 import { FootfallError } from '../errors.ts';
+import { MAX_ID_LENGTH } from '../event.ts';
 import type { Health } from '../health.ts';
 import type { LiveTail } from '../live-tail.ts';
 import type { EventLog } from '../log/event-log.ts';
@@ -29,12 +29,14 @@ import { deadLetterRoutes } from './dead-letter-routes.ts';
 import { documentRoutes } from './documents.ts';
 import { clientErrorHandler, StoreOutages, sendError, toFootfallError } from './error-answers.ts';
 import { eventRoutes } from './event-routes.ts';
+import { eventStateRoutes } from './event-state-routes.ts';
 import { formatRoutes } from './format-routes.ts';
 import { groupRoutes } from './group-routes.ts';
 import { operationsRoutes } from './operations-routes.ts';
 import { pageRoutes } from './page-routes.ts';
 import { processedRoutes } from './processed-routes.ts';
 import { Refusals } from './refusals.ts';
+import { takeEncodings } from './request-encodings.ts';
 import { statsRoutes } from './stats-routes.ts';
 import { streamRoutes } from './stream-routes.ts';
 import { collectKnownPaths, unrouted } from './unrouted.ts';
@@ -75,8 +77,6 @@ export interface ApiOptions extends AccessOptions {
   isDraining(): boolean;
 }
 
-/** How bodies may be compressed. What they inflate to counts against the limits of their routes. */
-const REQUEST_ENCODINGS: ('gzip' | 'br' | 'zstd' | 'deflate')[] = ['gzip', 'br', 'zstd', 'deflate'];
 /** How long a request that is turned away waits for its answer. */
 const REJECTION_DELAY_MS = 1000;
 const CLOSE_POLL_MS = 50;
@@ -107,6 +107,8 @@ export function createApi(options: ApiOptions): FastifyInstance {
     return503OnClosing: false,
     forceCloseConnections: 'idle',
     ...serverOptions(options),
+    // Ids of 255 characters, each of up to three bytes of three characters.
+    routerOptions: { maxParamLength: MAX_ID_LENGTH * 9 },
     clientErrorHandler,
     frameworkErrors: (error, _request, reply) =>
       sendError(reply, new FootfallError('bad_request', { cause: error })),
@@ -131,7 +133,7 @@ export function createApi(options: ApiOptions): FastifyInstance {
     admit(api, options);
   });
   documentRoutes(api, options);
-  api.register(compress, { globalCompression: false, requestEncodings: REQUEST_ENCODINGS });
+  takeEncodings(api);
   api.setErrorHandler((error: FastifyError | FootfallError, request, reply) => {
     // What is wrong with a request to nowhere matters less than that.
     const isNowhere = request.is404 && !(error instanceof FootfallError);
@@ -157,6 +159,7 @@ export function createApi(options: ApiOptions): FastifyInstance {
   );
   if (options.takesEvents) {
     api.register(eventRoutes, options);
+    api.register(eventStateRoutes, options);
     api.register(batchRoutes, options);
     api.register(formatRoutes, options);
     api.register(processedRoutes, options);

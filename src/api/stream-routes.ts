@@ -88,13 +88,15 @@ function readRequest(
   const filter = readFilter(reader);
   const after = reader.one('after');
   // A reader that comes back says by itself how far it was, whatever its address says.
-  const text = (headers['last-event-id'] as string | undefined) || after;
+  const lastId = (headers['last-event-id'] as string | undefined) || undefined;
+  const text = lastId ?? after;
   const cursor = text === undefined ? undefined : parseCursor(text);
-  if (text !== undefined && cursor === undefined) {
-    reader.errors.push('after and Last-Event-ID must be an id of this stream, or an Event-Cursor');
+  if (lastId === undefined && text !== undefined && cursor === undefined) {
+    reader.errors.push('after must be an id of this stream, or an Event-Cursor');
   }
   if (reader.errors.length > 0) throw new FootfallError('invalid_query', { details: reader.errors });
-  const isReset = cursor !== undefined && cursor.generation !== generation;
+  // A browser that is refused never comes back: an id that is not of this store begins again from the first event.
+  const isReset = text !== undefined && cursor?.generation !== generation;
   return { filter, beginning: { after: isReset ? 0 : cursor?.place, isReset } };
 }
 

@@ -164,7 +164,9 @@ describe.skipIf(brokers === undefined)('through a network that loses answers and
       for (;;) {
         // The SDK sends once and leaves trying again to its user.
         const answer = (await emit(event).catch(() => undefined)) as { body?: string } | undefined;
-        if (answer?.body?.includes('"success":true')) return id;
+        if (answer?.body?.includes('"success":true')) {
+          return (JSON.parse(answer.body) as { event: StoredEvent }).event.eventId;
+        }
       }
     };
     const ids: string[] = [];

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, inject, it, onTestFinished } fro
 import { KAFKA_4 } from '../../scripts/kafka-jars.ts';
 import { KafkaServer } from '../../scripts/kafka-server.ts';
 import { createDatabase, PostgresServer } from '../../scripts/postgres-server.ts';
+import { createKey } from '../../src/api-keys.ts';
 import { expectExactlyOnce, postLoad } from '../support/history.ts';
 import { post, processed } from '../support/service.ts';
 import { ServiceProcess } from '../support/service-process.ts';
@@ -71,6 +72,39 @@ describe.skipIf(brokers === undefined)('the service on Apache Kafka and PostgreS
     const later = await waiting;
     expect(later.status).toBe(201);
     expect([await state(early), await state(later)]).toEqual(['stored', 'stored']);
+  });
+
+  it('keeps callers apart on whichever instance they are, also before either event is stored', async () => {
+    const keys = ['shop', 'web', 'reader'].map((name) => createKey({ name, scopes: ['write', 'read'] }));
+    const env = {
+      ...(await freshGround(brokers!)),
+      API_KEYS: JSON.stringify(keys.map(({ entry }) => entry)),
+    };
+    const [one, other] = await Promise.all([
+      ServiceProcess.start({ ...env, ROLE: 'api' }),
+      ServiceProcess.start({ ...env, ROLE: 'api' }),
+    ]);
+    const eventId = randomUUID();
+    const send = async (url: string, caller: number, userId: string) => {
+      const response = await post(url, { ...EVENT, userId, eventId }, { 'X-API-Key': keys[caller]!.key });
+      return {
+        status: response.status,
+        repeated: response.headers.get('event-repeated'),
+        text: await response.text(),
+      };
+    };
+    const forged = await send(one.url, 1, 'forged');
+    const real = await send(other.url, 0, 'real');
+    expect([forged.status, real.status, real.repeated]).toEqual([201, 201, null]);
+    await ServiceProcess.start({ ...env, ROLE: 'consumer' });
+    const headers = { 'X-API-Key': keys[2]!.key };
+    const stored = async () =>
+      (await (await fetch(`${one.url}/events/processed`, { headers })).json()) as { userId: string }[];
+    await expect
+      .poll(async () => (await stored()).map(({ userId }) => userId).sort())
+      .toEqual(['forged', 'real']);
+    expect(await send(one.url, 0, 'real')).toEqual({ ...real, repeated: 'same' });
+    expect(await send(other.url, 1, 'real')).toMatchObject({ status: 409 });
   });
 
   it('processes what another client wrote, and is not stopped by its junk', async () => {

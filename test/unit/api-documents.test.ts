@@ -104,7 +104,7 @@ describe('the OpenAPI document', () => {
 
   it('describes just the events that are taken', () => {
     const validate = compiler().compile(batchEventSchema(['LOGIN', 'LOGOUT', 'PRODUCT_VIEW']));
-    const read = readBatchEvent(new Catalogue(undefined, false));
+    const read = readBatchEvent(new Catalogue(undefined, false), undefined);
     const maybe = <T>(value: fc.Arbitrary<T>) => fc.option(value, { nil: undefined });
     const odd = fc.oneof(fc.string({ maxLength: 300 }), fc.integer(), fc.constant(null), fc.constant([]));
     const event = fc.record({

@@ -10,6 +10,12 @@ import { tempFolder } from '../support/temp-folder.ts';
 
 const EVENT = { userId: 'u', eventType: 'LOGIN', payload: { n: 1 } };
 
+async function sendBatch(url: string, events: object[]): Promise<unknown> {
+  const headers = { 'Content-Type': 'application/json' };
+  const body = JSON.stringify(events);
+  return (await fetch(`${url}/events/batch`, { method: 'POST', headers, body })).json();
+}
+
 async function getEvent(url: string, eventId: string): Promise<{ status: number; answer: unknown }> {
   const response = await fetch(`${url}/events/${eventId}`);
   return { status: response.status, answer: await response.json() };
@@ -42,15 +48,22 @@ describe('an event with an id of its client', () => {
     expect([answer.headers.get('event-repeated'), await answer.text()]).toEqual(['same', text]);
   });
 
-  it('keeps its first body, and shows that another came', async () => {
+  it('is refused when another was sent with it before, and told nothing of that one', async () => {
     const { url } = await serviceHere();
     const eventId = randomUUID();
     const text = await (await post(url, { ...EVENT, eventId })).text();
     const other = await post(url, { ...EVENT, eventId, payload: { n: 2 } });
-    expect([other.headers.get('event-repeated'), await other.text()]).toEqual(['conflict', text]);
-    await expect.poll(async () => (await getEvent(url, eventId)).answer).toMatchObject({ conflicts: 1 });
-    expect(await (await fetch(`${url}/metrics`)).text()).toContain('event_conflicts_total 1');
-    expect(await processed(url)).toEqual([JSON.parse(text).event]);
+    expect([other.status, other.headers.get('error-code')]).toEqual([409, 'id_conflict']);
+    expect(await other.json()).toEqual({ success: false, error: expect.stringContaining('id of its own') });
+    expect(await (await fetch(`${url}/metrics`)).text()).toContain(
+      'events_repeated_total{kind="conflict"} 1',
+    );
+    await expect.poll(() => processed(url)).toEqual([JSON.parse(text).event]);
+    // Also from the store, and in a batch.
+    const batch = await sendBatch(url, [{ ...EVENT, eventId, payload: { n: 3 } }, EVENT]);
+    expect(batch).toMatchObject({
+      results: [{ status: 409, code: 'id_conflict', retryable: false }, { status: 201 }],
+    });
   });
 
   it('must have a UUID', async () => {
