@@ -67,7 +67,7 @@ describe.skipIf(!hasProgram('openssl', 'version', 'the tests of HTTPS'))('HTTPS'
 describe.skipIf(!hasProgram('nginx', '-v', 'the tests of nginx in front'))(
   'nginx as in docs/security.md',
   () => {
-    it('takes an event, reads it, and streams it as it comes', async () => {
+    it('takes an event, reads it, streams it as it comes, and logs no query', async () => {
       const { folder, ca, cert, key } = await certificateFolder();
       const { url } = await serviceHere({ ALLOWED_HOSTS: 'events.example' });
       const socketPath = join(folder, 'nginx.sock');
@@ -77,7 +77,7 @@ describe.skipIf(!hasProgram('nginx', '-v', 'the tests of nginx in front'))(
 
       const streamed = new Promise<string>((resolve, reject) => {
         let text = '';
-        const path = '/events/stream?after=0';
+        const path = '/events/stream?after=0&ticket=secret';
         const stream = get({ ...through, servername: 'localhost', agent: false, path }, (answer) => {
           answer.setEncoding('utf8').on('data', (chunk) => {
             text += chunk;
@@ -92,6 +92,9 @@ describe.skipIf(!hasProgram('nginx', '-v', 'the tests of nginx in front'))(
       expect(await streamed).toContain('"userId":"proxied"');
       const read = await ask({ ...through, path: '/events/processed' });
       expect([read.status, read.body.includes('proxied')]).toEqual([200, true]);
+      const accessLog = () => readFileSync(join(folder, 'access.log'), 'utf8');
+      await expect.poll(accessLog).toContain('"GET /events/processed" 200');
+      expect(accessLog()).not.toContain('?');
     });
   },
 );
@@ -123,14 +126,12 @@ function startNginx(
     .replace('listen 443 ssl', `listen unix:${socketPath} ssl`)
     .replace('/etc/nginx/events.example.pem', cert)
     .replace('/etc/nginx/events.example.key', key)
+    .replace('/var/log/nginx/events.example.log', join(folder, 'access.log'))
     .replace('http://127.0.0.1:3000', url);
   const paths = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'];
   const temporary = paths.map((name) => `${name}_temp_path ${folder}/${name};`).join(' ');
   const config = join(folder, 'nginx.conf');
-  writeFileSync(
-    config,
-    `daemon off; pid ${folder}/nginx.pid; events {} http { access_log off; ${temporary}\n${here}}`,
-  );
+  writeFileSync(config, `daemon off; pid ${folder}/nginx.pid; events {} http { ${temporary}\n${here}}`);
   const nginx: ChildProcess = spawn('nginx', ['-e', join(folder, 'error.log'), '-c', config], {
     stdio: 'pipe',
   });

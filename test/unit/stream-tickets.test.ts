@@ -8,7 +8,7 @@ import { post, serviceHere } from '../support/service.ts';
 import { readStream, type StreamReader } from '../support/sse.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 
-const MINUTE_MS = 60_000;
+const MINUTE = 60_000;
 const PAGE = 'https://page.example';
 
 /** Instances that share a list of keys and nothing else, with a clock that the test moves, and what they log. */
@@ -24,7 +24,7 @@ async function instances(count: number) {
     log += chunk;
   });
   const logger = await createLogger({ level: 'trace', format: 'json' }, lines);
-  const clock = { at: Date.now() };
+  const clock = { at: Date.parse('2026-11-25T12:00:00Z') };
   const start = () => serviceHere({ API_KEYS_FILE: file }, { logger, now: () => new Date(clock.at) });
   const services = await Promise.all(Array.from({ length: count }, start));
   return { services, reader, writer, list, clock, log: () => log };
@@ -47,9 +47,9 @@ it('a ticket opens streams for a minute, and what it has opened goes on', async 
   const { services, reader, writer, clock } = await instances(1);
   const { url } = services[0]!;
   const { ticket, expiresAt } = await ticketOf(url, reader.key);
-  expect(Date.parse(expiresAt)).toBe(clock.at + MINUTE_MS);
+  expect(Date.parse(expiresAt)).toBe(clock.at + MINUTE);
   const stream = await open(url, ticket);
-  clock.at += MINUTE_MS - 1;
+  clock.at += MINUTE - 1;
   (await open(url, ticket)).close();
   clock.at += 1;
   await expect(open(url, ticket)).rejects.toThrow(
@@ -110,7 +110,7 @@ it('a ticket is for the stream alone, and cannot be changed or made from what on
   }
   const [, signature] = ticket.split('.');
   const wrong = [
-    `${clock.at + 2 * MINUTE_MS}.${signature}`,
+    `${clock.at + 2 * MINUTE}.${signature}`,
     ticket.slice(0, -1),
     `${ticket}A`,
     '',
@@ -135,7 +135,7 @@ it('a ticket is good for pages of the origins of its key, and its refusal asks n
   expect([allowed.status, allowed.headers.get('access-control-allow-origin')]).toEqual([200, PAGE]);
   await allowed.body!.cancel();
   expect((await from('https://evil.example')).status).toBe(403);
-  clock.at += MINUTE_MS;
+  clock.at += MINUTE;
   const refused = await from(PAGE);
   expect([refused.status, refused.headers.get('www-authenticate')]).toEqual([401, 'Bearer realm="footfall"']);
 });
@@ -147,7 +147,7 @@ it('no ticket gets into the log', async () => {
   (await open(url, ticket)).close();
   await fetch(`${url}/events/processed?ticket=${ticket}`);
   await fetch(`${url}/events/stream?ticket=${ticket}&nothing=1`);
-  clock.at += MINUTE_MS;
+  clock.at += MINUTE;
   await fetch(`${url}/events/stream?ticket=${ticket}`);
   await expect.poll(log).toContain('Request refused');
   expect(log()).not.toContain(ticket.split('.')[1]);
