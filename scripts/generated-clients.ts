@@ -66,7 +66,8 @@ try {
   await writeFile(document, await (await fetch(`${service.url}/openapi.json`)).text());
   await generate(document, folder);
   await copyFile(join(TESTS, 'use.py'), join(folder, 'use.py'));
-  await run(bin('python'), join(folder, 'use.py'), service.url, key);
+  process.env.FOOTFALL_KEY = key;
+  await run(bin('python'), join(folder, 'use.py'), service.url);
   console.log(
     'The clients of openapi-python-client and datamodel-codegen have sent an event and read it back.',
   );

@@ -1,6 +1,7 @@
-"""Sends an event with each generated client and reads it back: python use.py URL KEY, beside the generated code."""
+"""Sends an event with each generated client and reads it back: python use.py URL, beside the generated code."""
 
 import json
+import os
 import sys
 import urllib.request
 
@@ -10,7 +11,8 @@ from client.api.events import get_event, record_event
 from client.api.reading import list_events
 from client.models import Accepted, EventState, NewEvent, NewEventPayload, Problem, RecordEventAck
 
-url, key = sys.argv[1:]
+url = sys.argv[1]
+key = os.environ["FOOTFALL_KEY"]
 
 
 def with_openapi_python_client() -> None:
