@@ -1,6 +1,6 @@
 // In: settings. Out: the log and the store they choose, loaded only when used.
 import type { Config } from './config.ts';
-import { deadLetterTopic } from './dead-letters.ts';
+import { deadLetterTopic } from './dead-letter-records.ts';
 import type { EventLog } from './log/event-log.ts';
 import type { Logger } from './logger.ts';
 import type { SqliteFile } from './sqlite-file.ts';

@@ -1,28 +1,38 @@
 // In: records that are no events. Out: the dead-letter topic and its index, and from there back to their topic.
-import { eventKey, type Rejection } from './event.ts';
-import { type EventLog, type LogBatch, type LogRecord, type NewRecord, receiptsOf } from './log/event-log.ts';
+import {
+  attemptHeader,
+  attemptOf,
+  deadLetterOf,
+  deadLetterTopic,
+  isReference,
+  isReferredTo,
+  originalHeaders,
+  type RejectedRecord,
+  referenceTo,
+  sizeOf,
+} from './dead-letter-records.ts';
+import { FootfallError } from './errors.ts';
+import { eventKey } from './event.ts';
+import {
+  type AppendResult,
+  type EventLog,
+  type LogBatch,
+  type LogRecord,
+  type RecordPosition,
+  receiptsOf,
+} from './log/event-log.ts';
 import type { DeadLetter, DeadLetterEntry, DeadLetterQuery, EventStore } from './store/event-store.ts';
 
-/** A consumed record that is no event, and why. */
-export interface RejectedRecord extends Rejection {
-  record: LogRecord;
-}
-
 const REDRIVE_CHUNK = 200;
-const ATTEMPT_HEADER = 'footfall-dlt-attempt';
-const OWN_HEADERS = /^(kafka_dlt-|footfall-dlt-)/;
-
-/** The topic in which records of `topic` are set aside. */
-export function deadLetterTopic(topic: string): string {
-  return `${topic}.dlt`;
-}
 
 /**
- * Copies records to the dead-letter topic, key, value and headers unchanged, with their origin and the reason in
- * further headers. Resolves once they are durable there; the position of the partition may move only after that.
+ * Copies records to the dead-letter topic, with their origin and the reason in headers. Of one that this topic refuses for
+ * good, for its size above all, only these headers are kept: the partition goes on in any case. Resolves once they are
+ * durable there; the position of the partition may move only after that.
  *
  * @returns the index entries for the store, in the same order
- * @throws the errors of `EventLog.append`; copying again is safe, the store indexes each origin once
+ * @throws the errors of `EventLog.append` that are worth another try; copying again is safe, the store indexes each origin
+ *   once
  */
 export async function setAside(
   log: EventLog,
@@ -31,58 +41,34 @@ export async function setAside(
   rejected: readonly RejectedRecord[],
 ): Promise<DeadLetterEntry[]> {
   if (rejected.length === 0) return [];
-  const results = await log.append(
-    rejected.map(({ record, reason, detail }) => ({
-      topic: deadLetterTopic(batch.topic),
-      key: record.key,
-      value: record.value,
-      headers: [...originalHeaders(record), ...deadLetterHeaders(group, batch, { record, reason, detail })],
-    })),
-  );
-  const receipts = receiptsOf(results);
+  const results = await log.append(rejected.map((one) => deadLetterOf(group, batch, one)));
+  const refused = rejected.filter((_one, at) => isRefused(results[at]!));
+  // If we die here: what was copied is copied once more next time.
+  const references = receiptsOf(await log.append(refused.map((one) => referenceTo(group, batch, one))));
   const setAsideAt = new Date();
-  return rejected.map(({ record, reason, detail, eventId }, at) => ({
-    key: eventId === undefined ? null : eventKey(eventId),
-    offset: record.offset,
-    reason,
-    detail,
-    attempt: attemptOf(record),
-    setAsideAt,
-    deadLetterPartition: receipts[at]!.partition,
-    deadLetterOffset: receipts[at]!.offset,
-  }));
+  return rejected.map((one, at) => {
+    const { record, reason, eventId } = one;
+    const isCopied = !isRefused(results[at]!);
+    const [receipt] = isCopied ? receiptsOf([results[at]!]) : [references[refused.indexOf(one)]!];
+    return {
+      key: eventId === undefined ? null : eventKey(eventId),
+      offset: record.offset,
+      reason,
+      detail: isCopied ? one.detail : `${one.detail}; ${leftOut(batch.topic, record)}`,
+      attempt: attemptOf(record),
+      setAsideAt,
+      deadLetterPartition: receipt!.partition,
+      deadLetterOffset: receipt!.offset,
+    };
+  });
 }
 
-/** The names spring-kafka uses, so that tools which know its dead letters know ours; numbers are text here. */
-function deadLetterHeaders(
-  group: string,
-  { topic, partition }: Pick<LogBatch, 'topic' | 'partition'>,
-  { record, reason, detail }: RejectedRecord,
-): NewRecord['headers'] {
-  return [
-    ['kafka_dlt-original-topic', topic],
-    ['kafka_dlt-original-partition', String(partition)],
-    ['kafka_dlt-original-offset', String(record.offset)],
-    ['kafka_dlt-original-timestamp', String(record.timestamp)],
-    ['kafka_dlt-original-timestamp-type', record.timestampType],
-    ['kafka_dlt-original-consumer-group', group],
-    ['kafka_dlt-exception-fqcn', 'footfall.RejectedRecord'],
-    ['kafka_dlt-exception-cause-fqcn', 'footfall.RejectedRecord'],
-    ['kafka_dlt-exception-message', detail],
-    ['kafka_dlt-exception-stacktrace', `footfall.RejectedRecord: ${detail}`],
-    ['footfall-dlt-reason', reason],
-    [ATTEMPT_HEADER, String(attemptOf(record))],
-  ];
+function isRefused(result: AppendResult): boolean {
+  return result instanceof FootfallError && !result.retryable;
 }
 
-function originalHeaders({ headers }: LogRecord): NewRecord['headers'] {
-  return headers.filter(([name]) => !OWN_HEADERS.test(name));
-}
-
-/** A record that was redriven carries the number of the attempt that failed before. */
-function attemptOf({ headers }: LogRecord): number {
-  const before = headers.find(([name]) => name === ATTEMPT_HEADER)?.[1]?.toString() ?? '0';
-  return (/^\d{1,9}$/.test(before) ? Number(before) : 0) + 1;
+function leftOut(topic: string, record: LogRecord): string {
+  return `not copied: topic ${deadLetterTopic(topic)} refuses its ${sizeOf(record)} bytes`;
 }
 
 /** Some by id, or all that wait, if wanted of one reason. */
@@ -97,7 +83,7 @@ export interface RedriveResult {
   redriven: number;
   /** Had been redriven before: nothing was done. */
   skipped: number;
-  /** Ids that are not there, or whose record the dead-letter topic no longer holds. */
+  /** Ids that are not there, or whose record the log no longer holds. */
   missing: string[];
 }
 
@@ -119,7 +105,7 @@ export class DeadLetters {
     return this.#store.deadLetters(this.#group, query);
   }
 
-  /** One dead letter with its record, which is undefined where the dead-letter topic no longer holds it. */
+  /** One dead letter with its record, which is undefined where the log no longer holds it. */
   async get(id: number): Promise<{ letter: DeadLetter; record: LogRecord | undefined } | undefined> {
     const [letter] = await this.list({ ids: [id], limit: 1 });
     if (letter === undefined) return undefined;
@@ -180,13 +166,15 @@ export class DeadLetters {
       found.map(({ letter, record }) => ({
         topic: letter.topic,
         ...(mended ?? { key: record.key, value: record.value }),
-        headers: [...originalHeaders(record), [ATTEMPT_HEADER, String(letter.attempt)]],
+        headers: [...originalHeaders(record), attemptHeader(letter.attempt)],
       })),
     );
-    receiptsOf(results);
+    const done = found
+      .filter((_one, at) => !(results[at] instanceof FootfallError))
+      .map(({ letter }) => letter.id);
     // If we die here: they count as waiting, and a repetition appends them once more. Events are stored once.
-    const done = found.map(({ letter }) => letter.id);
     await this.#store.markRedriven(this.#group, done, new Date());
+    receiptsOf(results);
     const accounted = new Set([
       ...done,
       ...letters.filter(({ redrivenAt }) => redrivenAt).map(({ id }) => id),
@@ -198,17 +186,37 @@ export class DeadLetters {
     };
   }
 
+  /** The record of each letter: from the dead-letter topic, or from its own where only that has its bytes. */
   async #read(letters: readonly DeadLetter[]): Promise<(LogRecord | undefined)[]> {
-    const byTopic = Map.groupBy(letters, ({ topic }) => deadLetterTopic(topic));
+    const copies = await this.#readAt(letters, ({ topic, deadLetterPartition, deadLetterOffset }) => ({
+      topic: deadLetterTopic(topic),
+      partition: deadLetterPartition,
+      offset: deadLetterOffset,
+    }));
+    const references = letters.filter(({ id }) => isReference(copies.get(id)));
+    const originals = await this.#readAt(references, (letter) => letter);
+    return letters.map(({ id }) => {
+      const copy = copies.get(id);
+      if (!isReference(copy)) return copy;
+      const original = originals.get(id);
+      return original && isReferredTo(original, copy) ? original : undefined;
+    });
+  }
+
+  async #readAt(
+    letters: readonly DeadLetter[],
+    placeOf: (letter: DeadLetter) => RecordPosition & { topic: string },
+  ): Promise<Map<number, LogRecord | undefined>> {
+    const byTopic = Map.groupBy(letters, (letter) => placeOf(letter).topic);
     const found = new Map<number, LogRecord | undefined>();
     for (const [topic, own] of byTopic) {
-      const positions = own.map((one) => ({
-        partition: one.deadLetterPartition,
-        offset: one.deadLetterOffset,
-      }));
+      const positions = own.map((letter) => {
+        const { partition, offset } = placeOf(letter);
+        return { partition, offset };
+      });
       const records = await this.#log.read(topic, positions);
       for (const [at, { id }] of own.entries()) found.set(id, records[at]);
     }
-    return letters.map(({ id }) => found.get(id));
+    return found;
   }
 }

@@ -96,6 +96,12 @@ export const ERRORS = {
     retryable: false,
     message: 'Unsupported content type: send application/json',
   },
+  record_refused: {
+    status: 422,
+    retryable: false,
+    message:
+      'Kafka refuses this event by a setting of its topic (cleanup.policy=compact, or a check of records by the broker)',
+  },
   rate_limited: {
     status: 429,
     retryable: true,

@@ -1,6 +1,7 @@
 // In: batches of different partitions and the claims they are processed under. Out: all in the store, with their positions.
 import type { Catalogue } from './catalogue.ts';
-import { type RejectedRecord, setAside } from './dead-letters.ts';
+import type { RejectedRecord } from './dead-letter-records.ts';
+import { setAside } from './dead-letters.ts';
 import { type DecodedEvent, decodeEvent, eventTimeMs, isRejection, isStorable } from './event.ts';
 import { recordKey } from './event-ids.ts';
 import type { EventLog, LogBatch, LogRecord } from './log/event-log.ts';

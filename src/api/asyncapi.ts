@@ -1,5 +1,5 @@
 import Type, { type TSchema } from 'typebox';
-import { deadLetterTopic } from '../dead-letters.ts';
+import { type DeadLetterHeader, deadLetterTopic, LEFT_OUT_HEADER } from '../dead-letter-records.ts';
 import { EVENT } from './schemas.ts';
 
 const text = (description: string): TSchema => Type.String({ description });
@@ -12,7 +12,7 @@ const EVENT_HEADERS = Type.Object({
   ),
 });
 
-/** The names spring-kafka gives them; all are text. */
+const EXCEPTION = "For spring-kafka's tools: `footfall.RejectedRecord`.";
 const DEAD_LETTER_HEADERS = Type.Object({
   'kafka_dlt-original-topic': text('Where the record came from,'),
   'kafka_dlt-original-partition': text('in which partition,'),
@@ -20,10 +20,18 @@ const DEAD_LETTER_HEADERS = Type.Object({
   'kafka_dlt-original-timestamp': text('and when it was written (milliseconds since 1970),'),
   'kafka_dlt-original-timestamp-type': text('by whose clock.'),
   'kafka_dlt-original-consumer-group': text('The group that set it aside.'),
+  'kafka_dlt-exception-fqcn': text(EXCEPTION),
+  'kafka_dlt-exception-cause-fqcn': text(EXCEPTION),
   'kafka_dlt-exception-message': text('Why, for a person.'),
+  'kafka_dlt-exception-stacktrace': text('The same; there is no stack.'),
   'footfall-dlt-reason': text('Why, in one word: `empty`, `not-json` or `invalid`.'),
   'footfall-dlt-attempt': text('1 at first; one more each time it was sent back and set aside again.'),
-});
+  [LEFT_OUT_HEADER]: Type.Optional(
+    text(
+      'Only where this topic refuses the record, for its size above all: the bytes of its key, value and headers, of which there is nothing here. They are where the record came from.',
+    ),
+  ),
+} satisfies Record<DeadLetterHeader | typeof LEFT_OUT_HEADER, TSchema>);
 
 /** The topics as an AsyncAPI 3.0 document. */
 export function asyncApiDocument(topic: string, version: string): object {
@@ -33,7 +41,7 @@ export function asyncApiDocument(topic: string, version: string): object {
       title: 'Footfall',
       version,
       description:
-        'Events are written by Footfall, and by any producer that writes them in this form. A user is the key, so that the events of one are in one partition, in order.',
+        "Events are written by Footfall, and by any producer that writes them in this form. A user is the key, so that the events of one are in one partition, in order. For that, all producers must choose the partition as Java's does, by murmur2 of the key: those on librdkafka (kcat, and confluent-kafka for Python, Go and .NET) need `partitioner=murmur2_random`.",
     },
     defaultContentType: 'application/json',
     channels: {

@@ -211,6 +211,7 @@ const EVENTS_SENT: ErrorCode[] = [
   'invalid_event',
   'invalid_query',
   'id_conflict',
+  'record_refused',
   'rate_limited',
   'publish_failed',
 ];

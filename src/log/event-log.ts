@@ -12,7 +12,8 @@ export interface EventLog {
    *
    * @returns for each record, in the same order, its receipt once it is durable, or a FootfallError. `publish_failed`:
    *   not known to be durable; appending it again is safe for events because the store keeps the first of each eventId.
-   *   `body_too_large`: the log refuses a record of this size; other records do not suffer from it.
+   *   `body_too_large`: the log refuses a record of this size, `record_refused`: one of this kind; other records do not
+   *   suffer from it.
    */
   append(records: readonly NewRecord[]): Promise<AppendResult[]>;
 

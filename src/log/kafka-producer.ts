@@ -6,8 +6,8 @@ import { hasKafkaError, type Producer } from './kafka-client.ts';
 /**
  * Sends a group in one produce request. Offsets are given to the records of a partition in the order they are sent.
  *
- * @returns for each record its receipt, or why it is not known to be durable; `body_too_large` if the topic refuses
- *   a record of its size, which its neighbours do not suffer from
+ * @returns for each record its receipt, or why it is not known to be durable; `body_too_large` or `record_refused` if the
+ *   topic will never take it, which its neighbours do not suffer from
  */
 export async function sendGroup(
   producer: Producer,
@@ -23,7 +23,7 @@ export async function sendGroup(
     offsets = (error as { produced?: { offsets?: Offsets } }).produced?.offsets ?? [];
   }
   const results = toReceipts(records, offsets, failure);
-  return failure && isTooLarge(failure) ? sendAlone(producer, records, results) : results;
+  return failure && refusalOf(failure, records[0]!.topic) ? sendAlone(producer, records, results) : results;
 }
 
 type Offsets = { topic: string; partition: number; offset: bigint }[];
@@ -50,10 +50,8 @@ async function sendAlone(
   results: (Receipt | Error)[],
 ): Promise<(Receipt | Error)[]> {
   if (records.length === 1) {
-    const message = `The event is larger than topic ${records[0]!.topic} allows (max.message.bytes)`;
-    return results.map((result) =>
-      result instanceof Error ? new FootfallError('body_too_large', { message }) : result,
-    );
+    const { topic } = records[0]!;
+    return results.map((result) => (result instanceof Error ? (refusalOf(result, topic) ?? result) : result));
   }
   for (const [at, record] of records.entries()) {
     if (results[at] instanceof Error) results[at] = (await sendGroup(producer, [record]))[0]!;
@@ -61,8 +59,13 @@ async function sendAlone(
   return results;
 }
 
-function isTooLarge(error: Error): boolean {
-  return hasKafkaError(error, 'MESSAGE_TOO_LARGE') || hasKafkaError(error, 'RECORD_LIST_TOO_LARGE');
+/** What the caller is told where the settings of the topic do not allow a record; undefined for any other failure. */
+function refusalOf(cause: Error, topic: string): FootfallError | undefined {
+  if (hasKafkaError(cause, 'MESSAGE_TOO_LARGE') || hasKafkaError(cause, 'RECORD_LIST_TOO_LARGE')) {
+    const message = `The event is larger than topic ${topic} allows (max.message.bytes)`;
+    return new FootfallError('body_too_large', { message });
+  }
+  return hasKafkaError(cause, 'INVALID_RECORD') ? new FootfallError('record_refused', { cause }) : undefined;
 }
 
 function toMessage({ topic, partition, key, value, headers }: SizedRecord) {

@@ -83,7 +83,7 @@ function warningsOf(
     const loss =
       copiesOf === undefined
         ? 'Kafka deletes events of a user when newer ones come'
-        : 'Kafka deletes dead letters when newer ones with the same key come, and refuses those without a key, which holds up their partition';
+        : 'Kafka deletes dead letters when newer ones with the same key come, and refuses those without a key, of which only origin and reason are kept';
     warnings.push(`Topic ${name} has cleanup.policy=compact: ${loss}. Set cleanup.policy=delete`);
   }
   return warnings;

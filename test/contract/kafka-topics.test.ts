@@ -1,4 +1,5 @@
 import type { Admin } from '@platformatic/kafka';
+import { pino } from 'pino';
 import { describe, expect, inject, it } from 'vitest';
 import type { NewRecord } from '../../src/log/event-log.ts';
 import type { KafkaLog } from '../../src/log/kafka-log.ts';
@@ -101,6 +102,53 @@ for (const version of ['kafka4', 'kafka3'] as const) {
         await expect.poll(() => log.read(foreign, [receipt!])).toEqual([undefined]);
         expect(await log.read(topic, [{ partition: 9, offset: 0 }])).toEqual([undefined]);
         expect(await log.read(topic, [{ partition: 0, offset: 0 }])).toMatchObject([{ offset: 0 }]);
+      });
+
+      it('are compared at the start, with a warning for each setting that loses something', async () => {
+        const topic = newTopic();
+        const admin = openAdmin(bootstrap);
+        const create = (name: string, configs: Record<string, string>) =>
+          admin.createTopics({
+            topics: [name],
+            configs: Object.entries(configs).map(([setting, value]) => ({ name: setting, value })),
+          });
+        await create(topic, { 'max.message.bytes': '900000', 'cleanup.policy': 'compact,delete' });
+        await create(`${topic}.dlt`, { 'max.message.bytes': '800000', 'cleanup.policy': 'compact' });
+        const lines: { topic: string; msg: string }[] = [];
+        const logger = pino({ level: 'warn' }, { write: (line) => lines.push(JSON.parse(line)) });
+        const log = openKafkaLog(kafkaLogOptions(bootstrap, topic), logger);
+        await log.ping(PATIENCE_MS);
+        expect(lines.map((line) => [line.topic, line.msg])).toEqual([
+          [
+            topic,
+            expect.stringMatching(/900000 bytes, .* events of 1000000: .* get 413\. Raise .* to 1016384/),
+          ],
+          [
+            topic,
+            expect.stringMatching(/compact: Kafka deletes events of a user .*Set cleanup.policy=delete/),
+          ],
+          [
+            `${topic}.dlt`,
+            expect.stringMatching(/800000 bytes, .* up to 900000: .* without their bytes\. .* 916384/),
+          ],
+          [
+            `${topic}.dlt`,
+            expect.stringMatching(/compact: .* refuses those without a key, of which only origin/),
+          ],
+        ]);
+        await admin.deleteTopics({ topics: [topic, `${topic}.dlt`] });
+        await expect
+          .poll(async () => [await failureOf(log.ping(PATIENCE_MS)), await topicsOf(admin, topic)])
+          .toEqual([undefined, [topic, `${topic}.dlt`]]);
+        // Once in the life of a process; and those it creates are as they should be.
+        expect(lines).toHaveLength(4);
+      });
+
+      it('give no warning as the service creates them', async () => {
+        const lines: string[] = [];
+        const logger = pino({ level: 'warn' }, { write: (line) => lines.push(line) });
+        await openKafkaLog(kafkaLogOptions(bootstrap, newTopic()), logger).ping(PATIENCE_MS);
+        expect(lines).toEqual([]);
       });
     },
   );

@@ -1,11 +1,22 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Producer } from '@platformatic/kafka';
+import {
+  AclOperations,
+  type AclOperationValue,
+  AclPermissionTypes,
+  type AclPermissionTypeValue,
+  Producer,
+  ResourcePatternTypes,
+  ResourceTypes,
+  type ResourceTypeValue,
+} from '@platformatic/kafka';
+import { pino } from 'pino';
 import { describe, expect, inject, it, onTestFinished } from 'vitest';
 import { KAFKA_3, KAFKA_4 } from '../../scripts/kafka-jars.ts';
 import { KafkaServer, type KafkaServerOptions } from '../../scripts/kafka-server.ts';
 import { appendTo } from '../support/append.ts';
 import { kafkaLogOptions, newTopic, openAdmin, openKafkaLog } from '../support/kafka-log.ts';
+import { PATIENCE_MS } from '../support/patience.ts';
 import { post, processed, serviceHere } from '../support/service.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 
@@ -93,3 +104,65 @@ describe.skipIf(brokers === undefined).each(VERSIONS)(
     });
   },
 );
+
+describe.skipIf(brokers === undefined)('a service that may not create topics', () => {
+  const anywhere = {
+    host: '*',
+    principal: 'User:ANONYMOUS',
+    resourcePatternType: ResourcePatternTypes.LITERAL,
+  };
+  const acl = (
+    resourceType: ResourceTypeValue,
+    resourceName: string,
+    operation: AclOperationValue,
+    permissionType: AclPermissionTypeValue,
+  ) => ({ ...anywhere, resourceType, resourceName, operation, permissionType });
+  const { CLUSTER, TOPIC } = ResourceTypes;
+  const { ALLOW, DENY } = AclPermissionTypes;
+  const { ALL, CREATE, DESCRIBE_CONFIGS } = AclOperations;
+  const denials = [
+    acl(CLUSTER, 'kafka-cluster', CREATE, DENY),
+    acl(TOPIC, '*', CREATE, DENY),
+    acl(TOPIC, '*', DESCRIBE_CONFIGS, DENY),
+  ];
+
+  it('says which topic is missing and why, goes on once somebody has created it, and compares no settings', async () => {
+    const broker = await KafkaServer.start({
+      version: KAFKA_4,
+      port: 0,
+      dataDir: join(await tempFolder(), 'kafka'),
+      settings: {
+        'authorizer.class.name': 'org.apache.kafka.metadata.authorizer.StandardAuthorizer',
+        'allow.everyone.if.no.acl.found': 'true',
+      },
+    });
+    onTestFinished(() => broker.stop());
+    const admin = openAdmin(broker.bootstrap);
+    await admin.createTopics({ topics: ['g'], partitions: 1 });
+    await admin.createAcls({
+      creations: [acl(CLUSTER, 'kafka-cluster', ALL, ALLOW), acl(TOPIC, '*', ALL, ALLOW), ...denials],
+    });
+    const mayCreate = (attempt: number) =>
+      admin.createTopics({ topics: [`attempt-${attempt}`], partitions: 1 }).then(
+        () => true,
+        () => false,
+      );
+    let attempt = 0;
+    await expect.poll(() => mayCreate(attempt++)).toBe(false);
+    const lines: string[] = [];
+    const logger = pino({ level: 'debug' }, { write: (line) => lines.push(line) });
+    const log = openKafkaLog(kafkaLogOptions(broker.bootstrap, 'g'), logger);
+    const failure = () =>
+      log.ping(PATIENCE_MS).then(
+        () => undefined,
+        (error: Error) => error.message,
+      );
+    await expect
+      .poll(failure)
+      .toMatch(/^topic g.dlt is missing and may not be created: Topic authorization failed/);
+    await admin.deleteAcls({ filters: denials.slice(0, 2) });
+    await admin.createTopics({ topics: ['g.dlt'], partitions: 1 });
+    await expect.poll(failure).toBeUndefined();
+    expect(lines).toEqual([]);
+  });
+});

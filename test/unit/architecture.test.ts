@@ -17,7 +17,7 @@ const LAYERS: [name: string, pattern: RegExp][] = [
   ['api', /^src\/api\//],
   [
     'flow',
-    /^src\/(producer|batch|cloud-events|segment|recent-events|stored-events|consumer|processor|dead-letters|health|ledger|verify|watchdog|outages|progress|start-position|shared-transactions|event-query|live-tail)\.ts$/,
+    /^src\/(producer|batch|cloud-events|segment|recent-events|stored-events|consumer|processor|dead-letters|dead-letter-records|health|ledger|verify|watchdog|outages|progress|start-position|shared-transactions|event-query|live-tail)\.ts$/,
   ],
   ['adapters', /^src\/(log|store)\/(?!event-)/],
   ['ports', /^src\/(log|store)\/event-(log|store|counts)\.ts$/],
