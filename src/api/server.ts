@@ -117,14 +117,14 @@ export function createApi(options: ApiOptions): FastifyInstance {
   const storeOutages = new StoreOutages(options.logger);
   const refusals = new Refusals(options.logger, options.metrics);
   api.addHook('onRequest', (_request, reply, done) => {
-    if (!options.isDraining()) return done();
-    reply.header('Connection', 'close');
-    done(new FootfallError('draining'));
-  });
-  api.addHook('onRequest', (_request, reply, done) => {
     // Routes whose answers may be kept say so themselves.
     reply.header('X-Content-Type-Options', 'nosniff').header('Cache-Control', 'no-store');
     done();
+  });
+  api.addHook('onRequest', (_request, reply, done) => {
+    if (!options.isDraining()) return done();
+    reply.header('Connection', 'close');
+    done(new FootfallError('draining'));
   });
   allowOrigins(api, options);
   // Behind the answers to browsers, so that a page can read why it was turned away.

@@ -1,4 +1,6 @@
 import { request } from 'node:http';
+import { connect } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { describe, expect, it } from 'vitest';
 import { createKey } from '../../src/api-keys.ts';
 import { serviceHere } from '../support/service.ts';
@@ -121,5 +123,18 @@ describe('answers', () => {
     expect(refused).toMatchObject({ 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' });
     expect(await headersOf('/nowhere', {})).toMatchObject({ 'x-content-type-options': 'nosniff' });
     expect(await headersOf('/livez', {})).toMatchObject({ 'cache-control': 'no-store' });
+  });
+
+  it('say so also where the request cannot be read', async () => {
+    const { url } = await serviceHere();
+    const { hostname, port } = new URL(url);
+    const kept = { 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' };
+    const unreadable = await call(`${url}/events/%zz`, {});
+    expect([unreadable.status, unreadable.headers]).toMatchObject([400, kept]);
+    const socket = connect(Number(port), hostname).end('this is not HTTP\r\n\r\n');
+    const answer = await text(socket);
+    expect(answer).toContain('HTTP/1.1 400');
+    for (const [name, value] of Object.entries(kept))
+      expect(answer.toLowerCase()).toContain(`${name}: ${value}`);
   });
 });
