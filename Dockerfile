@@ -6,7 +6,7 @@ WORKDIR /app
 COPY package.json package-lock.json .npmrc LICENSE ./
 
 FROM base AS tools
-RUN --mount=type=cache,target=/root/.npm npm ci && mkdir data && chown -R 1000:1000 .
+RUN --mount=type=cache,target=/root/.npm npm ci && mkdir -m 700 data && chown -R 1000:1000 .
 
 # For docker-compose.yml: tests and tools inside, the source mounted over it, restarted when it changes.
 FROM tools AS development
@@ -33,7 +33,7 @@ ENV NODE_ENV=production HOST=0.0.0.0 DATA_DIR=/app/data
 COPY --from=dependencies /app/node_modules ./node_modules
 COPY --from=page /app/dist ./dist
 COPY src ./src
-RUN mkdir data && chown 1000:1000 data
+RUN mkdir -m 700 data && chown 1000:1000 data
 USER 1000:1000
 VOLUME /app/data
 EXPOSE 3000

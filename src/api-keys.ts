@@ -3,8 +3,8 @@ import { readFileSync } from 'node:fs';
 import Type from 'typebox';
 import { Compile } from 'typebox/compile';
 
-/** What a key allows: to send events, to read them, or everything. */
-export const SCOPES = ['write', 'read', 'admin'] as const;
+/** What a key allows: to send events, to read them, to read metrics alone, or everything. */
+export const SCOPES = ['write', 'read', 'metrics', 'admin'] as const;
 export type Scope = (typeof SCOPES)[number];
 
 /** One entry of the list of keys; the key itself is in no file. */
@@ -18,7 +18,7 @@ export const API_KEY = Type.Object(
     sha256: Type.String({ pattern: '^[0-9a-f]{64}$', description: 'SHA-256 of the key, in hexadecimal.' }),
     scopes: Type.Array(Type.Enum([...SCOPES]), {
       minItems: 1,
-      description: '`write`, `read`, or `admin` for everything.',
+      description: '`write`, `read`, `metrics` (a part of `read`), or `admin` for everything.',
     }),
     origins: Type.Optional(
       Type.Array(Type.String({ pattern: '^https?://[^/]+$' }), {
@@ -48,6 +48,7 @@ export class ApiKeys {
   #byHash: ReadonlyMap<string, ApiKey> = new Map();
   #origins: ReadonlySet<string> = new Set();
   readonly #names = new Set<string>();
+  readonly #reloadListeners: (() => void)[] = [];
 
   /** @throws Error saying what is wrong with the list */
   constructor(source: KeySource) {
@@ -60,6 +61,22 @@ export class ApiKeys {
     this.#byHash = readKeys(this.#source);
     this.#origins = new Set([...this.#byHash.values()].flatMap(({ origins = [] }) => origins));
     for (const { name } of this.#byHash.values()) this.#names.add(name);
+    for (const tell of this.#reloadListeners) tell();
+  }
+
+  /** Has `listener` told after each time the list was read again. */
+  onReload(listener: () => void): void {
+    this.#reloadListeners.push(listener);
+  }
+
+  list(): ApiKey[] {
+    return [...this.#byHash.values()];
+  }
+
+  /** Whether a key that was found earlier is still there and allows this. */
+  stillAllows({ sha256 }: ApiKey, scope: Scope): boolean {
+    const key = this.#byHash.get(sha256);
+    return key !== undefined && allows(key, scope);
   }
 
   get count(): number {
@@ -89,7 +106,8 @@ export function createKey(entry: Omit<ApiKey, 'sha256'>): { key: string; entry: 
 }
 
 export function allows({ scopes }: ApiKey, scope: Scope): boolean {
-  return scopes.includes(scope) || scopes.includes('admin');
+  if (scopes.includes(scope) || scopes.includes('admin')) return true;
+  return scope === 'metrics' && scopes.includes('read');
 }
 
 function hashKey(key: string): string {

@@ -30,7 +30,11 @@ export type StoreTarget =
 export interface Config extends Settings {
   /** Where API keys are listed; none: no caller needs one. */
   keySource: KeySource | undefined;
+  /** Files of the certificate; none: HTTP. */
+  certificate: { cert: string; key: string } | undefined;
   origins: string[];
+  /** Names and addresses this service is called by, beside those of this machine. */
+  hosts: string[];
   countedMembers: string[];
   /** Processes that answer requests; 0: this one. */
   workers: number;
@@ -77,6 +81,8 @@ export function loadConfig(env: Record<string, string | undefined>): Config {
   return {
     ...settings,
     ...{ brokers, store, dataFile, origins, keySource: keySource(settings) },
+    certificate: certificateFiles(settings),
+    hosts: [settings.HOST, ...(settings.ALLOWED_HOSTS?.split(',') ?? [])].map((host) => host.trim()),
     countedMembers: countedMembers(settings),
     workers: settings.WORKERS === 'auto' ? availableParallelism() : Number(settings.WORKERS),
   };
@@ -107,6 +113,12 @@ function keySource({ AUTH, API_KEYS_FILE, API_KEYS, HOST }: Settings): KeySource
   throw new ConfigError([
     `HOST=${HOST} lets others reach this service: ${how}, or AUTH=off where something in front of it decides who may call`,
   ]);
+}
+
+function certificateFiles({ HTTPS_CERT_FILE: cert, HTTPS_KEY_FILE: key }: Settings): Config['certificate'] {
+  if (cert !== undefined && key !== undefined) return { cert, key };
+  if (cert === undefined && key === undefined) return undefined;
+  throw new ConfigError(['HTTPS_CERT_FILE and HTTPS_KEY_FILE belong together: set both, or neither']);
 }
 
 function validate(given: Record<string, unknown>): Settings {

@@ -52,6 +52,12 @@ export const ERRORS = {
     retryable: false,
     message: 'Pages of this origin may not call: add it to the origins of the key, or to CORS_ORIGINS',
   },
+  host_not_allowed: {
+    status: 403,
+    retryable: false,
+    message:
+      'Without API keys this service answers to names and addresses of its own machine alone: add the one you used to ALLOWED_HOSTS, or set API_KEYS_FILE',
+  },
   endpoint_not_found: { status: 404, retryable: false, message: 'Endpoint not found' },
   event_not_found: {
     status: 404,

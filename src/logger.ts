@@ -1,4 +1,5 @@
 import { type Logger, pino } from 'pino';
+import { escapeControls } from './escape-controls.ts';
 
 export type { Logger } from 'pino';
 
@@ -8,17 +9,57 @@ export interface LoggerOptions {
   format: 'json' | 'text';
 }
 
-/** Logs to standard output without holding up the caller. Neither payloads nor secrets are ever passed to it. */
-export async function createLogger({ level, format }: LoggerOptions): Promise<Logger> {
+/**
+ * Logs to standard output, or to `destination`, without holding up the caller. Neither payloads nor secrets are ever
+ * passed to it. As text, control characters are escaped.
+ */
+export async function createLogger(
+  { level, format }: LoggerOptions,
+  destination?: NodeJS.WritableStream,
+): Promise<Logger> {
   const base = {
     level,
     base: null,
     timestamp: pino.stdTimeFunctions.isoTime,
     serializers: { err: describeError },
   };
-  if (format === 'json') return pino(base, pino.destination({ dest: 1, sync: false }));
+  if (format === 'json') return pino(base, destination ?? pino.destination({ dest: 1, sync: false }));
   const { PinoPretty } = await import('pino-pretty');
-  return pino(base, PinoPretty({ translateTime: 'HH:MM:ss.l', singleLine: true }));
+  // Producers of records choose what is in ids and messages: none of it may move a cursor or begin a line.
+  const readable = {
+    ...base,
+    serializers: { err: (error: Error) => escapeTexts(describeError(error)) },
+    formatters: { log: escapeTexts },
+  };
+  const pretty = PinoPretty({
+    translateTime: 'HH:MM:ss.l',
+    singleLine: true,
+    messageFormat: (log, messageKey) => escapeControls(String(log[messageKey] ?? '')),
+    ...(destination && { destination }),
+  });
+  return pino(readable, pretty);
+}
+
+/** The texts in what goes beside a message, at any depth. Errors are left to their serializer; stacks keep their lines. */
+function escapeTexts(entry: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(entry).map(([name, value]) => [
+      name,
+      name === 'stack' ? escapeLines(String(value)) : escapeText(value),
+    ]),
+  );
+}
+
+function escapeText(value: unknown): unknown {
+  if (typeof value === 'string') return escapeControls(value);
+  if (Array.isArray(value)) return value.map(escapeText);
+  const isPlain = typeof value === 'object' && value !== null && !(value instanceof Error);
+  return isPlain ? escapeTexts(value as Record<string, unknown>) : value;
+}
+
+/** Lines of a stack are indented, and so cannot pass for lines of the log. */
+function escapeLines(stack: string): string {
+  return stack.split('\n').map(escapeControls).join('\n    ');
 }
 
 /**

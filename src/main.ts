@@ -23,7 +23,7 @@ async function main(): Promise<void> {
     config.workers > 0
       ? startWorkers(config, logger)
       : await startService(config, { ...realSurroundings, logger, link });
-  process.on('SIGHUP', () => running.reloadKeys());
+  process.on('SIGHUP', () => running.reload());
   let stopping = false;
   const { close } = closeWithGrace(
     { delay: config.SHUTDOWN_TIMEOUT_MS, logger, skip: ['SIGHUP'] },

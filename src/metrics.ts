@@ -10,6 +10,8 @@ export interface Metrics {
   eventsGenerated: Counter;
   eventsRejected: Counter<'code'>;
   overloadRejections: Counter;
+  requestsRefused: Counter<'code'>;
+  redrives: Counter;
   eventsRepeated: Counter<'kind'>;
   eventWarnings: Counter;
   eventsProcessed: Counter<'outcome'>;
@@ -84,6 +86,17 @@ export function createMetrics(
     overloadRejections: new Counter({
       name: 'overload_rejections_total',
       help: 'Requests turned away with 503 because too many were being worked on.',
+      registers,
+    }),
+    requestsRefused: new Counter({
+      name: 'requests_refused_total',
+      help: 'Requests answered with 401, 403 or 404, by error code.',
+      labelNames: ['code'],
+      registers,
+    }),
+    redrives: new Counter({
+      name: 'redrives_total',
+      help: 'Requests that sent dead letters back; the log says whose key each came with.',
       registers,
     }),
     eventsProcessed: new Counter({

@@ -2,6 +2,7 @@ import { randomUUIDv7 } from 'node:crypto';
 import type { FastifyInstance } from 'fastify';
 import { type Adapters, openAdapters } from './adapters.ts';
 import { Admission } from './admission.ts';
+import { Certificate } from './api/certificate.ts';
 import { closeApi, createApi } from './api/server.ts';
 import { ApiKeys } from './api-keys.ts';
 import { Catalogue } from './catalogue.ts';
@@ -41,8 +42,8 @@ export interface Surroundings {
 export interface Service {
   /** Where it answers, such as `http://127.0.0.1:3000`; empty in a process that others answer for. */
   url: string;
-  /** Reads the list of API keys again; one that is at fault changes nothing. */
-  reloadKeys(): void;
+  /** Reads the list of API keys and the certificate again; one that is at fault changes nothing. */
+  reload(): void;
   /** Finishes what was begun and lets go of everything. May be called twice. */
   stop(): Promise<void>;
 }
@@ -78,6 +79,7 @@ async function run(
   const { KAFKA_TOPIC: topic, KAFKA_CONSUMER_GROUP: group, LOG_EVERY_NTH_EVENT: logEvery } = config;
   const catalogue = openCatalogue(config);
   const apiKeys = openKeys(config);
+  const certificate = openCertificate(config);
   const producer = new Producer({ log, store, topic, logger, metrics, now, newId, logEvery });
   registerLedger(metrics.registry, store, group, topic);
   const { countedMembers } = config;
@@ -121,8 +123,9 @@ async function run(
   const isDraining = () => draining;
   const api = createApi({
     producer,
-    apiKeys,
+    ...{ apiKeys, certificate },
     origins: config.origins,
+    hosts: config.hosts,
     rateLimits: new RateLimits(config.RATE_LIMIT_EVENTS_PER_SECOND),
     admission,
     deadLetters: new DeadLetters(log, store, group),
@@ -172,7 +175,10 @@ async function run(
   };
   return {
     url,
-    reloadKeys: () => reloadKeys(apiKeys, logger),
+    reload: () => {
+      reloadKeys(apiKeys, logger);
+      reloadCertificate(certificate, logger);
+    },
     stop() {
       stopping ??= stop();
       return stopping;
@@ -180,9 +186,13 @@ async function run(
   };
 }
 
-async function listen(api: FastifyInstance, { HOST: host, PORT: port }: Config): Promise<string> {
+async function listen(
+  api: FastifyInstance,
+  { HOST: host, PORT: port, certificate }: Config,
+): Promise<string> {
   try {
-    return await api.listen({ host, port });
+    const url = await api.listen({ host, port });
+    return certificate === undefined ? url : url.replace('http:', 'https:');
   } catch (error) {
     await api.close();
     if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
@@ -219,6 +229,25 @@ function reloadKeys(apiKeys: ApiKeys | undefined, logger: Logger): void {
     logger.info({ keys: apiKeys?.count ?? 0 }, 'API keys read again');
   } catch (error) {
     logger.error({ err: error }, 'API keys not changed: the list cannot be read');
+  }
+}
+
+/** @throws ConfigError */
+function openCertificate({ certificate }: Config): Certificate | undefined {
+  try {
+    return certificate && new Certificate(certificate);
+  } catch (error) {
+    throw new ConfigError([`HTTPS_CERT_FILE and HTTPS_KEY_FILE cannot be used: ${(error as Error).message}`]);
+  }
+}
+
+function reloadCertificate(certificate: Certificate | undefined, logger: Logger): void {
+  if (certificate === undefined) return;
+  try {
+    certificate.reload();
+    logger.info('The certificate was read again');
+  } catch (error) {
+    logger.error({ err: error }, 'The certificate is not changed: its files cannot be used');
   }
 }
 

@@ -40,12 +40,35 @@ export const SETTINGS = Type.Object({
       examples: ['off'],
     }),
   ),
+  HTTPS_CERT_FILE: Type.Optional(
+    Type.String({
+      minLength: 1,
+      description:
+        'PEM file with the certificate and its chain. With it and `HTTPS_KEY_FILE`, HTTPS alone is answered on `PORT`. Both are read again at SIGHUP.',
+      examples: ['/etc/footfall/fullchain.pem'],
+    }),
+  ),
+  HTTPS_KEY_FILE: Type.Optional(
+    Type.String({
+      minLength: 1,
+      description: 'PEM file with the key of the certificate.',
+      examples: ['/etc/footfall/privkey.pem'],
+    }),
+  ),
   CORS_ORIGINS: Type.Optional(
     Type.String({
       pattern: '^https?://[^/,\\s]+(,\\s*https?://[^/,\\s]+)*$',
       description:
         'Web origins whose pages may call where no keys are needed, comma-separated. With keys, each key has its own.',
       examples: ['https://shop.example'],
+    }),
+  ),
+  ALLOWED_HOSTS: Type.Optional(
+    Type.String({
+      pattern: '^[^/,\\s]+(,\\s*[^/,\\s]+)*$',
+      description:
+        'Where no keys are needed: names and addresses this service is called by, beside `localhost`, loopback addresses and `HOST`, comma-separated. Requests with another `Host` are refused, because any web site can have a name that leads here. With keys it is not looked at.',
+      examples: ['app-service,footfall.lan,192.168.1.20'],
     }),
   ),
   RATE_LIMIT_EVENTS_PER_SECOND: Type.Integer({

@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs';
+import { chmodSync, closeSync, existsSync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 
@@ -22,12 +22,15 @@ export interface SqliteFile {
 
 /**
  * Opens a database file and holds it for this process. A second process gets an error; other programs may read
- * (a shell, a backup). A commit is on disk when it returns (WAL, synchronous=FULL).
+ * (a shell, a backup), as the same user: events are nobody else's business. A commit is on disk when it returns (WAL,
+ * synchronous=FULL). A folder that is missing is made; one that exists keeps its mode.
  *
  * @throws FileInUseError
  */
 export function openSqliteFile(path: string): SqliteFile {
-  mkdirSync(dirname(path), { recursive: true });
+  mkdirSync(dirname(path), { recursive: true, mode: PRIVATE_FOLDER });
+  for (const own of [path, `${path}.lock`]) makePrivate(own);
+  for (const left of [`${path}-wal`, `${path}-shm`]) if (existsSync(left)) makePrivate(left);
   const lock = holdLock(path);
   try {
     const db = new DatabaseSync(path);
@@ -42,6 +45,21 @@ export function openSqliteFile(path: string): SqliteFile {
   } catch (error) {
     lock.close();
     throw error;
+  }
+}
+
+const PRIVATE_FOLDER = 0o700;
+const PRIVATE_FILE = 0o600;
+
+/** Makes the file if need be; SQLite gives the files it puts beside it the same mode. Also where another version made it. */
+function makePrivate(path: string): void {
+  // Made with this mode, not given it a moment later.
+  closeSync(openSync(path, 'a', PRIVATE_FILE));
+  try {
+    chmodSync(path, PRIVATE_FILE);
+  } catch (error) {
+    // Of another user, who let this one write to it: whose it is decides.
+    if ((error as NodeJS.ErrnoException).code !== 'EPERM') throw error;
   }
 }
 

@@ -37,8 +37,8 @@ export class Workers {
     for (const role of this.#roles) this.#begin(role);
   }
 
-  /** Has the list of API keys read again. */
-  reloadKeys(): void {
+  /** Has the list of API keys and the certificate read again. */
+  reload(): void {
     for (const worker of this.#running) worker.process.kill('SIGHUP');
   }
 

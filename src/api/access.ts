@@ -1,18 +1,25 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { type ApiKey, type ApiKeys, allows, type Scope } from '../api-keys.ts';
 import { FootfallError } from '../errors.ts';
+import { hostCheck } from './hosts.ts';
+import { keyOfTicket } from './stream-tickets.ts';
 
 export interface AccessOptions {
   /** None: whoever reaches this address may do everything. */
   apiKeys: ApiKeys | undefined;
   /** Web origins whose pages may call without a key of their own. */
   origins: readonly string[];
+  /** Names and addresses this service is called by, beside those of this machine; looked at where no keys are needed. */
+  hosts: readonly string[];
+  now(): Date;
 }
 
 declare module 'fastify' {
   interface FastifyContextConfig {
     /** What a key must allow; none: anyone may. */
     scope?: Scope;
+    /** Whether `?ticket=` will do instead of a key. */
+    takesTicket?: boolean;
   }
   interface FastifyRequest {
     /** Whose key it came with; none where keys are switched off, or not needed. */
@@ -21,13 +28,17 @@ declare module 'fastify' {
 }
 
 /** Lets a request in by its key and its origin. Must come before anything that costs. */
-export function guard(api: FastifyInstance, { apiKeys, origins }: AccessOptions): void {
+export function guard(api: FastifyInstance, options: AccessOptions): void {
+  const { apiKeys } = options;
+  const checkHost = hostCheck(options.hosts);
   api.decorateRequest('caller', undefined);
   api.addHook('onRequest', (request, reply, done) => {
     const { scope } = request.routeOptions.config;
     if (scope === undefined) return done();
+    protect(reply, apiKeys !== undefined);
     try {
-      admitCaller(request, reply, scope, { apiKeys, origins });
+      if (apiKeys === undefined) checkHost(request.headers.host);
+      admitCaller(request, reply, scope, options);
       done();
     } catch (error) {
       done(error as Error);
@@ -35,32 +46,62 @@ export function guard(api: FastifyInstance, { apiKeys, origins }: AccessOptions)
   });
 }
 
+const DEEDS: Record<Scope, string> = {
+  write: 'write',
+  read: 'read',
+  metrics: 'read metrics',
+  admin: 'admin',
+};
+
+const TICKET_REFUSED =
+  'This ticket has expired, or its key is gone or may not read: get another from POST /events/stream/tickets';
+
 /** @throws FootfallError `unauthorized`, `forbidden` or `origin_not_allowed` */
 function admitCaller(
   request: FastifyRequest,
   reply: FastifyReply,
   scope: Scope,
-  { apiKeys, origins }: AccessOptions,
+  options: AccessOptions,
 ): void {
-  request.caller = apiKeys && identify(request, apiKeys, scope);
-  if (apiKeys && request.caller === undefined) {
-    reply.header('WWW-Authenticate', 'Bearer realm="footfall", Basic realm="footfall"');
-    throw new FootfallError('unauthorized');
-  }
+  const { apiKeys, origins } = options;
+  request.caller = apiKeys && identify(request, apiKeys, scope, options);
+  if (apiKeys && request.caller === undefined) throw unauthorized(request, reply);
   if (request.caller && !allows(request.caller, scope)) {
-    throw new FootfallError('forbidden', { message: `This API key does not allow to ${scope}` });
+    throw new FootfallError('forbidden', { message: `This API key does not allow to ${DEEDS[scope]}` });
   }
   checkOrigin(request, request.caller?.origins ?? origins);
 }
 
-function identify(request: FastifyRequest, apiKeys: ApiKeys, scope: Scope): ApiKey | undefined {
+function identify(
+  request: FastifyRequest,
+  apiKeys: ApiKeys,
+  scope: Scope,
+  { now }: AccessOptions,
+): ApiKey | undefined {
   const given = presentedKey(request);
   if (given !== undefined) return apiKeys.find(given);
+  const ticket = presentedTicket(request);
+  if (ticket !== undefined) return keyOfTicket(apiKeys, ticket, now().getTime());
+  const { key } = request.query as Record<string, unknown>;
   // A beacon cannot carry a header. Keys in addresses end up in the logs of others, so only one that can do nothing
   // else than send is taken from there.
-  const { key } = request.query as Record<string, unknown>;
   const found = scope === 'write' && typeof key === 'string' ? apiKeys.find(key) : undefined;
   return found?.scopes.every((one) => one === 'write') ? found : undefined;
+}
+
+function unauthorized(request: FastifyRequest, reply: FastifyReply): FootfallError {
+  if (presentedKey(request) === undefined && presentedTicket(request) !== undefined) {
+    // No offer of basic auth: a browser would ask whoever looks at the page for a password.
+    reply.header('WWW-Authenticate', 'Bearer realm="footfall"');
+    return new FootfallError('unauthorized', { message: TICKET_REFUSED });
+  }
+  reply.header('WWW-Authenticate', 'Bearer realm="footfall", Basic realm="footfall"');
+  return new FootfallError('unauthorized');
+}
+
+function presentedTicket({ query, routeOptions }: FastifyRequest): string | undefined {
+  const { ticket } = query as Record<string, unknown>;
+  return routeOptions.config.takesTicket && typeof ticket === 'string' ? ticket : undefined;
 }
 
 function presentedKey({ headers }: FastifyRequest): string | undefined {
@@ -72,10 +113,25 @@ function presentedKey({ headers }: FastifyRequest): string | undefined {
   return Buffer.from(credentials, 'base64').toString('utf8').split(':', 1)[0];
 }
 
+/** What a key opens belongs to its caller alone: no other site may embed it, and no cache mistake it for another's. */
+function protect(reply: FastifyReply, needsKey: boolean): void {
+  reply.header('Cross-Origin-Resource-Policy', 'same-origin');
+  if (needsKey) addVary(reply, 'Authorization, X-API-Key');
+}
+
+/** Adds to the request headers that an answer depends on. */
+export function addVary(reply: FastifyReply, names: string): void {
+  const known = reply.getHeader('Vary');
+  reply.header('Vary', known === undefined ? names : `${known}, ${names}`);
+}
+
 /** A page of another site must not use what this browser can reach, not even blindly. */
 function checkOrigin({ headers }: FastifyRequest, allowed: readonly string[]): void {
   const { origin, host } = headers;
-  if (origin === undefined || allowed.includes(origin)) return;
-  if (origin === `http://${host}` || origin === `https://${host}`) return;
+  // Set by browsers, and out of reach of pages. Of images, scripts and links it is all there is.
+  const site = headers['sec-fetch-site'];
+  if (origin === undefined ? site !== 'cross-site' : allowed.includes(origin)) return;
+  // Also behind a proxy that changes `Host`.
+  if (site === 'same-origin' || origin === `http://${host}` || origin === `https://${host}`) return;
   throw new FootfallError('origin_not_allowed');
 }

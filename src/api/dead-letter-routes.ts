@@ -20,7 +20,7 @@ type Query = Record<'limit' | 'cursor' | 'reason' | 'waiting', string | undefine
 /** What was set aside: list, look, send back. */
 export async function deadLetterRoutes(
   api: FastifyInstance,
-  { deadLetters, catalogue }: ApiOptions,
+  { deadLetters, catalogue, metrics, logger }: ApiOptions,
 ): Promise<void> {
   const config = { holdsBytes: PAGE_BYTES, scope: 'read' } as const;
   api.get<{ Querystring: Query }>('/dead-letters', { config }, async (request) => {
@@ -44,7 +44,12 @@ export async function deadLetterRoutes(
     { config: { ...config, scope: 'admin' } },
     async (request) => {
       const { choice, mended } = parseRedrive(request.body, catalogue);
-      return { success: true, ...(await deadLetters.redrive(choice, mended)) };
+      const redriven = await deadLetters.redrive(choice, mended);
+      metrics.redrives.inc();
+      const key = request.caller?.name;
+      const isMended = mended !== undefined;
+      logger.info({ key, ...choice, isMended, address: request.ip }, '[API] Dead letters sent back');
+      return { success: true, ...redriven };
     },
   );
 }

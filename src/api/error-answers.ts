@@ -33,6 +33,9 @@ export function sendError(reply: FastifyReply, error: FootfallError): FastifyRep
   reply
     .code(error.status)
     .header('Error-Code', error.code)
+    // Also where no hook of ours was asked, as for an address that cannot be read.
+    .header('X-Content-Type-Options', 'nosniff')
+    .header('Cache-Control', 'no-store')
     .header('Error-Retryable', String(error.retryable));
   if (error.retryable) reply.header('Retry-After', String(error.retryAfterS));
   const problem = error.details ? { errors: error.details } : { error: error.message };
@@ -60,6 +63,8 @@ export function clientErrorHandler(
       `HTTP/1.1 ${known.status} ${known.code}`,
       'Content-Type: application/json; charset=utf-8',
       `Content-Length: ${Buffer.byteLength(body)}`,
+      'X-Content-Type-Options: nosniff',
+      'Cache-Control: no-store',
       `Error-Code: ${known.code}`,
       `Error-Retryable: ${known.retryable}`,
       'Connection: close',

@@ -26,7 +26,7 @@ export async function operationsRoutes(
     return reply.code(ready ? 200 : 503).send({ status: ready ? 'ready' : 'not ready', ...report });
   });
 
-  api.get('/metrics', { config: { scope: 'read' } }, async (_request, reply) => {
+  api.get('/metrics', { config: { scope: 'metrics' } }, async (_request, reply) => {
     return reply.type(metrics.registry.contentType).send(await allMetrics());
   });
 }

@@ -2,6 +2,7 @@ import { Readable } from 'node:stream';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { FootfallError } from '../errors.ts';
 import { type EventQuery, readAll, readPage, search } from '../event-query.ts';
+import { addVary } from './access.ts';
 import {
   FILTER_NAMES,
   parseCursor,
@@ -28,7 +29,7 @@ export async function processedRoutes(api: FastifyInstance, { store }: ApiOption
     { config: { holdsBytes: LIST_BYTES, scope: 'read' } },
     async (request, reply) => {
       const format = formatFor(request.headers.accept);
-      reply.type(format.contentType).header('Vary', 'Accept');
+      addVary(reply.type(format.contentType), 'Accept');
       if (Object.keys(request.query).length === 0) return sendList(reply, format, readAll(store));
       const { query, isPage } = readQuery(request, store.generation);
       if (query.cursor !== undefined) await checkReached(query.cursor);

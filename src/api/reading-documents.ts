@@ -2,7 +2,7 @@
 import type { FastifySchema } from 'fastify';
 import Type from 'typebox';
 import { ORDERS, PAGE_LIMITS } from './processed-routes.ts';
-import { answer, answers, DateTime, Digits, EVENT, json, Nullable } from './schemas.ts';
+import { answer, answers, DateTime, Digits, json, Nullable, ref } from './schemas.ts';
 import { INTERVALS, MOST_INTERVALS, TOP_LIMITS } from './stats-routes.ts';
 
 const Id = Type.String({ minLength: 1, maxLength: 255, pattern: '^[^\\u0000]*$' });
@@ -26,7 +26,9 @@ const PERIOD = {
 const limits = ({ least, most, fallback }: typeof PAGE_LIMITS) =>
   Type.Optional(Type.Integer({ minimum: least, maximum: most, default: fallback }));
 
-const STATS = Type.Object({
+export const VALUE_COUNT = Type.Object({ value: Type.String(), events: Type.Integer() });
+
+export const STATS = Type.Object({
   total: Type.Integer(),
   totals: Type.Array(
     Type.Object({
@@ -45,43 +47,45 @@ const STATS = Type.Object({
   ),
   activeUsers: Type.Array(Type.Object({ day: DateText, users: Type.Integer() })),
   day: DateText,
-  topUsers: Type.Array(Type.Object({ value: Type.String(), events: Type.Integer() })),
+  topUsers: Type.Array(ref('ValueCount')),
   topValues: Type.Array(
     Type.Object({
       member: Type.String(),
-      values: Type.Array(Type.Object({ value: Type.String(), events: Type.Integer() })),
+      values: Type.Array(ref('ValueCount')),
     }),
   ),
 });
 
-const GROUPS = Type.Object({
+export const TICKET = Type.Object({ ticket: Type.String(), expiresAt: DateTime });
+
+export const PARTITION = Type.Object({
+  partition: Type.Integer(),
+  position: Nullable(Digits),
+  end: Nullable(Digits),
+  lag: Nullable(Type.Integer()),
+  oldestWaiting: Nullable({
+    ...Type.String(),
+    description: 'When the oldest record that is not stored was written.',
+  }),
+  heldBack: { ...Type.Integer(), description: 'Records that wait for an open transaction to end.' },
+  stored: Type.Integer(),
+  duplicates: Type.Integer(),
+  deadLettered: Type.Integer(),
+  lost: Type.Integer(),
+  rewound: { ...Type.Integer(), description: 'Offsets that were passed more than once.' },
+  unaccounted: {
+    ...Type.Integer(),
+    description: 'Offsets that were passed and are in no count: look with `npm run verify`.',
+  },
+});
+
+export const GROUPS = Type.Object({
   groups: Type.Array(
     Type.Object({
       group: Type.String(),
       topic: Type.String(),
       logReachable: Type.Boolean(),
-      partitions: Type.Array(
-        Type.Object({
-          partition: Type.Integer(),
-          position: Nullable(Digits),
-          end: Nullable(Digits),
-          lag: Nullable(Type.Integer()),
-          oldestWaiting: Nullable({
-            ...Type.String(),
-            description: 'When the oldest record that is not stored was written.',
-          }),
-          heldBack: { ...Type.Integer(), description: 'Records that wait for an open transaction to end.' },
-          stored: Type.Integer(),
-          duplicates: Type.Integer(),
-          deadLettered: Type.Integer(),
-          lost: Type.Integer(),
-          rewound: { ...Type.Integer(), description: 'Offsets that were passed more than once.' },
-          unaccounted: {
-            ...Type.Integer(),
-            description: 'Offsets that were passed and are in no count: look with `npm run verify`.',
-          },
-        }),
-      ),
+      partitions: Type.Array(ref('Partition')),
     }),
   ),
 });
@@ -102,7 +106,7 @@ export function readingDocuments(): Record<string, FastifySchema> {
       response: answers.read(
         {
           200: answer('A JSON array; one event a line, or CSV, if `Accept` says so.', {
-            'application/json': Type.Array(EVENT),
+            'application/json': Type.Array(ref('Event')),
             'application/x-ndjson': Type.String(),
             'text/csv': Type.String(),
           }),
@@ -129,6 +133,12 @@ export function readingDocuments(): Record<string, FastifySchema> {
         'store_unavailable',
       ),
     },
+    'POST /events/stream/tickets': {
+      ...{ tags, summary: 'A ticket that opens the stream instead of a key, for `EventSource`' },
+      description:
+        'For a minute; the stream that it opened goes on until the key is gone or may not read any more. Every instance takes it.',
+      response: answers.read({ 201: json('It goes into `ticket` of the stream.', ref('StreamTicket')) }),
+    },
     'GET /events/stats': {
       ...{ tags, summary: 'Exact counts of stored events' },
       description:
@@ -146,13 +156,20 @@ export function readingDocuments(): Record<string, FastifySchema> {
         day: Type.Optional({ ...Moment, description: 'Of `topUsers` and `topValues`; today, if not given.' }),
         top: limits(TOP_LIMITS),
       }),
-      response: answers.read({ 200: json('The counts.', STATS) }, 'invalid_query', 'store_unavailable'),
+      response: answers.read(
+        { 200: json('The counts.', ref('Stats')) },
+        'invalid_query',
+        'store_unavailable',
+      ),
     },
     'GET /consumer-groups': {
       ...{ tags: ['Operations'], summary: 'How far processing is, by partition' },
       description:
         'What is stored, and what the log holds beyond; `lag` is null while the log cannot be asked.',
-      response: answers.read({ 200: json('Positions, ends and counts.', GROUPS) }, 'store_unavailable'),
+      response: answers.read(
+        { 200: json('Positions, ends and counts.', ref('ConsumerGroups')) },
+        'store_unavailable',
+      ),
     },
   };
 }

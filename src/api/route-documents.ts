@@ -1,13 +1,11 @@
 // What each route is for, takes and answers: one entry for every route there is, or the service does not start.
 import type { FastifySchema } from 'fastify';
 import Type, { type TSchema } from 'typebox';
-import type { Catalogue } from '../catalogue.ts';
 import { SEGMENT_BATCH_PATHS, SEGMENT_PATHS } from './format-routes.ts';
 import { readingDocuments } from './reading-documents.ts';
-import * as schemas from './schemas.ts';
+import { answer, answers, anyObject, json, ref } from './schemas.ts';
 import * as sending from './sending-schemas.ts';
 
-const { answer, answers, json } = schemas;
 const JSON_TYPE = 'application/json';
 
 /** Bodies by content type. The framework's types know one schema for all. */
@@ -20,9 +18,9 @@ const TEXT = Type.String();
 const ID = Type.Object({ id: Type.String() });
 
 /** By method and path. */
-export function routeDocuments(catalogue: Catalogue): Record<string, FastifySchema> {
+export function routeDocuments(): Record<string, FastifySchema> {
   return {
-    ...eventDocuments(catalogue),
+    ...eventDocuments(),
     ...readingDocuments(),
     ...formatDocuments(),
     ...deadLetterDocuments(),
@@ -30,9 +28,7 @@ export function routeDocuments(catalogue: Catalogue): Record<string, FastifySche
   };
 }
 
-function eventDocuments({ names }: Catalogue): Record<string, FastifySchema> {
-  const event = schemas.newEventSchema(names);
-  const batchEvent = schemas.batchEventSchema(names);
+function eventDocuments(): Record<string, FastifySchema> {
   const tags = ['Events'];
   return {
     'POST /events/generate': {
@@ -43,10 +39,10 @@ function eventDocuments({ names }: Catalogue): Record<string, FastifySchema> {
         headers: sending.EVENT_HEADERS,
       },
       description: 'Answers once the event is durable. Where it is in the log is in `Event-` headers.',
-      body: bodies({ [JSON_TYPE]: event }),
+      body: bodies({ [JSON_TYPE]: ref('NewEvent') }),
       response: answers.sendEvents({
-        201: json('Durable; with `ack=stored`: it can be queried.', schemas.ACCEPTED),
-        202: json('Durable, and not stored in the time that was waited.', schemas.ACCEPTED),
+        201: json('Durable; with `ack=stored`: it can be queried.', ref('Accepted')),
+        202: json('Durable, and not stored in the time that was waited.', ref('Accepted')),
       }),
     },
     'POST /events/batch': {
@@ -59,7 +55,7 @@ function eventDocuments({ names }: Catalogue): Record<string, FastifySchema> {
       description:
         'A JSON array, or one event a line, read as it arrives. One at fault does not touch its neighbours. Events with an eventId can be sent again as often as need be.',
       body: bodies({
-        [JSON_TYPE]: Type.Array(batchEvent, { minItems: 1 }),
+        [JSON_TYPE]: Type.Array(ref('BatchEvent'), { minItems: 1 }),
         'application/x-ndjson': Type.String({ description: 'One event a line.' }),
         'application/jsonl': Type.String({ description: 'One event a line.' }),
         'application/ndjson': Type.String({ description: 'One event a line.' }),
@@ -82,7 +78,7 @@ function eventDocuments({ names }: Catalogue): Record<string, FastifySchema> {
         }),
       },
       response: answers.read(
-        { 200: json('The event and its state.', schemas.EVENT_STATE) },
+        { 200: json('The event and its state.', ref('EventState')) },
         'invalid_query',
         'event_not_found',
         'store_unavailable',
@@ -90,13 +86,13 @@ function eventDocuments({ names }: Catalogue): Record<string, FastifySchema> {
     },
     'GET /event-types': {
       ...{ tags, summary: 'The event catalogue' },
-      response: answers.read({ 200: json('Every type with its schemas.', schemas.EVENT_TYPES_ANSWER) }),
+      response: answers.read({ 200: json('Every type with its schemas.', ref('EventTypes')) }),
     },
   };
 }
 
 function batchAnswers(taken: Record<number, string>): Record<number, TSchema> {
-  const result = schemas.BATCH_ANSWER;
+  const result = ref('BatchAnswer');
   const own = Object.entries(taken).map(([status, description]) => [status, json(description, result)]);
   const documented = answers.sendEvents(
     Object.fromEntries(own),
@@ -110,7 +106,7 @@ function batchAnswers(taken: Record<number, string>): Record<number, TSchema> {
     if (!['400', '413', '429', '500'].includes(status)) return [status, problem];
     return [
       status,
-      { ...json((problem as { description: string }).description, Type.Union([problem, result])) },
+      json((problem as { description: string }).description, Type.Union([ref('Problem'), result])),
     ];
   });
   return { ...Object.fromEntries(refused), ...mixed };
@@ -124,8 +120,8 @@ function formatDocuments(): Record<string, FastifySchema> {
       `POST ${path}`,
       {
         ...{ tags, ...query, summary: `Segment: ${kind}` },
-        body: bodies({ [JSON_TYPE]: sending.SEGMENT_MESSAGE, 'text/plain': TEXT }),
-        response: answers.sendEvents({ 200: json('Durable.', sending.SEGMENT_ANSWER) }),
+        body: bodies({ [JSON_TYPE]: ref('SegmentMessage'), 'text/plain': TEXT }),
+        response: answers.sendEvents({ 200: json('Durable.', ref('SegmentAnswer')) }),
       },
     ]),
   );
@@ -134,12 +130,9 @@ function formatDocuments(): Record<string, FastifySchema> {
     'POST /cloudevents': {
       ...{ tags, ...query, summary: 'CloudEvents 1.0: structured, binary, or a batch' },
       body: bodies({
-        'application/cloudevents+json': sending.CLOUD_EVENT,
-        'application/cloudevents-batch+json': Type.Array(sending.CLOUD_EVENT, { minItems: 1 }),
-        [JSON_TYPE]: Type.Object(
-          {},
-          { description: 'The data of an event whose attributes are in `ce-` headers.' },
-        ),
+        'application/cloudevents+json': ref('CloudEvent'),
+        'application/cloudevents-batch+json': Type.Array(ref('CloudEvent'), { minItems: 1 }),
+        [JSON_TYPE]: anyObject('The data of an event whose attributes are in `ce-` headers.'),
         'text/plain': TEXT,
       }),
       response: { ...batch, ...oneOrMany({ 201: 'Durable.', 202: 'Durable, and not stored in time.' }) },
@@ -156,18 +149,18 @@ function segmentBatch(query: Pick<FastifySchema, 'querystring' | 'headers'>): Fa
     tags: ['Other formats'],
     ...query,
     summary: 'Segment: a batch',
-    body: bodies({ [JSON_TYPE]: sending.SEGMENT_BATCH, 'text/plain': TEXT }),
+    body: bodies({ [JSON_TYPE]: ref('SegmentBatch'), 'text/plain': TEXT }),
     response: {
       ...response,
-      200: json('All are durable.', sending.SEGMENT_ANSWER),
-      202: json('All are durable, and not stored in time.', schemas.BATCH_ANSWER),
+      200: json('All are durable.', ref('SegmentAnswer')),
+      202: json('All are durable, and not stored in time.', ref('BatchAnswer')),
     },
   };
 }
 
 /** For one event and a batch at the same path. */
 function oneOrMany(taken: Record<number, string>): Record<number, TSchema> {
-  const either = Type.Union([schemas.ACCEPTED, schemas.BATCH_ANSWER]);
+  const either = Type.Union([ref('Accepted'), ref('BatchAnswer')]);
   return Object.fromEntries(
     Object.entries(taken).map(([status, description]) => [status, json(description, either)]),
   );
@@ -187,7 +180,7 @@ function deadLetterDocuments(): Record<string, FastifySchema> {
     'GET /dead-letters': {
       ...{ tags, summary: 'Records that are no events, newest first', querystring: query },
       response: answers.read(
-        { 200: json('A page of them.', schemas.DEAD_LETTERS) },
+        { 200: json('A page of them.', ref('DeadLetters')) },
         'invalid_query',
         'store_unavailable',
       ),
@@ -195,15 +188,15 @@ function deadLetterDocuments(): Record<string, FastifySchema> {
     'GET /dead-letters/:id': {
       ...{ tags, summary: 'One of them with its record', params: ID },
       response: answers.read(
-        { 200: json('Its place, its reason, its bytes.', schemas.DEAD_LETTER) },
+        { 200: json('Its place, its reason, its bytes.', ref('DeadLetterWithRecord')) },
         'dead_letter_not_found',
         'store_unavailable',
       ),
     },
     'POST /dead-letters/redrive': {
-      ...{ tags, summary: 'Send them back to their topic', body: bodies({ [JSON_TYPE]: schemas.REDRIVE }) },
+      ...{ tags, summary: 'Send them back to their topic', body: bodies({ [JSON_TYPE]: ref('Redrive') }) },
       response: answers.send(
-        { 200: json('What came of it.', schemas.REDRIVEN) },
+        { 200: json('What came of it.', ref('Redriven')) },
         'invalid_redrive',
         'publish_failed',
         'store_unavailable',
@@ -218,11 +211,8 @@ function operationsDocuments(): Record<string, FastifySchema> {
     'GET /health': {
       ...{ tags, summary: 'Whether events are taken and stored just now' },
       response: answers.open({
-        200: json('They are.', schemas.HEALTH),
-        503: json(
-          'They are not.',
-          Type.Union([schemas.HEALTH, Type.Object({ success: Type.Literal(false), error: Type.String() })]),
-        ),
+        200: json('They are.', ref('Health')),
+        503: json('They are not.', Type.Union([ref('Health'), ref('Problem')])),
       }),
     },
     'GET /livez': {
@@ -232,14 +222,8 @@ function operationsDocuments(): Record<string, FastifySchema> {
     'GET /readyz': {
       ...{ tags, summary: 'Whether log, store and consumer work, each with its reason' },
       response: answers.open({
-        200: json('They do.', schemas.READINESS),
-        503: json(
-          'One does not.',
-          Type.Union([
-            schemas.READINESS,
-            Type.Object({ success: Type.Literal(false), error: Type.String() }),
-          ]),
-        ),
+        200: json('They do.', ref('Readiness')),
+        503: json('One does not.', Type.Union([ref('Readiness'), ref('Problem')])),
       }),
     },
     'GET /metrics': {
@@ -248,11 +232,11 @@ function operationsDocuments(): Record<string, FastifySchema> {
     },
     'GET /openapi.json': {
       ...{ tags: ['Documents'], summary: 'This document' },
-      response: answers.open({ 200: json('OpenAPI 3.1.', Type.Object({})) }),
+      response: answers.open({ 200: json('OpenAPI 3.1.', anyObject()) }),
     },
     'GET /asyncapi.json': {
       ...{ tags: ['Documents'], summary: 'The topics and what is in them' },
-      response: answers.open({ 200: json('AsyncAPI 3.0.', Type.Object({})) }),
+      response: answers.open({ 200: json('AsyncAPI 3.0.', anyObject()) }),
     },
   };
 }

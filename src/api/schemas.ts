@@ -8,12 +8,14 @@ import { MAX_ID_LENGTH } from '../event.ts';
 const STORABLE = '^[^\\u0000]*$';
 const UUID = Type.String({ format: 'uuid' });
 export const DateTime = Type.String({ format: 'date-time' });
-export const Payload = Type.Object(
-  {},
-  { additionalProperties: true, description: 'Kept byte for byte as it was sent.' },
-);
+/** An object of any members. Without saying so, generated types allow none. */
+export const anyObject = (description?: string): TSchema =>
+  Type.Object({}, { additionalProperties: true, ...(description && { description }) });
+export const Payload = anyObject('Kept byte for byte as it was sent.');
 /** Offsets and ids may be larger than what every JSON reader holds in a number. */
 export const Digits = Type.String({ pattern: '^\\d+$' });
+/** A schema of `components.ts`, by its name there. */
+export const ref = (name: string): TSchema => Type.Unsafe({ $ref: `${name}#` });
 export const Nullable = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
 
 const UserId = Type.String({
@@ -55,31 +57,29 @@ export const EVENT = Type.Object({
   eventType: Type.String(),
   timestamp: Type.String(),
   payload: Payload,
-  attributes: Type.Optional(
-    Type.Object({}, { description: 'Of a CloudEvent: all it has beside its data, as it was sent.' }),
-  ),
+  attributes: Type.Optional(anyObject('Of a CloudEvent: all it has beside its data, as it was sent.')),
 });
 
-export const ACCEPTED = Type.Object({ success: Type.Literal(true), event: EVENT });
+export const ACCEPTED = Type.Object({ success: Type.Literal(true), event: ref('Event') });
+
+export const BATCH_RESULT = Type.Object({
+  index: Type.Integer(),
+  status: Type.Integer(),
+  eventId: Type.Optional(UUID),
+  partition: Type.Optional(Type.Integer()),
+  offset: Type.Optional(Digits),
+  repeated: Type.Optional(Type.Enum(['same'])),
+  warnings: Type.Optional(Type.Array(Type.String())),
+  code: Type.Optional(Type.Enum(Object.keys(ERRORS))),
+  retryable: Type.Optional(Type.Boolean()),
+  errors: Type.Optional(Type.Array(Type.String())),
+});
 
 export const BATCH_ANSWER = Type.Object({
   success: Type.Boolean(),
   accepted: Type.Integer(),
   rejected: Type.Integer(),
-  results: Type.Array(
-    Type.Object({
-      index: Type.Integer(),
-      status: Type.Integer(),
-      eventId: Type.Optional(UUID),
-      partition: Type.Optional(Type.Integer()),
-      offset: Type.Optional(Digits),
-      repeated: Type.Optional(Type.Enum(['same'])),
-      warnings: Type.Optional(Type.Array(Type.String())),
-      code: Type.Optional(Type.Enum(Object.keys(ERRORS))),
-      retryable: Type.Optional(Type.Boolean()),
-      errors: Type.Optional(Type.Array(Type.String())),
-    }),
-  ),
+  results: Type.Array(ref('BatchResult')),
 });
 
 export const EVENT_STATE = Type.Object({
@@ -100,18 +100,17 @@ export const EVENT_STATE = Type.Object({
   deadLetterId: Type.Optional(Digits),
   reason: Type.Optional(Type.String()),
   detail: Type.Optional(Type.String()),
-  event: Nullable(EVENT),
+  event: Nullable(ref('Event')),
 });
 
-export const EVENT_TYPES_ANSWER = Type.Object({
+export const EVENT_TYPE = Type.Object({
+  eventType: Type.String(),
+  mode: Type.Enum([...MODES]),
+  versions: Type.Array(Type.Object({ version: Type.Integer(), schema: anyObject() })),
+});
+export const EVENT_TYPES = Type.Object({
   takesOthers: Type.Boolean(),
-  eventTypes: Type.Array(
-    Type.Object({
-      eventType: Type.String(),
-      mode: Type.Enum([...MODES]),
-      versions: Type.Array(Type.Object({ version: Type.Integer(), schema: Type.Object({}) })),
-    }),
-  ),
+  eventTypes: Type.Array(ref('EventType')),
 });
 
 const DEAD_LETTER_MEMBERS = {
@@ -125,24 +124,26 @@ const DEAD_LETTER_MEMBERS = {
   setAsideAt: DateTime,
   redrivenAt: Nullable(DateTime),
 };
-const Bytes = Nullable(
-  Type.Union([Type.Object({ text: Type.String() }), Type.Object({ base64: Type.String() })]),
-);
-
+export const DEAD_LETTER = Type.Object(DEAD_LETTER_MEMBERS);
 export const DEAD_LETTERS = Type.Object({
-  deadLetters: Type.Array(Type.Object(DEAD_LETTER_MEMBERS)),
+  deadLetters: Type.Array(ref('DeadLetter')),
   next: Nullable(Digits),
 });
 
-export const DEAD_LETTER = Type.Object({
+/** One that holds UTF-8 is a text, any other is in Base64. */
+export const BYTES = Type.Union([
+  Type.Object({ text: Type.String() }),
+  Type.Object({ base64: Type.String() }),
+]);
+const Bytes = Nullable(ref('Bytes'));
+export const RECORD = Type.Object({
+  key: Bytes,
+  value: Bytes,
+  headers: Type.Array(Type.Object({ name: Type.String(), value: Bytes })),
+});
+export const DEAD_LETTER_WITH_RECORD = Type.Object({
   ...DEAD_LETTER_MEMBERS,
-  record: Nullable(
-    Type.Object({
-      key: Bytes,
-      value: Bytes,
-      headers: Type.Array(Type.Object({ name: Type.String(), value: Bytes })),
-    }),
-  ),
+  record: Nullable(ref('LogRecord')),
 });
 
 const IDS = Type.Array(Type.String({ pattern: '^[1-9]\\d{0,14}$' }));
@@ -173,15 +174,15 @@ export const HEALTH = Type.Object({
   consumer: Type.Enum(['connected', 'disconnected']),
 });
 
-const Dependency = Type.Object({ ok: Type.Boolean(), reason: Type.Optional(Type.String()) });
+export const DEPENDENCY = Type.Object({ ok: Type.Boolean(), reason: Type.Optional(Type.String()) });
 export const READINESS = Type.Object({
   status: Type.Enum(['ready', 'not ready']),
-  log: Dependency,
-  store: Dependency,
-  consumer: Dependency,
+  log: ref('Dependency'),
+  store: ref('Dependency'),
+  consumer: ref('Dependency'),
 });
 
-const PROBLEM = Type.Object(
+export const PROBLEM = Type.Object(
   {
     success: Type.Literal(false),
     error: Type.Optional(Type.String()),
@@ -221,7 +222,7 @@ function problems(codes: readonly ErrorCode[]): Responses {
   return Object.fromEntries(
     [...Map.groupBy(codes, (code) => ERRORS[code].status)].map(([status, own]) => [
       status,
-      { ...PROBLEM, description: own.map((code) => `\`${code}\`: ${ERRORS[code].message}`).join('\n\n') },
+      json(own.map((code) => `\`${code}\`: ${ERRORS[code].message}`).join('\n\n'), ref('Problem')),
     ]),
   );
 }

@@ -1,7 +1,7 @@
 // What requests that send events look like beside the events themselves, and events in the forms of others.
 import Type from 'typebox';
 import { MAX_ID_LENGTH } from '../event.ts';
-import { DateTime, Payload } from './schemas.ts';
+import { DateTime, Payload, ref } from './schemas.ts';
 
 /** Query and headers of requests that send events. */
 export const ACK_QUERY = Type.Object({
@@ -33,22 +33,30 @@ export const EVENT_HEADERS = Type.Object({
 });
 
 /** As for CloudEvents 1.0 in JSON. */
-export const CLOUD_EVENT = Type.Object({
-  specversion: Type.Literal('1.0'),
-  id: Type.String({ minLength: 1 }),
-  source: Type.String({ minLength: 1 }),
-  type: Type.String({ minLength: 1 }),
-  subject: Type.Optional(Type.String()),
-  userid: Type.Optional(Type.String()),
-  time: Type.Optional(DateTime),
-  data: Type.Optional(Payload),
-});
+export const CLOUD_EVENT = Type.Object(
+  {
+    specversion: Type.Literal('1.0'),
+    id: Type.String({ minLength: 1 }),
+    source: Type.String({ minLength: 1 }),
+    type: Type.String({ minLength: 1 }),
+    subject: Type.Optional(Type.String()),
+    userid: Type.Optional(Type.String()),
+    time: Type.Optional(DateTime),
+    data: Type.Optional(Payload),
+  },
+  // Extensions.
+  { additionalProperties: true },
+);
 
-export const SEGMENT_MESSAGE = Type.Object({
-  userId: Type.Optional(Type.String()),
-  anonymousId: Type.Optional(Type.String()),
-  messageId: Type.Optional(Type.String()),
-  event: Type.Optional(Type.String()),
-});
-export const SEGMENT_BATCH = Type.Object({ batch: Type.Array(SEGMENT_MESSAGE) });
+/** What Footfall looks at; the whole message is the payload. */
+export const SEGMENT_MESSAGE = Type.Object(
+  {
+    userId: Type.Optional(Type.String()),
+    anonymousId: Type.Optional(Type.String()),
+    messageId: Type.Optional(Type.String()),
+    event: Type.Optional(Type.String()),
+  },
+  { additionalProperties: true },
+);
+export const SEGMENT_BATCH = Type.Object({ batch: Type.Array(ref('SegmentMessage')) });
 export const SEGMENT_ANSWER = Type.Object({ success: Type.Literal(true) });

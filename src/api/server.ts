@@ -1,6 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import cors from '@fastify/cors';
-import Fastify, { type FastifyError, type FastifyInstance, type FastifyRequest } from 'fastify';
+import Fastify, {
+  type FastifyError,
+  type FastifyInstance,
+  type FastifyRequest,
+  type FastifyServerFactory,
+} from 'fastify';
 import type { Admission } from '../admission.ts';
 import type { BatchLimits } from '../batch.ts';
 import type { Catalogue } from '../catalogue.ts';
@@ -19,6 +24,7 @@ import type { EventStore } from '../store/event-store.ts';
 import type { StoredEvents } from '../stored-events.ts';
 import { type AccessOptions, guard } from './access.ts';
 import { batchRoutes } from './batch-routes.ts';
+import type { Certificate } from './certificate.ts';
 import { deadLetterRoutes } from './dead-letter-routes.ts';
 import { documentRoutes } from './documents.ts';
 import { clientErrorHandler, StoreOutages, sendError, toFootfallError } from './error-answers.ts';
@@ -29,10 +35,11 @@ import { groupRoutes } from './group-routes.ts';
 import { operationsRoutes } from './operations-routes.ts';
 import { pageRoutes } from './page-routes.ts';
 import { processedRoutes } from './processed-routes.ts';
+import { Refusals } from './refusals.ts';
 import { takeEncodings } from './request-encodings.ts';
 import { statsRoutes } from './stats-routes.ts';
 import { streamRoutes } from './stream-routes.ts';
-import { answerUnrouted, collectKnownPaths } from './unrouted.ts';
+import { collectKnownPaths, unrouted } from './unrouted.ts';
 
 export interface ApiOptions extends AccessOptions {
   producer: Producer;
@@ -48,10 +55,11 @@ export interface ApiOptions extends AccessOptions {
   streamTimeoutMs: number;
   /** Members of payloads whose values are counted. */
   countedMembers: readonly string[];
-  now(): Date;
   storedEvents: StoredEvents;
   catalogue: Catalogue;
   health: Health;
+  /** None: HTTP. */
+  certificate: Certificate | undefined;
   metrics: Metrics;
   /** In the format of Prometheus: of all processes of this instance. */
   allMetrics(): Promise<string>;
@@ -75,6 +83,8 @@ const CLOSE_POLL_MS = 50;
 /** How long a stop waits for the first request of a connection. */
 const UNUSED_CONNECTION_MS = 1000;
 const HEADERS_TIMEOUT_MS = 10_000;
+/** As Fastify has it for servers it makes itself. */
+const KEEP_ALIVE_MS = 72_000;
 const TIMEOUTS_CHECK_MS = 2000;
 /** For the whole of a request: a batch of 100 MB arrives in time at 7 Mbit/s. */
 const REQUEST_TIMEOUT_MS = 120_000;
@@ -96,16 +106,21 @@ export function createApi(options: ApiOptions): FastifyInstance {
     // Answered below in the form of every other error.
     return503OnClosing: false,
     forceCloseConnections: 'idle',
-    requestTimeout: REQUEST_TIMEOUT_MS,
+    ...serverOptions(options),
     // Ids of 255 characters, each of up to three bytes of three characters.
     routerOptions: { maxParamLength: MAX_ID_LENGTH * 9 },
-    http: { headersTimeout: HEADERS_TIMEOUT_MS, connectionsCheckingInterval: TIMEOUTS_CHECK_MS },
     clientErrorHandler,
     frameworkErrors: (error, _request, reply) =>
       sendError(reply, new FootfallError('bad_request', { cause: error })),
   });
   const paths = collectKnownPaths(api);
   const storeOutages = new StoreOutages(options.logger);
+  const refusals = new Refusals(options.logger, options.metrics);
+  api.addHook('onRequest', (_request, reply, done) => {
+    // Routes whose answers may be kept say so themselves.
+    reply.header('X-Content-Type-Options', 'nosniff').header('Cache-Control', 'no-store');
+    done();
+  });
   api.addHook('onRequest', (_request, reply, done) => {
     if (!options.isDraining()) return done();
     reply.header('Connection', 'close');
@@ -121,15 +136,20 @@ export function createApi(options: ApiOptions): FastifyInstance {
   takeEncodings(api);
   api.setErrorHandler((error: FastifyError | FootfallError, request, reply) => {
     // What is wrong with a request to nowhere matters less than that.
-    if (request.is404 && !(error instanceof FootfallError)) return answerUnrouted(request, reply, paths);
-    const known = toFootfallError(error);
+    const isNowhere = request.is404 && !(error instanceof FootfallError);
+    const known = isNowhere ? unrouted(request, reply, paths) : toFootfallError(error);
+    refusals.note(request, known);
     if (request.routeOptions.config.takesEvents) options.metrics.eventsRejected.inc({ code: known.code });
     if (known.code === 'internal_error') options.logger.error({ err: error }, '[API] Request failed');
     if (known.code === 'store_unavailable') storeOutages.note(error);
     if (known.code === 'overloaded') options.metrics.overloadRejections.inc();
     return sendError(reply, known);
   });
-  api.setNotFoundHandler((request, reply) => answerUnrouted(request, reply, paths));
+  api.setNotFoundHandler((request, reply) => {
+    const error = unrouted(request, reply, paths);
+    refusals.note(request, error);
+    return sendError(reply, error);
+  });
   // Bodies arrive as bytes: payloads are kept as they were written, and only UTF-8 is text.
   api.removeAllContentTypeParsers();
   api.addContentTypeParser(
@@ -151,6 +171,15 @@ export function createApi(options: ApiOptions): FastifyInstance {
   }
   api.register(operationsRoutes, options);
   return api;
+}
+
+function serverOptions({ certificate }: ApiOptions) {
+  const timeouts = { headersTimeout: HEADERS_TIMEOUT_MS, connectionsCheckingInterval: TIMEOUTS_CHECK_MS };
+  const requestTimeout = REQUEST_TIMEOUT_MS;
+  if (certificate === undefined) return { requestTimeout, http: timeouts };
+  const serverFactory: FastifyServerFactory = (listener) =>
+    certificate.createServer(listener, { ...timeouts, requestTimeout, keepAliveTimeout: KEEP_ALIVE_MS });
+  return { serverFactory };
 }
 
 /** Takes in a request while there is room for what it may hold. */

@@ -1,5 +1,7 @@
+import type { ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { ApiKey, ApiKeys } from '../api-keys.ts';
 import { FootfallError } from '../errors.ts';
 import { type EventFilter, matcher, selection } from '../event-query.ts';
 import type { LiveTail, TailPosition } from '../live-tail.ts';
@@ -7,12 +9,13 @@ import type { PlacedEvent } from '../store/event-store.ts';
 import { parseCursor, QueryReader, type QueryString, readFilter, toCursor } from './event-filters.ts';
 import { oneLine } from './event-texts.ts';
 import type { ApiOptions } from './server.ts';
+import { issueTicket } from './stream-tickets.ts';
 
 /** How long a reader that lost its connection waits before it comes back. */
 const RETRY_MS = 1000;
 /** What is written at a time. */
 const CHUNK_BYTES = 32_000;
-const PARAMETERS = ['userId', 'eventType', 'after'];
+const PARAMETERS = ['userId', 'eventType', 'after', 'ticket'];
 
 /** Where a stream begins. */
 interface Beginning {
@@ -25,19 +28,21 @@ interface Beginning {
 /** Stored events as they come: server-sent events. */
 export async function streamRoutes(
   api: FastifyInstance,
-  { store, liveTail, maxStreams, streamTimeoutMs }: ApiOptions,
+  { store, liveTail, maxStreams, streamTimeoutMs, apiKeys, now }: ApiOptions,
 ): Promise<void> {
+  const endRevoked = new RevokedStreams(apiKeys);
   api.addHook('preClose', async () => liveTail.stop());
 
   api.get<{ Querystring: QueryString }>(
     '/events/stream',
     // Of an answer without end there is no head alone.
-    { config: { scope: 'read' }, exposeHeadRoute: false },
+    { config: { scope: 'read', takesTicket: true }, exposeHeadRoute: false },
     async (request, reply) => {
       const { filter, beginning } = readRequest(request, store.generation);
       if (liveTail.readers >= maxStreams) throw new FootfallError('overloaded');
       // However it ends, and also before it has begun.
       reply.raw.once('close', liveTail.join());
+      endRevoked.watch(request.caller, reply.raw);
       const { after } = beginning;
       const start = await liveTail.begin(after);
       // Whoever takes nothing for so long is cut, and may come back with `Last-Event-ID`.
@@ -51,6 +56,27 @@ export async function streamRoutes(
         .send(Readable.from(frames, { highWaterMark: 1 }));
     },
   );
+
+  api.post('/events/stream/tickets', { config: { scope: 'read' } }, async ({ caller }, reply) =>
+    reply.code(201).send(issueTicket(caller, now().getTime())),
+  );
+}
+
+/** Ends streams whose key may no longer read, or is gone: their readers come back, and are turned away. */
+class RevokedStreams {
+  readonly #open = new Map<ServerResponse, ApiKey>();
+
+  constructor(apiKeys: ApiKeys | undefined) {
+    apiKeys?.onReload(() => {
+      for (const [answer, key] of this.#open) if (!apiKeys.stillAllows(key, 'read')) answer.destroy();
+    });
+  }
+
+  watch(key: ApiKey | undefined, answer: ServerResponse): void {
+    if (key === undefined) return;
+    this.#open.set(answer, key);
+    answer.once('close', () => this.#open.delete(answer));
+  }
 }
 
 /** @throws FootfallError `invalid_query` */

@@ -1,6 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { FootfallError } from '../errors.ts';
-import { sendError } from './error-answers.ts';
 
 /** A path as requests have it, and the methods of its routes. */
 export interface KnownPath {
@@ -21,17 +20,17 @@ export function collectKnownPaths(api: FastifyInstance): KnownPath[] {
   return paths;
 }
 
-/** 404, or 405 with what the path answers instead. */
-export function answerUnrouted(
+/** 404, or 405 with what the path answers instead, which it puts into `Allow`. */
+export function unrouted(
   request: FastifyRequest,
   reply: FastifyReply,
   paths: readonly KnownPath[],
-): FastifyReply {
+): FootfallError {
   const path = request.url.split('?', 1)[0]!;
   const exact = paths.filter(({ url }) => url === path);
   const matching = exact.length > 0 ? exact : paths.filter(({ pattern }) => pattern.test(path));
   const methods = matching.flatMap((known) => known.methods);
-  if (methods.length === 0) return sendError(reply, new FootfallError('endpoint_not_found'));
+  if (methods.length === 0) return new FootfallError('endpoint_not_found');
   reply.header('Allow', [...new Set(methods)].sort().join(', '));
-  return sendError(reply, new FootfallError('method_not_allowed'));
+  return new FootfallError('method_not_allowed');
 }

@@ -16,7 +16,7 @@ async function openEndedRequest(url: string): Promise<void> {
   socket.on('error', () => {});
   await once(socket, 'connect');
   const head =
-    'POST /events/generate HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n';
+    'POST /events/generate HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n';
   await new Promise<void>((done) => socket.write(`${head}{"userId":`, () => done()));
   // The service has the head once it answers a later request.
   await fetch(`${url}/livez`);
@@ -158,7 +158,7 @@ describe('the service as a process, embedded', () => {
       Array.from({ length: 10_000 }, (_, number) =>
         openConnection(
           port,
-          number % 2 === 0 ? 'POST /events/generate HTTP/1.1\r\nHost: x\r\nContent-Le' : '',
+          number % 2 === 0 ? 'POST /events/generate HTTP/1.1\r\nHost: localhost\r\nContent-Le' : '',
         ),
       ),
     );

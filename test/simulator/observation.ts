@@ -33,6 +33,8 @@ export const UNCOUNTED: Metrics = {
   eventsGenerated: counter(),
   eventsRejected: counter(),
   overloadRejections: counter(),
+  requestsRefused: counter(),
+  redrives: counter(),
   eventsRepeated: counter(),
   eventWarnings: counter(),
   eventsProcessed: counter(),

@@ -62,7 +62,7 @@ export class ServiceProcess {
   /** Spawns one and waits until it answers. */
   static async start(env: Record<string, string> = {}, folder?: string): Promise<ServiceProcess> {
     const service = await ServiceProcess.spawn(env, folder);
-    service.url = await service.untilSaid(/answers on (http:\/\/127\.0\.0\.1:\d+)/);
+    service.url = await service.untilSaid(/answers on (https?:\/\/127\.0\.0\.1:\d+)/);
     return service;
   }
 

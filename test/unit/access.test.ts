@@ -91,16 +91,16 @@ describe('API keys', () => {
   });
 
   it('can be changed while the service runs; a list at fault changes nothing', async () => {
-    const { url, file, list, write, reloadKeys } = await guarded();
+    const { url, file, list, write, reload } = await guarded();
     const next = createKey({ name: 'shop', scopes: ['write'] });
     await writeFile(file, JSON.stringify([...list, next.entry]));
-    reloadKeys();
+    reload();
     for (const key of [write, next.key]) expect((await post(url, EVENT, bearer(key))).status).toBe(201);
     await writeFile(file, '[{"name":"x"}]');
-    reloadKeys();
+    reload();
     expect((await post(url, EVENT, bearer(next.key))).status).toBe(201);
     await writeFile(file, JSON.stringify([next.entry]));
-    reloadKeys();
+    reload();
     expect((await post(url, EVENT, bearer(write))).status).toBe(401);
     expect((await post(url, EVENT, bearer(next.key))).status).toBe(201);
   });

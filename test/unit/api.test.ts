@@ -200,7 +200,7 @@ describe('when too much is asked at once', () => {
     const { url } = await serviceHere({ MAX_IN_FLIGHT_REQUESTS: '2' });
     const port = Number(new URL(url).port);
     const head =
-      'POST /events/generate HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 50\r\n\r\n';
+      'POST /events/generate HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 50\r\n\r\n';
     const holding = [1, 2].map(() => connect(port, '127.0.0.1'));
     for (const socket of holding) socket.write(`${head}{`);
     const metrics = async () => (await fetch(`${url}/metrics`)).text();
@@ -227,7 +227,7 @@ describe('when too much is asked at once', () => {
     const { url } = await serviceHere({ MAX_IN_FLIGHT_BYTES: '1000000', MAX_BODY_BYTES: '600000' });
     const socket = connect(Number(new URL(url).port), '127.0.0.1');
     socket.write(
-      'POST /events/generate HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\n',
+      'POST /events/generate HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\n',
     );
     const metrics = async () => (await fetch(`${url}/metrics`)).text();
     await expect.poll(metrics).toContain('requests_in_flight_bytes 600000');
@@ -245,7 +245,7 @@ describe('while it stops', () => {
     socket.on('data', (chunk) => (answer += chunk));
     const body = JSON.stringify(EVENT);
     socket.write(
-      `POST /events/generate HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body.slice(0, 10)}`,
+      `POST /events/generate HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body.slice(0, 10)}`,
     );
     // The service has the first part once it answers a later request.
     await fetch(`${url}/livez`);
@@ -262,7 +262,7 @@ describe('while it stops', () => {
     let answer = '';
     socket.on('data', (chunk) => (answer += chunk));
     const body = JSON.stringify(EVENT);
-    const head = `POST /events/generate HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n`;
+    const head = `POST /events/generate HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n`;
     socket.write(head + body.slice(0, 10));
     // The service has the first part once it answers a later request.
     await fetch(`${url}/livez`);
@@ -301,14 +301,18 @@ describe('anything else', () => {
 
   it('answers TRACE like any other wrong method', async () => {
     const { url } = await serviceHere();
-    const answer = await raw(url, 'TRACE /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
+    const answer = await raw(url, 'TRACE /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n');
     expect(answer).toMatch(/^HTTP\/1.1 405 /);
   });
 
   it.each([
     ['what is not HTTP', 'hello\r\n\r\n', 400],
-    ['a URL that cannot be decoded', 'GET /%zz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n', 400],
-    ['headers without end', `GET / HTTP/1.1\r\nHost: x\r\nX: ${'x'.repeat(20_000)}\r\n\r\n`, 431],
+    [
+      'a URL that cannot be decoded',
+      'GET /%zz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n',
+      400,
+    ],
+    ['headers without end', `GET / HTTP/1.1\r\nHost: localhost\r\nX: ${'x'.repeat(20_000)}\r\n\r\n`, 431],
   ])('answers %s in the form of every error', async (_what, request, status) => {
     const { url } = await serviceHere();
     const answer = await raw(url, request);

@@ -282,7 +282,7 @@ describe('GET /events/stream', () => {
       const { hostname, port } = new URL(url);
       const socket = connect(Number(port), hostname);
       await new Promise((resolve) => socket.once('connect', resolve));
-      socket.end('GET /events/stream HTTP/1.1\r\nHost: x\r\n\r\n');
+      socket.end('GET /events/stream HTTP/1.1\r\nHost: localhost\r\n\r\n');
       socket.destroySoon();
     }
     await expect.poll(() => openStreams(url)).toBe(0);
@@ -457,7 +457,7 @@ describe('readers that do not read', () => {
     });
     const stalled = connect(Number(port), hostname);
     onTestFinished(() => void stalled.destroy());
-    stalled.write('GET /events/stream?after=0 HTTP/1.1\r\nHost: x\r\n\r\n');
+    stalled.write('GET /events/stream?after=0 HTTP/1.1\r\nHost: localhost\r\n\r\n');
     await new Promise((resolve) => stalled.once('data', resolve));
     stalled.pause();
     const large = Array.from({ length: 40 }, (_, at) => ({

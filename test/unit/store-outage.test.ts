@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
 import { routeDocuments } from '../../src/api/route-documents.ts';
-import { Catalogue } from '../../src/catalogue.ts';
 import { ERRORS } from '../../src/errors.ts';
 import { listeningLogger } from '../support/logger.ts';
 import { post, serviceHere } from '../support/service.ts';
@@ -35,7 +34,7 @@ const REQUESTS: Record<string, [path: string, init?: RequestInit][]> = {
 };
 
 /** The routes whose documents say that they need the store. */
-const routes = Object.entries(routeDocuments(new Catalogue(undefined, false)))
+const routes = Object.entries(routeDocuments())
   .filter(([, { response }]) => JSON.stringify(response).includes('`store_unavailable`:'))
   .map(([route]) => route);
 

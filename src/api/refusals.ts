@@ -1,0 +1,58 @@
+import type { FastifyRequest } from 'fastify';
+import type { FootfallError } from '../errors.ts';
+import type { Logger } from '../logger.ts';
+import type { Metrics } from '../metrics.ts';
+
+/** Lines a minute for each code; further ones are only counted. */
+const LINES = 10;
+const WINDOW_MS = 60_000;
+const PATH_LENGTH = 200;
+const STATUSES = [401, 403, 404];
+/** Asked for what is not there (yet): everyday, and not worth a line. */
+const QUIET = ['event_not_found', 'dead_letter_not_found'];
+
+interface Window {
+  startedAt: number;
+  lines: number;
+}
+
+/** Counts requests that were turned away for who sent them or where to, and says so in the log, but never in a flood. */
+export class Refusals {
+  readonly #logger: Logger;
+  readonly #metrics: Metrics;
+  readonly #windows = new Map<string, Window>();
+
+  constructor(logger: Logger, metrics: Metrics) {
+    this.#logger = logger;
+    this.#metrics = metrics;
+  }
+
+  note(request: FastifyRequest, { code, status }: FootfallError): void {
+    if (!STATUSES.includes(status)) return;
+    this.#metrics.requestsRefused.inc({ code });
+    if (QUIET.includes(code)) return;
+    const omitted = this.#take(code);
+    if (omitted === undefined) return;
+    // Without the query: keys of pages come in it.
+    const path = request.url.split('?', 1)[0]!.slice(0, PATH_LENGTH);
+    this.#logger.warn(
+      {
+        ...{ code, method: request.method, path, key: request.caller?.name, address: request.ip },
+        ...(omitted > 0 && { omitted }),
+      },
+      '[API] Request refused',
+    );
+  }
+
+  /** @returns how many lines were left out before this one; undefined: this one is left out, too */
+  #take(code: string): number | undefined {
+    const now = performance.now();
+    const known = this.#windows.get(code);
+    if (known !== undefined && now - known.startedAt < WINDOW_MS) {
+      known.lines++;
+      return known.lines > LINES ? undefined : 0;
+    }
+    this.#windows.set(code, { startedAt: now, lines: 1 });
+    return Math.max(0, (known?.lines ?? 0) - LINES);
+  }
+}
