@@ -45,7 +45,10 @@ export async function post(
     });
     return await read(response);
   } catch (error) {
-    return { status: 0, problem: `no answer: ${messageOf(error)}`, retryAfterMs: 0 };
+    // Browsers say no more than that: not whether it is the network, or a service that refuses pages of this origin.
+    const cause = (error as { cause?: unknown }).cause ?? error;
+    const problem = `no answer (is it up, and may this origin call it?): ${messageOf(cause)}`;
+    return { status: 0, problem, retryAfterMs: 0 };
   } finally {
     clearTimeout(timer);
   }

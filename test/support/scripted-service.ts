@@ -43,11 +43,12 @@ function wholly(status: number, code: string, retryAfter?: string): Answerer {
 function mixed(status: number, code: string, retryable: boolean): Answerer {
   return (service, events, response) => {
     const results = events.map((event, at) => {
-      if (at % 3 === 1) return refused(at, status, code, retryable);
+      // What it has taken once it takes again.
+      if (at % 3 === 1 && !service.stored.has(event.eventId)) return refused(at, status, code, retryable);
       service.store(event);
       return taken(at, event);
     });
-    answer(response, results.length > 1 ? 207 : 201, { success: false, results });
+    answer(response, 207, { success: false, results });
   };
 }
 
@@ -66,8 +67,10 @@ export const ANSWERS = {
     if (read.length < events.length) results.push(refused(read.length, 413, 'batch_too_large'));
     answer(response, 207, { success: false, results });
   },
-  '400 each': (_service, events, response) => {
-    const results = events.map((_event, at) => refused(at, 400, 'invalid_event'));
+  '400 each': (service, events, response) => {
+    const results = events.map((event, at) =>
+      service.stored.has(event.eventId) ? taken(at, event) : refused(at, 400, 'invalid_event'),
+    );
     answer(response, 400, { success: false, results });
   },
   '400': wholly(400, 'body_not_json'),
@@ -86,7 +89,10 @@ export const ANSWERS = {
   'without results': (_service, _events, response) => answer(response, 201, { success: true, results: [] }),
   cut: (_service, _events, response) => void response.socket?.resetAndDestroy(),
   'cut after it was stored': (service, events, response) => {
-    for (const event of events) service.store(event);
+    for (const event of events) {
+      service.store(event);
+      service.unanswered.add(event.eventId);
+    }
     response.writeHead(201, { 'Content-Length': '1000' }).write('{"results":[');
     response.socket?.resetAndDestroy();
   },
@@ -105,6 +111,8 @@ export class ScriptedService {
   readonly requests: { url: string; headers: IncomingMessage['headers'] }[] = [];
   /** By id; the first counts. */
   readonly stored = new Map<string, Received>();
+  /** Ids of what it stored without an answer. */
+  readonly unanswered = new Set<string>();
   /** Ids that came with two texts. */
   readonly conflicts: string[] = [];
   readonly #texts = new Map<string, string>();

@@ -32,7 +32,10 @@ async function until(holds: () => boolean): Promise<void> {
   onTestFinished(() => {
     isOver = true;
   });
-  while (!holds() && !isOver) await new Promise(setImmediate);
+  while (!holds()) {
+    await new Promise(setImmediate);
+    if (isOver) throw new Error(`This never came true: ${holds}`);
+  }
 }
 
 describe("the client's ids", () => {
@@ -112,5 +115,272 @@ describe('the client waits', () => {
         vi.advanceTimersByTime(1);
       }
     }
+  });
+});
+
+describe('the client drops, and says so', () => {
+  it('what cannot be written as JSON, and sends the rest', async () => {
+    const { client, service, dropped } = await clientOf();
+    const circular: Record<string, unknown> = {};
+    circular.itself = circular;
+    const payloads = [
+      circular,
+      { total: 1n },
+      {
+        toJSON() {
+          throw new Error('not today');
+        },
+      },
+      {
+        toJSON() {
+          throw null;
+        },
+      },
+    ];
+    for (const payload of payloads) client.track('u', 'LOGIN', payload);
+    const id = client.track('u', 'LOGOUT');
+    await client.flush();
+    const reasons = dropped.flatMap(([, why]) => why);
+    expect(reasons).toEqual([
+      expect.stringMatching(/^it cannot be written as JSON: .*circular/),
+      expect.stringMatching(/^it cannot be written as JSON: .*BigInt/),
+      'it cannot be written as JSON: not today',
+      'it cannot be written as JSON: unknown',
+    ]);
+    expect(service.stored.has(id)).toBe(true);
+    expect(client.queued).toBe(0);
+  });
+
+  it.each<Answer>(['400 each', '400', '413'])('an event that the service refuses: %s', async (answer) => {
+    const { client, service, dropped } = await clientOf();
+    service.next.push(answer);
+    client.track('u', 'LOGIN');
+    await client.flush();
+    expect([dropped.length, dropped[0]?.[0], client.queued, service.stored.size]).toEqual([1, 1, 0, 0]);
+  });
+
+  it('an event whose id is taken by another, for good', async () => {
+    const { client, service, dropped } = await clientOf();
+    service.next.push('207 some in conflict');
+    for (let number = 0; number < 3; number++) client.track('u', 'LOGIN', { number });
+    await client.flush();
+    expect(dropped).toEqual([[1, ['refused: id_conflict']]]);
+    expect([client.queued, service.requests.length]).toEqual([0, 1]);
+  });
+
+  it('what there is no room for, in events and in bytes', async () => {
+    const { client, dropped } = await clientOf({ paused: true, maxQueued: 3, maxQueuedBytes: 2000 });
+    // Each letter is two bytes.
+    client.track('u', 'LOGIN', { text: 'é'.repeat(700) });
+    client.track('u', 'LOGIN', { text: 'é'.repeat(700) });
+    for (let number = 0; number < 3; number++) client.track('u', 'LOGIN');
+    expect([client.queued, dropped]).toEqual([3, [1, 2].map(() => [1, ['the queue is full']])]);
+  });
+
+  it('even if the listener throws', async () => {
+    vi.spyOn(console, 'error').mockImplementation(() => {});
+    const { client, service } = await clientOf({
+      onDropped() {
+        throw new Error('a listener of little use');
+      },
+      onError() {
+        throw new Error('another');
+      },
+    });
+    service.next.push('207 some refused', 'cut');
+    const ids = [1, 2, 3].map((number) => client.track('u', 'LOGIN', { number }));
+    await client.flush();
+    client.track('u', 'LOGIN');
+    const flushed = client.flush();
+    await until(() => service.requests.length === 2 && vi.getTimerCount() === 1);
+    vi.advanceTimersByTime(200);
+    await flushed;
+    expect([service.stored.has(ids[0]!), service.stored.has(ids[1]!), client.queued]).toEqual([
+      true,
+      false,
+      0,
+    ]);
+  });
+});
+
+describe('the client does not drop', () => {
+  it('what the service did not read: that begins the next batch, without a pause', async () => {
+    const { client, service, dropped } = await clientOf();
+    service.next.push('207 read in part', '207 read in part', '207 read in part');
+    const ids = Array.from({ length: 10 }, () => client.track('u', 'LOGIN'));
+    await client.flush();
+    expect(service.batches.map((batch) => batch.length)).toEqual([10, 5, 2, 1]);
+    expect([[...service.stored.keys()], dropped]).toEqual([ids, []]);
+  });
+
+  it.each<Answer>(['413', '400'])(
+    'the neighbours of one that makes the service refuse the whole: %s',
+    async (answer) => {
+      const { client, service, dropped } = await clientOf();
+      // Eight; four; two; one, which is it.
+      service.next.push(answer, answer, answer, answer);
+      const ids = Array.from({ length: 8 }, () => client.track('u', 'LOGIN'));
+      await client.flush();
+      expect([...service.stored.keys()].filter((id) => ids.includes(id))).toEqual(ids.slice(1));
+      expect(dropped.map(([events]) => events)).toEqual([1]);
+    },
+  );
+
+  it.each<Answer>(['401', '403', '404', 'of something else', 'cut'])(
+    'anything because the service does not take it now, and tells why: %s',
+    async (answer) => {
+      const { client, service, dropped, errors } = await clientOf();
+      service.answers = answer;
+      const id = client.track('u', 'LOGIN');
+      const flushed = client.flush();
+      for (let told = 0; told < 20; told++) {
+        await until(() => errors.length > told);
+        vi.advanceTimersByTime(300_000);
+      }
+      expect([client.queued, dropped]).toEqual([1, []]);
+      expect(errors[0]).toContain(
+        answer === 'cut' ? 'no answer' : /\d+/.test(answer) ? answer : 'not an answer of Footfall',
+      );
+      // Of the request that was just begun.
+      service.answers = '201';
+      await flushed;
+      expect([...service.stored.keys()]).toEqual([id]);
+    },
+  );
+
+  it('what an answer that never comes was for', async () => {
+    const { client, service, errors } = await clientOf({ timeoutMs: 5000 });
+    service.next.push('hanging');
+    const id = client.track('u', 'LOGIN');
+    const flushed = client.flush();
+    await until(() => service.requests.length === 1);
+    vi.advanceTimersByTime(4999);
+    await fetch(service.url, { method: 'POST', body: '[]' });
+    expect(errors).toEqual([]);
+    vi.advanceTimersByTime(1);
+    await until(() => errors.length === 1);
+    expect(errors[0]).toContain('none within 5000 ms');
+    vi.advanceTimersByTime(200);
+    await flushed;
+    expect([...service.stored.keys()]).toEqual([id]);
+  });
+});
+
+describe('the client sends', () => {
+  it('the payload as it was when it was tracked, with the key in a header, wherever the slash', async () => {
+    const { service } = await clientOf();
+    const client = new Footfall({ url: `${service.url}/`, key: 'ff_key' });
+    const payload = { count: 1 };
+    const id = client.track('u', 'LOGIN', payload);
+    payload.count = 2;
+    await client.flush();
+    expect(service.stored.get(id)?.payload).toEqual({ count: 1 });
+    expect(service.requests[0]?.url).toBe('/events/batch');
+    expect(service.requests[0]?.headers.authorization).toBe('Bearer ff_key');
+  });
+
+  it('how many events were dropped, and why, with the next batch', async () => {
+    const { client, service } = await clientOf({ maxQueued: 2 });
+    for (let number = 0; number < 5; number++) client.track('u', 'LOGIN');
+    client.track('u', 'LOGIN', { total: 1n });
+    await client.flush();
+    expect(service.batches[0]?.map(({ userId, eventType, payload }) => [userId, eventType, payload])).toEqual(
+      [
+        ['footfall-client', 'EVENTS_DROPPED', { full: 3, unwritable: 1 }],
+        ['u', 'LOGIN', {}],
+        ['u', 'LOGIN', {}],
+      ],
+    );
+    await client.flush();
+    client.track('u', 'LOGIN');
+    await client.flush();
+    expect(service.batches.map((batch) => batch.length)).toEqual([3, 1]);
+  });
+
+  it('no such number where it is not wanted, or was refused once', async () => {
+    const silent = await clientOf({ maxQueued: 1, reportDropped: false });
+    silent.client.track('u', 'LOGIN');
+    silent.client.track('u', 'LOGIN');
+    await silent.client.flush();
+    expect(silent.service.batches.map((batch) => batch.length)).toEqual([1]);
+
+    const { client, service, dropped, errors } = await clientOf({ maxQueued: 1 });
+    service.answers = '400 each';
+    for (let round = 0; round < 3; round++) {
+      client.track('u', 'LOGIN');
+      client.track('u', 'LOGIN');
+      await client.flush();
+    }
+    expect(service.batches.map((batch) => batch.length)).toEqual([2, 1, 1]);
+    expect(errors).toEqual([expect.stringContaining('cannot be reported: refused: invalid_event')]);
+    expect(dropped.map(([events]) => events)).toEqual([1, 1, 1, 1, 1, 1]);
+  });
+});
+
+describe('with consent, the client', () => {
+  it('keeps what is tracked before to itself, and sends it after', async () => {
+    const { client, service } = await clientOf({ paused: true });
+    const early = client.track('u', 'LOGIN');
+    await client.flush();
+    vi.advanceTimersByTime(3_600_000);
+    expect(client.queued).toBe(1);
+    client.resume();
+    await client.flush();
+    client.pause();
+    const late = client.track('u', 'LOGOUT');
+    await client.flush();
+    expect([...service.stored.keys()]).toEqual([early]);
+    client.resume();
+    await client.flush();
+    expect([...service.stored.keys()]).toEqual([early, late]);
+  });
+
+  it('breaks off what is under way when paused, and sends it again under the same id', async () => {
+    const { client, service } = await clientOf();
+    service.next.push('hanging');
+    const id = client.track('u', 'LOGIN');
+    const flushed = client.flush();
+    await until(() => service.requests.length === 1);
+    client.pause();
+    await flushed;
+    expect(client.queued).toBe(1);
+    client.resume();
+    await client.flush();
+    expect(service.ids).toEqual([id, id]);
+  });
+
+  it('forgets what waits when it is withdrawn, and takes nothing until it is given again', async () => {
+    const { client, service, dropped } = await clientOf();
+    client.track('u', 'LOGIN');
+    await client.forget();
+    client.track('u', 'LOGIN');
+    await client.flush();
+    client.resume();
+    const id = client.track('u', 'LOGOUT');
+    await client.flush();
+    expect([service.ids, dropped, client.queued]).toEqual([[id], [], 0]);
+  });
+});
+
+describe('closing the client', () => {
+  it('sends what waits, and says what it takes no more', async () => {
+    const { client, service, dropped } = await clientOf();
+    const id = client.track('u', 'LOGIN');
+    await client.close();
+    client.track('u', 'LOGIN');
+    client.resume();
+    expect([service.ids, dropped]).toEqual([[id], [[1, ['the client is closed']]]]);
+  });
+
+  it('takes no longer than it may, and says what was not sent', async () => {
+    const { client, service, dropped } = await clientOf();
+    service.answers = 'hanging';
+    client.track('u', 'LOGIN');
+    const closed = client.close(5000);
+    await until(() => service.requests.length === 1);
+    vi.advanceTimersByTime(5000);
+    await closed;
+    expect(dropped).toEqual([[1, ['the client was closed before it was sent']]]);
+    expect([client.queued, vi.getTimerCount()]).toEqual([0, 0]);
   });
 });
