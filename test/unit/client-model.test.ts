@@ -11,7 +11,7 @@ import { ANSWERS, type Answer, ScriptedService } from '../support/scripted-servi
 import { stopClock } from '../support/stopped-clock.ts';
 
 const MAX_QUEUED = 20;
-const LONGEST_WAIT_MS = 3_600_000;
+const HOUR = 3_600_000;
 const REPORT = 'EVENTS_DROPPED';
 
 let Footfall: ClientModule['Footfall'];
@@ -159,8 +159,8 @@ const commands = [
     .map((kinds) => new Track(kinds)),
   fc.constantFrom(...(Object.keys(ANSWERS) as Answer[])).map((answer) => new AnswerNext(answer)),
   fc.constantFrom(...(Object.keys(ANSWERS) as Answer[])).map((answer) => new AnswerNext(answer)),
-  fc.constantFrom(10, 1000, 30_000, LONGEST_WAIT_MS).map((ms) => new Pass(ms)),
-  fc.constantFrom(10, 1000, 30_000, LONGEST_WAIT_MS).map((ms) => new Pass(ms)),
+  fc.constantFrom(10, 1000, 30_000, HOUR).map((ms) => new Pass(ms)),
+  fc.constantFrom(10, 1000, 30_000, HOUR).map((ms) => new Pass(ms)),
   fc.constant(new Pause()),
   fc.constant(new Resume()),
   fc.constant(new Resume()),
@@ -194,7 +194,7 @@ async function letArrive({ client, service }: Real, isOver: () => boolean): Prom
   client.resume();
   void client.flush();
   while (client.queued > 0 && !isOver()) {
-    vi.advanceTimersByTime(LONGEST_WAIT_MS);
+    vi.advanceTimersByTime(HOUR);
     await turn(5);
   }
 }
