@@ -38,6 +38,11 @@ async function until(holds: () => boolean): Promise<void> {
   }
 }
 
+/** Resolves when what timers have set off has happened, as far as it needs no answer. */
+async function whatFollows(): Promise<void> {
+  await new Promise(setImmediate);
+}
+
 describe("the client's ids", () => {
   it('are UUIDv7, in order, also within a millisecond and when the clock is set back', async () => {
     const { client } = await clientOf({ paused: true });
@@ -80,31 +85,32 @@ describe('the client waits', () => {
     ['cut', 100, 200],
   ])('before it tries again after %s', async (answer, atLeastMs, atMostMs) => {
     const { client, service, errors, dropped } = await clientOf();
+    const requests = vi.spyOn(globalThis, 'fetch');
     service.next.push(answer);
     const ids = [client.track('u', 'LOGIN'), client.track('u', 'LOGOUT')];
     const flushed = client.flush();
     await until(() => errors.length === 1);
     vi.advanceTimersByTime(atLeastMs - 1);
-    // One that was sent too soon would be here before this one is.
-    await fetch(service.url, { method: 'POST', body: '[]' });
-    expect(service.requests).toHaveLength(2);
+    await whatFollows();
+    expect(requests).toHaveBeenCalledTimes(1);
     vi.advanceTimersByTime(atMostMs - atLeastMs + 1);
     await flushed;
-    expect(service.requests).toHaveLength(3);
+    expect(requests).toHaveBeenCalledTimes(2);
     expect([...service.stored.keys()].sort()).toEqual(ids);
     expect(dropped).toEqual([]);
   });
 
-  it('longer and longer, and half a minute at most; five where waiting alone does not help', async () => {
+  it('longer and longer, up to half a minute, up to five where waiting alone does not help; at least half of that', async () => {
     const { client, service, errors } = await clientOf();
-    vi.spyOn(Math, 'random').mockReturnValue(1 - Number.EPSILON);
+    const requests = vi.spyOn(globalThis, 'fetch');
+    vi.spyOn(Math, 'random').mockReturnValue(0);
     service.answers = '500';
     client.track('u', 'LOGIN');
     void client.flush();
     let told = 0;
     for (const [answer, waits] of [
-      ['500', [200, 400, 800, 1600, 3200, 6400, 12_800, 25_600, 30_000]],
-      ['401', [30_000, 204_800, 300_000, 300_000]],
+      ['500', [100, 200, 400, 800, 1600, 3200, 6400, 12_800, 15_000]],
+      ['401', [15_000, 102_400, 150_000, 150_000]],
     ] as const) {
       for (const ms of waits) {
         await until(() => errors.length > told);
@@ -112,8 +118,8 @@ describe('the client waits', () => {
         // Of the next request.
         service.answers = answer;
         vi.advanceTimersByTime(ms - 1);
-        await fetch(service.url, { method: 'POST', body: '[]' });
-        expect(errors).toHaveLength(told);
+        await whatFollows();
+        expect(requests).toHaveBeenCalledTimes(told);
         vi.advanceTimersByTime(1);
       }
     }
@@ -170,13 +176,18 @@ describe('the client drops, and says so', () => {
     expect([client.queued, service.requests.length]).toEqual([0, 1]);
   });
 
-  it('what there is no room for, in events and in bytes', async () => {
-    const { client, dropped } = await clientOf({ paused: true, maxQueued: 3, maxQueuedBytes: 2000 });
-    // Each letter is two bytes.
+  it.each([
+    ['events', { maxQueued: 1 }],
+    // Each of its letters is two bytes.
+    ['bytes', { maxQueuedBytes: 2000 }],
+  ])('what there is no room for, in %s', async (_what, limits) => {
+    const dropped: string[] = [];
+    const onDropped = (events: { eventId: string }[]) =>
+      dropped.push(...events.map(({ eventId }) => eventId));
+    const { client } = await clientOf({ paused: true, onDropped, ...limits });
     client.track('u', 'LOGIN', { text: 'é'.repeat(700) });
-    client.track('u', 'LOGIN', { text: 'é'.repeat(700) });
-    for (let number = 0; number < 3; number++) client.track('u', 'LOGIN');
-    expect([client.queued, dropped]).toEqual([3, [1, 2].map(() => [1, ['the queue is full']])]);
+    const second = client.track('u', 'LOGIN', { text: 'é'.repeat(700) });
+    expect([client.queued, dropped]).toEqual([1, [second]]);
   });
 
   it('even if the listener throws', async () => {
@@ -257,7 +268,7 @@ describe('the client does not drop', () => {
     const flushed = client.flush();
     await until(() => service.requests.length === 1);
     vi.advanceTimersByTime(29_999);
-    await fetch(service.url, { method: 'POST', body: '[]' });
+    await whatFollows();
     expect(errors).toEqual([]);
     vi.advanceTimersByTime(1);
     await until(() => errors.length === 1);
@@ -297,6 +308,25 @@ describe('the client sends', () => {
     client.track('u', 'LOGIN');
     await client.flush();
     expect(service.batches.map((batch) => batch.length)).toEqual([3, 1]);
+  });
+
+  it('one such number at a time, and adds up what is dropped until that has arrived', async () => {
+    const { client, service, errors } = await clientOf({ maxQueued: 1 });
+    service.next.push('500', '500');
+    client.track('u', 'LOGIN');
+    client.track('u', 'LOGIN');
+    const flushed = client.flush();
+    for (const told of [1, 2]) {
+      await until(() => errors.length === told);
+      for (let number = 0; number < 5; number++) client.track('u', 'LOGIN');
+      expect(client.queued).toBe(2);
+      vi.advanceTimersByTime(400);
+    }
+    await flushed;
+    client.track('u', 'LOGIN');
+    await client.flush();
+    const reports = [...service.stored.values()].filter(({ eventType }) => eventType === 'EVENTS_DROPPED');
+    expect(reports.map(({ payload }) => payload)).toEqual([{ full: 1 }, { full: 10 }]);
   });
 
   it('no such number where it is not wanted, or was refused once', async () => {
@@ -346,6 +376,19 @@ describe('with consent, the client', () => {
     client.pause();
     await flushed;
     expect(client.queued).toBe(1);
+    client.resume();
+    await client.flush();
+    expect(service.ids).toEqual([id, id]);
+  });
+
+  it('ends a wait when paused, and begins at once when resumed', async () => {
+    const { client, service, errors } = await clientOf();
+    service.next.push('429 with Retry-After');
+    const id = client.track('u', 'LOGIN');
+    const flushed = client.flush();
+    await until(() => errors.length === 1);
+    client.pause();
+    await flushed;
     client.resume();
     await client.flush();
     expect(service.ids).toEqual([id, id]);
