@@ -252,6 +252,7 @@ export class Footfall<Events extends Catalogue = Catalogue> {
     const all = await this.#try('what was kept on the device cannot be read', () => spool.claim(take));
     this.#mayClaim = all === false;
     this.#queue.sort();
+    if (all) void this.#save(this.#queue.entries);
     return some;
   }
 

@@ -14,8 +14,8 @@ export class BrowserSpool implements Spool {
   readonly #name: string;
   readonly #part = newId();
   #opening: Promise<IDBDatabase> | undefined;
-  /** Nothing of this page is kept before what others left is counted: else pages that end soon would add up. */
-  #claimed: Promise<unknown> | undefined;
+  /** Settles with whether this page has taken over all that others left. Else it adds nothing: pages would add up. */
+  #claimed: Promise<boolean> = Promise.resolve(false);
   /** What is kept, for certain, and is this page's to send. */
   readonly #keys = new Map<string, Key>();
   #waiting: Entry[] = [];
@@ -30,7 +30,7 @@ export class BrowserSpool implements Spool {
 
   claim(take: (entry: Entry) => boolean): Promise<boolean> {
     const claiming = this.#claim(take);
-    this.#claimed = claiming.catch(() => {});
+    this.#claimed = claiming.catch(() => false);
     return claiming;
   }
 
@@ -64,7 +64,7 @@ export class BrowserSpool implements Spool {
   async #putAll(): Promise<void> {
     try {
       const database = await this.#open();
-      await this.#claimed;
+      if (!(await this.#claimed)) throw new Error('what others left there does not fit into the queue');
       while (this.#waiting.length > 0) {
         const entries = this.#waiting;
         this.#waiting = [];
