@@ -1,195 +1,288 @@
 // Footfall's client for browsers and Node: queues events, sends them in batches, and sends again what may not have
 // arrived, under the same eventIds, so that each counts once. No dependency; bounded memory.
+import { type Entry, newId, type QueuedEvent, read, write } from './event.ts';
+import { Losses } from './losses.ts';
+import { type ClientOptions, type Settings, settingsOf } from './options.ts';
+import { Queue, sumOf } from './queue.ts';
+import { bodyOf, messageOf } from './request.ts';
+import { MAX_BATCH_BYTES, Sender } from './sender.ts';
+
+export type { Entry, QueuedEvent } from './event.ts';
+export type { ClientOptions, Spool } from './options.ts';
 
 /** Payloads by event type, as the service's catalogue has them. */
 export type Catalogue = Record<string, object>;
 
-/** An event as it is sent. */
-export interface QueuedEvent {
-  eventId: string;
-  userId: string;
-  eventType: string;
-  timestamp: string;
-  payload: object;
-}
-
-export interface ClientOptions {
-  /** Where the service answers, such as `https://events.example`. */
-  url: string;
-  /** An API key; in a web page one that allows to write and nothing else. */
-  key?: string;
-  /** Most events in one request. */
-  batchSize?: number;
-  /** Milliseconds an event waits for others. */
-  flushAfterMs?: number;
-  /** Most events that wait; what comes then is dropped. */
-  maxQueued?: number;
-  /** Told of events that will not be sent any more, and why: refused by the service, or no room. */
-  onDropped?: (events: QueuedEvent[], reasons: string[]) => void;
-}
-
-interface Result {
-  status: number;
-  retryable?: boolean;
-  errors?: string[];
-}
-
-const MAX_BATCH_CHARACTERS = 400_000;
-/** Browsers take 64 KB on the way out of a page. */
-const MAX_BEACON_CHARACTERS = 20_000;
-const MAX_BACKOFF_MS = 30_000;
+const inPage = typeof document !== 'undefined';
 
 export class Footfall<Events extends Catalogue = Catalogue> {
-  readonly #options: Required<Omit<ClientOptions, 'key'>> & { key: string | undefined };
-  #queue: QueuedEvent[] = [];
+  readonly #settings: Settings;
+  readonly #queue: Queue;
+  readonly #sender: Sender;
+  readonly #losses: Losses;
+  /** `off`: what is tracked is not even queued. */
+  #state: 'on' | 'paused' | 'off';
+  #isClosed = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #sending: Promise<void> | undefined;
-  #failures = 0;
-  #wake: () => void = () => {};
+  /** The last requests of a page that was hidden; none is begun beside them. */
+  #leaving: Promise<unknown> | undefined;
+  /** Whether pages that are gone may have left something. */
+  #mayClaim = true;
+  #claiming: Promise<void> | undefined;
+  /** What the spool cannot do just now. */
+  readonly #failing = new Set<string>();
+  /** Another one after each `forget()`. */
+  #period = {};
 
   constructor(options: ClientOptions) {
-    this.#options = {
-      ...{ key: undefined, batchSize: 200, flushAfterMs: 1000, maxQueued: 10_000, onDropped() {} },
-      ...options,
-    };
-    if (typeof document === 'undefined') return;
-    addEventListener('pagehide', this.#beacon);
-    addEventListener('visibilitychange', this.#beacon);
-    addEventListener('online', this.#retryNow);
+    this.#settings = settingsOf(options);
+    const { maxQueued, maxQueuedBytes, paused } = this.#settings;
+    this.#queue = new Queue(maxQueued, maxQueuedBytes);
+    this.#sender = new Sender(this.#settings);
+    this.#losses = new Losses(this.#settings, this.#queue);
+    this.#state = paused ? 'paused' : 'on';
+    if (inPage) {
+      addEventListener('pagehide', this.#onLeave);
+      addEventListener('visibilitychange', this.#onVisibility);
+      addEventListener('online', this.#onOnline);
+    }
+    this.#begin();
   }
 
   /** How many events are not known to have arrived. */
   get queued(): number {
-    return this.#queue.length;
+    return this.#queue.entries.length;
   }
 
   /**
-   * Queues an event.
+   * Queues an event. Its payload is written at once: what is changed in it later is not sent.
    *
    * @returns its eventId
    */
   track<Type extends keyof Events & string>(userId: string, eventType: Type, payload?: Events[Type]): string {
-    const eventId = crypto.randomUUID();
+    const eventId = newId();
+    if (this.#state === 'off' && !this.#isClosed) return eventId;
     const timestamp = new Date().toISOString();
     const event = { eventId, userId, eventType, timestamp, payload: payload ?? {} };
-    const { maxQueued, batchSize, flushAfterMs, onDropped } = this.#options;
-    if (this.#queue.length >= maxQueued) {
-      onDropped([event], ['the queue is full']);
-      return eventId;
-    }
-    this.#queue.push(event);
-    if (this.#queue.length >= batchSize) void this.flush();
-    else this.#timer ??= setTimeout(() => this.flush(), flushAfterMs);
+    const entry = this.#write(event);
+    if (!entry) return eventId;
+    if (this.#isClosed) this.#losses.drop('closed', [event], ['the client is closed']);
+    else if (this.#queue.add(entry)) this.#soon(entry);
+    else this.#losses.drop('full', [event], ['the queue is full']);
     return eventId;
   }
 
-  /** Sends what is queued; resolves when nothing is, however often that has to be tried. */
+  /**
+   * Sends what is queued.
+   *
+   * @returns resolves when nothing is, however often that has to be tried, or when the client is paused
+   */
   flush(): Promise<void> {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    this.#sending ??= this.#sendAll().finally(() => {
-      this.#sending = undefined;
-    });
+    this.#sending ??= this.#sendAll();
     return this.#sending;
   }
 
-  /** Sends what is queued and lets go of the page. */
-  async close(): Promise<void> {
+  /** @returns whether all that is queued is kept beyond the life of the page, once it is or cannot be */
+  async saved(): Promise<boolean> {
+    const { spool } = this.#settings;
+    await this.#save(this.#queue.entries);
+    return this.#queue.entries.every((entry) => spool?.has(entry));
+  }
+
+  /** Sends nothing until `resume()`; what is tracked waits in memory, and is not written to the device. */
+  pause(): void {
+    if (this.#state === 'on') this.#stop('paused');
+  }
+
+  /** Goes on after `pause()` or `forget()`. */
+  resume(): void {
+    if (this.#state === 'on' || this.#isClosed) return;
+    this.#state = 'on';
+    void this.#save(this.#queue.entries);
+    this.#begin();
+    void this.flush();
+  }
+
+  /**
+   * Erases what waits, here and in the spool, and takes no event until `resume()`. A request under way is broken off;
+   * what it carried may have arrived.
+   *
+   * @returns resolves when the spool is empty
+   */
+  async forget(): Promise<void> {
+    this.#stop('off');
+    this.#period = {};
+    this.#queue.clear();
+    this.#losses.forget();
+    await this.#try('what waits could not be erased from the device', () => this.#settings.spool?.clear());
+  }
+
+  /**
+   * Sends what is queued and lets go of the page. What is not sent by then stays in the spool, and is dropped where
+   * there is none.
+   *
+   * @param withinMs how long that may take
+   */
+  async close(withinMs = 10_000): Promise<void> {
+    this.#isClosed = true;
+    const { spool } = this.#settings;
+    await this.saved();
+    const timer = setTimeout(() => this.#stop('paused'), withinMs);
     await this.flush();
-    if (typeof document === 'undefined') return;
-    removeEventListener('pagehide', this.#beacon);
-    removeEventListener('visibilitychange', this.#beacon);
-    removeEventListener('online', this.#retryNow);
+    clearTimeout(timer);
+    this.#stop('off');
+    if (inPage) {
+      removeEventListener('pagehide', this.#onLeave);
+      removeEventListener('visibilitychange', this.#onVisibility);
+      removeEventListener('online', this.#onOnline);
+    }
+    const left = this.#queue.entries.filter((entry) => !spool?.has(entry)).map(read);
+    this.#queue.clear();
+    this.#losses.drop(
+      'closed',
+      left,
+      left.map(() => 'the client was closed before it was sent'),
+    );
+    await this.#try('the spool', () => spool?.close());
+  }
+
+  #stop(state: 'paused' | 'off'): void {
+    this.#state = state;
+    this.#sender.stop();
+  }
+
+  #write(event: QueuedEvent): Entry | undefined {
+    try {
+      return write(event);
+    } catch (error) {
+      this.#losses.drop('unwritable', [event], [`it cannot be written as JSON: ${messageOf(error)}`]);
+      return undefined;
+    }
+  }
+
+  #soon(entry: Entry): void {
+    if (this.#state !== 'on') return;
+    void this.#save([entry]);
+    if (this.queued >= this.#settings.batchSize) void this.flush();
+    else this.#timer ??= setTimeout(() => this.flush(), this.#settings.flushAfterMs);
   }
 
   /** One request at a time: a user's events arrive in the order they happened. */
   async #sendAll(): Promise<void> {
-    while (this.#queue.length > 0) {
-      const { batch, body } = this.#nextBatch(this.#options.batchSize, MAX_BATCH_CHARACTERS);
-      const waitMs = await this.#send(batch, body);
-      if (waitMs > 0) await this.#pause(waitMs);
-    }
-  }
-
-  /** The oldest events and their JSON; at least one. */
-  #nextBatch(maxEvents: number, maxCharacters: number): { batch: QueuedEvent[]; body: string } {
-    const texts: string[] = [];
-    let characters = 0;
-    for (const event of this.#queue.slice(0, maxEvents)) {
-      const text = JSON.stringify(event);
-      characters += text.length;
-      if (texts.length > 0 && characters > maxCharacters) break;
-      texts.push(text);
-    }
-    return { batch: this.#queue.slice(0, texts.length), body: `[${texts.join()}]` };
-  }
-
-  /** @returns how long to wait before the next request, in milliseconds */
-  async #send(batch: QueuedEvent[], body: string): Promise<number> {
-    const { url, key } = this.#options;
     try {
-      const headers = { 'Content-Type': 'application/json', ...(key && { Authorization: `Bearer ${key}` }) };
-      const response = await fetch(`${url}/events/batch`, { method: 'POST', headers, body });
-      const answer = (await response.json()) as { error?: string; errors?: string[]; results?: Result[] };
-      const again = response.status >= 500 || [408, 429].includes(response.status);
-      if (answer.results) this.#settle(batch, answer.results);
-      else if (!again) this.#drop(batch, answer.errors ?? [answer.error ?? `${response.status}`]);
-      const retryAfter = response.headers.get('Retry-After');
-      if (!again && retryAfter === null) {
-        this.#failures = 0;
-        return 0;
+      // Also lets `flush()` note that this is under way.
+      await this.#claiming;
+      while (this.#state === 'on') {
+        await this.#leaving;
+        if (this.queued === 0) {
+          if (await this.#claim()) continue;
+          return;
+        }
+        this.#report();
+        await this.#send(this.#queue.first(this.#sender.most, MAX_BATCH_BYTES));
       }
-      return this.#backoff(Number(retryAfter) * 1000);
-    } catch {
-      // No answer, or not a whole one: what arrived will be known by its ids.
-      return this.#backoff(0);
+    } finally {
+      this.#sending = undefined;
     }
   }
 
-  #settle(batch: QueuedEvent[], results: Result[]): void {
-    const refused = batch.filter(
-      (_, at) => results[at] && results[at].status >= 400 && !results[at].retryable,
-    );
-    const reasons = results.flatMap(({ retryable, errors = [] }) => (retryable ? [] : errors));
-    const done = new Set(batch.filter((_, at) => results[at] && !results[at].retryable));
-    this.#queue = this.#queue.filter((event) => !done.has(event));
-    if (refused.length > 0) this.#options.onDropped(refused, reasons);
+  /** Resolves when there may be another request. */
+  async #send(batch: readonly Entry[], isLeaving = false): Promise<void> {
+    const verdict = await this.#sender.send(batch, isLeaving);
+    if (verdict === undefined) return;
+    const { done, refused, reasons, problem, waitMs } = verdict;
+    const gone = new Set([...done, ...refused]);
+    this.#queue.remove(gone);
+    void this.#try('what has arrived is kept on the device', () => this.#settings.spool?.remove(gone));
+    this.#losses.drop('refused', refused.map(read), reasons);
+    if (waitMs === 0) return;
+    this.#losses.fail(problem);
+    await this.#sender.wait(waitMs);
   }
 
-  #drop(batch: QueuedEvent[], reasons: string[]): void {
-    this.#queue = this.#queue.filter((event) => !batch.includes(event));
-    this.#options.onDropped(batch, reasons);
+  #report(): void {
+    const report = this.#losses.report();
+    if (report) void this.#save([report]);
   }
 
-  /** At least as long as the service asks for; doubling, and by chance, so that clients do not come back in step. */
-  #backoff(leastMs: number): number {
-    const most = Math.min(MAX_BACKOFF_MS, 200 * 2 ** this.#failures++);
-    return Math.max(leastMs, most * (0.5 + Math.random() / 2));
+  async #save(entries: readonly Entry[]): Promise<void> {
+    if (this.#state !== 'on') return;
+    await this.#try('what waits cannot be kept on the device', () => this.#settings.spool?.put(entries));
   }
 
-  #pause(ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = setTimeout(resolve, ms);
-      this.#wake = () => {
-        clearTimeout(timer);
-        resolve();
-      };
+  /** Where its spool fails, the client works in memory; it says so once, until it works. */
+  async #try<Value>(problem: string, work: () => Promise<Value> | undefined): Promise<Value | undefined> {
+    try {
+      const value = await work();
+      this.#failing.delete(problem);
+      return value;
+    } catch (error) {
+      if (!this.#failing.has(problem)) this.#losses.fail(`${problem}: ${messageOf(error)}`);
+      this.#failing.add(problem);
+      return undefined;
+    }
+  }
+
+  #begin(): void {
+    if (this.#state !== 'on' || !this.#settings.spool) return;
+    this.#mayClaim = true;
+    this.#claiming = this.#claim().then((some) => {
+      this.#claiming = undefined;
+      if (some) void this.flush();
     });
   }
 
-  readonly #retryNow = (): void => {
-    this.#failures = 0;
-    this.#wake();
+  /** @returns whether there was anything that other pages had left */
+  async #claim(): Promise<boolean> {
+    const { spool } = this.#settings;
+    if (!spool || !this.#mayClaim) return false;
+    const period = this.#period;
+    let some = false;
+    const take = (entry: Entry) => {
+      if (period !== this.#period) return false;
+      // What is larger than all that may wait would wait for ever.
+      if (this.queued === 0) this.#queue.addFirst(entry);
+      else if (!this.#queue.add(entry)) return false;
+      some = true;
+      return true;
+    };
+    const all = await this.#try('what was kept on the device cannot be read', () => spool.claim(take));
+    this.#mayClaim = all === false;
+    this.#queue.sort();
+    if (all) void this.#save(this.#queue.entries);
+    return some;
+  }
+
+  readonly #onOnline = (): void => this.#sender.hurry();
+
+  readonly #onVisibility = (): void => {
+    if (document.visibilityState === 'hidden') this.#onLeave();
+    else {
+      // A page that was closed meanwhile may have left something.
+      this.#mayClaim = true;
+      void this.flush();
+    }
   };
 
-  /**
-   * Sends a copy of what waits as the page goes. Nobody answers that, so it stays queued: should the page come back, it
-   * is sent again under the same ids.
-   */
-  readonly #beacon = (): void => {
-    if (document.visibilityState !== 'hidden' || this.#queue.length === 0) return;
-    const { url, key } = this.#options;
-    const { body } = this.#nextBatch(this.#queue.length, MAX_BEACON_CHARACTERS);
-    navigator.sendBeacon(`${url}/events/batch${key ? `?key=${encodeURIComponent(key)}` : ''}`, body);
+  /** Sends what is not on its way yet as the page goes, which it may outlive. The page may also come back. */
+  readonly #onLeave = (): void => {
+    if (this.#state !== 'on') return;
+    this.#report();
+    const onTheWay = this.#sender.outliving;
+    const room = MAX_BATCH_BYTES - sumOf(onTheWay);
+    const batch = this.#queue.first(this.queued, room, onTheWay);
+    if (batch.length === 0 || sumOf(batch) > room) return;
+    if ('keepalive' in Request.prototype)
+      this.#leaving = Promise.all([this.#leaving, this.#send(batch, true)]);
+    else this.#beacon(batch);
   };
+
+  /** The key goes into the address, for there is no other place. No answer comes, so it stays queued. */
+  #beacon(batch: readonly Entry[]): void {
+    const { url, key } = this.#settings;
+    navigator.sendBeacon(`${url}${key ? `?key=${encodeURIComponent(key)}` : ''}`, bodyOf(batch));
+  }
 }

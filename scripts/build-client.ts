@@ -1,20 +1,29 @@
 import { build } from 'vite';
 
-/** Where the built client lies: `import { Footfall } from 'footfall/client'`. */
+/** Where the built client lies: `import { Footfall } from 'footfall/client'`, and its spool: `'footfall/client/spool'`. */
 export const CLIENT_FILE = 'dist/client/footfall.js';
+export const SPOOL_FILE = 'dist/client/spool.js';
 
-/** Builds the client as one minified ES module without dependencies. */
+/** Builds the client as one minified ES module without dependencies, and its spool as another. */
 export async function buildClient(): Promise<void> {
-  await build({
-    configFile: false,
-    logLevel: 'warn',
-    build: {
-      outDir: 'dist/client',
-      target: 'es2022',
-      minify: true,
-      lib: { entry: 'client/footfall.ts', formats: ['es'], fileName: () => 'footfall.js' },
-    },
-  });
+  // One after the other: together they would share a third file.
+  for (const name of ['footfall', 'spool']) {
+    await build({
+      configFile: false,
+      logLevel: 'warn',
+      build: {
+        outDir: 'dist/client',
+        emptyOutDir: false,
+        target: 'es2022',
+        // Of a library Vite itself leaves the white space.
+        rolldownOptions: { output: { minify: true } },
+        lib: { entry: `client/${name}.ts`, formats: ['es'], fileName: () => `${name}.js` },
+      },
+    });
+  }
 }
 
-if (import.meta.main) await buildClient();
+if (import.meta.main) {
+  await buildClient();
+  console.log(`Built ${CLIENT_FILE} and ${SPOOL_FILE}`);
+}

@@ -1,0 +1,75 @@
+import { type Entry, newId, type QueuedEvent, write } from './event.ts';
+import type { Settings } from './options.ts';
+import type { Queue } from './queue.ts';
+
+/** Why events were dropped, as `EVENTS_DROPPED` counts them. */
+export type Cause = 'full' | 'unwritable' | 'refused' | 'closed';
+
+const REPORT_USER = 'footfall-client';
+const REPORT_TYPE = 'EVENTS_DROPPED';
+
+/** Tells what goes wrong: the page at once, and the service with the next batch. */
+export class Losses {
+  readonly #settings: Settings;
+  readonly #queue: Queue;
+  #counts: Partial<Record<Cause, number>> = {};
+  #report: Entry | undefined;
+
+  constructor(settings: Settings, queue: Queue) {
+    this.#settings = settings;
+    this.#queue = queue;
+  }
+
+  /** Counts and tells of events that will not be sent. */
+  drop(cause: Cause, dropped: readonly QueuedEvent[], allReasons: readonly string[]): void {
+    const events: QueuedEvent[] = [];
+    const reasons: string[] = [];
+    for (const [at, event] of dropped.entries()) {
+      if (event.userId === REPORT_USER && event.eventType === REPORT_TYPE) {
+        // A report of that would be refused, too.
+        this.#settings.reportDropped = false;
+        this.fail(`how many events were dropped cannot be reported: ${allReasons[at]}`);
+      } else {
+        events.push(event);
+        reasons.push(allReasons[at]!);
+      }
+    }
+    if (events.length === 0) return;
+    this.#counts[cause] = (this.#counts[cause] ?? 0) + events.length;
+    tell(() => this.#settings.onDropped(events, reasons));
+  }
+
+  fail(problem: string): void {
+    tell(() => this.#settings.onError(new Error(`Footfall at ${this.#settings.url}: ${problem}`)));
+  }
+
+  forget(): void {
+    this.#counts = {};
+  }
+
+  /**
+   * Puts a report of what was dropped in front of the queue: one at a time, and what is dropped meanwhile is added up.
+   *
+   * @returns it, if there is anything to tell
+   */
+  report(): Entry | undefined {
+    if (!this.#settings.reportDropped || Object.keys(this.#counts).length === 0) return undefined;
+    if (this.#report && this.#queue.entries.includes(this.#report)) return undefined;
+    const timestamp = new Date().toISOString();
+    const eventId = newId();
+    const event = { eventId, userId: REPORT_USER, eventType: REPORT_TYPE, timestamp, payload: this.#counts };
+    this.#report = write(event);
+    this.#counts = {};
+    this.#queue.addFirst(this.#report);
+    return this.#report;
+  }
+}
+
+/** An error of the listener's own must not stop the queue. */
+function tell(listener: () => void): void {
+  try {
+    listener();
+  } catch (error) {
+    console.error(error);
+  }
+}
