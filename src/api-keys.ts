@@ -70,6 +70,12 @@ export class ApiKeys {
     return this.#byHash.get(hashKey(key));
   }
 
+  /** Whether a key that was found before is still valid, and allows that. */
+  has({ sha256 }: ApiKey, scope: Scope): boolean {
+    const key = this.#byHash.get(sha256);
+    return key !== undefined && allows(key, scope);
+  }
+
   /** Every caller there has been since the start. */
   get names(): ReadonlySet<string> {
     return this.#names;

@@ -12,11 +12,15 @@ export interface RateLimitState {
 
 const WINDOW_S = 1;
 const ALL = 'all';
+/** Elements of batches that are refused, a second, of one caller: reading and refusing them costs as events do. */
+const REFUSED_PER_SECOND = 1000;
+const MAX_BLOCK_S = 60;
 
 /** Events a second, by caller and over all, of this instance: several instances allow as many times more. */
 export class RateLimits {
   readonly #overall: RateLimiterMemory | undefined;
   readonly #byRate = new Map<number, RateLimiterMemory>();
+  readonly #refused = createLimiter(REFUSED_PER_SECOND);
 
   /** @param eventsPerSecond of all callers together; 0: no limit */
   constructor(eventsPerSecond: number) {
@@ -30,16 +34,40 @@ export class RateLimits {
 
   /**
    * Takes a number of events off what is left. More than the limit at once passes when all of it is left, and is paid
-   * for by waiting longer.
+   * for by waiting longer. What a caller's own limit refuses is not taken off what is left to all.
    *
    * @returns the caller's own limit, or that of all; nothing where none applies
    * @throws FootfallError `rate_limited`
    */
   async take(caller: ApiKey | undefined, events: number): Promise<RateLimitState | undefined> {
-    const overall = this.#overall && (await consume(this.#overall, ALL, events));
     const rate = caller?.eventsPerSecond;
-    if (rate === undefined) return overall;
-    return consume(this.#limiter(rate), caller!.name, events);
+    if (rate === undefined) return this.#overall && consume(this.#overall, ALL, events);
+    const own = this.#limiter(rate);
+    const state = await consume(own, caller!.name, events);
+    try {
+      if (this.#overall) await consume(this.#overall, ALL, events);
+    } catch (error) {
+      await own.reward(caller!.name, Math.min(events, rate));
+      throw error;
+    }
+    return state;
+  }
+
+  /**
+   * Counts elements of a batch that were refused.
+   *
+   * @param sender the caller's name, or the address it comes from
+   */
+  async countRefused(sender: string, elements: number): Promise<void> {
+    const { consumedPoints } = await this.#refused.penalty(sender, elements);
+    if (consumedPoints <= REFUSED_PER_SECOND) return;
+    await this.#refused.block(sender, Math.min(MAX_BLOCK_S, consumedPoints / REFUSED_PER_SECOND));
+  }
+
+  /** @throws FootfallError `rate_limited` while a sender's batches held more that was refused than is allowed */
+  async checkRefused(sender: string): Promise<void> {
+    const state = await this.#refused.get(sender);
+    if (state && state.consumedPoints > REFUSED_PER_SECOND) throw limited(state);
   }
 
   #limiter(eventsPerSecond: number): RateLimiterMemory {
@@ -60,8 +88,10 @@ async function consume(limiter: RateLimiterMemory, key: string, events: number):
     return { limit: limiter.points, remaining: remainingPoints, resetS: Math.ceil(msBeforeNext / 1000) };
   } catch (error) {
     if (!(error instanceof RateLimiterRes)) throw error;
-    throw new FootfallError('rate_limited', {
-      retryAfterS: Math.max(1, Math.ceil(error.msBeforeNext / 1000)),
-    });
+    throw limited(error);
   }
+}
+
+function limited({ msBeforeNext }: RateLimiterRes): FootfallError {
+  return new FootfallError('rate_limited', { retryAfterS: Math.max(1, Math.ceil(msBeforeNext / 1000)) });
 }

@@ -68,7 +68,7 @@ async function run(
   { log, store, close }: Adapters,
 ): Promise<Service> {
   const { MAX_IN_FLIGHT_REQUESTS: maxRequests, MAX_IN_FLIGHT_BYTES: maxBytes } = config;
-  const admission = new Admission({ maxRequests, maxBytes });
+  const admission = new Admission({ maxRequests, maxBytes, maxReadBytes: config.MAX_IN_FLIGHT_READ_BYTES });
   const liveTail = new LiveTail({
     store,
     heartbeatMs: config.STREAM_TIMEOUT_MS / HEARTBEATS,
@@ -129,7 +129,10 @@ async function run(
     log,
     store,
     liveTail,
-    ...{ maxStreams: config.MAX_STREAMS, streamTimeoutMs: config.STREAM_TIMEOUT_MS },
+    maxStreams: config.MAX_STREAMS,
+    maxStreamsPerCaller: config.MAX_STREAMS_PER_CALLER,
+    streamTimeoutMs: config.STREAM_TIMEOUT_MS,
+    bodyTimeoutMs: config.BODY_TIMEOUT_MS,
     countedMembers,
     now,
     storedEvents,

@@ -188,12 +188,26 @@ export const SETTINGS = Type.Object({
     default: 1000,
     description: 'Readers of `GET /events/stream` at the same time; further ones are answered with 503.',
   }),
+  MAX_STREAMS_PER_CALLER: Type.Integer({
+    minimum: 1,
+    maximum: 100_000,
+    default: 250,
+    description:
+      'Readers of `GET /events/stream` at the same time with the keys of one caller; further ones are answered with 503.',
+  }),
   STREAM_TIMEOUT_MS: Type.Integer({
     minimum: 100,
     maximum: 600_000,
     default: 30_000,
     description:
-      'Milliseconds after which a reader of `GET /events/stream` that takes nothing is cut. Something is sent at least twice in that time.',
+      'Milliseconds after which a reader of `GET /events/stream`, or of any other answer, that takes nothing of it is cut. On a stream something is sent at least twice in that time.',
+  }),
+  BODY_TIMEOUT_MS: Type.Integer({
+    minimum: 100,
+    maximum: 120_000,
+    default: 10_000,
+    description:
+      'Milliseconds in which 10 KB of a request body must arrive, or all that is left of it; else the request is answered with 408.',
   }),
   MAX_IN_FLIGHT_REQUESTS: Type.Integer({
     minimum: 1,
@@ -207,7 +221,14 @@ export const SETTINGS = Type.Object({
     maximum: 10_000_000_000,
     default: 128_000_000,
     description:
-      'Bytes that bodies and answers of these requests may take together. A request counts with its `Content-Length`, or `MAX_BODY_BYTES` if it has none; a list being read counts with 1 MB.',
+      'Bytes that requests which send events may hold together. A request counts with its `Content-Length`, what its body inflates to, and what is to be answered for each event of a batch. A caller with a key may hold half of it.',
+  }),
+  MAX_IN_FLIGHT_READ_BYTES: Type.Integer({
+    minimum: 3_000_000,
+    maximum: 10_000_000_000,
+    default: 64_000_000,
+    description:
+      'The same for requests that read, which have a budget of their own; a list being read counts with 3 MB.',
   }),
   LOG_LEVEL: Type.Enum(LOG_LEVELS, { default: 'info', description: `One of ${LOG_LEVELS.join(', ')}.` }),
   LOG_FORMAT: Type.Enum(['auto', 'json', 'text'], {

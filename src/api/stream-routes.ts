@@ -25,9 +25,10 @@ interface Beginning {
 /** Stored events as they come: server-sent events. */
 export async function streamRoutes(
   api: FastifyInstance,
-  { store, liveTail, maxStreams, streamTimeoutMs }: ApiOptions,
+  { store, liveTail, maxStreams, maxStreamsPerCaller, streamTimeoutMs, apiKeys }: ApiOptions,
 ): Promise<void> {
   api.addHook('preClose', async () => liveTail.stop());
+  const byCaller = new Readers(maxStreamsPerCaller);
 
   api.get<{ Querystring: QueryString }>(
     '/events/stream',
@@ -36,14 +37,24 @@ export async function streamRoutes(
     async (request, reply) => {
       const { filter, beginning } = readRequest(request, store.generation);
       if (liveTail.readers >= maxStreams) throw new FootfallError('overloaded');
+      const { caller } = request;
+      const leave = byCaller.join(caller?.name);
       // However it ends, and also before it has begun.
-      reply.raw.once('close', liveTail.join());
+      reply.raw.once('close', liveTail.join()).once('close', leave);
       const { after } = beginning;
       const start = await liveTail.begin(after);
       // Whoever takes nothing for so long is cut, and may come back with `Last-Event-ID`.
       reply.raw.setTimeout(streamTimeoutMs);
       const isReset = beginning.isReset || (after !== undefined && start.place < after);
-      const frames = streamFrames({ liveTail, generation: store.generation, filter, start, isReset });
+      const isAllowed = () => caller === undefined || apiKeys === undefined || apiKeys.has(caller, 'read');
+      const frames = streamFrames({
+        liveTail,
+        generation: store.generation,
+        filter,
+        start,
+        isReset,
+        isAllowed,
+      });
       return reply
         .type('text/event-stream; charset=utf-8')
         .header('Cache-Control', 'no-store')
@@ -83,6 +94,31 @@ interface Stream {
   filter: EventFilter;
   start: TailPosition;
   isReset: boolean;
+  /** False once the key it was asked for with is gone. */
+  isAllowed(): boolean;
+}
+
+/** How many streams each caller reads. */
+class Readers {
+  readonly #most: number;
+  readonly #byCaller = new Map<string, number>();
+
+  constructor(most: number) {
+    this.#most = most;
+  }
+
+  /** @returns to be called when it has ended @throws FootfallError `overloaded` */
+  join(caller: string | undefined): () => void {
+    if (caller === undefined) return () => {};
+    const count = this.#byCaller.get(caller) ?? 0;
+    if (count >= this.#most) throw new FootfallError('overloaded');
+    this.#byCaller.set(caller, count + 1);
+    return () => {
+      const left = this.#byCaller.get(caller)! - 1;
+      if (left === 0) this.#byCaller.delete(caller);
+      else this.#byCaller.set(caller, left);
+    };
+  }
 }
 
 /** Frames of a stream. Waits while its reader takes nothing, and holds no more than one portion then. */
@@ -92,6 +128,7 @@ async function* streamFrames({
   filter,
   start,
   isReset,
+  isAllowed,
 }: Stream): AsyncGenerator<Buffer> {
   const isMeant = matcher(filter);
   const indexed = selection(filter);
@@ -99,6 +136,7 @@ async function* streamFrames({
   yield Buffer.from(`retry: ${RETRY_MS}\n${isReset ? RESET : ''}id: ${toCursor(generation, at.place)}\n\n`);
   while (!liveTail.stopped) {
     const { events, reached, isReset: wentBack } = await liveTail.next(at, indexed);
+    if (!isAllowed()) return;
     at = reached;
     // Without data this is not an event, but the reader remembers how far it is and never looks at the rest again.
     const end = Buffer.from(`${wentBack ? RESET : ''}id: ${toCursor(generation, at.place)}\n\n`);
