@@ -24,6 +24,8 @@ const RESULT_BYTES = 300;
 const DETAILED_REFUSALS = 1000;
 /** A batch is not read on when so many of it are refused for each that is taken, from that number on. */
 const REFUSED_PER_TAKEN = 9;
+/** Refused elements are counted so many at a time. */
+const CHUNK_REFUSED = 100;
 /** Results are counted some hundred at a time. */
 const HELD_STEP_BYTES = 100_000;
 
@@ -39,6 +41,8 @@ export interface BatchOptions {
   limits: BatchLimits;
   /** @throws FootfallError when its sender may not send so many more events just now */
   mayTake(events: readonly NewEvent[]): Promise<void>;
+  /** Resolves when more elements may be refused than these. */
+  mayRefuse(elements: number): Promise<void>;
   /** Counts what results hold. @throws FootfallError `overloaded` when there is no room for them */
   hold(bytes: number): void;
 }
@@ -52,6 +56,7 @@ export class Batch {
   #chunkBytes = 0;
   #bytes = 0;
   #refused = 0;
+  #countedRefused = 0;
   #heldBytes = 0;
 
   constructor(options: BatchOptions) {
@@ -60,12 +65,11 @@ export class Batch {
 
   /** Whether what was added is to be flushed before there is more. */
   get isFull(): boolean {
-    return this.#chunk.length >= CHUNK_EVENTS || this.#chunkBytes >= CHUNK_BYTES;
-  }
-
-  /** Elements that were refused for what they are. */
-  get refused(): number {
-    return this.#refused;
+    return (
+      this.#chunk.length >= CHUNK_EVENTS ||
+      this.#chunkBytes >= CHUNK_BYTES ||
+      this.#refused - this.#countedRefused >= CHUNK_REFUSED
+    );
   }
 
   /** @returns false once a limit is reached: this element and what follows are not taken */
@@ -123,11 +127,19 @@ export class Batch {
 
   /** Resolves when it is known of all events added so far what became of them. */
   async flush(): Promise<void> {
+    await this.#countRefused();
     const chunk = this.#chunk;
     this.#chunk = [];
     this.#chunkBytes = 0;
     const answers = await this.#accept(chunk.map(({ event }) => event));
     for (const [index, { at }] of chunk.entries()) this.results[at] = withoutText(answers[index]!);
+  }
+
+  async #countRefused(): Promise<void> {
+    const uncounted = this.#refused - this.#countedRefused;
+    if (uncounted === 0) return;
+    this.#countedRefused = this.#refused;
+    await this.#options.mayRefuse(uncounted);
   }
 
   async #accept(events: readonly NewEvent[]): Promise<Acceptance[]> {

@@ -1,4 +1,4 @@
-import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible';
+import { RateLimiterMemory, RateLimiterQueue, RateLimiterRes } from 'rate-limiter-flexible';
 import type { ApiKey } from './api-keys.ts';
 import { FootfallError } from './errors.ts';
 
@@ -14,13 +14,12 @@ const WINDOW_S = 1;
 const ALL = 'all';
 /** Elements of batches that are refused, a second, of one caller: reading and refusing them costs as events do. */
 const REFUSED_PER_SECOND = 1000;
-const MAX_BLOCK_S = 60;
 
 /** Events a second, by caller and over all, of this instance: several instances allow as many times more. */
 export class RateLimits {
   readonly #overall: RateLimiterMemory | undefined;
   readonly #byRate = new Map<number, RateLimiterMemory>();
-  readonly #refused = createLimiter(REFUSED_PER_SECOND);
+  readonly #refused = new RateLimiterQueue(createLimiter(REFUSED_PER_SECOND));
 
   /** @param eventsPerSecond of all callers together; 0: no limit */
   constructor(eventsPerSecond: number) {
@@ -54,20 +53,18 @@ export class RateLimits {
   }
 
   /**
-   * Counts elements of a batch that were refused.
+   * Counts elements of a batch that were refused. Resolves when their sender may have more of them refused: a batch that
+   * was turned away instead would be sent again, with all that is refused of it.
    *
    * @param sender the caller's name, or the address it comes from
    */
   async countRefused(sender: string, elements: number): Promise<void> {
-    const { consumedPoints } = await this.#refused.penalty(sender, elements);
-    if (consumedPoints <= REFUSED_PER_SECOND) return;
-    await this.#refused.block(sender, Math.min(MAX_BLOCK_S, consumedPoints / REFUSED_PER_SECOND));
+    await this.#refused.removeTokens(Math.min(elements, REFUSED_PER_SECOND), sender);
   }
 
-  /** @throws FootfallError `rate_limited` while a sender's batches held more that was refused than is allowed */
+  /** @throws FootfallError `rate_limited` while a sender's batches have held more that was refused than is allowed */
   async checkRefused(sender: string): Promise<void> {
-    const state = await this.#refused.get(sender);
-    if (state && state.consumedPoints > REFUSED_PER_SECOND) throw limited(state);
+    if ((await this.#refused.getTokensRemaining(sender)) <= 0) throw new FootfallError('rate_limited');
   }
 
   #limiter(eventsPerSecond: number): RateLimiterMemory {
@@ -88,10 +85,8 @@ async function consume(limiter: RateLimiterMemory, key: string, events: number):
     return { limit: limiter.points, remaining: remainingPoints, resetS: Math.ceil(msBeforeNext / 1000) };
   } catch (error) {
     if (!(error instanceof RateLimiterRes)) throw error;
-    throw limited(error);
+    throw new FootfallError('rate_limited', {
+      retryAfterS: Math.max(1, Math.ceil(error.msBeforeNext / 1000)),
+    });
   }
-}
-
-function limited({ msBeforeNext }: RateLimiterRes): FootfallError {
-  return new FootfallError('rate_limited', { retryAfterS: Math.max(1, Math.ceil(msBeforeNext / 1000)) });
 }

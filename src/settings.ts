@@ -219,7 +219,7 @@ export const SETTINGS = Type.Object({
   MAX_IN_FLIGHT_BYTES: Type.Integer({
     minimum: 1_000_000,
     maximum: 10_000_000_000,
-    default: 128_000_000,
+    default: 64_000_000,
     description:
       'Bytes that requests which send events may hold together. A request counts with its `Content-Length`, what its body inflates to, and what is to be answered for each event of a batch. A caller with a key may hold half of it.',
   }),

@@ -112,14 +112,14 @@ export async function acceptElements(
     if (fresh > 0) await rateLimits.take(caller, fresh);
   };
   const hold = (bytes: number) => request.hold?.grow(bytes);
-  const batch = new Batch({ producer, read, limits, mayTake, hold });
+  const mayRefuse = (elements: number) => rateLimits.countRefused(senderOf(request), elements);
+  const batch = new Batch({ producer, read, limits, mayTake, mayRefuse, hold });
   const elements = readElements(bounded(body, limits.bytes), format, maxBodyBytes);
   try {
     await addAll(batch, elements);
   } finally {
     // What is left of a body that is not read on is not kept, and its sender may finish sending.
     await elements.return('incomplete');
-    if (batch.refused > 0) await rateLimits.countRefused(senderOf(request), batch.refused);
   }
   return batch.results;
 }
