@@ -160,6 +160,9 @@ export class Batch {
       return this.#options.read(parseJsonBody(element));
     } catch (error) {
       if (error instanceof FootfallError) return error;
+      // Something recursed further than the stack allows: what is wrong is this element, and not its neighbours.
+      if (error instanceof RangeError)
+        return new FootfallError('invalid_event', { details: ['the event is nested too deep'] });
       throw error;
     }
   }

@@ -226,9 +226,9 @@ function reloadKeys(apiKeys: ApiKeys | undefined, logger: Logger): void {
 }
 
 /** @throws ConfigError naming every schema at fault */
-export function openCatalogue({ EVENT_CATALOG, UNKNOWN_EVENT_TYPES }: Config): Catalogue {
+export function openCatalogue({ EVENT_CATALOG, UNKNOWN_EVENT_TYPES, MAX_NESTING_LEVELS }: Config): Catalogue {
   try {
-    return new Catalogue(EVENT_CATALOG, UNKNOWN_EVENT_TYPES === 'accept');
+    return new Catalogue(EVENT_CATALOG, UNKNOWN_EVENT_TYPES === 'accept', MAX_NESTING_LEVELS);
   } catch (error) {
     throw new ConfigError((error as Error).message.split('\n').map((line) => `EVENT_CATALOG: ${line}`));
   }

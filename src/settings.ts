@@ -1,4 +1,5 @@
 import Type from 'typebox';
+import { DEFAULT_LEVELS } from './nesting.ts';
 
 const HOST_AND_PORT = '[^\\s,:\\[\\]]+:\\d{1,5}';
 /** Of a payload, or inside one of its members. */
@@ -174,6 +175,13 @@ export const SETTINGS = Type.Object({
     default: 'reject',
     description:
       'Events of types that are not in the catalogue: `reject` or `accept` them, with any payload.',
+  }),
+  MAX_NESTING_LEVELS: Type.Integer({
+    minimum: 8,
+    maximum: 1000,
+    default: DEFAULT_LEVELS,
+    description:
+      'How deep objects and arrays of an event may be in each other, with the list that holds the event (1), the event (2) and its payload (3). Readers such as System.Text.Json cannot read deeper lists.',
   }),
   COUNTED_PAYLOAD_MEMBERS: Type.String({
     pattern: `^(none|${MEMBER}(,\\s*${MEMBER}){0,7})$`,
