@@ -101,6 +101,11 @@ export function createApi(options: ApiOptions): FastifyInstance {
     done(new FootfallError('draining'));
   });
   allowOrigins(api, options);
+  // Without reading what is sent to nowhere.
+  api.addHook('onRequest', (request, reply, done) => {
+    if (request.is404) answerUnrouted(request, reply, paths);
+    else done();
+  });
   // Behind the answers to browsers, so that a page can read why it was turned away.
   api.after(() => {
     guard(api, options);
