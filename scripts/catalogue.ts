@@ -3,7 +3,8 @@ import { basename } from 'node:path';
 import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';
 import { Command } from 'commander';
-import { describeError, parseSchemaFile, schemaCompiler } from '../src/catalogue.ts';
+import { describeError, parseSchemaFile } from '../src/catalogue.ts';
+import { schemaCompiler } from '../src/payload-schemas.ts';
 
 const program = new Command()
   .name('npm run catalogue --')
@@ -24,21 +25,30 @@ Examples:
   npm run catalogue -- check event-catalog/ORDER_PLACED.2.json
   npm run catalogue -- check LOGIN.1.json --url https://events.example --key "$KEY"`,
   )
-  .action(check);
+  .action(checkStored);
 
-await program.parseAsync();
+try {
+  await program.parseAsync();
+} catch (error) {
+  console.error((error as Error).message);
+  process.exitCode = 1;
+}
 
-async function check(file: string, options: { url: string; key?: string; show: string }): Promise<void> {
+async function checkStored(
+  file: string,
+  options: { url: string; key?: string; show: string },
+): Promise<void> {
   const { eventType } = parseSchemaFile(basename(file));
-  const validate = schemaCompiler()(JSON.parse(readFileSync(file, 'utf8')) as object);
+  const check = schemaCompiler()(JSON.parse(readFileSync(file, 'utf8')) as object);
   const tally = { looked: 0, refused: 0 };
   for await (const event of storedEvents(options)) {
     if (event.eventType !== eventType) continue;
     tally.looked++;
-    if (validate(event.payload)) continue;
+    const error = check(event.payload);
+    if (error === undefined) continue;
     tally.refused++;
     if (tally.refused > Number(options.show)) continue;
-    console.log(`${event.eventId}  ${validate.errors!.map(describeError).join('; ')}`);
+    console.log(`${event.eventId}  ${describeError(error)}`);
   }
   console.log(`${tally.looked} stored events of type ${eventType}: ${tally.refused} would have been refused`);
   process.exitCode = tally.refused > 0 ? 1 : 0;

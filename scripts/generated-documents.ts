@@ -1,7 +1,7 @@
 import { ERRORS } from '../src/errors.ts';
 import { registerLedger } from '../src/ledger.ts';
 import { createMetrics } from '../src/metrics.ts';
-import { describeSettings, type SettingDescription } from '../src/settings.ts';
+import { describeSettings, type SettingDescription } from '../src/setting-descriptions.ts';
 import { MemoryStore } from '../src/store/memory-store.ts';
 
 /** The documents that are printed from the code, by path. A test compares them with the files. */

@@ -1,8 +1,9 @@
 // In: an event type and a payload. Out: whether the catalogue has the type, and what its schemas say of the payload.
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js';
-import addFormats from 'ajv-formats';
+import type { ErrorObject } from 'ajv/dist/2020.js';
+import { DEFAULT_LEVELS } from './nesting.ts';
+import { type CheckPayload, MODE_KEYWORD, schemaCompiler } from './payload-schemas.ts';
 
 /** `enforce`: an event against the schema is refused. `warn`: it is taken, and told. `accept`: nothing is checked. */
 export const MODES = ['enforce', 'warn', 'accept'] as const;
@@ -32,12 +33,10 @@ export interface PayloadFindings {
 interface Version {
   version: number;
   schema: Record<string, unknown>;
-  validate: ValidateFunction;
+  check: CheckPayload;
 }
 
 const FILE = /^(?<eventType>.+)\.(?<version>[1-9]\d{0,8})\.json$/;
-const MODE_KEYWORD = 'x-mode';
-const MAX_FINDINGS = 20;
 const MAX_FINDING_LENGTH = 200;
 const NONE: PayloadFindings = { errors: [], warnings: [] };
 
@@ -51,14 +50,17 @@ export class Catalogue {
   readonly #types = new Map<string, Version[]>();
   /** Whether events of types that are not in the catalogue are taken. */
   readonly takesUnknown: boolean;
+  /** Most levels of objects and arrays in each other, of a list that holds an event. */
+  readonly maxLevels: number;
 
   /**
    * @param folder none: the core types alone
    * @param takesUnknown whether events of types that are not in the catalogue are taken
    * @throws Error that names every file at fault, one a line
    */
-  constructor(folder: string | undefined, takesUnknown: boolean) {
+  constructor(folder: string | undefined, takesUnknown: boolean, maxLevels: number = DEFAULT_LEVELS) {
     this.takesUnknown = takesUnknown;
+    this.maxLevels = maxLevels;
     for (const eventType of CORE_EVENT_TYPES) this.#types.set(eventType, []);
     const problems = folder === undefined ? [] : this.#load(folder);
     if (problems.length > 0) throw new Error(problems.join('\n'));
@@ -87,14 +89,16 @@ export class Catalogue {
     }));
   }
 
-  /** @param payload as parsed; each finding begins with the JSON pointer of what it is about, from the event's root */
+  /** @param payload as parsed; what is found first begins with the JSON pointer of what it is about, from the event's root */
   check(eventType: string, payload: unknown): PayloadFindings {
     const versions = this.#types.get(eventType) ?? [];
     const newest = versions[0];
     if (newest === undefined) return NONE;
     const mode = modeOf(newest.schema);
-    if (mode === 'accept' || versions.some(({ validate }) => validate(payload))) return NONE;
-    const findings = newest.validate.errors!.slice(0, MAX_FINDINGS).map(describeError);
+    if (mode === 'accept') return NONE;
+    const [error, ...older] = versions.map(({ check }) => check(payload));
+    if (error === undefined || older.includes(undefined)) return NONE;
+    const findings = [describeError(error)];
     return mode === 'warn' ? { errors: [], warnings: findings } : { errors: findings, warnings: [] };
   }
 
@@ -113,13 +117,13 @@ export class Catalogue {
     return problems;
   }
 
-  #add(file: string, schema: unknown, compile: (schema: object) => ValidateFunction): void {
+  #add(file: string, schema: unknown, compile: (schema: object) => CheckPayload): void {
     const { eventType, version } = parseSchemaFile(file);
     if (typeof schema !== 'object' || schema === null) throw new Error('it is not a JSON Schema');
     const known = schema as Record<string, unknown>;
     if (!MODES.includes(modeOf(known))) throw new Error(`${MODE_KEYWORD} must be one of ${MODES.join(', ')}`);
     const versions = this.#types.get(eventType) ?? [];
-    versions.push({ version, schema: known, validate: compile(schema) });
+    versions.push({ version, schema: known, check: compile(schema) });
     this.#types.set(eventType, versions);
   }
 }
@@ -130,14 +134,6 @@ export function parseSchemaFile(file: string): { eventType: string; version: num
   if (eventType === undefined)
     throw new Error('its name is not TYPE.VERSION.json, such as ORDER_PLACED.1.json');
   return { eventType, version: Number(version) };
-}
-
-/** Compiles schemas as the catalogue does. @returns a function that throws for what is no valid schema */
-export function schemaCompiler(): (schema: object) => ValidateFunction {
-  const ajv = new Ajv2020({ allErrors: true, strict: true, strictRequired: false, strictTypes: false });
-  addFormats.default(ajv);
-  ajv.addKeyword({ keyword: MODE_KEYWORD, schemaType: 'string' });
-  return (schema) => ajv.compile(schema);
 }
 
 export function describeError({ instancePath, message, params }: ErrorObject): string {

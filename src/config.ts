@@ -5,7 +5,8 @@ import { parseEnv } from 'node:util';
 import envSchema from 'env-schema';
 import type { KeySource } from './api-keys.ts';
 import { readPostgresUrl } from './postgres-url.ts';
-import { describeSettings, SETTINGS, type Settings } from './settings.ts';
+import { describeSettings } from './setting-descriptions.ts';
+import { SETTINGS, type Settings } from './settings.ts';
 
 /** Raised at start-up; `problems` names every setting at fault, one line each. */
 export class ConfigError extends Error {

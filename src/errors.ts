@@ -91,6 +91,12 @@ export const ERRORS = {
     message:
       'The batch is too large: this event and those after it were not read; send them in a batch of their own',
   },
+  batch_abandoned: {
+    status: 400,
+    retryable: false,
+    message:
+      'Nearly all of this batch is refused: this event and those after it were not read; correct it and send them again',
+  },
   unsupported_media_type: {
     status: 415,
     retryable: false,
@@ -126,7 +132,7 @@ export const ERRORS = {
 
 export type ErrorCode = keyof typeof ERRORS;
 
-/** An error a caller is told about. `details` are the single messages of the `invalid_…` codes. */
+/** An error a caller is told about, without a stack. `details` are the single messages of the `invalid_…` codes. */
 export class FootfallError extends Error {
   readonly code: ErrorCode;
   readonly details: readonly string[] | undefined;
@@ -137,7 +143,11 @@ export class FootfallError extends Error {
     code: ErrorCode,
     options: { message?: string; details?: readonly string[]; retryAfterS?: number; cause?: unknown } = {},
   ) {
+    // A batch may hold a hundred thousand of them, and each stack costs more than what it is about.
+    const { stackTraceLimit } = Error;
+    Error.stackTraceLimit = 0;
     super(options.message ?? ERRORS[code].message, { cause: options.cause });
+    Error.stackTraceLimit = stackTraceLimit;
     this.name = 'FootfallError';
     this.code = code;
     this.details = options.details;

@@ -14,6 +14,12 @@ import {
 
 /** Events looked at in one step. A step of the SQLite store holds up everything else for some milliseconds. */
 const STEP_EVENTS = 1000;
+/** Events looked at in the first step, when it is not known how large they are. */
+const FIRST_STEP_EVENTS = 16;
+/** What a step should hold, in characters: an event may have a million. */
+const STEP_CHARACTERS = 500_000;
+/** A page that holds so many characters is full. */
+const PAGE_CHARACTERS = 2_000_000;
 
 /** Which events are meant; all parts that are given must hold. */
 export interface EventFilter {
@@ -72,14 +78,26 @@ async function* readSteps(
   { after, upTo, ...selected }: Omit<Selection, 'limit'>,
   limit = STEP_EVENTS,
 ): AsyncGenerator<PlacedEvent[]> {
+  let step = Math.min(limit, FIRST_STEP_EVENTS);
   while (after < upTo) {
-    const found = await store.read({ ...selected, after, upTo, limit });
+    const found = await store.read({ ...selected, after, upTo, limit: step });
     const last = found.at(-1);
     if (last === undefined) return;
     yield found;
+    step = nextStep(step, found, limit);
     if (selected.order === 'asc') after = last.place;
     else upTo = last.place - 1;
   }
+}
+
+/** So many events that they hold about as much as a step should, and not many times more than the step before. */
+function nextStep(step: number, found: readonly PlacedEvent[], most: number): number {
+  const mean = charactersOf(found) / found.length;
+  return Math.max(1, Math.min(most, step * 4, Math.floor(STEP_CHARACTERS / mean)));
+}
+
+function charactersOf(events: readonly PlacedEvent[]): number {
+  return events.reduce((sum, { json }) => sum + json.length, 0);
 }
 
 /** @param patienceMs after which a page is given out although it is not full: going on with its `next` finds more */
@@ -90,6 +108,7 @@ export async function readPage(
 ): Promise<Page> {
   const endsAt = performance.now() + patienceMs;
   const events: PlacedEvent[] = [];
+  let characters = 0;
   const extent = await store.extent();
   // Where a step finds nothing but what is meant, one more than asked for tells whether there is a next page.
   const stepLimit = isIndexed(query) ? Math.min(STEP_EVENTS, limit + 1) : STEP_EVENTS;
@@ -99,7 +118,9 @@ export async function readPage(
       const { place } = events[limit - 1]!;
       return { events: events.slice(0, limit), next: place, reached: place };
     }
-    if (performance.now() > endsAt) return { events, next: step.reached, reached: step.reached };
+    characters += charactersOf(step.events);
+    if (characters > PAGE_CHARACTERS || performance.now() > endsAt)
+      return { events, next: step.reached, reached: step.reached };
   }
   return { events, next: undefined, reached: Math.max(extent.settled, query.cursor ?? 0) };
 }

@@ -3,7 +3,11 @@ import { hash } from 'node:crypto';
 import type { Catalogue } from './catalogue.ts';
 import { FootfallError } from './errors.ts';
 import { isObject, type JsonObject, NOT_JSON, parseJson } from './json-body.ts';
+import { nestingErrors } from './nesting.ts';
 import { rawMembers } from './raw-json.ts';
+import { storableErrors } from './storable.ts';
+
+export { isStorable, MAX_ID_LENGTH } from './storable.ts';
 
 /** What a client sends. `payload` is the raw JSON text of an object. */
 export interface NewEvent {
@@ -40,7 +44,6 @@ const MEMBERS = ['eventId', 'userId', 'eventType', 'payload'];
 const MAX_UNKNOWN_NAMES = 10;
 const MAX_NAME_LENGTH = 50;
 
-export const MAX_ID_LENGTH = 255;
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 /** Also in UTC the year has four digits. */
 const FIRST_MS = Date.parse('0001-01-01T00:00:00Z');
@@ -83,7 +86,7 @@ function notKept(names: readonly string[]): string {
 /**
  * As `readNewEvent`, for events that come in another form.
  *
- * @param rawText the raw JSON text of the payload, asked for once the event is known to be valid
+ * @param rawText the raw JSON text of the payload, asked for once its other fields are known to be valid
  * @param types which types there are: those of the catalogue, or kinds of messages beside them
  */
 export function checkNewEvent(
@@ -101,13 +104,15 @@ export function checkNewEvent(
   if (timestamp !== undefined && !isDateTime(timestamp)) {
     errors.push('timestamp must be an ISO 8601 date and time with a time zone');
   }
+  const text = errors.length === 0 ? rawText() : '{}';
+  errors.push(...nestingErrors({ payload: text }, catalogue.maxLevels));
   const findings =
     errors.length === 0 ? catalogue.check(eventType as string, payload ?? {}) : { errors, warnings: [] };
   if (findings.errors.length > 0) throw new FootfallError('invalid_event', { details: findings.errors });
   return {
     userId: userId as string,
     eventType: eventType as string,
-    payload: rawText(),
+    payload: text,
     eventId: eventId === undefined ? undefined : (eventId as string).toLowerCase(),
     timestamp: timestamp === undefined ? undefined : new Date(timestamp as string).toISOString(),
     warnings: findings.warnings.length === 0 ? undefined : findings.warnings,
@@ -185,7 +190,7 @@ export interface DecodedEvent extends UserEvent {
 /** Reads the value of a log record, written by us or by any other producer. Payloads were checked when they came in. */
 export function decodeEvent(
   value: Buffer | null,
-  catalogue: Pick<Catalogue, 'isRecorded' | 'names'>,
+  catalogue: Pick<Catalogue, 'isRecorded' | 'names' | 'maxLevels'>,
 ): DecodedEvent | Rejection {
   if (value === null || value.length === 0) return { reason: 'empty', detail: 'the record has no value' };
   if (!isUtf8(value)) return { reason: 'not-json', detail: 'the value is not UTF-8' };
@@ -197,15 +202,21 @@ export function decodeEvent(
     ...identityErrors(parsed),
     ...fieldErrors(parsed, (type) => catalogue.isRecorded(type), catalogue.names),
   ];
+  const payload = rawPayload(text, parsed);
+  const attributes = isObject(parsed.attributes) ? rawMembers(text).get('attributes') : undefined;
+  errors.push(...nestingErrors({ payload, attributes }, catalogue.maxLevels));
   const { eventId, timestamp, userId, eventType } = parsed as Record<string, string>;
   if (errors.length > 0) {
     const known = typeof eventId === 'string' && eventId !== '' ? { eventId } : {};
     return { reason: 'invalid', detail: errors.join('; '), ...known };
   }
   const event = {
-    ...{ eventId: eventId!, userId: userId!, eventType: eventType!, timestamp: timestamp! },
-    payload: rawPayload(text, parsed),
-    attributes: isObject(parsed.attributes) ? rawMembers(text).get('attributes') : undefined,
+    eventId: eventId!,
+    userId: userId!,
+    eventType: eventType!,
+    timestamp: timestamp!,
+    payload,
+    attributes,
   };
   return {
     ...event,
@@ -282,18 +293,4 @@ function identityErrors(fields: Record<string, unknown>): string[] {
     );
   }
   return errors;
-}
-
-/** Whether a text can be kept, looked for and counted as it is. */
-export function isStorable(text: string): boolean {
-  return text.length <= MAX_ID_LENGTH && !text.includes('\u0000') && text.isWellFormed();
-}
-
-/** Texts that a Kafka key or a database column cannot hold as they are would come back changed: refused instead. */
-function storableErrors(name: string, text: string): string[] {
-  if (text.length > MAX_ID_LENGTH) return [`${name} must be at most ${MAX_ID_LENGTH} characters long`];
-  if (text.includes('\u0000') || !text.isWellFormed()) {
-    return [`${name} must not contain NUL characters or unpaired surrogates`];
-  }
-  return [];
 }

@@ -69,7 +69,7 @@ async function run(
   { log, store, close }: Adapters,
 ): Promise<Service> {
   const { MAX_IN_FLIGHT_REQUESTS: maxRequests, MAX_IN_FLIGHT_BYTES: maxBytes } = config;
-  const admission = new Admission({ maxRequests, maxBytes });
+  const admission = new Admission({ maxRequests, maxBytes, maxReadBytes: config.MAX_IN_FLIGHT_READ_BYTES });
   const liveTail = new LiveTail({
     store,
     heartbeatMs: config.STREAM_TIMEOUT_MS / HEARTBEATS,
@@ -132,7 +132,10 @@ async function run(
     log,
     store,
     liveTail,
-    ...{ maxStreams: config.MAX_STREAMS, streamTimeoutMs: config.STREAM_TIMEOUT_MS },
+    maxStreams: config.MAX_STREAMS,
+    maxStreamsPerCaller: config.MAX_STREAMS_PER_CALLER,
+    streamTimeoutMs: config.STREAM_TIMEOUT_MS,
+    bodyTimeoutMs: config.BODY_TIMEOUT_MS,
     countedMembers,
     now,
     storedEvents,
@@ -252,9 +255,9 @@ function reloadCertificate(certificate: Certificate | undefined, logger: Logger)
 }
 
 /** @throws ConfigError naming every schema at fault */
-export function openCatalogue({ EVENT_CATALOG, UNKNOWN_EVENT_TYPES }: Config): Catalogue {
+export function openCatalogue({ EVENT_CATALOG, UNKNOWN_EVENT_TYPES, MAX_NESTING_LEVELS }: Config): Catalogue {
   try {
-    return new Catalogue(EVENT_CATALOG, UNKNOWN_EVENT_TYPES === 'accept');
+    return new Catalogue(EVENT_CATALOG, UNKNOWN_EVENT_TYPES === 'accept', MAX_NESTING_LEVELS);
   } catch (error) {
     throw new ConfigError((error as Error).message.split('\n').map((line) => `EVENT_CATALOG: ${line}`));
   }

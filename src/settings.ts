@@ -1,4 +1,5 @@
 import Type from 'typebox';
+import { DEFAULT_LEVELS } from './nesting.ts';
 
 const HOST_AND_PORT = '[^\\s,:\\[\\]]+:\\d{1,5}';
 /** Of a payload, or inside one of its members. */
@@ -198,6 +199,13 @@ export const SETTINGS = Type.Object({
     description:
       'Events of types that are not in the catalogue: `reject` or `accept` them, with any payload.',
   }),
+  MAX_NESTING_LEVELS: Type.Integer({
+    minimum: 8,
+    maximum: 1000,
+    default: DEFAULT_LEVELS,
+    description:
+      'How deep objects and arrays of an event may be in each other, with the list that holds the event (1), the event (2) and its payload (3). Readers such as System.Text.Json cannot read deeper lists.',
+  }),
   COUNTED_PAYLOAD_MEMBERS: Type.String({
     pattern: `^(none|${MEMBER}(,\\s*${MEMBER}){0,7})$`,
     default: 'productId,device',
@@ -211,12 +219,26 @@ export const SETTINGS = Type.Object({
     default: 1000,
     description: 'Readers of `GET /events/stream` at the same time; further ones are answered with 503.',
   }),
+  MAX_STREAMS_PER_CALLER: Type.Integer({
+    minimum: 1,
+    maximum: 100_000,
+    default: 250,
+    description:
+      'Readers of `GET /events/stream` at the same time with the keys of one caller; further ones are answered with 503.',
+  }),
   STREAM_TIMEOUT_MS: Type.Integer({
     minimum: 100,
     maximum: 600_000,
     default: 30_000,
     description:
-      'Milliseconds after which a reader of `GET /events/stream` that takes nothing is cut. Something is sent at least twice in that time.',
+      'Milliseconds after which a reader of `GET /events/stream`, or of any other answer, that takes nothing of it is cut. On a stream something is sent at least twice in that time.',
+  }),
+  BODY_TIMEOUT_MS: Type.Integer({
+    minimum: 100,
+    maximum: 120_000,
+    default: 10_000,
+    description:
+      'Milliseconds in which 10 KB of a request body must arrive, or all that is left of it; else the request is answered with 408.',
   }),
   MAX_IN_FLIGHT_REQUESTS: Type.Integer({
     minimum: 1,
@@ -228,9 +250,16 @@ export const SETTINGS = Type.Object({
   MAX_IN_FLIGHT_BYTES: Type.Integer({
     minimum: 1_000_000,
     maximum: 10_000_000_000,
-    default: 128_000_000,
+    default: 64_000_000,
     description:
-      'Bytes that bodies and answers of these requests may take together. A request counts with its `Content-Length`, or `MAX_BODY_BYTES` if it has none; a list being read counts with 1 MB.',
+      'Bytes that requests which send events may hold together. A request counts with its `Content-Length`, what its body inflates to, and what is to be answered for each event of a batch. A caller with a key may hold half of it.',
+  }),
+  MAX_IN_FLIGHT_READ_BYTES: Type.Integer({
+    minimum: 3_000_000,
+    maximum: 10_000_000_000,
+    default: 64_000_000,
+    description:
+      'The same for requests that read, which have a budget of their own; a list being read counts with 3 MB.',
   }),
   LOG_LEVEL: Type.Enum(LOG_LEVELS, { default: 'info', description: `One of ${LOG_LEVELS.join(', ')}.` }),
   LOG_FORMAT: Type.Enum(['auto', 'json', 'text'], {
@@ -258,17 +287,3 @@ export const SETTINGS = Type.Object({
 });
 
 export type Settings = Type.Static<typeof SETTINGS>;
-
-/** One setting as documents show it. */
-export interface SettingDescription {
-  name: string;
-  description: string;
-  default?: string | number;
-  examples?: string[];
-}
-
-export function describeSettings(): SettingDescription[] {
-  return Object.entries(SETTINGS.properties).map(([name, schema]) => {
-    return { name, ...(schema as unknown as Omit<SettingDescription, 'name'>) };
-  });
-}

@@ -1,5 +1,5 @@
+import { Readable } from 'node:stream';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import type { ApiKey } from '../api-keys.ts';
 import { Batch, type BatchResult, type ReadEvent, readBatchEvent } from '../batch.ts';
 import { FootfallError } from '../errors.ts';
 import type { NewEvent } from '../event.ts';
@@ -12,6 +12,9 @@ import type { ApiOptions } from './server.ts';
 const BATCH_BYTES = 3_000_000;
 /** What may come between events: commas, line breaks. */
 const SEPARATORS_BYTES = 1_000_000;
+
+/** Results in one piece of an answer. */
+const ANSWER_SLICE = 500;
 
 const FORMATS: Record<string, ElementFormat> = {
   'application/json': 'array',
@@ -28,7 +31,7 @@ export async function batchRoutes(api: FastifyInstance, options: ApiOptions): Pr
   api.addContentTypeParser(Object.keys(FORMATS), (_request, payload, done) => done(null, payload));
   api.post<{ Body: AsyncIterable<Buffer> | undefined }>(
     '/events/batch',
-    { config: { holdsBytes: BATCH_BYTES, takesEvents: true, scope: 'write' } },
+    { config: { holdsBytes: BATCH_BYTES, takesEvents: 'many', scope: 'write' } },
     async (request, reply) => {
       // Before any event is taken: what cannot be meant must not be found out after.
       const acknowledgement = readAcknowledgement(request);
@@ -38,7 +41,7 @@ export async function batchRoutes(api: FastifyInstance, options: ApiOptions): Pr
       const read = readBatchEvent(options.catalogue, request.caller?.name);
       const results = await acceptElements(
         request.body,
-        request.caller,
+        request,
         options,
         FORMATS[mediaTypeOf(request)]!,
         (element) => identify(read(element), element.text),
@@ -54,7 +57,7 @@ export async function batchRoutes(api: FastifyInstance, options: ApiOptions): Pr
 /**
  * Sets the status and headers of an answer to many events.
  *
- * @returns its body
+ * @returns its body: a large one as a stream, which is not in memory as a whole
  */
 export async function batchAnswer(
   results: readonly BatchResult[],
@@ -62,7 +65,7 @@ export async function batchAnswer(
   reply: FastifyReply,
   { storedEvents, metrics }: ApiOptions,
   statusOf: BatchStatus = batchStatus,
-): Promise<object> {
+): Promise<object | Readable> {
   const accepted = results.filter(isAccepted);
   const refused = results.filter((result) => result instanceof FootfallError);
   for (const { code } of refused) metrics.eventsRejected.inc({ code });
@@ -72,12 +75,21 @@ export async function batchAnswer(
   const status = statusOf(accepted.length, refused, taken);
   if (status >= 400) setError(reply, worthRetrying ?? refused[0]!);
   reply.code(status);
-  return {
-    success: refused.length === 0,
-    accepted: accepted.length,
-    rejected: refused.length,
-    results: results.map(describeResult),
-  };
+  const head = { success: refused.length === 0, accepted: accepted.length, rejected: refused.length };
+  if (results.length <= ANSWER_SLICE) return { ...head, results: results.map(describeResult) };
+  reply.type('application/json; charset=utf-8');
+  return Readable.from(answerSlices(head, results), { highWaterMark: 1 });
+}
+
+/** The same answer as text, some hundred results at a time. */
+function* answerSlices(head: object, results: readonly BatchResult[]): Generator<string> {
+  yield `${JSON.stringify(head).slice(0, -1)},"results":[`;
+  for (let from = 0; from < results.length; from += ANSWER_SLICE) {
+    const slice = results.slice(from, from + ANSWER_SLICE);
+    const texts = slice.map((result, at) => JSON.stringify(describeResult(result, from + at)));
+    yield `${from === 0 ? '' : ','}${texts.join(',')}`;
+  }
+  yield ']}';
 }
 
 /**
@@ -86,20 +98,33 @@ export async function batchAnswer(
  */
 export async function acceptElements(
   body: AsyncIterable<Buffer> | Iterable<Buffer>,
-  caller: ApiKey | undefined,
+  request: FastifyRequest,
   { producer, rateLimits, maxBodyBytes, batchLimits: limits }: ApiOptions,
   format: ElementFormat,
   read: ReadEvent,
   { isResent = false } = {},
 ): Promise<BatchResult[]> {
+  const { caller } = request;
   const mayTake = async (events: readonly NewEvent[]) => {
     if (!rateLimits.applyTo(caller)) return;
     // What came before costs no more: a batch larger than the limit would never arrive whole.
     const fresh = isResent ? await producer.countNew(events) : events.length;
     if (fresh > 0) await rateLimits.take(caller, fresh);
   };
-  const batch = new Batch({ producer, read, limits, mayTake });
+  const hold = (bytes: number) => request.hold?.grow(bytes);
+  const mayRefuse = (elements: number) => rateLimits.countRefused(senderOf(request), elements);
+  const batch = new Batch({ producer, read, limits, mayTake, mayRefuse, hold });
   const elements = readElements(bounded(body, limits.bytes), format, maxBodyBytes);
+  try {
+    await addAll(batch, elements);
+  } finally {
+    // What is left of a body that is not read on is not kept, and its sender may finish sending.
+    await elements.return('incomplete');
+  }
+  return batch.results;
+}
+
+async function addAll(batch: Batch, elements: AsyncGenerator<Element[], ElementsEnd>): Promise<void> {
   for (;;) {
     const next = await nextElement(elements);
     if (next instanceof FootfallError) return finish(batch, next);
@@ -109,6 +134,11 @@ export async function acceptElements(
       if (batch.isFull) await batch.flush();
     }
   }
+}
+
+/** Whom what is sent is put down to: a caller, or an address where callers have no names. */
+export function senderOf({ caller, ip }: FastifyRequest): string {
+  return caller?.name ?? ip;
 }
 
 /** The next elements, or why there is no reading on: what inflates to too much, or is compressed wrongly. */
@@ -143,11 +173,10 @@ async function* bounded(
 }
 
 /** @param failure of the body as a whole; what came before it is taken all the same */
-async function finish(batch: Batch, failure: FootfallError | undefined): Promise<BatchResult[]> {
+async function finish(batch: Batch, failure: FootfallError | undefined): Promise<void> {
   await batch.flush();
   if (batch.results.length === 0) throw failure ?? new FootfallError('batch_empty');
   if (failure) batch.fail(failure);
-  return batch.results;
 }
 
 /** The content type without its parameters; empty where there is none. */

@@ -1,4 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { Catalogue } from '../catalogue.ts';
 import { type NewEvent, readNewEvent } from '../event.ts';
 import { parseJsonBody } from '../json-body.ts';
 import type { Accepted } from '../producer.ts';
@@ -17,13 +18,9 @@ export async function eventRoutes(api: FastifyInstance, options: ApiOptions): Pr
   const { catalogue, maxBodyBytes } = options;
   api.post<{ Body: Buffer | undefined }>(
     '/events/generate',
-    { config: { holdsBytes: maxBodyBytes, takesEvents: true, scope: 'write' } },
+    { config: { holdsBytes: maxBodyBytes, takesEvents: 'one', scope: 'write' } },
     async (request, reply) => {
-      const identify = readIdentity(request, { isMany: false });
-      const body = parseJsonBody(request.body);
-      const caller = request.caller?.name;
-      const event = readNewEvent(body, catalogue, { takesTimestamp: false, caller });
-      const { json } = await acceptOne(identify(event, body.text), request, reply, options);
+      const { json } = await acceptOne(readOne(request, catalogue), request, reply, options);
       return reply.type(JSON_TYPE).send(`{"success":true,"event":${json}}`);
     },
   );
@@ -32,6 +29,15 @@ export async function eventRoutes(api: FastifyInstance, options: ApiOptions): Pr
     eventTypes: catalogue.describe(),
     takesOthers: catalogue.takesUnknown,
   }));
+}
+
+/** Apart, so that nothing of the parsed body is kept while the event is appended. */
+function readOne(request: FastifyRequest<{ Body: Buffer | undefined }>, catalogue: Catalogue): NewEvent {
+  const identify = readIdentity(request, { isMany: false });
+  const body = parseJsonBody(request.body);
+  request.body = undefined;
+  const event = readNewEvent(body, catalogue, { takesTimestamp: false, caller: request.caller?.name });
+  return identify(event, body.text);
 }
 
 /** Takes one event in, and sets the status and headers of its answer. */

@@ -41,14 +41,15 @@ export async function formatRoutes(api: FastifyInstance, options: ApiOptions): P
     if (isJson(mediaTypeOf(request))) return body;
     throw new FootfallError('unsupported_media_type');
   });
-  const config = { holdsBytes: SEGMENT_BYTES, takesEvents: true, scope: 'write' } as const;
+  const one = { holdsBytes: maxBodyBytes, takesEvents: 'one', scope: 'write' } as const;
+  const many = { holdsBytes: SEGMENT_BYTES, takesEvents: 'many', scope: 'write' } as const;
   const bodyLimit = Math.max(SEGMENT_BYTES, maxBodyBytes);
 
-  api.post<{ Body: Buffer | undefined }>('/cloudevents', { config, bodyLimit }, (request, reply) =>
+  api.post<{ Body: Buffer | undefined }>('/cloudevents', { config: many, bodyLimit }, (request, reply) =>
     takeCloudEvents(request, reply, options),
   );
   for (const [path, kind] of Object.entries(SEGMENT_PATHS)) {
-    api.post<{ Body: Buffer | undefined }>(path, { config }, async (request, reply) => {
+    api.post<{ Body: Buffer | undefined }>(path, { config: one }, async (request, reply) => {
       const { catalogue } = options;
       const body = parseJsonBody(request.body);
       const identify = readIdentity(request, { isMany: false });
@@ -58,7 +59,7 @@ export async function formatRoutes(api: FastifyInstance, options: ApiOptions): P
     });
   }
   for (const path of SEGMENT_BATCH_PATHS) {
-    api.post<{ Body: Buffer | undefined }>(path, { config, bodyLimit }, (request, reply) =>
+    api.post<{ Body: Buffer | undefined }>(path, { config: many, bodyLimit }, (request, reply) =>
       takeSegmentBatch(request, reply, options),
     );
   }
@@ -125,5 +126,5 @@ async function acceptAll(
   read: (element: ReturnType<typeof parseJsonBody>) => NewEvent,
 ): Promise<BatchResult[]> {
   if (body === undefined) throw new FootfallError('body_missing');
-  return acceptElements([body], request.caller, options, 'array', read, { isResent: true });
+  return acceptElements([body], request, options, 'array', read, { isResent: true });
 }

@@ -19,12 +19,13 @@ import type { Logger } from '../logger.ts';
 import type { Metrics } from '../metrics.ts';
 import type { Producer } from '../producer.ts';
 import type { PartitionProgress } from '../progress.ts';
-import type { RateLimits } from '../rate-limits.ts';
 import type { EventStore } from '../store/event-store.ts';
 import type { StoredEvents } from '../stored-events.ts';
 import { type AccessOptions, guard } from './access.ts';
+import { type AdmitOptions, admit } from './admit.ts';
 import { batchRoutes } from './batch-routes.ts';
 import type { Certificate } from './certificate.ts';
+import { keepConnectionsInOrder } from './connections.ts';
 import { deadLetterRoutes } from './dead-letter-routes.ts';
 import { documentRoutes } from './documents.ts';
 import { clientErrorHandler, StoreOutages, sendError, toFootfallError } from './error-answers.ts';
@@ -36,23 +37,21 @@ import { operationsRoutes } from './operations-routes.ts';
 import { pageRoutes } from './page-routes.ts';
 import { processedRoutes } from './processed-routes.ts';
 import { Refusals } from './refusals.ts';
-import { takeEncodings } from './request-encodings.ts';
+import { takeBodies } from './request-encodings.ts';
 import { statsRoutes } from './stats-routes.ts';
 import { streamRoutes } from './stream-routes.ts';
 import { collectKnownPaths, unrouted } from './unrouted.ts';
 
-export interface ApiOptions extends AccessOptions {
+export interface ApiOptions extends AccessOptions, AdmitOptions {
   producer: Producer;
-  admission: Admission;
-  rateLimits: RateLimits;
   deadLetters: DeadLetters;
   log: EventLog;
   store: EventStore;
   liveTail: LiveTail;
   /** Most readers of the stream at the same time. */
   maxStreams: number;
-  /** After this a reader of the stream that takes nothing is cut. */
-  streamTimeoutMs: number;
+  /** Most of them with the key of one caller. */
+  maxStreamsPerCaller: number;
   /** Members of payloads whose values are counted. */
   countedMembers: readonly string[];
   storedEvents: StoredEvents;
@@ -77,8 +76,6 @@ export interface ApiOptions extends AccessOptions {
   isDraining(): boolean;
 }
 
-/** How long a request that is turned away waits for its answer. */
-const REJECTION_DELAY_MS = 1000;
 const CLOSE_POLL_MS = 50;
 /** How long a stop waits for the first request of a connection. */
 const UNUSED_CONNECTION_MS = 1000;
@@ -88,15 +85,6 @@ const KEEP_ALIVE_MS = 72_000;
 const TIMEOUTS_CHECK_MS = 2000;
 /** For the whole of a request: a batch of 100 MB arrives in time at 7 Mbit/s. */
 const REQUEST_TIMEOUT_MS = 120_000;
-
-declare module 'fastify' {
-  interface FastifyContextConfig {
-    /** The most bytes a request of this route holds in memory; such requests are subject to admission. */
-    holdsBytes?: number;
-    /** True where events are sent: what is refused is counted by its error code. */
-    takesEvents?: boolean;
-  }
-}
 
 /** The HTTP surface. Not listening yet. */
 export function createApi(options: ApiOptions): FastifyInstance {
@@ -114,6 +102,7 @@ export function createApi(options: ApiOptions): FastifyInstance {
       sendError(reply, new FootfallError('bad_request', { cause: error })),
   });
   const paths = collectKnownPaths(api);
+  keepConnectionsInOrder(api);
   const storeOutages = new StoreOutages(options.logger);
   const refusals = new Refusals(options.logger, options.metrics);
   api.addHook('onRequest', (_request, reply, done) => {
@@ -127,13 +116,17 @@ export function createApi(options: ApiOptions): FastifyInstance {
     done(new FootfallError('draining'));
   });
   allowOrigins(api, options);
+  // Without reading what is sent to nowhere.
+  api.addHook('onRequest', (request, reply, done) => {
+    done(request.is404 ? unrouted(request, reply, paths) : undefined);
+  });
   // Behind the answers to browsers, so that a page can read why it was turned away.
   api.after(() => {
     guard(api, options);
     admit(api, options);
   });
   documentRoutes(api, options);
-  takeEncodings(api);
+  takeBodies(api);
   api.setErrorHandler((error: FastifyError | FootfallError, request, reply) => {
     // What is wrong with a request to nowhere matters less than that.
     const isNowhere = request.is404 && !(error instanceof FootfallError);
@@ -180,23 +173,6 @@ function serverOptions({ certificate }: ApiOptions) {
   const serverFactory: FastifyServerFactory = (listener) =>
     certificate.createServer(listener, { ...timeouts, requestTimeout, keepAliveTimeout: KEEP_ALIVE_MS });
   return { serverFactory };
-}
-
-/** Takes in a request while there is room for what it may hold. */
-function admit(api: FastifyInstance, { admission }: ApiOptions): void {
-  api.addHook('onRequest', ({ headers, routeOptions }, reply, done) => {
-    const most = routeOptions.config.holdsBytes;
-    if (most === undefined) return done();
-    try {
-      const leave = admission.enter(Math.min(Number(headers['content-length'] ?? most), most));
-      // However it ends: answered, aborted by the client, or cut.
-      reply.raw.once('close', leave);
-      done();
-    } catch (error) {
-      // Clients that come back at once would take the time of those that were admitted.
-      setTimeout(done, REJECTION_DELAY_MS, error as Error);
-    }
-  });
 }
 
 /** What pages of other sites may read beside the body. */

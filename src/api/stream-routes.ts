@@ -28,10 +28,11 @@ interface Beginning {
 /** Stored events as they come: server-sent events. */
 export async function streamRoutes(
   api: FastifyInstance,
-  { store, liveTail, maxStreams, streamTimeoutMs, apiKeys, now }: ApiOptions,
+  { store, liveTail, maxStreams, maxStreamsPerCaller, streamTimeoutMs, apiKeys, now }: ApiOptions,
 ): Promise<void> {
   const endRevoked = new RevokedStreams(apiKeys);
   api.addHook('preClose', async () => liveTail.stop());
+  const byCaller = new Readers(maxStreamsPerCaller);
 
   api.get<{ Querystring: QueryString }>(
     '/events/stream',
@@ -40,9 +41,11 @@ export async function streamRoutes(
     async (request, reply) => {
       const { filter, beginning } = readRequest(request, store.generation);
       if (liveTail.readers >= maxStreams) throw new FootfallError('overloaded');
+      const { caller } = request;
+      const leave = byCaller.join(caller?.name);
       // However it ends, and also before it has begun.
-      reply.raw.once('close', liveTail.join());
-      endRevoked.watch(request.caller, reply.raw);
+      reply.raw.once('close', liveTail.join()).once('close', leave);
+      endRevoked.watch(caller, reply.raw);
       const { after } = beginning;
       const start = await liveTail.begin(after);
       // Whoever takes nothing for so long is cut, and may come back with `Last-Event-ID`.
@@ -109,6 +112,29 @@ interface Stream {
   filter: EventFilter;
   start: TailPosition;
   isReset: boolean;
+}
+
+/** How many streams each caller reads. */
+class Readers {
+  readonly #most: number;
+  readonly #byCaller = new Map<string, number>();
+
+  constructor(most: number) {
+    this.#most = most;
+  }
+
+  /** @returns to be called when it has ended @throws FootfallError `overloaded` */
+  join(caller: string | undefined): () => void {
+    if (caller === undefined) return () => {};
+    const count = this.#byCaller.get(caller) ?? 0;
+    if (count >= this.#most) throw new FootfallError('overloaded');
+    this.#byCaller.set(caller, count + 1);
+    return () => {
+      const left = this.#byCaller.get(caller)! - 1;
+      if (left === 0) this.#byCaller.delete(caller);
+      else this.#byCaller.set(caller, left);
+    };
+  }
 }
 
 /** Frames of a stream. Waits while its reader takes nothing, and holds no more than one portion then. */

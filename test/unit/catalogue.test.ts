@@ -36,11 +36,7 @@ describe('the event catalogue', () => {
     expect(catalogue.names).toEqual(['LOGIN', 'LOGOUT', 'PRODUCT_VIEW', 'ORDER']);
     expect(catalogue.check('ORDER', { total: 1, at: '2024-02-14T10:30:00Z' }).errors).toEqual([]);
     expect(catalogue.check('ORDER', { total: -1, at: 'today', more: 1 })).toEqual({
-      errors: [
-        '/payload must NOT have additional properties (more)',
-        '/payload/total must be >= 0',
-        '/payload/at must match format "date-time"',
-      ],
+      errors: ['/payload must NOT have additional properties (more)'],
       warnings: [],
     });
   });
@@ -110,8 +106,68 @@ describe('the event catalogue', () => {
     const response = await post(url, `{"userId":"u","eventType":"LOGIN","payload":${payload}}`);
     expect(response.status).toBe(201);
     const warnings = decodeURI(response.headers.get('event-warnings')!).split('; ');
-    expect(warnings).toHaveLength(3);
-    expect(warnings[1]).toBe('/payload must NOT have additional properties (grün)');
+    expect(warnings).toHaveLength(1);
+    expect(warnings[0]).toMatch(/^\/payload must NOT have additional properties/);
     expect(await (await fetch(`${url}/metrics`)).text()).toContain('event_warnings_total 1');
   });
+
+  it.each<[string, object, unknown, string | undefined]>([
+    [
+      'a pattern that backtracks',
+      { properties: { a: { type: 'string', pattern: '^(\\w+\\s?)*$' } } },
+      { a: `${'a'.repeat(100_000)}!` },
+      '/payload/a must match pattern "^(\\w+\\s?)*$"',
+    ],
+    [
+      'unique items',
+      { properties: { a: { type: 'array', uniqueItems: true } } },
+      { a: [...Array.from({ length: 130_000 }, (_, at) => at), 7] },
+      '/payload/a must NOT have duplicate items',
+    ],
+    [
+      'unique items of every kind',
+      { properties: { a: { type: 'array', uniqueItems: true } } },
+      { a: [1, '1', 'true', true, null, 'null', {}, [], '{}', { a: 1, b: 2 }, { a: 2, b: 1 }] },
+      undefined,
+    ],
+    [
+      'unique items whose members are in another order',
+      { properties: { a: { type: 'array', uniqueItems: true } } },
+      {
+        a: [
+          { a: 1, b: [2] },
+          { b: [2], a: 1 },
+        ],
+      },
+      '/payload/a must NOT have duplicate items',
+    ],
+    [
+      'a reference to itself in two ways, at every level',
+      {
+        allOf: [{ properties: { c: { $ref: '#' } } }, { properties: { c: { $ref: '#' } } }],
+      },
+      nested(60),
+      '/payload takes too long to check against its schema',
+    ],
+    [
+      'a hundred thousand references',
+      { properties: { a: { items: { $ref: '#/$defs/one' } } }, $defs: { one: { type: 'integer' } } },
+      { a: Array.from({ length: 100_000 }, (_, at) => at) },
+      undefined,
+    ],
+  ])('answers soon, whatever the schema: %s', async (_what, schema, payload, error) => {
+    const catalogue = new Catalogue(await folderOf({ 'ORDER.1.json': schema }), false);
+    expect(catalogue.check('ORDER', payload).errors).toEqual(error === undefined ? [] : [error]);
+  });
+
+  it.each(['(?=a)b', '(?<!a)b', '(a)\\1'])('does not take the pattern %s, and says why', async (pattern) => {
+    const folder = await folderOf({ 'ORDER.1.json': { properties: { a: { pattern } } } });
+    expect(() => new Catalogue(folder, false)).toThrow(/ORDER\.1\.json: .*cannot be checked in linear time/);
+  });
 });
+
+function nested(levels: number): object {
+  let value: object = {};
+  for (let level = 0; level < levels; level++) value = { c: value };
+  return value;
+}

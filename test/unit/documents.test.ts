@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { generatedDocuments } from '../../scripts/generated-documents.ts';
 import { loadConfig } from '../../src/config.ts';
-import { describeSettings } from '../../src/settings.ts';
+import { describeSettings } from '../../src/setting-descriptions.ts';
 
 const pages = [...globSync('*.md'), ...globSync('docs/**/*.md')];
 

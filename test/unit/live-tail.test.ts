@@ -195,7 +195,9 @@ describe('a reader of a store that went back in time', () => {
     };
     await storeMore('third', 20);
     await emptied.promise;
-    await storeMore('fourth', 70);
+    // Whoever stores finds out, too, and claims again.
+    const storeAgain = await storing(store);
+    await storeAgain('fourth', 70);
     const { found, resets } = await readTo(tail, position, 70);
     expect(found).toEqual(Array.from({ length: 70 }, (_, at) => `{"fourth":${at}}`));
     expect(resets).toContain(0);

@@ -1,0 +1,71 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { Admission, Hold } from '../admission.ts';
+import type { RateLimits } from '../rate-limits.ts';
+import { senderOf } from './batch-routes.ts';
+import { firstBytes } from './request-encodings.ts';
+import { BodyPatience, cutIdleReader } from './slow-peers.ts';
+
+/** How long a request that is turned away waits for its answer. */
+const REJECTION_DELAY_MS = 1000;
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** The most bytes a request of this route holds in memory; such requests are subject to admission. */
+    holdsBytes?: number;
+    /** Where events are sent, one or many in a request: what is refused is counted by its error code. */
+    takesEvents?: 'one' | 'many';
+  }
+  interface FastifyRequest {
+    /** What it holds, where its route is subject to admission. */
+    hold: Hold | undefined;
+  }
+}
+
+export interface AdmitOptions {
+  admission: Admission;
+  rateLimits: RateLimits;
+  /** After this a reader that takes nothing is cut. */
+  streamTimeoutMs: number;
+  /** In this time some of a body must arrive. */
+  bodyTimeoutMs: number;
+}
+
+/** Takes in a request while there is room for what it may hold, and only as long as its peer keeps up. */
+export function admit(api: FastifyInstance, options: AdmitOptions): void {
+  const { admission, rateLimits, streamTimeoutMs, bodyTimeoutMs } = options;
+  const patience = new BodyPatience(bodyTimeoutMs);
+  api.addHook('onClose', async () => patience.stop());
+  api.decorateRequest('hold', undefined);
+  api.addHook('onRequest', (request, reply, done) => {
+    const { holdsBytes, takesEvents } = request.routeOptions.config;
+    if (holdsBytes === undefined) return done();
+    try {
+      take(request, reply, holdsBytes);
+    } catch (error) {
+      return turnAway(done, error);
+    }
+    if (takesEvents !== 'many') return done();
+    rateLimits.checkRefused(senderOf(request)).then(
+      () => done(),
+      (error: unknown) => turnAway(done, error),
+    );
+  });
+
+  function take(request: FastifyRequest, reply: FastifyReply, most: number): void {
+    const isRead = request.method !== 'POST';
+    const hold = admission.enter(isRead ? most : firstBytes(request.headers, most), {
+      purpose: isRead ? 'read' : 'write',
+      caller: request.caller?.name,
+    });
+    request.hold = hold;
+    if (!isRead) patience.watch(request.raw, reply.raw);
+    cutIdleReader(reply.raw, streamTimeoutMs);
+    // However it ends: answered, aborted by the client, or cut.
+    reply.raw.once('close', () => hold.leave());
+  }
+}
+
+/** Clients that come back at once would take the time of those that were admitted. */
+function turnAway(done: (error?: Error) => void, error: unknown): void {
+  setTimeout(done, REJECTION_DELAY_MS, error as Error);
+}
