@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { ApiKeys, createKey } from '../../src/api-keys.ts';
 import { post, serviceHere } from '../support/service.ts';
+import { readStream } from '../support/sse.ts';
 import { stopClock } from '../support/stopped-clock.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 
@@ -213,5 +214,47 @@ describe('rate limits', () => {
     expect(batch.status).toBe(201);
     const next = await post(url, EVENT);
     expect([next.status, next.headers.get('retry-after')]).toEqual([429, '5']);
+  });
+
+  it('of one caller cost others nothing when they refuse it', async () => {
+    stopClock();
+    const limited = createKey({ name: 'limited', scopes: ['write'], eventsPerSecond: 1 });
+    const other = createKey({ name: 'other', scopes: ['write'] });
+    const { url } = await serviceHere({
+      API_KEYS: JSON.stringify([limited.entry, other.entry]),
+      RATE_LIMIT_EVENTS_PER_SECOND: '3',
+    });
+    const statuses = async (key: string, count: number) => {
+      const answers = await Promise.all(Array.from({ length: count }, () => post(url, EVENT, bearer(key))));
+      return answers.map(({ status }) => status).sort();
+    };
+    expect(await statuses(limited.key, 5)).toEqual([201, 429, 429, 429, 429]);
+    expect(await statuses(other.key, 3)).toEqual([201, 201, 429]);
+  });
+});
+
+describe('streams', () => {
+  it('are as many as one caller may have, and others have theirs', async () => {
+    const keys = ['one', 'other'].map((name) => createKey({ name, scopes: ['read'] }));
+    const { url } = await serviceHere({
+      API_KEYS: JSON.stringify(keys.map(({ entry }) => entry)),
+      MAX_STREAMS_PER_CALLER: '2',
+    });
+    const [one, other] = keys.map(({ key }) => bearer(key));
+    const open = (headers = one!) => readStream(`${url}/events/stream`, headers);
+    const streams = [await open(), await open()];
+    await expect(open()).rejects.toThrow(/^503 /);
+    const others = await open(other);
+    streams[0]!.close();
+    // The service learns a moment later that a reader has gone.
+    await expect
+      .poll(() =>
+        open().then(
+          (stream) => streams.push(stream),
+          () => 0,
+        ),
+      )
+      .toBe(3);
+    for (const stream of [...streams, others]) stream.close();
   });
 });

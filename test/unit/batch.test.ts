@@ -137,6 +137,30 @@ describe('POST /events/batch', () => {
     ]);
   });
 
+  it('is not read on when it is rubbish, tells the first thousand in detail, and keeps what was good', async () => {
+    const { url } = await serviceHere();
+    const elements = [
+      event('good'),
+      ...Array.from({ length: 1500 }, () => ({ nothing: 'of use' })),
+      event('late'),
+    ];
+    const { status, answer } = await send(url, JSON.stringify(elements));
+    expect([status, answer.accepted, answer.results.length]).toEqual([207, 1, 1002]);
+    expect(answer.results[1000]).toMatchObject({
+      status: 400,
+      errors: [expect.any(String), expect.any(String)],
+    });
+    expect(answer.results[1001]).toMatchObject({ index: 1001, code: 'batch_abandoned', retryable: false });
+    await expect.poll(() => processed(url)).toHaveLength(1);
+  });
+
+  it('is read on as long as one in ten is good', async () => {
+    const { url } = await serviceHere();
+    const elements = Array.from({ length: 2000 }, (_, at) => (at % 10 === 0 ? event('good') : {}));
+    const { answer } = await send(url, JSON.stringify(elements));
+    expect([answer.accepted, answer.rejected]).toEqual([200, 1800]);
+  });
+
   it('can be sent again as a whole: events with ids are stored once', async () => {
     const { url } = await serviceHere();
     const ids = [randomUUID(), randomUUID()];
