@@ -1,4 +1,4 @@
-import { RateLimiterMemory, RateLimiterQueue, RateLimiterRes } from 'rate-limiter-flexible';
+import { TokenBucket } from 'limiter';
 import type { ApiKey } from './api-keys.ts';
 import { FootfallError } from './errors.ts';
 
@@ -10,20 +10,23 @@ export interface RateLimitState {
   resetS: number;
 }
 
-const WINDOW_S = 1;
-const ALL = 'all';
 /** Elements of batches that are refused, a second, of one caller: reading and refusing them costs as events do. */
 const REFUSED_PER_SECOND = 1000;
+/** Senders are forgotten beyond this number, as soon as all is left to them again. */
+const MANY_SENDERS = 10_000;
 
-/** Events a second, by caller and over all, of this instance: several instances allow as many times more. */
+/**
+ * Events a second, by caller and over all, of this instance: several instances allow as many times more. Goes by a clock
+ * that nobody sets.
+ */
 export class RateLimits {
-  readonly #overall: RateLimiterMemory | undefined;
-  readonly #byRate = new Map<number, RateLimiterMemory>();
-  readonly #refused = new RateLimiterQueue(createLimiter(REFUSED_PER_SECOND));
+  readonly #overall: TokenBucket | undefined;
+  readonly #byCaller = new Map<string, TokenBucket>();
+  readonly #refusedBySender = new Map<string, TokenBucket>();
 
   /** @param eventsPerSecond of all callers together; 0: no limit */
   constructor(eventsPerSecond: number) {
-    this.#overall = eventsPerSecond === 0 ? undefined : createLimiter(eventsPerSecond);
+    this.#overall = eventsPerSecond === 0 ? undefined : fullBucket(eventsPerSecond);
   }
 
   /** Whether there is any limit for a caller. */
@@ -33,23 +36,16 @@ export class RateLimits {
 
   /**
    * Takes a number of events off what is left. More than the limit at once passes when all of it is left, and is paid
-   * for by waiting longer. What a caller's own limit refuses is not taken off what is left to all.
+   * for by waiting longer. What one limit refuses is not taken off the other.
    *
    * @returns the caller's own limit, or that of all; nothing where none applies
    * @throws FootfallError `rate_limited`
    */
-  async take(caller: ApiKey | undefined, events: number): Promise<RateLimitState | undefined> {
-    const rate = caller?.eventsPerSecond;
-    if (rate === undefined) return this.#overall && consume(this.#overall, ALL, events);
-    const own = this.#limiter(rate);
-    const state = await consume(own, caller!.name, events);
-    try {
-      if (this.#overall) await consume(this.#overall, ALL, events);
-    } catch (error) {
-      await own.reward(caller!.name, Math.min(events, rate));
-      throw error;
-    }
-    return state;
+  take(caller: ApiKey | undefined, events: number): RateLimitState | undefined {
+    const buckets = [this.#bucketOf(caller), this.#overall].filter((bucket) => bucket !== undefined);
+    for (const bucket of buckets) checkRoom(bucket, events);
+    for (const bucket of buckets) bucket.content -= events;
+    return buckets[0] && stateOf(buckets[0]);
   }
 
   /**
@@ -59,34 +55,55 @@ export class RateLimits {
    * @param sender the caller's name, or the address it comes from
    */
   async countRefused(sender: string, elements: number): Promise<void> {
-    await this.#refused.removeTokens(Math.min(elements, REFUSED_PER_SECOND), sender);
+    const bucket = this.#refusedBySender.get(sender) ?? fullBucket(REFUSED_PER_SECOND);
+    if (this.#refusedBySender.size >= MANY_SENDERS) this.#forgetSenders();
+    this.#refusedBySender.set(sender, bucket);
+    await bucket.removeTokens(Math.min(elements, REFUSED_PER_SECOND));
   }
 
   /** @throws FootfallError `rate_limited` while a sender's batches have held more that was refused than is allowed */
-  async checkRefused(sender: string): Promise<void> {
-    if ((await this.#refused.getTokensRemaining(sender)) <= 0) throw new FootfallError('rate_limited');
+  checkRefused(sender: string): void {
+    const bucket = this.#refusedBySender.get(sender);
+    if (bucket !== undefined) checkRoom(bucket, 1);
   }
 
-  #limiter(eventsPerSecond: number): RateLimiterMemory {
-    const known = this.#byRate.get(eventsPerSecond) ?? createLimiter(eventsPerSecond);
-    this.#byRate.set(eventsPerSecond, known);
-    return known;
+  #bucketOf(caller: ApiKey | undefined): TokenBucket | undefined {
+    const rate = caller?.eventsPerSecond;
+    if (rate === undefined) return undefined;
+    const known = this.#byCaller.get(caller!.name);
+    // Another key of the same name, or the same one after a reload, may allow more or less.
+    const bucket = known?.bucketSize === rate ? known : fullBucket(rate);
+    this.#byCaller.set(caller!.name, bucket);
+    return bucket;
+  }
+
+  #forgetSenders(): void {
+    for (const [sender, bucket] of this.#refusedBySender) {
+      if (bucket.getWaitTime(bucket.bucketSize) === 0) this.#refusedBySender.delete(sender);
+    }
   }
 }
 
-function createLimiter(points: number): RateLimiterMemory {
-  return new RateLimiterMemory({ points, duration: WINDOW_S });
+function fullBucket(perSecond: number): TokenBucket {
+  const bucket = new TokenBucket({
+    bucketSize: perSecond,
+    tokensPerInterval: perSecond,
+    interval: 'second',
+  });
+  bucket.content = perSecond;
+  return bucket;
 }
 
-async function consume(limiter: RateLimiterMemory, key: string, events: number): Promise<RateLimitState> {
-  try {
-    const { remainingPoints, msBeforeNext } = await limiter.consume(key, Math.min(events, limiter.points));
-    if (events > limiter.points) await limiter.block(key, events / limiter.points);
-    return { limit: limiter.points, remaining: remainingPoints, resetS: Math.ceil(msBeforeNext / 1000) };
-  } catch (error) {
-    if (!(error instanceof RateLimiterRes)) throw error;
-    throw new FootfallError('rate_limited', {
-      retryAfterS: Math.max(1, Math.ceil(error.msBeforeNext / 1000)),
-    });
-  }
+/** @throws FootfallError `rate_limited` with the time after which there is room */
+function checkRoom(bucket: TokenBucket, events: number): void {
+  const waitMs = bucket.getWaitTime(Math.min(events, bucket.bucketSize));
+  if (waitMs > 0) throw new FootfallError('rate_limited', { retryAfterS: Math.ceil(waitMs / 1000) });
+}
+
+function stateOf({ bucketSize, content }: TokenBucket): RateLimitState {
+  return {
+    limit: bucketSize,
+    remaining: Math.max(0, Math.floor(content)),
+    resetS: Math.ceil((bucketSize - content) / bucketSize),
+  };
 }

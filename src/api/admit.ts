@@ -41,14 +41,12 @@ export function admit(api: FastifyInstance, options: AdmitOptions): void {
     if (holdsBytes === undefined) return done();
     try {
       take(request, reply, holdsBytes);
+      if (takesEvents === 'many') rateLimits.checkRefused(senderOf(request));
+      done();
     } catch (error) {
-      return turnAway(done, error);
+      // Clients that come back at once would take the time of those that were admitted.
+      setTimeout(done, REJECTION_DELAY_MS, error as Error);
     }
-    if (takesEvents !== 'many') return done();
-    rateLimits.checkRefused(senderOf(request)).then(
-      () => done(),
-      (error: unknown) => turnAway(done, error),
-    );
   });
 
   function take(request: FastifyRequest, reply: FastifyReply, most: number): void {
@@ -63,9 +61,4 @@ export function admit(api: FastifyInstance, options: AdmitOptions): void {
     // However it ends: answered, aborted by the client, or cut.
     reply.raw.once('close', () => hold.leave());
   }
-}
-
-/** Clients that come back at once would take the time of those that were admitted. */
-function turnAway(done: (error?: Error) => void, error: unknown): void {
-  setTimeout(done, REJECTION_DELAY_MS, error as Error);
 }

@@ -109,7 +109,7 @@ export async function acceptElements(
     if (!rateLimits.applyTo(caller)) return;
     // What came before costs no more: a batch larger than the limit would never arrive whole.
     const fresh = isResent ? await producer.countNew(events) : events.length;
-    if (fresh > 0) await rateLimits.take(caller, fresh);
+    if (fresh > 0) rateLimits.take(caller, fresh);
   };
   const hold = (bytes: number) => request.hold?.grow(bytes);
   const mayRefuse = (elements: number) => rateLimits.countRefused(senderOf(request), elements);

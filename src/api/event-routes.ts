@@ -48,7 +48,7 @@ export async function acceptOne(
   { producer, rateLimits, storedEvents }: ApiOptions,
 ): Promise<Accepted> {
   const acknowledgement = readAcknowledgement(request);
-  if (rateLimits.applyTo(request.caller)) showLimit(reply, await rateLimits.take(request.caller, 1));
+  if (rateLimits.applyTo(request.caller)) showLimit(reply, rateLimits.take(request.caller, 1));
   const accepted = await producer.accept(event);
   const waits = acknowledgement.ack === 'stored';
   reply.code(waits ? await acknowledge(acknowledgement, [accepted], storedEvents, reply) : 201);

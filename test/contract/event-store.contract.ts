@@ -386,9 +386,9 @@ export function eventStoreContract(open: () => Promise<StoreHarness>, features: 
     const reading = readAllOf(store);
     const first = await reading.next();
     await store.process([batch([event('later')], { fromOffset: 1500, nextOffset: 1501 })]);
-    const second = await reading.next();
-    expect([first, second].map(({ value }) => value?.length)).toEqual([1000, 500]);
-    expect((await reading.next()).done).toBe(true);
+    const rest = (await Array.fromAsync(reading)).flat();
+    expect(first.value!.length + rest.length).toBe(1500);
+    expect(rest.at(-1)!.json).toBe(event('1499').json);
   });
 
   it('lists what was set aside, newest first and page by page', async () => {

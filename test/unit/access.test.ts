@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { ApiKeys, createKey } from '../../src/api-keys.ts';
 import { post, serviceHere } from '../support/service.ts';
 import { readStream } from '../support/sse.ts';
@@ -214,6 +214,41 @@ describe('rate limits', () => {
     expect(batch.status).toBe(201);
     const next = await post(url, EVENT);
     expect([next.status, next.headers.get('retry-after')]).toEqual([429, '5']);
+  });
+
+  it('go by a clock that nobody sets', async () => {
+    stopClock();
+    const { url } = await serviceHere({ RATE_LIMIT_EVENTS_PER_SECOND: '1' });
+    const statusAt = async (minutes: number) => {
+      vi.setSystemTime(Date.now() + minutes * 60_000);
+      const { status, headers } = await post(url, EVENT);
+      return [status, headers.get('retry-after')];
+    };
+    expect(await statusAt(0)).toEqual([201, null]);
+    expect(await statusAt(-10)).toEqual([429, '1']);
+    expect(await statusAt(20)).toEqual([429, '1']);
+    vi.advanceTimersByTime(1000);
+    expect(await statusAt(-10)).toEqual([201, null]);
+  });
+
+  it('let a caller have what it did not use, when all together had no room for it', async () => {
+    stopClock();
+    const limited = createKey({ name: 'limited', scopes: ['write'], eventsPerSecond: 10 });
+    const { url } = await serviceHere({
+      API_KEYS: JSON.stringify([limited.entry]),
+      RATE_LIMIT_EVENTS_PER_SECOND: '4',
+    });
+    const remaining = async () =>
+      (await post(url, EVENT, bearer(limited.key))).headers.get('ratelimit-remaining');
+    expect(await remaining()).toBe('9');
+    const batch = await fetch(`${url}/events/batch`, {
+      method: 'POST',
+      headers: { ...bearer(limited.key), 'Content-Type': 'application/json' },
+      body: JSON.stringify(Array.from({ length: 5 }, () => EVENT)),
+    });
+    expect(batch.status).toBe(429);
+    vi.advanceTimersByTime(250);
+    expect(await remaining()).toBe('9');
   });
 
   it('of one caller cost others nothing when they refuse it', async () => {
