@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 import { PATIENCE_MS, TEST_PATIENCE_MS } from './test/support/patience.ts';
 
@@ -10,6 +11,8 @@ export default defineConfig({
     testTimeout: TEST_PATIENCE_MS,
     hookTimeout: TEST_PATIENCE_MS,
     teardownTimeout: PATIENCE_MS,
+    // Vitest leaves one core free; of two that is half, and the servers of the tests need little.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
     coverage: {
       provider: 'v8',
       enabled: process.env.CI === 'true',
