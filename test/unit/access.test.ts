@@ -220,7 +220,7 @@ describe('rate limits', () => {
     stopClock();
     const { url } = await serviceHere({ RATE_LIMIT_EVENTS_PER_SECOND: '1' });
     const statusAt = async (minutes: number) => {
-      vi.setSystemTime(Date.now() + minutes * 60_000);
+      vi.setSystemTime(vi.getMockedSystemTime()!.getTime() + minutes * 60_000);
       const { status, headers } = await post(url, EVENT);
       return [status, headers.get('retry-after')];
     };
