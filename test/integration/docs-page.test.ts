@@ -20,7 +20,10 @@ it.runIf(browser)('/docs shows every route in a browser, with nothing from elsew
   });
   await page.getByText('Record one event').click();
   await page.getByText('Answers once the event is durable').waitFor();
-  await expect.poll(() => page.locator('.opblock').count()).toBe(25);
+  const { paths } = (await (await fetch(`${service.url}/openapi.json`)).json()) as { paths: object };
+  const operations = Object.values(paths).flatMap((path) => Object.keys(path));
+  expect(operations.length).toBeGreaterThan(25);
+  await expect.poll(() => page.locator('.opblock').count()).toBe(operations.length);
   await page.getByRole('button', { name: 'Try it out' }).click();
   await page.getByRole('button', { name: 'Execute' }).click();
   await page.locator('.live-responses-table .response-col_status', { hasText: '201' }).waitFor();
