@@ -30,7 +30,7 @@ export class Footfall<Events extends Catalogue = Catalogue> {
   /** Whether pages that are gone may have left something. */
   #mayClaim = true;
   #claiming: Promise<void> | undefined;
-  /** What the spool cannot do just now. */
+  /** What the spool fails at. */
   readonly #failing = new Set<string>();
   /** Another one after each `forget()`. */
   #period = {};

@@ -43,25 +43,22 @@ export async function setAside(
 ): Promise<DeadLetterEntry[]> {
   if (rejected.length === 0) return [];
   const results = await log.append(rejected.map((one) => deadLetterOf(group, batch, one)));
-  const refused = rejected.filter((_one, at) => isRefused(results[at]!));
+  const refused = results.map(isRefused);
+  const references = rejected.filter((_, at) => refused[at]).map((one) => referenceTo(group, batch, one));
   // If we die here: what was copied is copied once more next time.
-  const references = receiptsOf(await log.append(refused.map((one) => referenceTo(group, batch, one))));
+  const instead = (await log.append(references)).values();
+  const receipts = receiptsOf(results.map((result, at) => (refused[at] ? instead.next().value! : result)));
   const setAsideAt = new Date();
-  return rejected.map((one, at) => {
-    const { record, reason, eventId } = one;
-    const isCopied = !isRefused(results[at]!);
-    const [receipt] = isCopied ? receiptsOf([results[at]!]) : [references[refused.indexOf(one)]!];
-    return {
-      key: eventId === undefined ? null : eventKey(eventId),
-      offset: record.offset,
-      reason,
-      detail: isCopied ? one.detail : `${one.detail}; ${leftOut(batch.topic, record)}`,
-      attempt: attemptOf(record),
-      setAsideAt,
-      deadLetterPartition: receipt!.partition,
-      deadLetterOffset: receipt!.offset,
-    };
-  });
+  return rejected.map(({ record, reason, detail, eventId }, at) => ({
+    key: eventId === undefined ? null : eventKey(eventId),
+    offset: record.offset,
+    reason,
+    detail: refused[at] ? `${detail}; ${leftOut(batch.topic, record)}` : detail,
+    attempt: attemptOf(record),
+    setAsideAt,
+    deadLetterPartition: receipts[at]!.partition,
+    deadLetterOffset: receipts[at]!.offset,
+  }));
 }
 
 function isRefused(result: AppendResult): boolean {

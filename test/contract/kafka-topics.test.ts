@@ -156,31 +156,34 @@ for (const version of ['kafka4', 'kafka3'] as const) {
 }
 
 // Left out only where there is no Java, and said so; with CI=true that is an error instead.
-describe.skipIf(inject('kafka4') === undefined)('a topic that was created anew with fewer partitions', () => {
-  function openProducer(topic: string, before?: Producer): Producer {
-    const producer = createProducer(kafkaLogOptions(inject('kafka4')!, topic), before);
-    onTestFinished(() => producer.close());
-    return producer;
-  }
+describe.skipIf(inject('kafka4') === undefined)(
+  'a topic that was created again with fewer partitions',
+  () => {
+    function openProducer(topic: string, before?: Producer): Producer {
+      const producer = createProducer(kafkaLogOptions(inject('kafka4')!, topic), before);
+      onTestFinished(() => producer.close());
+      return producer;
+    }
 
-  it('is given no record of a partition that is gone, also by a producer that never saw it', async () => {
-    const [topic, admin] = [newTopic(), openAdmin(inject('kafka4')!)];
-    await admin.createTopics({ topics: [topic], partitions: 4, replicas: 1 });
-    const before = openProducer(topic);
-    await expect
-      .poll(() => failureOf(before.metadata({ topics: [topic], forceUpdate: true })))
-      .toBe(undefined);
-    await admin.deleteTopics({ topics: [topic] });
-    const create = () => admin.createTopics({ topics: [topic], partitions: 3, replicas: 1 });
-    await expect.poll(() => failureOf(create())).toBe(undefined);
-    const producer = openProducer(topic, before);
-    await expect
-      .poll(() => failureOf(producer.metadata({ topics: [topic], forceUpdate: true })))
-      .toBe(undefined);
-    // Placed while the topic had four.
-    const value = Buffer.from('x');
-    expect(await failureOf(producer.send({ messages: [{ topic, partition: 3, value }] }))).toBeDefined();
-    const log = openKafkaLog(kafkaLogOptions(inject('kafka4')!, topic));
-    expect([...(await log.ends(topic)).ends.values()].map(({ end }) => end)).toEqual([0, 0, 0]);
-  });
-});
+    it('is given no record of a partition that is gone, also by a producer that never saw it', async () => {
+      const [topic, admin] = [newTopic(), openAdmin(inject('kafka4')!)];
+      await admin.createTopics({ topics: [topic], partitions: 4, replicas: 1 });
+      const before = openProducer(topic);
+      await expect
+        .poll(() => failureOf(before.metadata({ topics: [topic], forceUpdate: true })))
+        .toBe(undefined);
+      await admin.deleteTopics({ topics: [topic] });
+      const create = () => admin.createTopics({ topics: [topic], partitions: 3, replicas: 1 });
+      await expect.poll(() => failureOf(create())).toBe(undefined);
+      const producer = openProducer(topic, before);
+      await expect
+        .poll(() => failureOf(producer.metadata({ topics: [topic], forceUpdate: true })))
+        .toBe(undefined);
+      // Placed while the topic had four.
+      const value = Buffer.from('x');
+      expect(await failureOf(producer.send({ messages: [{ topic, partition: 3, value }] }))).toBeDefined();
+      const log = openKafkaLog(kafkaLogOptions(inject('kafka4')!, topic));
+      expect([...(await log.ends(topic)).ends.values()].map(({ end }) => end)).toEqual([0, 0, 0]);
+    });
+  },
+);

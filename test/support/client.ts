@@ -1,31 +1,13 @@
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import type { QueuedEvent } from '../../client/event.ts';
+import type { ClientOptions } from '../../client/options.ts';
 
-/** What the tests use of the client: its types are of the browser, which nothing else here knows. */
+export type { ClientOptions, QueuedEvent };
+
+/** What the tests use of the client: the whole of it has types of the browser, which nothing else here knows. */
 export interface ClientModule {
   Footfall: new (options: ClientOptions) => Client;
-}
-
-export interface QueuedEvent {
-  eventId: string;
-  userId: string;
-  eventType: string;
-  payload: object;
-}
-
-export interface ClientOptions {
-  url: string;
-  key?: string;
-  batchSize?: number;
-  flushAfterMs?: number;
-  maxQueued?: number;
-  maxQueuedBytes?: number;
-  timeoutMs?: number;
-  paused?: boolean;
-  reportDropped?: boolean;
-  spool?: object;
-  onDropped?: (events: QueuedEvent[], reasons: string[]) => void;
-  onError?: (error: Error) => void;
 }
 
 export interface Client {

@@ -7,6 +7,7 @@ import { EmbeddedLog } from '../../src/log/embedded-log.ts';
 import type { LogRecord } from '../../src/log/event-log.ts';
 import { createMetrics } from '../../src/metrics.ts';
 import { openSqliteFile } from '../../src/sqlite-file.ts';
+import type { StoreBatch } from '../../src/store/event-store.ts';
 import { MemoryStore } from '../../src/store/memory-store.ts';
 import { appendTo } from '../support/append.ts';
 import { runConsumer } from '../support/consumer.ts';
@@ -60,6 +61,17 @@ async function redrive(
     body: JSON.stringify(body),
   });
   return { status: response.status, answer: (await response.json()) as Record<string, unknown> };
+}
+
+/** Stores a batch that holds nothing but dead letters, the first of its partition. */
+async function storeLetters(
+  store: MemoryStore,
+  ref: Pick<StoreBatch, 'group' | 'topic' | 'topicId'>,
+  batch: Pick<StoreBatch, 'startOffset' | 'nextOffset' | 'deadLetters'>,
+): Promise<void> {
+  await store.claim(ref, [0]);
+  const nothing = { events: [], withoutRecord: 0, lost: 0, fromRewound: 0, rewound: 0, landmarks: [] };
+  await store.process([{ ...ref, ...batch, ...nothing, partition: 0, epoch: 1, fromOffset: null }]);
 }
 
 async function untilSetAside(url: string, count: number): Promise<Listed[]> {
@@ -226,19 +238,7 @@ describe('POST /dead-letters/redrive', () => {
     const deadLetters = await setAside(log, 'group', { topic: TOPIC, partition: 0 }, [
       { record, reason: 'invalid', detail: 'unknown type' },
     ]);
-    await store.claim(ref, [0]);
-    await store.process([
-      {
-        ...ref,
-        partition: 0,
-        epoch: 1,
-        fromOffset: null,
-        nextOffset: 1,
-        events: [],
-        deadLetters,
-        ...{ startOffset: 0, withoutRecord: 0, lost: 0, fromRewound: 0, rewound: 0, landmarks: [] },
-      },
-    ]);
+    await storeLetters(store, ref, { startOffset: 0, nextOffset: 1, deadLetters });
 
     const markRedriven = vi.spyOn(store, 'markRedriven').mockRejectedValueOnce(new Error('crash'));
     const letters = new DeadLetters(log, store, 'group');
@@ -272,20 +272,9 @@ describe('POST /dead-letters/redrive', () => {
     });
     const [first] = await setAside(log, 'group', place, [rejected(7)]);
     const ref = { group: 'group', topic: TOPIC, topicId: 'topic' };
-    await store.claim(ref, [0]);
-    await store.process([
-      {
-        ...ref,
-        partition: 0,
-        epoch: 1,
-        fromOffset: null,
-        nextOffset: 9,
-        events: [],
-        // The topic was set back: what was set aside second is now where the first was.
-        deadLetters: [8, 7].map((offset) => ({ ...first!, offset })),
-        ...{ startOffset: 7, withoutRecord: 0, lost: 0, fromRewound: 0, rewound: 0, landmarks: [] },
-      },
-    ]);
+    // The topic was set back: what was set aside second is now where the first was.
+    const deadLetters = [8, 7].map((offset) => ({ ...first!, offset }));
+    await storeLetters(store, ref, { startOffset: 7, nextOffset: 9, deadLetters });
     const letters = new DeadLetters(log, store, 'group');
     expect(await letters.get(1)).toMatchObject({ letter: { offset: 8 }, record: undefined });
     expect(await letters.get(2)).toMatchObject({ record: { value: Buffer.from('junk 7') } });
