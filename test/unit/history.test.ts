@@ -90,6 +90,20 @@ describe('the history checker', () => {
     );
   });
 
+  it('counts what retention deleted among the records, whether it was lost or an instance had it in hand', () => {
+    const history = sound();
+    const deleted = history.topic.slice(1);
+    const inHand = { ...history, topic: history.topic.slice(0, 1), deleted };
+    expect(checkHistory(inHand).violations).toEqual([]);
+    // The broker has forgotten that it deleted them.
+    expect(checkHistory({ ...inHand, topic: history.topic }).violations).toEqual([]);
+    const positions = [{ ...history.positions[0]!, duplicates: 1, offset: 5 }];
+    const ends = [{ ...history.ends![0]!, offset: 5 }];
+    expect(checkHistory({ ...inHand, positions, ends }).violations).toEqual([
+      'I4 partition 0: 4 records, but 5 accounted for',
+    ]);
+  });
+
   it('accepts an offset without a record only where the log has none', () => {
     const history = sound();
     const [account] = history.positions;
