@@ -1,4 +1,4 @@
-import { KafkaLog } from '../src/log/kafka-log.ts';
+import { KafkaLog } from '../src/log/kafka/kafka-log.ts';
 import { makeEvents } from './events.ts';
 import { type Ground, PARTITIONS, silent } from './ground.ts';
 

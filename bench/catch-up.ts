@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
-import { openSqliteFile } from '../src/sqlite-file.ts';
+import { openSqliteFile } from '../src/sqlite/sqlite-file.ts';
 import type { StoredEvent } from '../src/store/event-store.ts';
 import { produceBacklog } from './backlog.ts';
 import { makeEvents } from './events.ts';

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { KAFKA_4 } from '../scripts/kafka-jars.ts';
 import { KafkaServer } from '../scripts/kafka-server.ts';
-import { readToEnd } from '../src/verify.ts';
+import { readToEnd } from '../src/operations/verify.ts';
 import { openLog, produceBacklog } from './backlog.ts';
 import type { BenchOptions, Ground } from './ground.ts';
 import type { Row } from './rows.ts';

@@ -1,6 +1,6 @@
 // How cost grows: throughput and latency against connections, event size, partitions, rows stored and instances.
 import pg from 'pg';
-import { PostgresStore } from '../src/store/postgres-store.ts';
+import { PostgresStore } from '../src/store/postgres/postgres-store.ts';
 import { fill } from './events.ts';
 import { type BenchOptions, type Ground, type Measured, silent } from './ground.ts';
 import { type LoadResult, postEvents } from './load.ts';

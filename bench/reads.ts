@@ -1,10 +1,10 @@
 // Reading what is stored: all of it, against the store's own client; and pages, whose cost must not grow with the rows.
 import { join } from 'node:path';
 import pg from 'pg';
-import { openSqliteFile } from '../src/sqlite-file.ts';
+import { openSqliteFile } from '../src/sqlite/sqlite-file.ts';
 import type { EventStore } from '../src/store/event-store.ts';
-import { PostgresStore } from '../src/store/postgres-store.ts';
-import { SqliteStore } from '../src/store/sqlite-store.ts';
+import { PostgresStore } from '../src/store/postgres/postgres-store.ts';
+import { SqliteStore } from '../src/store/sqlite/sqlite-store.ts';
 import { fill } from './events.ts';
 import {
   type BenchOptions,

@@ -3,8 +3,8 @@ import { basename } from 'node:path';
 import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';
 import { Command } from 'commander';
-import { describeError, parseSchemaFile } from '../src/catalogue.ts';
-import { schemaCompiler } from '../src/payload-schemas.ts';
+import { describeError, parseSchemaFile } from '../src/events/catalogue.ts';
+import { schemaCompiler } from '../src/events/payload-schemas.ts';
 
 const program = new Command()
   .name('npm run catalogue --')

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Command, InvalidArgumentError } from 'commander';
-import { withEnvFile } from '../src/config.ts';
+import { withEnvFile } from '../src/config/config.ts';
 import { Shop, type ShopEvent } from './demo-shop.ts';
 
 const HOUR_MS = 3_600_000;

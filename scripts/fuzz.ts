@@ -6,9 +6,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { Command } from 'commander';
-import { createKey } from '../src/api-keys.ts';
-import { loadConfig } from '../src/config.ts';
-import { createLogger } from '../src/logger.ts';
+import { createKey } from '../src/access/api-keys.ts';
+import { loadConfig } from '../src/config/config.ts';
+import { createLogger } from '../src/observability/logger.ts';
 import { realSurroundings, startService } from '../src/service.ts';
 
 const VERSION = '4.32.0';

@@ -5,9 +5,9 @@ import { copyFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
-import { createKey } from '../src/api-keys.ts';
-import { loadConfig } from '../src/config.ts';
-import { createLogger } from '../src/logger.ts';
+import { createKey } from '../src/access/api-keys.ts';
+import { loadConfig } from '../src/config/config.ts';
+import { createLogger } from '../src/observability/logger.ts';
 import { realSurroundings, startService } from '../src/service.ts';
 
 const VENV = resolve('.cache/generated-clients');

@@ -1,8 +1,8 @@
+import { describeSettings, type SettingDescription } from '../src/config/setting-descriptions.ts';
 import { ERRORS } from '../src/errors.ts';
-import { registerLedger } from '../src/ledger.ts';
-import { createMetrics } from '../src/metrics.ts';
-import { describeSettings, type SettingDescription } from '../src/setting-descriptions.ts';
-import { MemoryStore } from '../src/store/memory-store.ts';
+import { createMetrics } from '../src/observability/metrics.ts';
+import { registerLedger } from '../src/processing/ledger.ts';
+import { MemoryStore } from '../src/store/memory/memory-store.ts';
 
 /** The documents that are printed from the code, by path. A test compares them with the files. */
 export function generatedDocuments(): Record<string, string> {

@@ -1,5 +1,5 @@
 import { Command, Option } from 'commander';
-import { createKey, SCOPES, type Scope } from '../src/api-keys.ts';
+import { createKey, SCOPES, type Scope } from '../src/access/api-keys.ts';
 
 const program = new Command()
   .name('npm run key --')

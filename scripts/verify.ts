@@ -1,9 +1,9 @@
 import { Command } from 'commander';
 import { openAdapters } from '../src/adapters.ts';
-import { loadConfig, withEnvFile } from '../src/config.ts';
-import { createLogger } from '../src/logger.ts';
+import { loadConfig, withEnvFile } from '../src/config/config.ts';
+import { createLogger } from '../src/observability/logger.ts';
+import { verify } from '../src/operations/verify.ts';
 import { openCatalogue } from '../src/service.ts';
-import { verify } from '../src/verify.ts';
 
 const program = new Command()
   .name('npm run verify --')

@@ -1,9 +1,9 @@
 // In: settings. Out: the log and the store they choose, loaded only when used.
-import type { Config } from './config.ts';
-import { deadLetterTopic } from './dead-letter-records.ts';
+import type { Config } from './config/config.ts';
+import { deadLetterTopic } from './dead-letters/dead-letter-records.ts';
 import type { EventLog } from './log/event-log.ts';
-import type { Logger } from './logger.ts';
-import type { SqliteFile } from './sqlite-file.ts';
+import type { Logger } from './observability/logger.ts';
+import type { SqliteFile } from './sqlite/sqlite-file.ts';
 import type { EventStore } from './store/event-store.ts';
 
 /** The log and the store the settings choose. */
@@ -34,11 +34,11 @@ export async function openAdapters(config: Config, logger: Logger): Promise<Adap
 async function openLog(config: Config, logger: Logger, files: OpenFiles): Promise<EventLog> {
   const { KAFKA_TOPIC: topic, KAFKA_PRODUCER_TIMEOUT_MS: timeoutMs } = config;
   if (config.brokers.length === 0) {
-    const { EmbeddedLog } = await import('./log/embedded-log.ts');
+    const { EmbeddedLog } = await import('./log/embedded/embedded-log.ts');
     // One process reads it, so one partition: all events in the order they came.
     return new EmbeddedLog(await files.open(config.dataFile), { partitions: 1, timeoutMs });
   }
-  const { KafkaLog } = await import('./log/kafka-log.ts');
+  const { KafkaLog } = await import('./log/kafka/kafka-log.ts');
   const options = {
     brokers: config.brokers,
     clientId: config.INSTANCE_ID ?? 'footfall',
@@ -59,14 +59,14 @@ async function openLog(config: Config, logger: Logger, files: OpenFiles): Promis
 
 async function openStore({ store }: Config, logger: Logger, files: OpenFiles): Promise<EventStore> {
   if (store.kind === 'memory') {
-    const { MemoryStore } = await import('./store/memory-store.ts');
+    const { MemoryStore } = await import('./store/memory/memory-store.ts');
     return new MemoryStore();
   }
   if (store.kind === 'sqlite') {
-    const { SqliteStore } = await import('./store/sqlite-store.ts');
+    const { SqliteStore } = await import('./store/sqlite/sqlite-store.ts');
     return new SqliteStore(await files.open(store.path));
   }
-  const { PostgresStore } = await import('./store/postgres-store.ts');
+  const { PostgresStore } = await import('./store/postgres/postgres-store.ts');
   return new PostgresStore(store, logger);
 }
 
@@ -75,7 +75,7 @@ class OpenFiles {
   readonly #files = new Map<string, SqliteFile>();
 
   async open(path: string): Promise<SqliteFile> {
-    const { openSqliteFile } = await import('./sqlite-file.ts');
+    const { openSqliteFile } = await import('./sqlite/sqlite-file.ts');
     const file = this.#files.get(path) ?? openSqliteFile(path);
     this.#files.set(path, file);
     return file;

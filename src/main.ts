@@ -1,9 +1,9 @@
 import closeWithGrace from 'close-with-grace';
-import { type Config, ConfigError, loadConfig, withEnvFile } from './config.ts';
-import { createLogger, type Logger } from './logger.ts';
+import { Workers } from './cluster/primary.ts';
+import { WorkerLink } from './cluster/worker-channel.ts';
+import { type Config, ConfigError, loadConfig, withEnvFile } from './config/config.ts';
+import { createLogger, type Logger } from './observability/logger.ts';
 import { realSurroundings, startService } from './service.ts';
-import { WorkerLink } from './worker-link.ts';
-import { Workers } from './workers.ts';
 
 /** Exit codes: 0 stopped cleanly, 1 failed or not stopped in time, 2 settings at fault. */
 const EXIT_FAILED = 1;

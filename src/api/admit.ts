@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import type { Admission, Hold } from '../admission.ts';
-import type { RateLimits } from '../rate-limits.ts';
-import { senderOf } from './batch-routes.ts';
+import type { Admission, Hold } from '../access/admission.ts';
+import type { RateLimits } from '../access/rate-limits.ts';
+import { senderOf } from './ingest/batch-routes.ts';
 import { firstBytes } from './request-encodings.ts';
 import { BodyPatience, cutIdleReader } from './slow-peers.ts';
 

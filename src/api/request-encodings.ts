@@ -1,7 +1,7 @@
 import { type Transform, type TransformCallback, Transform as TransformStream } from 'node:stream';
 import zlib from 'node:zlib';
 import type { FastifyInstance, FastifyRequest, RequestPayload } from 'fastify';
-import type { Hold } from '../admission.ts';
+import type { Hold } from '../access/admission.ts';
 import { FootfallError } from '../errors.ts';
 
 /** What comes behind the end of a compressed body would be dropped without a word. */

@@ -1,6 +1,6 @@
 // Peers that hold memory and do not go on: bodies that hardly arrive, answers that nobody takes.
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { clientErrorHandler } from './error-answers.ts';
+import { clientErrorHandler } from './error-responses.ts';
 
 /** The least of a body that must arrive in one window of time, if it is not whole by then. */
 const WINDOW_BYTES = 10_000;

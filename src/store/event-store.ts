@@ -1,8 +1,8 @@
-import type { Landmark } from '../landmarks.ts';
+import type { Landmark } from '../log/landmarks.ts';
 import type { EventCounts } from './event-counts.ts';
 
-export { StoreUnavailableError } from '../store-unavailable.ts';
 export * from './event-counts.ts';
+export { StoreUnavailableError } from './store-unavailable.ts';
 
 /**
  * The processed-event store: what the API answers from. The position of each partition moves in the same

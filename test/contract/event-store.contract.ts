@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { eventKey } from '../../src/event.ts';
-import { readAll as readAllOf } from '../../src/event-query.ts';
-import { accounts } from '../../src/ledger.ts';
+import { eventKey } from '../../src/events/event.ts';
+import { accounts } from '../../src/processing/ledger.ts';
+import { readAll as readAllOf } from '../../src/query/event-query.ts';
 import {
   type DeadLetterEntry,
   type EventStore,

@@ -4,12 +4,12 @@ import { join } from 'node:path';
 import pg from 'pg';
 import { describe, expect, inject, it, onTestFinished } from 'vitest';
 import { createDatabase } from '../../scripts/postgres-server.ts';
-import { readAll } from '../../src/event-query.ts';
-import { openSqliteFile, type SqliteFile } from '../../src/sqlite-file.ts';
+import { readAll } from '../../src/query/event-query.ts';
+import { openSqliteFile, type SqliteFile } from '../../src/sqlite/sqlite-file.ts';
 import type { EventStore, StoredEvent, TopicRef } from '../../src/store/event-store.ts';
-import { MemoryStore } from '../../src/store/memory-store.ts';
-import { PostgresStore } from '../../src/store/postgres-store.ts';
-import { SqliteStore } from '../../src/store/sqlite-store.ts';
+import { MemoryStore } from '../../src/store/memory/memory-store.ts';
+import { PostgresStore } from '../../src/store/postgres/postgres-store.ts';
+import { SqliteStore } from '../../src/store/sqlite/sqlite-store.ts';
 import { silentLogger } from '../support/logger.ts';
 import { PATIENCE_MS, RUNS_OUT_MS } from '../support/patience.ts';
 import { tempFolder } from '../support/temp-folder.ts';
@@ -169,7 +169,7 @@ describe('PostgreSQL store', () => {
     const url = await createDatabase(inject('postgres'));
     await Promise.all([open(url), open(url), open(url)].map((store) => store.ping(PATIENCE_MS)));
     const { rows } = await query(url, 'select count(*)::int as count from footfall_migrations');
-    expect(rows).toEqual([{ count: globSync('src/store/migrations/*.sql').length }]);
+    expect(rows).toEqual([{ count: globSync('src/store/postgres/migrations/*.sql').length }]);
   });
 
   it('refuses a database of a newer Footfall', async () => {

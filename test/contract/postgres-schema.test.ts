@@ -1,7 +1,7 @@
 import { globSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { Fenced, StoreUnavailableError } from '../../src/store/event-store.ts';
-import type { PostgresStore } from '../../src/store/postgres-store.ts';
+import type { PostgresStore } from '../../src/store/postgres/postgres-store.ts';
 import { type LogLine, listeningLogger } from '../support/logger.ts';
 import { PATIENCE_MS } from '../support/patience.ts';
 import {
@@ -17,7 +17,7 @@ import {
   TOPIC,
 } from '../support/postgres.ts';
 
-const MIGRATIONS = globSync('src/store/migrations/*.sql').length;
+const MIGRATIONS = globSync('src/store/postgres/migrations/*.sql').length;
 
 async function tablesOf(url: string, schema: string): Promise<string[]> {
   const rows = await byHand<{ name: string }>(
@@ -242,7 +242,7 @@ describe('tables that are gone', () => {
 
   it('are known by the migrations that make them', async () => {
     const { url } = await running();
-    const made = globSync('src/store/migrations/*.sql').flatMap((path) => [
+    const made = globSync('src/store/postgres/migrations/*.sql').flatMap((path) => [
       ...readFileSync(path, 'utf8').matchAll(/create table (?:if not exists )?(\w+)/g),
     ]);
     const names = made.map((found) => found[1]);

@@ -1,4 +1,4 @@
-import { eventKey } from '../../src/event.ts';
+import { eventKey } from '../../src/events/event.ts';
 import { type Account, unbalanced } from './check-ledger.ts';
 import type { Acked } from './load.ts';
 

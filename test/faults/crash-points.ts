@@ -11,7 +11,7 @@ const MARK = /^\s*\/\/ (?:.*)?If we die/;
 /** Not part of a service on Kafka and PostgreSQL; killing the embedded one has a test of its own. */
 const ELSEWHERE = /embedded-log|sqlite-/;
 /** Runs once in the life of a database: a process that starts under load never comes there. It has a test of its own. */
-export const MIGRATION = 'src/store/postgres-schema.ts';
+export const MIGRATION = 'src/store/postgres/schema.ts';
 
 /** Every place where the source says what a crash leaves: torture tries each, unless told otherwise. */
 export function crashPoints(

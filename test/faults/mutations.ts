@@ -29,7 +29,7 @@ export const MUTATIONS: Record<string, TakenOut> = {
     notices: /^I1/,
     changes: [
       {
-        file: 'src/consumer.ts',
+        file: 'src/processing/consumer.ts',
         from: 'await this.#options.processor.process(placed);',
         to: `await this.#options.processor.process(
       placed.map((one) => ({ ...one, batch: { ...one.batch, records: [] } })),
@@ -51,13 +51,13 @@ export const MUTATIONS: Record<string, TakenOut> = {
     notices: /^I[1-4]/,
     changes: [
       {
-        file: 'src/store/postgres-process.ts',
+        file: 'src/store/postgres/writer.ts',
         from: 'and p.epoch = b.epoch and p.next_offset is not distinct from b.from_offset',
         to: '',
       },
       // Takes no guarantee away, only time: so that an instance is always frozen with a batch in its hands.
       {
-        file: 'src/processor.ts',
+        file: 'src/processing/processor.ts',
         from: 'const { stored, conflicts } = await store.process(',
         to: `await new Promise((resolve) => setTimeout(resolve, 200));
     const { stored, conflicts } = await store.process(`,
@@ -70,7 +70,7 @@ export const MUTATIONS: Record<string, TakenOut> = {
     notices: /^I[1-4]/,
     changes: [
       {
-        file: 'src/store/postgres-process.ts',
+        file: 'src/store/postgres/writer.ts',
         from: 'next_offset = b.next_offset,',
         to: 'next_offset = coalesce(b.from_offset, b.next_offset),',
       },
@@ -83,13 +83,13 @@ export const MUTATIONS: Record<string, TakenOut> = {
     notices: /^I1 acknowledged and not stored/,
     changes: [
       {
-        file: 'src/store/postgres-process.ts',
+        file: 'src/store/postgres/writer.ts',
         from: 'and p.next_offset is not distinct from b.from_offset',
         to: '',
       },
       // Would notice it as well, if it looked before the first batch.
       {
-        file: 'src/watchdog.ts',
+        file: 'src/processing/watchdog.ts',
         from: 'if (moved.length > 0) this.#options.moved(moved);',
         to: '',
       },
@@ -100,7 +100,7 @@ export const MUTATIONS: Record<string, TakenOut> = {
     notices: /^I7 with nothing coming in/,
     changes: [
       {
-        file: 'src/watchdog.ts',
+        file: 'src/processing/watchdog.ts',
         from: 'if (moved.length > 0) this.#options.moved(moved);',
         to: '',
       },
@@ -123,7 +123,7 @@ export const MUTATIONS: Record<string, TakenOut> = {
     notices: /^I1 acknowledged and not stored/,
     changes: [
       {
-        file: 'src/start-position.ts',
+        file: 'src/processing/start-position.ts',
         from: 'const held = await landmarksHeld(assigned, offset, known, log);',
         to: 'const held = known;',
       },
@@ -134,7 +134,7 @@ export const MUTATIONS: Record<string, TakenOut> = {
     notices: /^I7/,
     changes: [
       {
-        file: 'src/log/kafka-assigner.ts',
+        file: 'src/log/kafka/assigner.ts',
         from: 'members.get(memberId)!.topics?.includes(topic)',
         to: 'members.has(memberId)',
       },
@@ -145,7 +145,7 @@ export const MUTATIONS: Record<string, TakenOut> = {
     notices: /^I2 stored and never in the topic/,
     changes: [
       {
-        file: 'src/log/kafka-client.ts',
+        file: 'src/log/kafka/client.ts',
         from: 'FetchIsolationLevels.READ_COMMITTED,',
         to: 'FetchIsolationLevels.READ_UNCOMMITTED,',
       },
@@ -156,7 +156,7 @@ export const MUTATIONS: Record<string, TakenOut> = {
     notices: /^I7 the service has not created its topic/,
     changes: [
       {
-        file: 'src/log/kafka-topics.ts',
+        file: 'src/log/kafka/topics.ts',
         from: 'this.#ready = undefined;',
         to: '',
       },
@@ -167,7 +167,7 @@ export const MUTATIONS: Record<string, TakenOut> = {
     notices: /^I8/,
     changes: [
       {
-        file: 'src/store/postgres-probe.ts',
+        file: 'src/store/postgres/probe.ts',
         from: "].join(';');",
         to: "].slice(0, 1).join(';');",
       },
@@ -189,7 +189,7 @@ export const MUTATIONS: Record<string, TakenOut> = {
     notices: /^I1 acknowledged/,
     changes: [
       {
-        file: 'src/producer.ts',
+        file: 'src/ingest/producer.ts',
         from: 'if (result instanceof FootfallError) return this.#failed(result);',
         to: `if (result instanceof FootfallError)
         return this.#accepted(events[at]!, { topic: this.#options.topic, partition: 0, offset: 0 });`,
@@ -202,7 +202,7 @@ export const MUTATIONS: Record<string, TakenOut> = {
     notices: /^I1 acknowledged and stored as another event/,
     changes: [
       {
-        file: 'src/producer.ts',
+        file: 'src/ingest/producer.ts',
         from: 'value: json,',
         to: `value: json.replace('"number":7}', '"number":8}'),`,
       },

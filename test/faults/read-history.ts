@@ -1,9 +1,9 @@
 import { Admin } from '@platformatic/kafka';
-import { Catalogue } from '../../src/catalogue.ts';
-import { decodeEvent, encodeEvent, eventKey, isRejection } from '../../src/event.ts';
-import { KafkaLog } from '../../src/log/kafka-log.ts';
-import { PostgresStore } from '../../src/store/postgres-store.ts';
-import { type MissingRecord, readToEnd, verify } from '../../src/verify.ts';
+import { Catalogue } from '../../src/events/catalogue.ts';
+import { decodeEvent, encodeEvent, eventKey, isRejection } from '../../src/events/event.ts';
+import { KafkaLog } from '../../src/log/kafka/kafka-log.ts';
+import { type MissingRecord, readToEnd, verify } from '../../src/operations/verify.ts';
+import { PostgresStore } from '../../src/store/postgres/postgres-store.ts';
 import { silentLogger } from '../support/logger.ts';
 import type { History, Place, TopicRecord } from './check-history.ts';
 import type { Account } from './check-ledger.ts';

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Producer } from '@platformatic/kafka';
-import { deadLetterTopic } from '../../src/dead-letter-records.ts';
+import { deadLetterTopic } from '../../src/dead-letters/dead-letter-records.ts';
 import { type Cluster, TOPIC } from './cluster.ts';
 import { type Fault, nothingToHeal } from './fault.ts';
 import { isBehind, presentPositions, readTopic, withAdmin } from './read-history.ts';

@@ -4,7 +4,7 @@ import { createServer } from 'node:http';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { buildClient, CLIENT_FILE, SPOOL_FILE } from '../../scripts/build-client.ts';
-import { createKey } from '../../src/api-keys.ts';
+import { createKey } from '../../src/access/api-keys.ts';
 import { findChromium } from '../support/chromium.ts';
 import type { Client, ClientOptions } from '../support/client.ts';
 import { PATIENCE_MS } from '../support/patience.ts';

@@ -10,7 +10,7 @@ import type { Page } from 'playwright-core';
 import { beforeAll, describe, expect, inject, it, onTestFinished } from 'vitest';
 import { buildClient, CLIENT_FILE, SPOOL_FILE } from '../../scripts/build-client.ts';
 import { createDatabase } from '../../scripts/postgres-server.ts';
-import { createKey } from '../../src/api-keys.ts';
+import { createKey } from '../../src/access/api-keys.ts';
 import { findChromium, openBrowser } from '../support/chromium.ts';
 import { FlakyNetwork } from '../support/flaky-network.ts';
 import { PATIENCE_MS, TEST_PATIENCE_MS } from '../support/patience.ts';

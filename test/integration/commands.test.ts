@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, it } from 'vitest';
-import { ApiKeys } from '../../src/api-keys.ts';
+import { ApiKeys } from '../../src/access/api-keys.ts';
 import { post, processed, serviceHere } from '../support/service.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 import { damage, eventJson, processedFolder } from '../support/verify-ground.ts';

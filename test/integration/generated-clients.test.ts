@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { createKey } from '../../src/api-keys.ts';
+import { createKey } from '../../src/access/api-keys.ts';
 import { serviceHere } from '../support/service.ts';
 
 const run = promisify(execFile);

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, inject, it, onTestFinished } fro
 import { KAFKA_4 } from '../../scripts/kafka-jars.ts';
 import { KafkaServer } from '../../scripts/kafka-server.ts';
 import { createDatabase, PostgresServer } from '../../scripts/postgres-server.ts';
-import { createKey } from '../../src/api-keys.ts';
+import { createKey } from '../../src/access/api-keys.ts';
 import { expectExactlyOnce, postLoad } from '../support/history.ts';
 import { post, processed } from '../support/service.ts';
 import { ServiceProcess } from '../support/service-process.ts';

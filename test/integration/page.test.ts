@@ -6,7 +6,7 @@ import type { BrowserContextOptions, Page } from 'playwright-core';
 import { beforeAll, describe, expect, inject, it, onTestFinished } from 'vitest';
 import { buildDashboard, PAGE_FOLDER } from '../../scripts/build-dashboard.ts';
 import { createDatabase } from '../../scripts/postgres-server.ts';
-import { createKey } from '../../src/api-keys.ts';
+import { createKey } from '../../src/access/api-keys.ts';
 import { TcpProxy } from '../faults/tcp-proxy.ts';
 import { findChromium, openBrowser } from '../support/chromium.ts';
 import { store } from '../support/service.ts';

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { Page, Response } from 'playwright-core';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { createKey } from '../../src/api-keys.ts';
+import { createKey } from '../../src/access/api-keys.ts';
 import { TcpProxy } from '../faults/tcp-proxy.ts';
 import { findChromium, openBrowser } from '../support/chromium.ts';
 import { post, serviceHere } from '../support/service.ts';

@@ -1,5 +1,5 @@
 import { FootfallError } from '../../src/errors.ts';
-import { encodeEvent } from '../../src/event.ts';
+import { encodeEvent } from '../../src/events/event.ts';
 import type { NewRecord } from '../../src/log/event-log.ts';
 import { partitionOf } from '../../src/log/partitioner.ts';
 import type { Acked } from '../faults/load.ts';

@@ -1,4 +1,4 @@
-import { deadLetterTopic } from '../../src/dead-letter-records.ts';
+import { deadLetterTopic } from '../../src/dead-letters/dead-letter-records.ts';
 import type { DeadLetterEntry, StoreBatch } from '../../src/store/event-store.ts';
 import { eventIn } from './decoded.ts';
 import type { Entry, PartitionLog } from './partition-log.ts';

@@ -1,5 +1,5 @@
-import { Catalogue } from '../../src/catalogue.ts';
-import { decodeEvent, eventKey, isRejection } from '../../src/event.ts';
+import { Catalogue } from '../../src/events/catalogue.ts';
+import { decodeEvent, eventKey, isRejection } from '../../src/events/event.ts';
 import type { LogRecord } from '../../src/log/event-log.ts';
 import type { TopicRecord } from '../faults/check-history.ts';
 

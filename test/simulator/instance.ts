@@ -1,9 +1,9 @@
-import { Catalogue } from '../../src/catalogue.ts';
-import { Consumer } from '../../src/consumer.ts';
-import { DeadLetters } from '../../src/dead-letters.ts';
-import type { Logger } from '../../src/logger.ts';
-import { Processor } from '../../src/processor.ts';
-import { Progress } from '../../src/progress.ts';
+import { DeadLetters } from '../../src/dead-letters/dead-letters.ts';
+import { Catalogue } from '../../src/events/catalogue.ts';
+import type { Logger } from '../../src/observability/logger.ts';
+import { Consumer } from '../../src/processing/consumer.ts';
+import { Processor } from '../../src/processing/processor.ts';
+import { Progress } from '../../src/processing/progress.ts';
 import { TOPIC } from './log-faults.ts';
 import { noticing, SILENT } from './observation.ts';
 import { SimulatedProcess } from './process.ts';

@@ -1,7 +1,7 @@
-import { eventKey } from '../../src/event.ts';
-import { accounts } from '../../src/ledger.ts';
+import { eventKey } from '../../src/events/event.ts';
+import { accounts } from '../../src/processing/ledger.ts';
 import { type DeadLetter, HOURS_A_DAY, USER_DIMENSION } from '../../src/store/event-store.ts';
-import type { MemoryStore } from '../../src/store/memory-store.ts';
+import type { MemoryStore } from '../../src/store/memory/memory-store.ts';
 import { checkHistory, type History, type TopicRecord } from '../faults/check-history.ts';
 import { eventIn } from './decoded.ts';
 import { GROUP } from './instance.ts';

@@ -1,9 +1,9 @@
 import type { Mutation } from '../faults/mutations.ts';
 
-const consumer = 'src/consumer.ts';
-const startPosition = 'src/start-position.ts';
-const memoryStore = 'src/store/memory-store.ts';
-const watchdog = 'src/watchdog.ts';
+const consumer = 'src/processing/consumer.ts';
+const startPosition = 'src/processing/start-position.ts';
+const memoryStore = 'src/store/memory/memory-store.ts';
+const watchdog = 'src/processing/watchdog.ts';
 const FENCED =
   "this.#restartReading([batch!.partition], 'the store no longer stands where this batch continues');";
 const HOLE = 'if (fetchedFrom > position.next || topicId !== position.topicId) {';
@@ -29,7 +29,7 @@ export const MUTATIONS: Record<string, Mutation[]> = {
   'a hole is stored as without record': [
     { file: consumer, from: HOLE, to: 'if (topicId !== position.topicId) {' },
     {
-      file: 'src/processor.ts',
+      file: 'src/processing/processor.ts',
       from: 'nextOffset - Math.max(firstOffset, fetchedFrom) - records.length',
       to: 'nextOffset - firstOffset - records.length',
     },
@@ -49,7 +49,7 @@ export const MUTATIONS: Record<string, Mutation[]> = {
   ],
   'an open transaction looks like the end of the log': [
     {
-      file: 'src/progress.ts',
+      file: 'src/processing/progress.ts',
       from: 'for (const [partition, { end }] of this.#ends?.ends ?? []) {',
       to: 'for (const [partition, { stable: end }] of this.#ends?.ends ?? []) {',
     },
@@ -73,7 +73,7 @@ export const MUTATIONS: Record<string, Mutation[]> = {
   ],
   'an epoch that the log has forgotten is asked for': [
     {
-      file: 'src/landmarks.ts',
+      file: 'src/log/landmarks.ts',
       from: 'last?.offset === offset ? leaderEpoch : NO_EPOCH',
       to: 'leaderEpoch',
     },
@@ -139,7 +139,7 @@ export const MUTATIONS: Record<string, Mutation[]> = {
   ],
   'a dead letter after the position': [
     {
-      file: 'src/processor.ts',
+      file: 'src/processing/processor.ts',
       from: 'setAside(log, group, batch, rejected)),',
       to: `{
         setAside(log, group, batch, rejected).catch(() => {});
@@ -152,7 +152,7 @@ export const MUTATIONS: Record<string, Mutation[]> = {
   ],
   'the live tail misses what is stored again': [
     {
-      file: 'src/live-tail.ts',
+      file: 'src/query/live-tail.ts',
       from: 'settled < this.#reached || !isUnchanged ||',
       to: 'settled < this.#reached ||',
     },

@@ -1,7 +1,7 @@
 import { pino } from 'pino';
 import { Counter, Histogram, Registry } from 'prom-client';
-import type { Logger } from '../../src/logger.ts';
-import type { Metrics } from '../../src/metrics.ts';
+import type { Logger } from '../../src/observability/logger.ts';
+import type { Metrics } from '../../src/observability/metrics.ts';
 
 /** Says nothing, and takes no time for it. */
 export const SILENT: Logger = pino({ level: 'silent' });

@@ -1,5 +1,5 @@
-import { NO_EPOCH } from '../../src/landmarks.ts';
 import type { LogRecord } from '../../src/log/event-log.ts';
+import { NO_EPOCH } from '../../src/log/landmarks.ts';
 
 /** What is at an offset: a record, or the marker that ends a transaction. */
 export interface Entry {

@@ -1,4 +1,4 @@
-import { LiveTail, type TailPosition } from '../../src/live-tail.ts';
+import { LiveTail, type TailPosition } from '../../src/query/live-tail.ts';
 import type { EventStore, PlacedEvent } from '../../src/store/event-store.ts';
 import type { SimulatedProcess } from './process.ts';
 

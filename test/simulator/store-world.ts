@@ -1,5 +1,5 @@
 import type { Claim, StoreBatch, StoreOutcome, TopicRef } from '../../src/store/event-store.ts';
-import { MemoryStore } from '../../src/store/memory-store.ts';
+import { MemoryStore } from '../../src/store/memory/memory-store.ts';
 
 /** What has changed the store, in order: carried out once more, it gives the same store. */
 type Change =

@@ -1,10 +1,10 @@
-import { NO_EPOCH } from '../../src/landmarks.ts';
 import type {
   AssignedPartition,
   LogBatch,
   StartPosition,
   SubscribeOptions,
 } from '../../src/log/event-log.ts';
+import { NO_EPOCH } from '../../src/log/landmarks.ts';
 import { type Assignment, type GroupMember, orEnd } from './group.ts';
 import type { SimulatedProcess } from './process.ts';
 

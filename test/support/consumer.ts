@@ -1,14 +1,14 @@
 import { onTestFinished } from 'vitest';
-import { Catalogue } from '../../src/catalogue.ts';
 import { systemClock } from '../../src/clock.ts';
-import { Consumer } from '../../src/consumer.ts';
+import { Catalogue } from '../../src/events/catalogue.ts';
 import type { EventLog } from '../../src/log/event-log.ts';
-import type { Logger } from '../../src/logger.ts';
-import type { Metrics } from '../../src/metrics.ts';
-import { Processor } from '../../src/processor.ts';
-import { Progress } from '../../src/progress.ts';
+import type { Logger } from '../../src/observability/logger.ts';
+import type { Metrics } from '../../src/observability/metrics.ts';
+import { Consumer } from '../../src/processing/consumer.ts';
+import { Processor } from '../../src/processing/processor.ts';
+import { Progress } from '../../src/processing/progress.ts';
+import type { IdlePositions } from '../../src/processing/watchdog.ts';
 import type { EventStore } from '../../src/store/event-store.ts';
-import type { IdlePositions } from '../../src/watchdog.ts';
 
 export interface RunningConsumer {
   consumer: Consumer;

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { Admin } from '@platformatic/kafka';
 import { onTestFinished } from 'vitest';
-import { KafkaLog, type KafkaLogOptions } from '../../src/log/kafka-log.ts';
-import type { Logger } from '../../src/logger.ts';
+import { KafkaLog, type KafkaLogOptions } from '../../src/log/kafka/kafka-log.ts';
+import type { Logger } from '../../src/observability/logger.ts';
 import { silentLogger } from './logger.ts';
 import { PATIENCE_MS } from './patience.ts';
 

@@ -1,5 +1,5 @@
 import { type Logger, pino } from 'pino';
-import { describeError } from '../../src/logger.ts';
+import { describeError } from '../../src/observability/logger.ts';
 
 export const silentLogger = pino({ level: 'silent' });
 

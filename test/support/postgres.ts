@@ -3,7 +3,7 @@ import type { Logger } from 'pino';
 import { inject, onTestFinished } from 'vitest';
 import { createDatabase } from '../../scripts/postgres-server.ts';
 import type { StoreBatch, StoredEvent } from '../../src/store/event-store.ts';
-import { PostgresStore } from '../../src/store/postgres-store.ts';
+import { PostgresStore } from '../../src/store/postgres/postgres-store.ts';
 import { silentLogger } from './logger.ts';
 
 /** A store that is closed when its test ends. */

@@ -1,5 +1,5 @@
 import { expect, onTestFinished } from 'vitest';
-import { loadConfig } from '../../src/config.ts';
+import { loadConfig } from '../../src/config/config.ts';
 import { realSurroundings, type Service, type Surroundings, startService } from '../../src/service.ts';
 import { silentLogger } from './logger.ts';
 import { tempFolder } from './temp-folder.ts';

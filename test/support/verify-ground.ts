@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { expect } from 'vitest';
-import { EmbeddedLog } from '../../src/log/embedded-log.ts';
-import { openSqliteFile } from '../../src/sqlite-file.ts';
+import { EmbeddedLog } from '../../src/log/embedded/embedded-log.ts';
+import { openSqliteFile } from '../../src/sqlite/sqlite-file.ts';
 import { appendTo } from './append.ts';
 import { PATIENCE_MS } from './patience.ts';
 import { serviceHere } from './service.ts';

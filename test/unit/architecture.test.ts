@@ -54,9 +54,9 @@ describe('the source', () => {
   });
 
   it.each([
-    ['@platformatic/kafka', 'src/log/kafka-client.ts'],
-    ['node:sqlite', 'src/sqlite-file.ts'],
-    ['pg', 'src/store/postgres-client.ts'],
+    ['@platformatic/kafka', 'src/log/kafka/client.ts'],
+    ['node:sqlite', 'src/sqlite/sqlite-file.ts'],
+    ['pg', 'src/store/postgres/client.ts'],
   ])('imports %s in one file', (specifier, path) => {
     const valueImports = importersOf(specifier).filter((importer) => {
       const { text } = files.find((file) => file.path === importer)!;
@@ -75,10 +75,10 @@ describe('the source', () => {
   it('reads the time of day only for what people read: durations and deadlines go by a clock that never jumps', () => {
     const reading = files.filter(({ text }) => /\bDate\.now\(/.test(text)).map(({ path }) => path);
     expect(reading.sort()).toEqual([
-      'src/log/embedded-log.ts',
-      'src/progress.ts',
-      'src/store/memory-store.ts',
-      'src/store/sqlite-process.ts',
+      'src/log/embedded/embedded-log.ts',
+      'src/processing/progress.ts',
+      'src/store/memory/memory-store.ts',
+      'src/store/sqlite/writer.ts',
     ]);
   });
 

@@ -48,8 +48,8 @@ describe('the tests pass on a machine of any speed: none', () => {
       'test/contract/event-log.contract.ts': 'a timestamp is between two looks at the clock',
       'test/contract/event-log.test.ts': 'a timestamp is between two looks at the clock',
       'test/contract/event-store.contract.ts': 'a timestamp is between two looks at the clock',
-      'test/unit/api.test.ts': 'a timestamp is between two looks at the clock',
-      'test/unit/verify.test.ts': 'asks for what will be appended later',
+      'test/service/api.test.ts': 'a timestamp is between two looks at the clock',
+      'test/unit/operations/verify.test.ts': 'asks for what will be appended later',
       'test/integration/clients.test.ts': 'not sooner than Retry-After says',
     };
     expect(linesWith(/\b(performance|Date)\.now\b|\bhrtime\b|\bconsole\.time/g, exceptions)).toEqual([]);

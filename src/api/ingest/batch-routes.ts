@@ -1,0 +1,240 @@
+import { Readable } from 'node:stream';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { FootfallError } from '../../errors.ts';
+import type { NewEvent } from '../../events/event.ts';
+import { Batch, type BatchResult, type ReadEvent, readBatchEvent } from '../../ingest/batch.ts';
+import {
+  type Element,
+  type ElementFormat,
+  type ElementsEnd,
+  readElements,
+} from '../../json/json-splitter.ts';
+import type { ApiOptions } from '../server.ts';
+import { type Acknowledgement, acknowledge, readAcknowledgement } from './acknowledgement.ts';
+import { countsContentOnce, readIdentity } from './event-identity.ts';
+
+/** What a batch holds while it is read: one element, and a chunk on its way into the log. */
+const BATCH_BYTES = 3_000_000;
+/** What may come between events: commas, line breaks. */
+const SEPARATORS_BYTES = 1_000_000;
+
+/** Results in one piece of an answer. */
+const ANSWER_SLICE = 500;
+
+const FORMATS: Record<string, ElementFormat> = {
+  'application/json': 'array',
+  'application/x-ndjson': 'lines',
+  'application/jsonl': 'lines',
+  'application/ndjson': 'lines',
+  // What `navigator.sendBeacon` sends.
+  'text/plain': 'either',
+};
+
+/** Many events in one request, read and appended as they arrive. */
+export async function batchRoutes(api: FastifyInstance, options: ApiOptions): Promise<void> {
+  api.removeAllContentTypeParsers();
+  api.addContentTypeParser(Object.keys(FORMATS), (_request, payload, done) => done(null, payload));
+  api.post<{ Body: AsyncIterable<Buffer> | undefined }>(
+    '/events/batch',
+    { config: { holdsBytes: BATCH_BYTES, takesEvents: 'many', scope: 'write' } },
+    async (request, reply) => {
+      // Before any event is taken: what cannot be meant must not be found out after.
+      const acknowledgement = readAcknowledgement(request);
+      if (!request.body) throw new FootfallError('body_missing');
+      const identify = readIdentity(request, { isMany: true });
+      const isResent = countsContentOnce(request);
+      const read = readBatchEvent(options.catalogue, request.caller?.name);
+      const results = await acceptElements(
+        request.body,
+        request,
+        options,
+        FORMATS[mediaTypeOf(request)]!,
+        (element) => identify(read(element), element.text),
+        { isResent },
+      );
+      // Shippers of logs ask for that. They look at the status alone, and some drop what is answered with any 4xx.
+      const statusOf = isResent ? plainStatus(503) : undefined;
+      return reply.send(await batchAnswer(results, acknowledgement, reply, options, statusOf));
+    },
+  );
+}
+
+/**
+ * Sets the status and headers of an answer to many events.
+ *
+ * @returns its body: a large one as a stream, which is not in memory as a whole
+ */
+export async function batchAnswer(
+  results: readonly BatchResult[],
+  acknowledgement: Acknowledgement,
+  reply: FastifyReply,
+  { storedEvents, metrics }: ApiOptions,
+  statusOf: BatchStatus = batchStatus,
+): Promise<object | Readable> {
+  const accepted = results.filter(isAccepted);
+  const refused = results.filter((result) => result instanceof FootfallError);
+  for (const { code } of refused) metrics.eventsRejected.inc({ code });
+  const taken = await acknowledge(acknowledgement, accepted, storedEvents, reply);
+  const worthRetrying = refused.find(({ retryable }) => retryable);
+  if (worthRetrying) reply.header('Retry-After', String(worthRetrying.retryAfterS));
+  const status = statusOf(accepted.length, refused, taken);
+  if (status >= 400) setError(reply, worthRetrying ?? refused[0]!);
+  reply.code(status);
+  const head = { success: refused.length === 0, accepted: accepted.length, rejected: refused.length };
+  if (results.length <= ANSWER_SLICE) return { ...head, results: results.map(describeResult) };
+  reply.type('application/json; charset=utf-8');
+  return Readable.from(answerSlices(head, results), { highWaterMark: 1 });
+}
+
+/** The same answer as text, some hundred results at a time. */
+function* answerSlices(head: object, results: readonly BatchResult[]): Generator<string> {
+  yield `${JSON.stringify(head).slice(0, -1)},"results":[`;
+  for (let from = 0; from < results.length; from += ANSWER_SLICE) {
+    const slice = results.slice(from, from + ANSWER_SLICE);
+    const texts = slice.map((result, at) => JSON.stringify(describeResult(result, from + at)));
+    yield `${from === 0 ? '' : ','}${texts.join(',')}`;
+  }
+  yield ']}';
+}
+
+/**
+ * @param isResent whether all of it is sent again as long as any of it is not taken
+ * @throws FootfallError when there is nothing in the body to answer for one by one
+ */
+export async function acceptElements(
+  body: AsyncIterable<Buffer> | Iterable<Buffer>,
+  request: FastifyRequest,
+  { producer, rateLimits, maxBodyBytes, batchLimits: limits }: ApiOptions,
+  format: ElementFormat,
+  read: ReadEvent,
+  { isResent = false } = {},
+): Promise<BatchResult[]> {
+  const { caller } = request;
+  const mayTake = async (events: readonly NewEvent[]) => {
+    if (!rateLimits.applyTo(caller)) return;
+    // What came before costs no more: a batch larger than the limit would never arrive whole.
+    const fresh = isResent ? await producer.countNew(events) : events.length;
+    if (fresh > 0) rateLimits.take(caller, fresh);
+  };
+  const hold = (bytes: number) => request.hold?.grow(bytes);
+  const mayRefuse = (elements: number) => rateLimits.countRefused(senderOf(request), elements);
+  const batch = new Batch({ producer, read, limits, mayTake, mayRefuse, hold });
+  const elements = readElements(bounded(body, limits.bytes), format, maxBodyBytes);
+  try {
+    await addAll(batch, elements);
+  } finally {
+    // What is left of a body that is not read on is not kept, and its sender may finish sending.
+    await elements.return('incomplete');
+  }
+  return batch.results;
+}
+
+async function addAll(batch: Batch, elements: AsyncGenerator<Element[], ElementsEnd>): Promise<void> {
+  for (;;) {
+    const next = await nextElement(elements);
+    if (next instanceof FootfallError) return finish(batch, next);
+    if (next.done) return finish(batch, END_ERRORS[next.value]);
+    for (const element of next.value) {
+      if (!batch.add(element)) return finish(batch, undefined);
+      if (batch.isFull) await batch.flush();
+    }
+  }
+}
+
+/** Whom what is sent is put down to: a caller, or an address where callers have no names. */
+export function senderOf({ caller, ip }: FastifyRequest): string {
+  return caller?.name ?? ip;
+}
+
+/** The next elements, or why there is no reading on: what inflates to too much, or is compressed wrongly. */
+async function nextElement(
+  elements: AsyncGenerator<Element[], ElementsEnd>,
+): Promise<IteratorResult<Element[], ElementsEnd> | FootfallError> {
+  try {
+    return await elements.next();
+  } catch (error) {
+    return error instanceof FootfallError ? error : new FootfallError('bad_request', { cause: error });
+  }
+}
+
+/** How a body may end that is not whole. */
+const END_ERRORS: Record<ElementsEnd, FootfallError | undefined> = {
+  complete: undefined,
+  'not-array': new FootfallError('body_not_array'),
+  incomplete: new FootfallError('body_incomplete'),
+};
+
+/** What a body inflates to is counted, too: space between events costs as much to read as events do. */
+async function* bounded(
+  chunks: AsyncIterable<Buffer> | Iterable<Buffer>,
+  maxBytes: number,
+): AsyncGenerator<Buffer> {
+  let bytes = 0;
+  for await (const chunk of chunks) {
+    bytes += chunk.length;
+    yield chunk;
+    if (bytes > maxBytes + SEPARATORS_BYTES) throw new FootfallError('batch_too_large');
+  }
+}
+
+/** @param failure of the body as a whole; what came before it is taken all the same */
+async function finish(batch: Batch, failure: FootfallError | undefined): Promise<void> {
+  await batch.flush();
+  if (batch.results.length === 0) throw failure ?? new FootfallError('batch_empty');
+  if (failure) batch.fail(failure);
+}
+
+/** The content type without its parameters; empty where there is none. */
+export function mediaTypeOf({ headers }: FastifyRequest): string {
+  return (headers['content-type'] ?? '').split(';', 1)[0]!.trim().toLowerCase();
+}
+
+function isAccepted(result: BatchResult): result is Exclude<BatchResult, FootfallError> {
+  return !(result instanceof FootfallError);
+}
+
+function setError(reply: FastifyReply, { code, retryable }: FootfallError): void {
+  reply.header('Error-Code', code).header('Error-Retryable', String(retryable));
+}
+
+/** The status of an answer to many events. */
+export type BatchStatus = (accepted: number, refused: readonly FootfallError[], taken: 201 | 202) => number;
+
+/**
+ * For those who look at the status alone, and whose events have ids: any that can be taken later makes the whole batch
+ * worth sending again, and any that is refused for good must be seen.
+ *
+ * @param limited what says that there were too many: some take 4xx for a refusal for good
+ */
+export function plainStatus(limited: 429 | 503): BatchStatus {
+  return (_accepted, refused, taken) => {
+    if (refused.length === 0) return taken;
+    const status = refused.find(({ retryable }) => retryable)?.status ?? 400;
+    return status === 429 ? limited : status;
+  };
+}
+
+/** All taken; some; or none, and then whose fault that is: with the log away, the same batch is worth sending again. */
+function batchStatus(accepted: number, refused: readonly FootfallError[], taken: 201 | 202): number {
+  if (refused.length === 0) return taken;
+  if (accepted > 0) return 207;
+  return refused.find(({ retryable }) => retryable)?.status ?? 400;
+}
+
+/** One entry of `results`; a FootfallError is described as it would be answered on its own. */
+function describeResult(result: BatchResult, index: number): object {
+  if (!(result instanceof FootfallError)) {
+    const { eventId, receipt, repeated, warnings } = result;
+    return {
+      index,
+      status: 201,
+      eventId,
+      partition: receipt.partition,
+      offset: String(receipt.offset),
+      repeated,
+      warnings,
+    };
+  }
+  const { status, code, retryable, details, message } = result;
+  return { index, status, code, retryable, errors: details ?? [message] };
+}

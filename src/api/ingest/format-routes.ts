@@ -1,0 +1,130 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { FootfallError } from '../../errors.ts';
+import { MESSAGE_TYPES, type MessageType } from '../../events/catalogue.ts';
+import type { NewEvent } from '../../events/event.ts';
+import type { BatchResult } from '../../ingest/batch.ts';
+import { readBinaryCloudEvent, readCloudEvent } from '../../ingest/cloud-events.ts';
+import { readSegmentMessage, sharedByBatch } from '../../ingest/segment.ts';
+import { parseJsonBody } from '../../json/json-body.ts';
+import { rawMembers } from '../../json/raw-json.ts';
+import type { ApiOptions } from '../server.ts';
+import { readAcknowledgement } from './acknowledgement.ts';
+import { acceptElements, batchAnswer, mediaTypeOf, plainStatus } from './batch-routes.ts';
+import { readIdentity } from './event-identity.ts';
+import { acceptOne } from './event-routes.ts';
+
+/** Segment's own limit for a batch is 500 KB. */
+const SEGMENT_BYTES = 4_000_000;
+const CLOUD_EVENT = 'application/cloudevents+json';
+const CLOUD_EVENTS = 'application/cloudevents-batch+json';
+
+/** Each kind of message has a path, and for browsers a short one. */
+export const SEGMENT_PATHS: Record<string, MessageType> = Object.fromEntries(
+  MESSAGE_TYPES.flatMap((kind) => [
+    [`/v1/${kind}`, kind],
+    [`/v1/${kind.charAt(0)}`, kind],
+  ]),
+);
+export const SEGMENT_BATCH_PATHS = ['/v1/batch', '/v1/b', '/v1/import'];
+
+/** Events in forms that other clients already send. */
+export async function formatRoutes(api: FastifyInstance, options: ApiOptions): Promise<void> {
+  const { maxBodyBytes } = options;
+  api.removeAllContentTypeParsers();
+  api.addContentTypeParser(
+    // Libraries for browsers send JSON as text, which spares them the question whether they may.
+    ['application/json', CLOUD_EVENT, CLOUD_EVENTS, 'text/plain'],
+    { parseAs: 'buffer' },
+    async (_request: FastifyRequest, body: Buffer) => body,
+  );
+  api.addContentTypeParser('*', { parseAs: 'buffer' }, async (request: FastifyRequest, body: Buffer) => {
+    if (isJson(mediaTypeOf(request))) return body;
+    throw new FootfallError('unsupported_media_type');
+  });
+  const one = { holdsBytes: maxBodyBytes, takesEvents: 'one', scope: 'write' } as const;
+  const many = { holdsBytes: SEGMENT_BYTES, takesEvents: 'many', scope: 'write' } as const;
+  const bodyLimit = Math.max(SEGMENT_BYTES, maxBodyBytes);
+
+  api.post<{ Body: Buffer | undefined }>('/cloudevents', { config: many, bodyLimit }, (request, reply) =>
+    takeCloudEvents(request, reply, options),
+  );
+  for (const [path, kind] of Object.entries(SEGMENT_PATHS)) {
+    api.post<{ Body: Buffer | undefined }>(path, { config: one }, async (request, reply) => {
+      const { catalogue } = options;
+      const body = parseJsonBody(request.body);
+      const identify = readIdentity(request, { isMany: false });
+      const message = readSegmentMessage(body, kind, catalogue, request.caller?.name);
+      await acceptOne(identify(message, body.text), request, reply, options);
+      return reply.code(200).send({ success: true });
+    });
+  }
+  for (const path of SEGMENT_BATCH_PATHS) {
+    api.post<{ Body: Buffer | undefined }>(path, { config: many, bodyLimit }, (request, reply) =>
+      takeSegmentBatch(request, reply, options),
+    );
+  }
+}
+
+/**
+ * Data of binary CloudEvents may have any JSON type, and is JSON where it says nothing. RudderStack's library for Node
+ * calls its JSON a form.
+ */
+function isJson(type: string): boolean {
+  return type === '' || type === 'application/x-www-form-urlencoded' || /[/+]json$/.test(type);
+}
+
+type BodyRequest = FastifyRequest<{ Body: Buffer | undefined }>;
+
+async function takeCloudEvents(request: BodyRequest, reply: FastifyReply, options: ApiOptions) {
+  const { catalogue } = options;
+  const caller = request.caller?.name;
+  const acknowledgement = readAcknowledgement(request);
+  const type = mediaTypeOf(request);
+  // Each has an id: what else the request says of identity is only checked.
+  readIdentity(request, { isMany: type === CLOUD_EVENTS });
+  if (type === CLOUD_EVENTS) {
+    const results = await acceptAll(request, request.body, options, (element) =>
+      readCloudEvent(element, catalogue, caller),
+    );
+    return reply.send(await batchAnswer(results, acknowledgement, reply, options));
+  }
+  const event =
+    type === CLOUD_EVENT
+      ? readCloudEvent(parseJsonBody(request.body), catalogue, caller)
+      : readBinaryCloudEvent(request.headers, request.body, catalogue, caller);
+  const { json } = await acceptOne(event, request, reply, options);
+  return reply.type('application/json; charset=utf-8').send(`{"success":true,"event":${json}}`);
+}
+
+async function takeSegmentBatch(request: BodyRequest, reply: FastifyReply, options: ApiOptions) {
+  const acknowledgement = readAcknowledgement(request);
+  const body = parseJsonBody(request.body);
+  const { text, fields } = body;
+  if (!Array.isArray(fields.batch)) {
+    throw new FootfallError('invalid_event', {
+      details: ['batch is required and must be an array of messages'],
+    });
+  }
+  const { catalogue } = options;
+  const share = sharedByBatch(body, options.batchLimits.bytes);
+  const identify = readIdentity(request, { isMany: true });
+  const messages = Buffer.from(rawMembers(text).get('batch')!);
+  const results = await acceptAll(request, messages, options, (element) =>
+    identify(readSegmentMessage(share(element), undefined, catalogue, request.caller?.name), element.text),
+  );
+  // Its libraries take 207 for success.
+  const answer = await batchAnswer(results, acknowledgement, reply, options, plainStatus(429));
+  // What Segment itself answers; its libraries look at the status alone.
+  if (reply.statusCode === 201) return reply.code(200).send({ success: true });
+  return reply.send(answer);
+}
+
+async function acceptAll(
+  request: FastifyRequest,
+  body: Buffer | undefined,
+  options: ApiOptions,
+  read: (element: ReturnType<typeof parseJsonBody>) => NewEvent,
+): Promise<BatchResult[]> {
+  if (body === undefined) throw new FootfallError('body_missing');
+  return acceptElements([body], request, options, 'array', read, { isResent: true });
+}

@@ -1,0 +1,41 @@
+// The shapes that have a name in the OpenAPI document. Everything else refers to them by it, and so do generated clients.
+import type { TSchema } from 'typebox';
+import type { Catalogue } from '../../events/catalogue.ts';
+import { GROUPS, PARTITION, STATS, TICKET, VALUE_COUNT } from './reading-documents.ts';
+import * as schemas from './schemas.ts';
+import * as sending from './sending-schemas.ts';
+
+/** By name. Names are part of the contract: types of generated clients are called so. */
+export function components({ names }: Catalogue): Record<string, TSchema> {
+  return {
+    NewEvent: schemas.newEventSchema(names),
+    BatchEvent: schemas.batchEventSchema(names),
+    Event: schemas.EVENT,
+    Accepted: schemas.ACCEPTED,
+    BatchResult: schemas.BATCH_RESULT,
+    BatchAnswer: schemas.BATCH_ANSWER,
+    EventState: schemas.EVENT_STATE,
+    EventType: schemas.EVENT_TYPE,
+    EventTypes: schemas.EVENT_TYPES,
+    CloudEvent: sending.CLOUD_EVENT,
+    SegmentMessage: sending.SEGMENT_MESSAGE,
+    SegmentBatch: sending.SEGMENT_BATCH,
+    SegmentAnswer: sending.SEGMENT_ANSWER,
+    StreamTicket: TICKET,
+    ValueCount: VALUE_COUNT,
+    Stats: STATS,
+    Partition: PARTITION,
+    ConsumerGroups: GROUPS,
+    DeadLetter: schemas.DEAD_LETTER,
+    DeadLetters: schemas.DEAD_LETTERS,
+    Bytes: schemas.BYTES,
+    LogRecord: schemas.RECORD,
+    DeadLetterWithRecord: schemas.DEAD_LETTER_WITH_RECORD,
+    Redrive: schemas.REDRIVE,
+    Redriven: schemas.REDRIVEN,
+    Health: schemas.HEALTH,
+    Dependency: schemas.DEPENDENCY,
+    Readiness: schemas.READINESS,
+    Problem: schemas.PROBLEM,
+  };
+}

@@ -1,0 +1,99 @@
+import swagger from '@fastify/swagger';
+import swaggerUi from '@fastify/swagger-ui';
+import type { FastifyInstance } from 'fastify';
+import packageJson from '../../../package.json' with { type: 'json' };
+import type { ApiOptions } from '../server.ts';
+import { asyncApiDocument } from './asyncapi.ts';
+import { components } from './components.ts';
+import { OPERATION_IDS } from './operation-ids.ts';
+import { routeDocuments } from './route-documents.ts';
+
+const DESCRIPTION = `Events come in over HTTP, go to Apache Kafka, are processed exactly once in effect, and can be
+queried. An answer of 2xx means durable. Every error has a code (\`Error-Code\`) and says whether sending the same again
+can help (\`Error-Retryable\`, \`Retry-After\`).`;
+
+const LICENSE = { name: packageJson.license, identifier: packageJson.license };
+
+/** As the page lists them: what a newcomer looks for comes first. */
+const TAGS = [
+  { name: 'Events', description: 'Record events, and look what became of one.' },
+  { name: 'Reading', description: 'Stored events, as they come, and counts of them.' },
+  { name: 'Other formats', description: 'Events as CloudEvents and as messages of Segment.' },
+  { name: 'Dead letters', description: 'Records that are no events: look at them, and send them back.' },
+  { name: 'Operations', description: 'Whether it works, and how far processing is.' },
+  { name: 'Documents', description: 'What describes this service to programs.' },
+];
+
+/** Everything on the page comes from this service; nothing on it may call elsewhere. */
+export const PAGE_POLICY =
+  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+const FRAMEWORK_METHODS = ['HEAD', 'OPTIONS'];
+
+const SECURITY_SCHEMES = {
+  bearer: { type: 'http', scheme: 'bearer', description: 'An API key.' },
+  header: { type: 'apiKey', in: 'header', name: 'X-API-Key' },
+  basic: { type: 'http', scheme: 'basic', description: 'An API key as the user; no password.' },
+} as const;
+const TICKET_SCHEME = {
+  ticket: {
+    type: 'apiKey',
+    in: 'query',
+    name: 'ticket',
+    description: 'Of `POST /events/stream/tickets`.',
+  },
+} as const;
+
+/** OpenAPI at `/openapi.json` and as a page at `/docs`, AsyncAPI at `/asyncapi.json`. Must come before the routes. */
+export function documentRoutes(api: FastifyInstance, { catalogue, apiKeys, topic }: ApiOptions): void {
+  const documents = routeDocuments();
+  for (const [name, schema] of Object.entries(components(catalogue))) api.addSchema({ $id: name, ...schema });
+  const keys = Object.keys(SECURITY_SCHEMES).map((name) => ({ [name]: [] }));
+  // The code reads bodies and queries itself; schemas are for the document.
+  api.setValidatorCompiler(() => () => true);
+  api.setSerializerCompiler(() => (body) => JSON.stringify(body));
+  api.addHook('onRoute', (route) => {
+    const [method] = [route.method].flat();
+    if (FRAMEWORK_METHODS.includes(method!) || route.url.startsWith('/docs') || route.schema?.hide) return;
+    const name = `${method} ${route.url}`;
+    const { [name]: schema } = documents;
+    const { [name]: operationId } = OPERATION_IDS;
+    if (schema === undefined || operationId === undefined)
+      throw new Error(`no document says what ${name} is`);
+    const { scope, takesTicket } = route.config ?? {};
+    const ways = takesTicket ? [...keys, { ticket: [] }] : keys;
+    route.schema = { ...schema, operationId, security: apiKeys && scope ? ways : [] } as typeof schema;
+  });
+  api.register(swagger, {
+    // Shapes go by the names they have in `components.ts`.
+    refResolver: { buildLocalReference: ({ $id }) => String($id) },
+    openapi: {
+      openapi: '3.1.0',
+      info: { title: 'Footfall', version: packageJson.version, description: DESCRIPTION, license: LICENSE },
+      // Wherever this document comes from.
+      servers: [{ url: '/' }],
+      tags: TAGS,
+      ...(apiKeys && { components: { securitySchemes: { ...SECURITY_SCHEMES, ...TICKET_SCHEME } } }),
+    },
+  });
+  api.register(async (pages) => {
+    pages.get('/openapi.json', async () => api.swagger());
+    pages.get('/asyncapi.json', async () => asyncApiDocument(topic, packageJson.version));
+  });
+  api.register(swaggerUi, {
+    routePrefix: '/docs',
+    staticCSP: PAGE_POLICY,
+    uiHooks: {
+      onRequest(_request, reply, done) {
+        reply.header('X-Content-Type-Options', 'nosniff').header('Referrer-Policy', 'no-referrer');
+        done();
+      },
+    },
+    theme: { title: 'Footfall: the API' },
+    logo: { type: 'image/svg+xml', content: LOGO, href: '/docs' },
+    uiConfig: { docExpansion: 'list', defaultModelsExpandDepth: -1, validatorUrl: null },
+  });
+}
+
+const LOGO = Buffer.from(
+  '<svg xmlns="http://www.w3.org/2000/svg" width="130" height="30"><text x="0" y="22" font-family="sans-serif" font-size="20" fill="#fff">Footfall</text></svg>',
+);

@@ -1,0 +1,62 @@
+// What requests that send events look like beside the events themselves, and events in the forms of others.
+import Type from 'typebox';
+import { MAX_ID_LENGTH } from '../../events/event.ts';
+import { DateTime, Payload, ref } from './schemas.ts';
+
+/** Query and headers of requests that send events. */
+export const ACK_QUERY = Type.Object({
+  ack: Type.Optional(
+    Type.Enum(['durable', 'stored'], {
+      description: '`stored` waits until the event can be queried; 202 if it cannot in time.',
+    }),
+  ),
+  dedupe: Type.Optional(
+    Type.Enum(['content'], {
+      description:
+        'Events without an id of their own are stored once by what they contain, so that the same request can be sent again.',
+    }),
+  ),
+  key: Type.Optional(
+    Type.String({ description: 'An API key that allows to write and nothing else, for beacons.' }),
+  ),
+});
+export const EVENT_HEADERS = Type.Object({
+  prefer: Type.Optional(Type.String({ description: '`wait=SECONDS`: how long to wait for `ack=stored`.' })),
+  'idempotency-key': Type.Optional(
+    Type.String({
+      minLength: 1,
+      maxLength: MAX_ID_LENGTH,
+      description:
+        'Any text instead of an eventId: the same text of the same caller is the same event; of a batch, with the index of each. An eventId counts more.',
+    }),
+  ),
+});
+
+/** As for CloudEvents 1.0 in JSON. */
+export const CLOUD_EVENT = Type.Object(
+  {
+    specversion: Type.Literal('1.0'),
+    id: Type.String({ minLength: 1 }),
+    source: Type.String({ minLength: 1 }),
+    type: Type.String({ minLength: 1 }),
+    subject: Type.Optional(Type.String()),
+    userid: Type.Optional(Type.String()),
+    time: Type.Optional(DateTime),
+    data: Type.Optional(Payload),
+  },
+  // Extensions.
+  { additionalProperties: true },
+);
+
+/** What Footfall looks at; the whole message is the payload. */
+export const SEGMENT_MESSAGE = Type.Object(
+  {
+    userId: Type.Optional(Type.String()),
+    anonymousId: Type.Optional(Type.String()),
+    messageId: Type.Optional(Type.String()),
+    event: Type.Optional(Type.String()),
+  },
+  { additionalProperties: true },
+);
+export const SEGMENT_BATCH = Type.Object({ batch: Type.Array(ref('SegmentMessage')) });
+export const SEGMENT_ANSWER = Type.Object({ success: Type.Literal(true) });

@@ -1,0 +1,111 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { FootfallError } from '../../errors.ts';
+import { payloadDimension } from '../../events/payload-path.ts';
+import {
+  type EventCounts,
+  HOUR_MS,
+  HOURS_A_DAY,
+  type HourCount,
+  USER_DIMENSION,
+} from '../../store/event-store.ts';
+import type { ApiOptions } from '../server.ts';
+import { QueryReader, type QueryString } from './event-filters.ts';
+
+const DAY_MS = HOUR_MS * HOURS_A_DAY;
+export const INTERVALS = ['hour', 'day'] as const;
+export const MOST_INTERVALS = 1000;
+/** How far back the answer goes where it is not told. */
+const USUAL_INTERVALS = { hour: 24, day: 30 };
+export const TOP_LIMITS = { least: 1, most: 100, fallback: 10 };
+const STATS_BYTES = 200_000;
+
+interface StatsQuery {
+  interval: (typeof INTERVALS)[number];
+  /** Hours since 1970: the first and the last. */
+  from: number;
+  to: number;
+  /** Since 1970. */
+  day: number;
+  top: number;
+}
+
+/** Exact counts of stored events. All times are UTC. */
+export async function statsRoutes(
+  api: FastifyInstance,
+  { store, countedMembers, now }: ApiOptions,
+): Promise<void> {
+  api.get<{ Querystring: QueryString }>(
+    '/events/stats',
+    { config: { holdsBytes: STATS_BYTES, scope: 'read' } },
+    async (request) => {
+      const query = readQuery(request, now());
+      const { counts } = store;
+      const { from, to, day, top, interval } = query;
+      const days = { from: Math.floor(from / HOURS_A_DAY), to: Math.floor(to / HOURS_A_DAY) };
+      const [totals, hours, active] = await Promise.all([
+        counts.totals(),
+        counts.byHour({ from, to }),
+        counts.distinctByDay(USER_DIMENSION, days),
+      ]);
+      return {
+        total: totals.reduce((sum, { events }) => sum + events, 0),
+        totals: totals.map(({ eventType, events, firstHour, lastHour }) => ({
+          ...{ eventType, events, firstHour: timeOf(firstHour), lastHour: timeOf(lastHour) },
+        })),
+        interval,
+        counts: byInterval(hours, interval),
+        activeUsers: active.map(({ day, values }) => ({ day: dateOf(day), users: values })),
+        day: dateOf(day),
+        topUsers: await counts.topValues(USER_DIMENSION, day, top),
+        topValues: await topValues(counts, countedMembers, day, top),
+      };
+    },
+  );
+}
+
+async function topValues(counts: EventCounts, members: readonly string[], day: number, top: number) {
+  const lists = members.map(async (member) => ({
+    member,
+    values: await counts.topValues(payloadDimension(member), day, top),
+  }));
+  return Promise.all(lists);
+}
+
+/** One entry for each interval with events: its start, and the events of each type. */
+function byInterval(hours: readonly HourCount[], interval: StatsQuery['interval']) {
+  const size = interval === 'hour' ? 1 : HOURS_A_DAY;
+  const intervals = Map.groupBy(hours, ({ hour }) => Math.floor(hour / size) * size);
+  return [...intervals].map(([start, own]) => {
+    const events: Record<string, number> = Object.create(null);
+    for (const { eventType, events: count } of own) events[eventType] = (events[eventType] ?? 0) + count;
+    return { start: timeOf(start), events };
+  });
+}
+
+/** @throws FootfallError `invalid_query` */
+function readQuery({ query }: FastifyRequest<{ Querystring: QueryString }>, now: Date): StatsQuery {
+  const reader = new QueryReader(query, ['interval', 'from', 'to', 'day', 'top'], { takesPayload: false });
+  const interval = reader.choice('interval', INTERVALS);
+  const size = interval === 'hour' ? 1 : HOURS_A_DAY;
+  const until = reader.time('to') ?? now.getTime() + 1;
+  const to = Math.floor((until - 1) / HOUR_MS);
+  const usual = (Math.floor(to / size) - USUAL_INTERVALS[interval] + 1) * size;
+  const since = reader.time('from');
+  const from = since === undefined ? usual : Math.floor(since / HOUR_MS);
+  const day = Math.floor((reader.time('day') ?? now.getTime()) / DAY_MS);
+  const top = reader.integer('top', TOP_LIMITS);
+  if (from > to) reader.errors.push('from must be before to');
+  if ((to - from) / size > MOST_INTERVALS) {
+    reader.errors.push(`from and to must be at most ${MOST_INTERVALS} ${interval}s apart`);
+  }
+  if (reader.errors.length > 0) throw new FootfallError('invalid_query', { details: reader.errors });
+  return { interval, from, to, day, top };
+}
+
+function timeOf(hour: number): string {
+  return new Date(hour * HOUR_MS).toISOString();
+}
+
+function dateOf(day: number): string {
+  return timeOf(day * HOURS_A_DAY).split('T', 1)[0]!;
+}

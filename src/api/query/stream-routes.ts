@@ -1,0 +1,189 @@
+import type { ServerResponse } from 'node:http';
+import { Readable } from 'node:stream';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { ApiKey, ApiKeys } from '../../access/api-keys.ts';
+import { FootfallError } from '../../errors.ts';
+import { type EventFilter, matcher, selection } from '../../query/event-query.ts';
+import type { LiveTail, TailPosition } from '../../query/live-tail.ts';
+import type { PlacedEvent } from '../../store/event-store.ts';
+import type { ApiOptions } from '../server.ts';
+import { parseCursor, QueryReader, type QueryString, readFilter, toCursor } from './event-filters.ts';
+import { oneLine } from './list-formats.ts';
+import { issueTicket } from './stream-tickets.ts';
+
+/** How long a reader that lost its connection waits before it comes back. */
+const RETRY_MS = 1000;
+/** What is written at a time. */
+const CHUNK_BYTES = 32_000;
+const PARAMETERS = ['userId', 'eventType', 'after', 'ticket'];
+
+/** Where a stream begins. */
+interface Beginning {
+  /** Undefined: with what is stored from now on. */
+  after: number | undefined;
+  /** True when the reader was somewhere that is gone, and what it has is to be forgotten. */
+  isReset: boolean;
+}
+
+/** Stored events as they come: server-sent events. */
+export async function streamRoutes(
+  api: FastifyInstance,
+  { store, liveTail, maxStreams, maxStreamsPerCaller, streamTimeoutMs, apiKeys, now }: ApiOptions,
+): Promise<void> {
+  const endRevoked = new RevokedStreams(apiKeys);
+  api.addHook('preClose', async () => liveTail.stop());
+  const byCaller = new Readers(maxStreamsPerCaller);
+
+  api.get<{ Querystring: QueryString }>(
+    '/events/stream',
+    // Of an answer without end there is no head alone.
+    { config: { scope: 'read', takesTicket: true }, exposeHeadRoute: false },
+    async (request, reply) => {
+      const { filter, beginning } = readRequest(request, store.generation);
+      if (liveTail.readers >= maxStreams) throw new FootfallError('overloaded');
+      const { caller } = request;
+      const leave = byCaller.join(caller?.name);
+      // However it ends, and also before it has begun.
+      reply.raw.once('close', liveTail.join()).once('close', leave);
+      endRevoked.watch(caller, reply.raw);
+      const { after } = beginning;
+      const start = await liveTail.begin(after);
+      // Whoever takes nothing for so long is cut, and may come back with `Last-Event-ID`.
+      reply.raw.setTimeout(streamTimeoutMs);
+      const isReset = beginning.isReset || (after !== undefined && start.place < after);
+      const frames = streamFrames({ liveTail, generation: store.generation, filter, start, isReset });
+      return reply
+        .type('text/event-stream; charset=utf-8')
+        .header('Cache-Control', 'no-store')
+        .header('X-Accel-Buffering', 'no')
+        .send(Readable.from(frames, { highWaterMark: 1 }));
+    },
+  );
+
+  api.post('/events/stream/tickets', { config: { scope: 'read' } }, async ({ caller }, reply) =>
+    reply.code(201).send(issueTicket(caller, now().getTime())),
+  );
+}
+
+/** Ends streams whose key may no longer read, or is gone: their readers come back, and are turned away. */
+class RevokedStreams {
+  readonly #open = new Map<ServerResponse, ApiKey>();
+
+  constructor(apiKeys: ApiKeys | undefined) {
+    apiKeys?.onReload(() => {
+      for (const [answer, key] of this.#open) if (!apiKeys.stillAllows(key, 'read')) answer.destroy();
+    });
+  }
+
+  watch(key: ApiKey | undefined, answer: ServerResponse): void {
+    if (key === undefined) return;
+    this.#open.set(answer, key);
+    answer.once('close', () => this.#open.delete(answer));
+  }
+}
+
+/** @throws FootfallError `invalid_query` */
+function readRequest(
+  { query, headers }: FastifyRequest<{ Querystring: QueryString }>,
+  generation: string,
+): { filter: EventFilter; beginning: Beginning } {
+  const reader = new QueryReader(query, PARAMETERS, { takesPayload: true });
+  const filter = readFilter(reader);
+  const after = reader.one('after');
+  // A reader that comes back says by itself how far it was, whatever its address says.
+  const lastId = (headers['last-event-id'] as string | undefined) || undefined;
+  const text = lastId ?? after;
+  const cursor = text === undefined ? undefined : parseCursor(text);
+  if (lastId === undefined && text !== undefined && cursor === undefined) {
+    reader.errors.push('after must be an id of this stream, or an Event-Cursor');
+  }
+  if (reader.errors.length > 0) throw new FootfallError('invalid_query', { details: reader.errors });
+  // A browser that is refused never comes back: an id that is not of this store begins again from the first event.
+  const isReset = text !== undefined && cursor?.generation !== generation;
+  return { filter, beginning: { after: isReset ? 0 : cursor?.place, isReset } };
+}
+
+/** Tells a reader that what it knew of the places after this is no longer so. */
+const RESET = 'event: reset\ndata: {}\n';
+
+interface Stream {
+  liveTail: LiveTail;
+  generation: string;
+  filter: EventFilter;
+  start: TailPosition;
+  isReset: boolean;
+}
+
+/** How many streams each caller reads. */
+class Readers {
+  readonly #most: number;
+  readonly #byCaller = new Map<string, number>();
+
+  constructor(most: number) {
+    this.#most = most;
+  }
+
+  /** @returns to be called when it has ended @throws FootfallError `overloaded` */
+  join(caller: string | undefined): () => void {
+    if (caller === undefined) return () => {};
+    const count = this.#byCaller.get(caller) ?? 0;
+    if (count >= this.#most) throw new FootfallError('overloaded');
+    this.#byCaller.set(caller, count + 1);
+    return () => {
+      const left = this.#byCaller.get(caller)! - 1;
+      if (left === 0) this.#byCaller.delete(caller);
+      else this.#byCaller.set(caller, left);
+    };
+  }
+}
+
+/** Frames of a stream. Waits while its reader takes nothing, and holds no more than one portion then. */
+async function* streamFrames({
+  liveTail,
+  generation,
+  filter,
+  start,
+  isReset,
+}: Stream): AsyncGenerator<Buffer> {
+  const isMeant = matcher(filter);
+  const indexed = selection(filter);
+  let at = start;
+  yield Buffer.from(`retry: ${RETRY_MS}\n${isReset ? RESET : ''}id: ${toCursor(generation, at.place)}\n\n`);
+  while (!liveTail.stopped) {
+    const { events, reached, isReset: wentBack } = await liveTail.next(at, indexed);
+    at = reached;
+    // Without data this is not an event, but the reader remembers how far it is and never looks at the rest again.
+    const end = Buffer.from(`${wentBack ? RESET : ''}id: ${toCursor(generation, at.place)}\n\n`);
+    yield* inChunks([...events.filter(isMeant).map((event) => frameOf(event, generation)), end]);
+  }
+}
+
+/** What many readers are sent is written once, and is the same piece of memory for all of them. */
+const writtenFrames = new WeakMap<PlacedEvent, Buffer>();
+
+function frameOf(event: PlacedEvent, generation: string): Buffer {
+  const known = writtenFrames.get(event);
+  if (known !== undefined) return known;
+  const frame = Buffer.from(`id: ${toCursor(generation, event.place)}\ndata: ${oneLine(event.json)}\n\n`);
+  writtenFrames.set(event, frame);
+  return frame;
+}
+
+/** Small frames together, large ones as they are. */
+function* inChunks(frames: readonly Buffer[]): Generator<Buffer> {
+  let small: Buffer[] = [];
+  let bytes = 0;
+  for (const frame of frames) {
+    if (bytes + frame.length > CHUNK_BYTES) {
+      if (small.length > 0) yield Buffer.concat(small);
+      small = [];
+      bytes = 0;
+    }
+    if (frame.length > CHUNK_BYTES) yield frame;
+    else {
+      small.push(frame);
+      bytes += frame.length;
+    }
+  }
+  if (small.length > 0) yield Buffer.concat(small);
+}

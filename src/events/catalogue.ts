@@ -1,0 +1,149 @@
+// In: an event type and a payload. Out: whether the catalogue has the type, and what its schemas say of the payload.
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { ErrorObject } from 'ajv/dist/2020.js';
+import { DEFAULT_LEVELS } from '../json/nesting.ts';
+import { type CheckPayload, MODE_KEYWORD, schemaCompiler } from './payload-schemas.ts';
+
+/** `enforce`: an event against the schema is refused. `warn`: it is taken, and told. `accept`: nothing is checked. */
+export const MODES = ['enforce', 'warn', 'accept'] as const;
+export type Mode = (typeof MODES)[number];
+
+/** The types there always are. */
+export const CORE_EVENT_TYPES = ['LOGIN', 'LOGOUT', 'PRODUCT_VIEW'] as const;
+
+/** The kinds of messages of Segment's libraries: their routes take them whatever the catalogue has. */
+export const MESSAGE_TYPES = ['track', 'identify', 'page', 'screen', 'group', 'alias'] as const;
+export type MessageType = (typeof MESSAGE_TYPES)[number];
+
+/** One type as `GET /event-types` shows it. */
+export interface EventTypeDescription {
+  eventType: string;
+  mode: Mode;
+  /** Newest first; none: any payload will do. */
+  versions: { version: number; schema: object }[];
+}
+
+/** What a payload's schemas say: `errors` refuse it, `warnings` do not. */
+export interface PayloadFindings {
+  errors: string[];
+  warnings: string[];
+}
+
+interface Version {
+  version: number;
+  schema: Record<string, unknown>;
+  check: CheckPayload;
+}
+
+const FILE = /^(?<eventType>.+)\.(?<version>[1-9]\d{0,8})\.json$/;
+const MAX_FINDING_LENGTH = 200;
+const NONE: PayloadFindings = { errors: [], warnings: [] };
+
+/**
+ * The event types there are. A folder holds `TYPE.VERSION.json` files, each the JSON Schema (2020-12) of a payload; a
+ * payload is valid if any version of its type takes it, so clients move from one to the next in their own time. The
+ * newest version says the mode (`x-mode`, `enforce` if it does not) and is the one that errors are told about.
+ */
+export class Catalogue {
+  /** By name, the newest version first. */
+  readonly #types = new Map<string, Version[]>();
+  /** Whether events of types that are not in the catalogue are taken. */
+  readonly takesUnknown: boolean;
+  /** Most levels of objects and arrays in each other, of a list that holds an event. */
+  readonly maxLevels: number;
+
+  /**
+   * @param folder none: the core types alone
+   * @param takesUnknown whether events of types that are not in the catalogue are taken
+   * @throws Error that names every file at fault, one a line
+   */
+  constructor(folder: string | undefined, takesUnknown: boolean, maxLevels: number = DEFAULT_LEVELS) {
+    this.takesUnknown = takesUnknown;
+    this.maxLevels = maxLevels;
+    for (const eventType of CORE_EVENT_TYPES) this.#types.set(eventType, []);
+    const problems = folder === undefined ? [] : this.#load(folder);
+    if (problems.length > 0) throw new Error(problems.join('\n'));
+  }
+
+  has(eventType: string): boolean {
+    return this.takesUnknown || this.#types.has(eventType);
+  }
+
+  /** Whether records of a type are events: of the catalogue, or messages that came on routes of their own. */
+  isRecorded(eventType: string): boolean {
+    return this.has(eventType) || MESSAGE_TYPES.includes(eventType as MessageType);
+  }
+
+  /** The names of all types; undefined when others are taken, too. */
+  get names(): string[] | undefined {
+    return this.takesUnknown ? undefined : [...this.#types.keys()];
+  }
+
+  /** Every type, in the order of the catalogue. */
+  describe(): EventTypeDescription[] {
+    return [...this.#types].map(([eventType, versions]) => ({
+      eventType,
+      mode: modeOf(versions[0]?.schema),
+      versions: versions.map(({ version, schema }) => ({ version, schema })),
+    }));
+  }
+
+  /** @param payload as parsed; what is found first begins with the JSON pointer of what it is about, from the event's root */
+  check(eventType: string, payload: unknown): PayloadFindings {
+    const versions = this.#types.get(eventType) ?? [];
+    const newest = versions[0];
+    if (newest === undefined) return NONE;
+    const mode = modeOf(newest.schema);
+    if (mode === 'accept') return NONE;
+    const [error, ...older] = versions.map(({ check }) => check(payload));
+    if (error === undefined || older.includes(undefined)) return NONE;
+    const findings = [describeError(error)];
+    return mode === 'warn' ? { errors: [], warnings: findings } : { errors: findings, warnings: [] };
+  }
+
+  #load(folder: string): string[] {
+    const problems: string[] = [];
+    const compile = schemaCompiler();
+    for (const file of readdirSync(folder).sort()) {
+      if (!file.endsWith('.json')) continue;
+      try {
+        this.#add(file, JSON.parse(readFileSync(join(folder, file), 'utf8')), compile);
+      } catch (error) {
+        problems.push(`${join(folder, file)}: ${(error as Error).message}`);
+      }
+    }
+    for (const versions of this.#types.values()) versions.sort((a, b) => b.version - a.version);
+    return problems;
+  }
+
+  #add(file: string, schema: unknown, compile: (schema: object) => CheckPayload): void {
+    const { eventType, version } = parseSchemaFile(file);
+    if (typeof schema !== 'object' || schema === null) throw new Error('it is not a JSON Schema');
+    const known = schema as Record<string, unknown>;
+    if (!MODES.includes(modeOf(known))) throw new Error(`${MODE_KEYWORD} must be one of ${MODES.join(', ')}`);
+    const versions = this.#types.get(eventType) ?? [];
+    versions.push({ version, schema: known, check: compile(schema) });
+    this.#types.set(eventType, versions);
+  }
+}
+
+/** What a file's name says. @throws Error when it is not of the form `TYPE.VERSION.json` */
+export function parseSchemaFile(file: string): { eventType: string; version: number } {
+  const { eventType, version } = FILE.exec(file)?.groups ?? {};
+  if (eventType === undefined)
+    throw new Error('its name is not TYPE.VERSION.json, such as ORDER_PLACED.1.json');
+  return { eventType, version: Number(version) };
+}
+
+export function describeError({ instancePath, message, params }: ErrorObject): string {
+  const extra = (params as { additionalProperty?: string }).additionalProperty;
+  const text = `/payload${instancePath} ${message}${extra === undefined ? '' : ` (${extra})`}`;
+  // Names of members are their sender's, and may be of any length and kind.
+  return text.slice(0, MAX_FINDING_LENGTH).toWellFormed();
+}
+
+/** Checked when the schema was added. */
+function modeOf(schema: Record<string, unknown> | undefined): Mode {
+  return (schema?.[MODE_KEYWORD] as Mode | undefined) ?? 'enforce';
+}

@@ -1,0 +1,296 @@
+import { isUtf8 } from 'node:buffer';
+import { hash } from 'node:crypto';
+import { FootfallError } from '../errors.ts';
+import { isObject, type JsonObject, NOT_JSON, parseJson } from '../json/json-body.ts';
+import { nestingErrors } from '../json/nesting.ts';
+import { rawMembers } from '../json/raw-json.ts';
+import type { Catalogue } from './catalogue.ts';
+import { storableErrors } from './storable.ts';
+
+export { isStorable, MAX_ID_LENGTH } from './storable.ts';
+
+/** What a client sends. `payload` is the raw JSON text of an object. */
+export interface NewEvent {
+  userId: string;
+  eventType: string;
+  payload: string;
+  /** The client's own, a UUID: sending it again stores it once. */
+  eventId?: string | undefined;
+  /** Whose choice the eventId is, where callers have names and the eventId was not made from one (`callersUuid`). */
+  caller?: string | undefined;
+  /** When it happened, ISO 8601 in UTC; else the time at which it was accepted. */
+  timestamp?: string | undefined;
+  /** Raw JSON text of an object: what another format says of the event beside what has a member here. */
+  attributes?: string | undefined;
+  /** Where the format may say the same event in several ways: members of the payload in which they may differ. */
+  varying?: readonly string[] | undefined;
+  /** What there is to say of an event that is taken all the same. */
+  warnings?: string[] | undefined;
+}
+
+/** A user-activity event. `timestamp` is ISO 8601; `payload` is the raw JSON text of an object. */
+export interface UserEvent {
+  eventId: string;
+  userId: string;
+  eventType: string;
+  timestamp: string;
+  payload: string;
+  /** As of `NewEvent`. */
+  attributes?: string | undefined;
+}
+
+/** What `readNewEvent` keeps. */
+const MEMBERS = ['eventId', 'userId', 'eventType', 'payload'];
+const MAX_UNKNOWN_NAMES = 10;
+const MAX_NAME_LENGTH = 50;
+
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+/** Also in UTC the year has four digits. */
+const FIRST_MS = Date.parse('0001-01-01T00:00:00Z');
+const END_MS = Date.UTC(10_000, 0);
+const DATE_TIME =
+  /^(\d{4}-\d\d)-(\d\d)T([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d+)?(Z|[+-]([01]\d|2[0-3]):[0-5]\d)?$/i;
+
+/**
+ * Reads a new event as clients send it: the body of `POST /events/generate`, or one element of a batch.
+ *
+ * @param takesTimestamp whether a `timestamp` of the client's counts; if not, it is passed over
+ * @param caller the name of whoever sends it, where callers have names
+ * @throws FootfallError `invalid_event` with one message for each field at fault, in the order userId, eventType,
+ *   payload, eventId, timestamp
+ */
+export function readNewEvent(
+  { text, fields }: JsonObject,
+  catalogue: Catalogue,
+  { takesTimestamp, caller }: { takesTimestamp: boolean; caller?: string | undefined },
+): NewEvent {
+  const taken = takesTimestamp ? fields : { ...fields, timestamp: undefined };
+  const event = checkNewEvent(taken, () => rawPayload(text, fields), catalogue);
+  const others = Object.keys(fields).filter(
+    (name) => !MEMBERS.includes(name) && !(takesTimestamp && name === 'timestamp'),
+  );
+  const warnings = others.length === 0 ? event.warnings : [...(event.warnings ?? []), notKept(others)];
+  return { ...event, caller: event.eventId === undefined ? undefined : caller, warnings };
+}
+
+/** Names are their sender's, and may be of any length and kind. */
+function notKept(names: readonly string[]): string {
+  const some = names
+    .slice(0, MAX_UNKNOWN_NAMES)
+    .map((name) => name.slice(0, MAX_NAME_LENGTH).toWellFormed())
+    .join(', ');
+  const more = names.length > MAX_UNKNOWN_NAMES ? ` and ${names.length - MAX_UNKNOWN_NAMES} more` : '';
+  return `not kept, unless inside payload: ${some}${more}`;
+}
+
+/**
+ * As `readNewEvent`, for events that come in another form.
+ *
+ * @param rawText the raw JSON text of the payload, asked for once its other fields are known to be valid
+ * @param types which types there are: those of the catalogue, or kinds of messages beside them
+ */
+export function checkNewEvent(
+  fields: Record<string, unknown>,
+  rawText: () => string,
+  catalogue: Catalogue,
+  types: 'catalogue' | 'messages' = 'catalogue',
+): NewEvent {
+  const { userId, eventType, payload, eventId, timestamp } = fields;
+  const isKnown = (type: string) => (types === 'messages' ? catalogue.isRecorded(type) : catalogue.has(type));
+  const errors = fieldErrors(fields, isKnown, catalogue.names);
+  if (eventId !== undefined && (typeof eventId !== 'string' || !UUID.test(eventId))) {
+    errors.push('eventId must be a UUID');
+  }
+  if (timestamp !== undefined && !isDateTime(timestamp)) {
+    errors.push('timestamp must be an ISO 8601 date and time with a time zone');
+  }
+  const text = errors.length === 0 ? rawText() : '{}';
+  errors.push(...nestingErrors({ payload: text }, catalogue.maxLevels));
+  const findings =
+    errors.length === 0 ? catalogue.check(eventType as string, payload ?? {}) : { errors, warnings: [] };
+  if (findings.errors.length > 0) throw new FootfallError('invalid_event', { details: findings.errors });
+  return {
+    userId: userId as string,
+    eventType: eventType as string,
+    payload: text,
+    eventId: eventId === undefined ? undefined : (eventId as string).toLowerCase(),
+    timestamp: timestamp === undefined ? undefined : new Date(timestamp as string).toISOString(),
+    warnings: findings.warnings.length === 0 ? undefined : findings.warnings,
+  };
+}
+
+export function isUuid(text: string): boolean {
+  return UUID.test(text);
+}
+
+/** Whether a value is an ISO 8601 date and time with a zone, as `eventTimeMs` reads them. */
+export function isDateTime(value: unknown): value is string {
+  return typeof value === 'string' && ZONE.test(value) && !Number.isNaN(eventTimeMs(value));
+}
+
+const ZONE = /(Z|[+-]\d\d:\d\d)$/i;
+
+/**
+ * When an event happened: milliseconds since 1970. A time without a zone is in UTC, wherever this process runs.
+ *
+ * @returns NaN for what is not an ISO 8601 date and time of a day that exists, in the years 1 to 9999
+ */
+export function eventTimeMs(timestamp: string): number {
+  const found = DATE_TIME.exec(timestamp);
+  if (found === null) return Number.NaN;
+  const [, month, day, , , zone] = found;
+  const time = Date.parse(zone === undefined ? `${timestamp}Z` : timestamp);
+  const isInRange = time >= FIRST_MS && time < END_MS;
+  // The engine takes the 30th of February for the 2nd of March.
+  return isInRange && (Number(day) <= 28 || Number(day) <= daysIn(month!)) ? time : Number.NaN;
+}
+
+/** @param month such as `2024-02` */
+function daysIn(month: string): number {
+  const [year, number] = month.split('-').map(Number);
+  // The day before the first of the next month. Four hundred years later it is the same, and no year of two digits.
+  return new Date(Date.UTC(year! + 400, number!, 0)).getUTCDate();
+}
+
+/** Completes a new event with its identity and the time it was accepted, ISO 8601. */
+export function buildEvent(event: NewEvent, newId: () => string, acceptedAt: string): UserEvent {
+  const { userId, eventType, payload } = event;
+  return {
+    eventId: event.eventId ?? newId(),
+    userId,
+    eventType,
+    timestamp: event.timestamp ?? acceptedAt,
+    payload,
+    attributes: event.attributes,
+  };
+}
+
+/** The event as JSON text, members in contract order, payload and attributes byte for byte as they came. */
+export function encodeEvent(event: UserEvent): string {
+  const attributes = event.attributes === undefined ? '' : `,"attributes":${event.attributes}`;
+  return `{"eventId":${JSON.stringify(event.eventId)},"userId":${JSON.stringify(event.userId)},"eventType":${JSON.stringify(event.eventType)},"timestamp":${JSON.stringify(event.timestamp)},"payload":${event.payload}${attributes}}`;
+}
+
+/** Why a record is no event: `reason` is one of a closed list (a metric label), `detail` is for a person. */
+export interface Rejection {
+  reason: 'empty' | 'not-json' | 'invalid';
+  detail: string;
+  /** The id it carries, where it carries one. */
+  eventId?: string;
+}
+
+/** An event as it was in the log. */
+export interface DecodedEvent extends UserEvent {
+  /** As of `encodeEvent`. */
+  json: string;
+  /** Its payload, read. */
+  members: Record<string, unknown>;
+}
+
+/** Reads the value of a log record, written by us or by any other producer. Payloads were checked when they came in. */
+export function decodeEvent(
+  value: Buffer | null,
+  catalogue: Pick<Catalogue, 'isRecorded' | 'names' | 'maxLevels'>,
+): DecodedEvent | Rejection {
+  if (value === null || value.length === 0) return { reason: 'empty', detail: 'the record has no value' };
+  if (!isUtf8(value)) return { reason: 'not-json', detail: 'the value is not UTF-8' };
+  const text = value.toString('utf8');
+  const parsed = parseJson(text);
+  if (parsed === NOT_JSON) return { reason: 'not-json', detail: 'the value is not JSON' };
+  if (!isObject(parsed)) return { reason: 'invalid', detail: 'the value is not a JSON object' };
+  const errors = [
+    ...identityErrors(parsed),
+    ...fieldErrors(parsed, (type) => catalogue.isRecorded(type), catalogue.names),
+  ];
+  const payload = rawPayload(text, parsed);
+  const attributes = isObject(parsed.attributes) ? rawMembers(text).get('attributes') : undefined;
+  errors.push(...nestingErrors({ payload, attributes }, catalogue.maxLevels));
+  const { eventId, timestamp, userId, eventType } = parsed as Record<string, string>;
+  if (errors.length > 0) {
+    const known = typeof eventId === 'string' && eventId !== '' ? { eventId } : {};
+    return { reason: 'invalid', detail: errors.join('; '), ...known };
+  }
+  const event = {
+    eventId: eventId!,
+    userId: userId!,
+    eventType: eventType!,
+    timestamp: timestamp!,
+    payload,
+    attributes,
+  };
+  return {
+    ...event,
+    json: encodedAs(text, event),
+    members: (parsed.payload ?? {}) as Record<string, unknown>,
+  };
+}
+
+/**
+ * The event's JSON text, which nearly always is the record's. A text put together from parts would keep each part in
+ * memory beside the record's, until somebody reads it from end to end.
+ */
+function encodedAs(text: string, event: UserEvent): string {
+  const json = encodeEvent(event);
+  return json === text ? text : Buffer.from(json).toString();
+}
+
+export function isRejection(decoded: DecodedEvent | Rejection): decoded is Rejection {
+  return 'reason' in decoded;
+}
+
+/**
+ * The identity an event is deduplicated by, as a lower-case UUID: the eventId itself where it is a UUID (in any
+ * case), else 128 bits of its SHA-256, so that ids of foreign producers cost no more to index than ours.
+ */
+export function eventKey(eventId: string): string {
+  if (UUID.test(eventId)) return eventId.toLowerCase();
+  return asUuid(hash('sha256', eventId, 'hex'));
+}
+
+/** A UUID that is always the same for the same texts, so that no instance needs to remember which it gave. */
+export function derivedUuid(...texts: string[]): string {
+  const hex = hash('sha256', texts.join('\u0000'), 'hex');
+  // Version 8: made by a rule of our own.
+  return asUuid(`${hex.slice(0, 12)}8${hex.slice(13, 16)}a${hex.slice(17)}`);
+}
+
+/** The first 128 bits in the form of a UUID. */
+function asUuid(hex: string): string {
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20, 32)}`;
+}
+
+function rawPayload(text: string, fields: Record<string, unknown>): string {
+  return fields.payload === undefined ? '{}' : rawMembers(text).get('payload')!;
+}
+
+/** @param allowed the names there are; undefined where any will do */
+function fieldErrors(
+  fields: Record<string, unknown>,
+  isKnown: (eventType: string) => boolean,
+  allowed: readonly string[] | undefined,
+): string[] {
+  const errors: string[] = [];
+  const { userId, eventType, payload } = fields;
+  if (typeof userId !== 'string' || userId === '') errors.push('userId is required and must be a string');
+  else errors.push(...storableErrors('userId', userId));
+  if (typeof eventType !== 'string' || eventType === '' || !isKnown(eventType)) {
+    errors.push(
+      `eventType is required and must be ${allowed ? `one of: ${allowed.join(', ')}` : 'a string'}`,
+    );
+  } else errors.push(...storableErrors('eventType', eventType));
+  if (payload !== undefined && !isObject(payload)) errors.push('payload must be an object');
+  return errors;
+}
+
+function identityErrors(fields: Record<string, unknown>): string[] {
+  const errors: string[] = [];
+  const { eventId, timestamp } = fields;
+  if (typeof eventId !== 'string' || eventId === '') errors.push('eventId is required and must be a string');
+  else errors.push(...storableErrors('eventId', eventId));
+  if (typeof timestamp !== 'string' || Number.isNaN(eventTimeMs(timestamp))) {
+    errors.push(
+      'timestamp is required and must be an ISO 8601 date and time of a day that exists, in UTC or with a time zone',
+    );
+  }
+  return errors;
+}

@@ -1,0 +1,191 @@
+// In: the elements of a batch as they arrive. Out: what became of each, when the last is durable.
+
+import { type ErrorCode, FootfallError } from '../errors.ts';
+import type { Catalogue } from '../events/catalogue.ts';
+import { type NewEvent, readNewEvent } from '../events/event.ts';
+import { type JsonObject, parseJsonBody } from '../json/json-body.ts';
+import type { Acceptance, Accepted, Producer } from './producer.ts';
+
+/** Reads one element. @throws FootfallError why it is no event */
+export type ReadEvent = (element: JsonObject) => NewEvent;
+
+/** An event as its client sends it in a batch: as for `POST /events/generate`, and with a `timestamp` if wanted. */
+export function readBatchEvent(catalogue: Catalogue, caller: string | undefined): ReadEvent {
+  return (element) => readNewEvent(element, catalogue, { takesTimestamp: true, caller });
+}
+
+/** What became of one element. Without the event's text: of a large batch that would be all of it. */
+export type BatchResult = Omit<Accepted, 'json'> | FootfallError;
+
+const CHUNK_EVENTS = 500;
+const CHUNK_BYTES = 512_000;
+/** What a result takes beside its texts, until it is answered. */
+const RESULT_BYTES = 300;
+/** Of so many that are refused it is said in detail why, and how. */
+const DETAILED_REFUSALS = 1000;
+/** A batch is not read on when so many of it are refused for each that is taken, from that number on. */
+const REFUSED_PER_TAKEN = 9;
+/** Refused elements are counted so many at a time. */
+const CHUNK_REFUSED = 100;
+/** Results are counted some hundred at a time. */
+const HELD_STEP_BYTES = 100_000;
+
+/** What a batch may hold; beyond, the rest of it is not read. */
+export interface BatchLimits {
+  events: number;
+  bytes: number;
+}
+
+export interface BatchOptions {
+  producer: Producer;
+  read: ReadEvent;
+  limits: BatchLimits;
+  /** @throws FootfallError when its sender may not send so many more events just now */
+  mayTake(events: readonly NewEvent[]): Promise<void>;
+  /** Resolves when more elements may be refused than these. */
+  mayRefuse(elements: number): Promise<void>;
+  /** Counts what results hold. @throws FootfallError `overloaded` when there is no room for them */
+  hold(bytes: number): void;
+}
+
+/** Takes events into the log some hundred at a time, and remembers what became of each. */
+export class Batch {
+  readonly results: BatchResult[] = [];
+  readonly #options: BatchOptions;
+  /** Read and not appended yet, with their places in `results`. */
+  #chunk: { event: NewEvent; at: number }[] = [];
+  #chunkBytes = 0;
+  #bytes = 0;
+  #refused = 0;
+  #countedRefused = 0;
+  #heldBytes = 0;
+
+  constructor(options: BatchOptions) {
+    this.#options = options;
+  }
+
+  /** Whether what was added is to be flushed before there is more. */
+  get isFull(): boolean {
+    return (
+      this.#chunk.length >= CHUNK_EVENTS ||
+      this.#chunkBytes >= CHUNK_BYTES ||
+      this.#refused - this.#countedRefused >= CHUNK_REFUSED
+    );
+  }
+
+  /** @returns false once a limit is reached: this element and what follows are not taken */
+  add(element: Buffer | 'too-large'): boolean {
+    this.#bytes += element.length;
+    const end = this.#endBefore();
+    if (end !== undefined) {
+      this.fail(end);
+      return false;
+    }
+    const event = this.#readElement(element);
+    if (event instanceof FootfallError) {
+      this.#refuse(event);
+      return true;
+    }
+    this.#chunk.push({ event, at: this.results.length });
+    // Its place; what became of it follows when its chunk is appended.
+    this.results.push(UNKNOWN);
+    this.#chunkBytes += element.length;
+    this.#heldBytes += RESULT_BYTES + textBytes(event.warnings);
+    return true;
+  }
+
+  /** Why the next element is not looked at. */
+  #endBefore(): FootfallError | undefined {
+    const { limits, hold } = this.#options;
+    const read = this.results.length;
+    if (read >= limits.events || this.#bytes > limits.bytes) return new FootfallError('batch_too_large');
+    const taken = read - this.#refused;
+    if (this.#refused >= DETAILED_REFUSALS && this.#refused > taken * REFUSED_PER_TAKEN) {
+      return new FootfallError('batch_abandoned');
+    }
+    if (this.#heldBytes < HELD_STEP_BYTES) return undefined;
+    try {
+      hold(this.#heldBytes);
+    } catch (error) {
+      if (error instanceof FootfallError) return error;
+      throw error;
+    }
+    this.#heldBytes = 0;
+    return undefined;
+  }
+
+  #refuse(error: FootfallError): void {
+    this.#refused++;
+    const isDetailed = this.#refused <= DETAILED_REFUSALS;
+    if (isDetailed) this.#heldBytes += RESULT_BYTES + textBytes(error.details);
+    this.fail(isDetailed ? error : plain(error.code));
+  }
+
+  /** Notes an error where the next element would be. */
+  fail(error: FootfallError): void {
+    this.results.push(error);
+  }
+
+  /** Resolves when it is known of all events added so far what became of them. */
+  async flush(): Promise<void> {
+    await this.#countRefused();
+    const chunk = this.#chunk;
+    this.#chunk = [];
+    this.#chunkBytes = 0;
+    const answers = await this.#accept(chunk.map(({ event }) => event));
+    for (const [index, { at }] of chunk.entries()) this.results[at] = withoutText(answers[index]!);
+  }
+
+  async #countRefused(): Promise<void> {
+    const uncounted = this.#refused - this.#countedRefused;
+    if (uncounted === 0) return;
+    this.#countedRefused = this.#refused;
+    await this.#options.mayRefuse(uncounted);
+  }
+
+  async #accept(events: readonly NewEvent[]): Promise<Acceptance[]> {
+    if (events.length === 0) return [];
+    try {
+      await this.#options.mayTake(events);
+    } catch (error) {
+      if (!(error instanceof FootfallError)) throw error;
+      return events.map(() => error);
+    }
+    return this.#options.producer.acceptAll(events);
+  }
+
+  #readElement(element: Buffer | 'too-large'): NewEvent | FootfallError {
+    try {
+      if (element === 'too-large')
+        throw new FootfallError('body_too_large', { message: 'The event is too large' });
+      return this.#options.read(parseJsonBody(element));
+    } catch (error) {
+      if (error instanceof FootfallError) return error;
+      // Something recursed further than the stack allows: what is wrong is this element, and not its neighbours.
+      if (error instanceof RangeError)
+        return new FootfallError('invalid_event', { details: ['the event is nested too deep'] });
+      throw error;
+    }
+  }
+}
+
+/** Errors that say no more than their code: one for all elements it is true of. */
+const plainErrors = new Map<ErrorCode, FootfallError>();
+
+function plain(code: ErrorCode): FootfallError {
+  const known = plainErrors.get(code) ?? new FootfallError(code);
+  plainErrors.set(code, known);
+  return known;
+}
+
+function textBytes(texts: readonly string[] = []): number {
+  return texts.reduce((sum, text) => sum + text.length, 0);
+}
+
+function withoutText(answer: Acceptance): BatchResult {
+  if (answer instanceof FootfallError) return answer;
+  const { json: _json, ...result } = answer;
+  return result;
+}
+
+const UNKNOWN = new FootfallError('internal_error');

@@ -1,0 +1,247 @@
+// In: new events, read and valid. Out: for each a receipt, once it is durable in the log, or why it is not.
+import { withDeadline } from '../deadline.ts';
+import { FootfallError } from '../errors.ts';
+import { buildEvent, encodeEvent, type NewEvent, type UserEvent } from '../events/event.ts';
+import { CALLER_HEADER, callersKey, isSameBut } from '../events/event-ids.ts';
+import type { EventLog, NewRecord, Receipt } from '../log/event-log.ts';
+import type { Logger } from '../observability/logger.ts';
+import type { Metrics } from '../observability/metrics.ts';
+import { type EventStore, isSameEvent } from '../store/event-store.ts';
+import { type AcceptedEvent, RecentEvents } from './recent-events.ts';
+
+const FAILURE_LOG_INTERVAL_MS = 5000;
+const RECENT_BYTES = 16_000_000;
+/** How long the store is asked for events that came before; without its answer they are appended once more. */
+const LOOK_UP_MS = 1000;
+
+export interface ProducerOptions {
+  log: EventLog;
+  store: EventStore;
+  topic: string;
+  logger: Logger;
+  metrics: Metrics;
+  now(): Date;
+  newId(): string;
+  /** Log each n-th event; 0: none. */
+  logEvery: number;
+}
+
+/** What became of a new event. */
+export interface Accepted extends AcceptedEvent {
+  eventId: string;
+  /** What it is deduplicated by, as of `callersKey`. */
+  key: string;
+  /** It was accepted before under this id, and is not stored again. */
+  repeated?: 'same' | undefined;
+  warnings?: string[] | undefined;
+}
+
+export type Acceptance = Accepted | FootfallError;
+
+/** A new event with its identity, a UUID, ready to be appended. */
+interface Completed {
+  event: UserEvent;
+  json: string;
+  caller: string | undefined;
+  key: string;
+  varying: readonly string[] | undefined;
+}
+
+export class Producer {
+  readonly #options: ProducerOptions;
+  readonly #recent = new RecentEvents(RECENT_BYTES);
+  /** Events with ids of their clients on their way into the log: the same id sent meanwhile waits for the first. */
+  readonly #underWay = new Map<string, Promise<Acceptance>>();
+  #wordedMs = Number.NaN;
+  #wordedTime = '';
+  #count = 0;
+  #failures = 0;
+  #failureLoggedAt = Number.NEGATIVE_INFINITY;
+
+  constructor(options: ProducerOptions) {
+    this.#options = options;
+  }
+
+  /** @throws FootfallError `id_conflict`, or the errors of `EventLog.append` */
+  async accept(event: NewEvent): Promise<Accepted> {
+    const completed = [this.#complete(event, this.#timestamp())];
+    const [result] =
+      event.eventId === undefined
+        ? await this.#append(completed)
+        : await this.#appendOnce([event], completed);
+    if (result instanceof FootfallError) throw result;
+    return this.#withWarnings(result!, event);
+  }
+
+  /**
+   * Completes and appends events, in one write where they fit. One that its caller sent before under the same id is not
+   * stored again, and answered with the first.
+   *
+   * @returns for each event, in the same order, its receipt, `id_conflict` where its caller sent another event under the
+   *   same id before, or its error as of `EventLog.append`
+   */
+  async acceptAll(events: readonly NewEvent[]): Promise<Acceptance[]> {
+    const timestamp = this.#timestamp();
+    const completed = events.map((event) => this.#complete(event, timestamp));
+    const answers = events.some(({ eventId }) => eventId !== undefined)
+      ? await this.#appendOnce(events, completed)
+      : await this.#append(completed);
+    return answers.map((answer, at) =>
+      answer instanceof FootfallError ? answer : this.#withWarnings(answer, events[at]!),
+    );
+  }
+
+  /** How many of these events were not accepted before, as far as their ids tell. */
+  async countNew(events: readonly NewEvent[]): Promise<number> {
+    const keys = events.flatMap(({ eventId, caller }) =>
+      eventId === undefined ? [] : [callersKey(eventId, caller)],
+    );
+    const before = await this.#acceptedBefore(keys);
+    return events.length - keys.filter((key) => before.has(key)).length;
+  }
+
+  /** An event accepted of late by this instance, which may not be stored yet. */
+  recent(key: string): AcceptedEvent | undefined {
+    return this.#recent.get(key);
+  }
+
+  #complete(newEvent: NewEvent, acceptedAt: string): Completed {
+    const event = buildEvent(newEvent, this.#options.newId, acceptedAt);
+    const { caller, varying } = newEvent;
+    return { event, json: encodeEvent(event), caller, key: callersKey(event.eventId, caller), varying };
+  }
+
+  /** The time as events carry it; put into words once a millisecond. */
+  #timestamp(): string {
+    const now = this.#options.now();
+    if (now.getTime() !== this.#wordedMs) {
+      this.#wordedMs = now.getTime();
+      this.#wordedTime = now.toISOString();
+    }
+    return this.#wordedTime;
+  }
+
+  async #appendOnce(events: readonly NewEvent[], completed: readonly Completed[]): Promise<Acceptance[]> {
+    const before = await this.#acceptedBefore(
+      completed.flatMap(({ key }, at) => (events[at]!.eventId === undefined ? [] : [key])),
+    );
+    const { promise: appended, resolve } = Promise.withResolvers<Acceptance[]>();
+    const fresh: Completed[] = [];
+    const results = completed.map((one, at) => {
+      // One that was under way while the store was asked may be done by now.
+      const earlier = before.get(one.key) ?? this.#recent.get(one.key) ?? this.#underWay.get(one.key);
+      if (earlier !== undefined) return this.#repeat(one, earlier);
+      const place = fresh.push(one) - 1;
+      const result = appended.then((all) => all[place]!);
+      if (events[at]!.eventId !== undefined) this.#hold(one.key, result);
+      return result;
+    });
+    resolve(await this.#append(fresh));
+    return Promise.all(results);
+  }
+
+  /** Of these keys of events with ids of their clients, those that came before. */
+  async #acceptedBefore(keys: readonly string[]): Promise<Map<string, AcceptedEvent>> {
+    const found = new Map<string, AcceptedEvent>();
+    const unknown: string[] = [];
+    for (const key of keys) {
+      const recent = this.#recent.get(key);
+      if (recent) found.set(key, recent);
+      else unknown.push(key);
+    }
+    if (unknown.length === 0) return found;
+    try {
+      const stored = await withDeadline(this.#options.store.get(unknown), LOOK_UP_MS, 'the store');
+      for (const [key, { json, partition, offset }] of stored) {
+        if (partition === null || offset === null) continue;
+        found.set(key, { json, receipt: { topic: this.#options.topic, partition, offset } });
+      }
+    } catch (error) {
+      // Appended once more then: the store keeps the first all the same.
+      this.#options.logger.debug({ err: error }, '[Producer] Not known which events came before');
+    }
+    return found;
+  }
+
+  #hold(key: string, result: Promise<Acceptance>): void {
+    this.#underWay.set(key, result);
+    result.then(() => this.#underWay.delete(key));
+  }
+
+  async #repeat(
+    { event, json, key, varying }: Completed,
+    earlier: AcceptedEvent | Promise<Acceptance>,
+  ): Promise<Acceptance> {
+    const first = await earlier;
+    if (first instanceof FootfallError) return first;
+    const isSame =
+      isSameEvent(first.json, json) || (varying !== undefined && isSameBut(first.json, json, varying));
+    const repeated = isSame ? 'same' : 'conflict';
+    this.#options.metrics.eventsRepeated.inc({ kind: repeated });
+    if (repeated === 'conflict') return new FootfallError('id_conflict');
+    return { eventId: event.eventId, key, json: first.json, receipt: first.receipt, repeated };
+  }
+
+  async #append(events: readonly Completed[]): Promise<Acceptance[]> {
+    const { log, metrics } = this.#options;
+    const stopTimer = metrics.appendSeconds.startTimer();
+    const results = await log.append(events.map((one) => this.#toRecord(one)));
+    // If we die here: the events are durable and will be processed; only their sender does not know.
+    stopTimer();
+    return results.map((result, at) => {
+      if (result instanceof FootfallError) return this.#failed(result);
+      return this.#accepted(events[at]!, result);
+    });
+  }
+
+  #toRecord({ event, json, caller }: Completed): NewRecord {
+    return {
+      topic: this.#options.topic,
+      key: event.userId,
+      value: json,
+      headers: [
+        ['event-type', event.eventType],
+        ['event-id', event.eventId],
+        ...(caller === undefined ? [] : [[CALLER_HEADER, caller] as const]),
+      ],
+    };
+  }
+
+  #accepted({ event, json, key }: Completed, receipt: Receipt): Accepted {
+    const accepted = { eventId: event.eventId, key, json, receipt };
+    this.#recent.add(key, accepted);
+    this.#options.metrics.eventsGenerated.inc();
+    this.#logPublished(event.eventId, receipt);
+    return accepted;
+  }
+
+  #failed(error: FootfallError): FootfallError {
+    if (error.code === 'publish_failed') this.#logFailure(error.cause);
+    return error;
+  }
+
+  #withWarnings(answer: Accepted, { warnings }: NewEvent): Accepted {
+    if (warnings === undefined) return answer;
+    this.#options.metrics.eventWarnings.inc();
+    return { ...answer, warnings };
+  }
+
+  /** An outage fails every request there is: one line for it now and then, with their number. */
+  #logFailure(cause: unknown): void {
+    const now = performance.now();
+    this.#failures++;
+    if (now - this.#failureLoggedAt < FAILURE_LOG_INTERVAL_MS) return;
+    this.#options.logger.error(
+      { err: cause, failures: this.#failures },
+      '[Producer] Failed to publish event',
+    );
+    this.#failureLoggedAt = now;
+    this.#failures = 0;
+  }
+
+  #logPublished(eventId: string, { partition, offset }: Receipt): void {
+    const { logger, logEvery } = this.#options;
+    if (logEvery === 0 || this.#count++ % logEvery !== 0) return;
+    logger.info({ partition, offset }, `[Producer] Event published successfully - eventId: ${eventId}`);
+  }
+}

@@ -1,0 +1,39 @@
+import type { Receipt } from '../log/event-log.ts';
+
+/** An accepted event: its JSON text and where it is in the log. */
+export interface AcceptedEvent {
+  json: string;
+  receipt: Receipt;
+}
+
+/** About what an entry takes beside its text. */
+const ENTRY_BYTES = 300;
+
+/**
+ * The events this instance has accepted of late, by key: so that one sent again at once gets the answer of the first,
+ * and one that is not stored yet can be found. Bounded; what is forgotten is in the store.
+ */
+export class RecentEvents {
+  readonly #maxBytes: number;
+  /** Two generations, of half the bytes each: forgetting one whole costs nothing per event. */
+  #young = new Map<string, AcceptedEvent>();
+  #old = new Map<string, AcceptedEvent>();
+  #youngBytes = 0;
+
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes;
+  }
+
+  get(key: string): AcceptedEvent | undefined {
+    return this.#young.get(key) ?? this.#old.get(key);
+  }
+
+  add(key: string, event: AcceptedEvent): void {
+    this.#young.set(key, event);
+    this.#youngBytes += event.json.length + ENTRY_BYTES;
+    if (this.#youngBytes < this.#maxBytes / 2) return;
+    this.#old = this.#young;
+    this.#young = new Map();
+    this.#youngBytes = 0;
+  }
+}

@@ -1,0 +1,108 @@
+// In: messages as Segment's libraries send them. Out: new events.
+
+import { FootfallError } from '../errors.ts';
+import { type Catalogue, MESSAGE_TYPES, type MessageType } from '../events/catalogue.ts';
+import { checkNewEvent, isDateTime, type NewEvent } from '../events/event.ts';
+import { callersUuid } from '../events/event-ids.ts';
+import { isObject, type JsonObject } from '../json/json-body.ts';
+import { rawMembers } from '../json/raw-json.ts';
+
+/** What the libraries add each time they send a message, so that two of one `messageId` may differ in it. */
+const VARYING = ['sentAt', 'context', 'integrations', '_metadata'];
+/** What a batch may say for all of its messages. */
+const SHARED = ['context', 'integrations'];
+
+/**
+ * Reads one message. The eventType is the kind of message; that of a track message is its `event`, where the catalogue
+ * has a type of this name. The userId is `userId`, else `anonymousId`; the eventId comes from `messageId` and the caller.
+ * The payload is the message as it is, so that its name, properties, traits and context are all there.
+ *
+ * @param kind as its path says; without one, its own `type`
+ * @throws FootfallError `invalid_event`
+ */
+export function readSegmentMessage(
+  { text, fields }: JsonObject,
+  kind: MessageType | undefined,
+  catalogue: Catalogue,
+  caller: string | undefined,
+): NewEvent {
+  const type = kind ?? fields.type;
+  const errors = messageErrors(type, fields);
+  if (errors.length > 0) throw new FootfallError('invalid_event', { details: errors });
+  const { event, timestamp, originalTimestamp } = fields;
+  const messageId = nonEmpty(fields.messageId);
+  const isNamed = type === 'track' && catalogue.has(event as string);
+  const read = {
+    userId: nonEmpty(fields.userId) ?? nonEmpty(fields.anonymousId),
+    eventType: isNamed ? event : type,
+    payload: fields,
+    eventId: messageId === undefined ? undefined : callersUuid(caller, 'segment', messageId),
+    // Dates that are none came from clocks and libraries that nobody here can mend: it counts as it arrives.
+    timestamp: [timestamp, originalTimestamp].find(isDateTime),
+  };
+  return { ...checkNewEvent(read, () => text, catalogue, 'messages'), varying: VARYING };
+}
+
+function messageErrors(type: unknown, { event, userId, anonymousId }: Record<string, unknown>): string[] {
+  const errors: string[] = [];
+  if (!MESSAGE_TYPES.includes(type as MessageType)) {
+    errors.push(`type is required and must be one of: ${MESSAGE_TYPES.join(', ')}`);
+  }
+  if (type === 'track' && (typeof event !== 'string' || event === '')) {
+    errors.push('event is required in a track message: its name');
+  }
+  if (nonEmpty(userId) === undefined && nonEmpty(anonymousId) === undefined) {
+    errors.push('userId or anonymousId is required');
+  }
+  return errors;
+}
+
+/** Libraries say that there is no user with an empty text or null, and some have numbers for users. */
+function nonEmpty(id: unknown): string | undefined {
+  if (typeof id === 'number' && Number.isSafeInteger(id)) return String(id);
+  return typeof id === 'string' && id !== '' ? id : undefined;
+}
+
+/**
+ * Reads what a batch says for all of its messages.
+ *
+ * @param maxBytes of all messages with that in them: a small batch could become a large one
+ * @returns adds it to a message, where that does not say otherwise; throws FootfallError `batch_too_large`
+ */
+export function sharedByBatch(
+  { text, fields }: JsonObject,
+  maxBytes: number,
+): (message: JsonObject) => JsonObject {
+  const names = SHARED.filter((name) => isObject(fields[name]));
+  if (names.length === 0) return (message) => message;
+  const members = rawMembers(text);
+  const shared = names.map((name) => [name, rawMembers(members.get(name)!)] as const);
+  const sharedBytes = names.reduce((bytes, name) => bytes + members.get(name)!.length, 0);
+  let bytes = 0;
+  return (message) => {
+    bytes += sharedBytes + message.text.length;
+    if (bytes > maxBytes) throw new FootfallError('batch_too_large');
+    return withMembers(message, shared);
+  };
+}
+
+type Members = ReadonlyMap<string, string>;
+
+function withMembers(
+  { text, fields }: JsonObject,
+  shared: readonly (readonly [string, Members])[],
+): JsonObject {
+  const members = rawMembers(text);
+  for (const [name, common] of shared) {
+    const own = fields[name] ?? {};
+    if (!isObject(own)) continue;
+    const raw = fields[name] === undefined || fields[name] === null ? '{}' : members.get(name)!;
+    members.set(name, joinMembers(new Map([...common, ...rawMembers(raw)])));
+  }
+  const joined = joinMembers(members);
+  return { text: joined, fields: JSON.parse(joined) as Record<string, unknown> };
+}
+
+function joinMembers(members: Members): string {
+  return `{${[...members].map(([name, raw]) => `${JSON.stringify(name)}:${raw}`).join()}}`;
+}

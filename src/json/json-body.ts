@@ -1,0 +1,38 @@
+import { isUtf8 } from 'node:buffer';
+import { FootfallError } from '../errors.ts';
+
+export interface JsonObject {
+  /** As it was sent. */
+  text: string;
+  fields: Record<string, unknown>;
+}
+
+/**
+ * Reads a request body that must be a JSON object.
+ *
+ * @throws FootfallError `body_missing`, `body_not_json` or `body_not_object`
+ */
+export function parseJsonBody(body: Buffer | undefined): JsonObject {
+  if (body === undefined || body.length === 0) throw new FootfallError('body_missing');
+  if (!isUtf8(body)) throw new FootfallError('body_not_json', { message: 'Request body is not valid UTF-8' });
+  const text = body.toString('utf8');
+  const fields = parseJson(text);
+  if (fields === NOT_JSON) throw new FootfallError('body_not_json');
+  if (!isObject(fields)) throw new FootfallError('body_not_object');
+  return { text, fields };
+}
+
+/** What `parseJson` returns for text that is not JSON: no JSON value is this. */
+export const NOT_JSON = Symbol('not JSON');
+
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return NOT_JSON;
+  }
+}
+
+export function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,270 @@
+import { randomUUID } from 'node:crypto';
+import { EventEmitter, once } from 'node:events';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import {
+  checkWritable,
+  inTransaction,
+  migrateSqlite,
+  type SqliteFile,
+  type StatementSync,
+} from '../../sqlite/sqlite-file.ts';
+import { AppendLane, type SizedRecord } from '../append-lane.ts';
+import type {
+  AppendResult,
+  AssignedPartition,
+  EventLog,
+  LogBatch,
+  LogRecord,
+  NewRecord,
+  Receipt,
+  RecordPosition,
+  SubscribeOptions,
+  TopicEnds,
+} from '../event-log.ts';
+import { NO_EPOCH } from '../landmarks.ts';
+import { partitionOf } from '../partitioner.ts';
+
+const SCHEMA = [
+  `create table log_topics (
+     id integer primary key,
+     name text not null unique,
+     topic_id text not null,
+     partitions integer not null
+   ) strict;
+   create table log_records (
+     topic integer not null references log_topics,
+     partition integer not null,
+     offset integer not null,
+     timestamp integer not null,
+     key blob,
+     value blob,
+     headers text not null,
+     primary key (topic, partition, offset)
+   ) strict, without rowid;`,
+];
+
+const BATCH_RECORDS = 1000;
+/** A batch ends with the record that reaches this. */
+const BATCH_BYTES = 1_000_000;
+const MAX_GROUP_BYTES = 8_000_000;
+
+export interface EmbeddedLogOptions {
+  /** Partitions of a topic that is not there yet. */
+  partitions: number;
+  timeoutMs: number;
+}
+
+interface Topic {
+  id: number;
+  topicId: string;
+  partitions: number;
+  /** Next offset of each partition. */
+  ends: number[];
+}
+
+/** The event log in a SQLite file. An append is on disk (fsync) before it resolves. One reader per group. */
+export class EmbeddedLog implements EventLog {
+  readonly #file: SqliteFile;
+  readonly #options: EmbeddedLogOptions;
+  readonly #lane: AppendLane;
+  readonly #insert: StatementSync;
+  readonly #read: StatementSync;
+  readonly #topics = new Map<string, Topic>();
+  readonly #appended = new EventEmitter().setMaxListeners(0);
+  #closing: Promise<void> | undefined;
+
+  /** @param file stays open after `close`: it belongs to whoever opened it */
+  constructor(file: SqliteFile, options: EmbeddedLogOptions) {
+    this.#file = file;
+    this.#options = options;
+    migrateSqlite(file.db, 'log', SCHEMA);
+    this.#insert = file.db.prepare('insert into log_records values (?, ?, ?, ?, ?, ?, ?)');
+    this.#read = file.db.prepare(
+      'select offset, timestamp, key, value, headers from log_records where topic = ? and partition = ? and offset >= ? order by offset limit ?',
+    );
+    this.#lane = new AppendLane((records) => this.#write(records), {
+      maxGroupBytes: MAX_GROUP_BYTES,
+      ...options,
+    });
+  }
+
+  async append(records: readonly NewRecord[]): Promise<AppendResult[]> {
+    return this.#lane.add(
+      records.map((record) => {
+        const key = record.key === null ? null : Buffer.from(record.key);
+        const partition = partitionOf(key, this.#topic(record.topic).partitions);
+        return {
+          ...record,
+          key,
+          partition,
+          bytes: record.value === null ? 0 : Buffer.byteLength(record.value),
+        };
+      }),
+    );
+  }
+
+  async *subscribe({ topic: name, signal, startAt }: SubscribeOptions): AsyncGenerator<LogBatch[]> {
+    while (!signal.aborted) {
+      const topic = this.#topic(name);
+      const assigned = topic.ends.map((end, partition) => assignedPartition(name, topic, partition, end));
+      const { positions, restart } = await startAt(assigned);
+      const ended = restart === undefined ? signal : AbortSignal.any([signal, restart]);
+      const offsets = topic.ends.map((_, partition) => positions.get(partition)?.offset ?? 0);
+      yield* this.#readOn(name, topic, offsets, ended);
+    }
+  }
+
+  async *#readOn(
+    name: string,
+    topic: Topic,
+    offsets: number[],
+    ended: AbortSignal,
+  ): AsyncGenerator<LogBatch[]> {
+    const isAssigned = () => !ended.aborted;
+    while (!ended.aborted) {
+      const behind = topic.ends.findIndex((end, partition) => offsets[partition]! < end);
+      if (behind === -1) {
+        await once(this.#appended, 'append', { signal: ended }).catch(ignoreAbort);
+        continue;
+      }
+      // Every partition in turn, so that a busy one does not hold up the others.
+      for (let partition = behind; partition < topic.partitions && !ended.aborted; partition++) {
+        // Reading and storing are synchronous here: without a pause, catching up would leave no turn to requests.
+        await nextTurn();
+        const fetchedFrom = offsets[partition]!;
+        const records = this.#readFrom(topic, partition, fetchedFrom);
+        const last = records.at(-1);
+        if (last === undefined) continue;
+        const nextOffset = last.offset + 1;
+        offsets[partition] = nextOffset;
+        const { topicId } = topic;
+        const where = { topic: name, topicId, partition, fetchedFrom, nextOffset };
+        yield [{ ...where, records, leaderEpoch: NO_EPOCH, isAssigned, commit() {} }];
+      }
+    }
+  }
+
+  async ends(name: string): Promise<TopicEnds> {
+    const { topicId, ends } = this.#topic(name);
+    return { topicId, ends: new Map(ends.map((end, partition) => [partition, { end, stable: end }])) };
+  }
+
+  async timestamps(name: string, positions: readonly RecordPosition[]): Promise<(number | undefined)[]> {
+    const topic = this.#topic(name);
+    return positions.map(
+      ({ partition, offset }) => this.#readFrom(topic, partition, offset, 1)[0]?.timestamp,
+    );
+  }
+
+  async read(name: string, positions: readonly RecordPosition[]): Promise<(LogRecord | undefined)[]> {
+    const topic = this.#topic(name);
+    return positions.map(({ partition, offset }) => {
+      const [record] = this.#readFrom(topic, partition, offset, 1);
+      return record?.offset === offset ? record : undefined;
+    });
+  }
+
+  async ping(): Promise<void> {
+    checkWritable(this.#file.db);
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#lane.idle();
+    return this.#closing;
+  }
+
+  async #write(records: readonly SizedRecord[]): Promise<Receipt[]> {
+    const timestamp = Date.now();
+    const ends = new Map<string, number>();
+    const receipts = inTransaction(this.#file.db, () =>
+      records.map((record) => {
+        const topic = this.#topic(record.topic);
+        const endKey = `${record.topic}:${record.partition}`;
+        const offset = ends.get(endKey) ?? topic.ends[record.partition]!;
+        ends.set(endKey, offset + 1);
+        this.#insert.run(
+          topic.id,
+          record.partition,
+          offset,
+          timestamp,
+          record.key as Buffer | null,
+          record.value === null ? null : Buffer.from(record.value),
+          encodeHeaders(record.headers),
+        );
+        return { topic: record.topic, partition: record.partition, offset };
+      }),
+    );
+    // On disk. If we die here: the callers were not told, the events are in the log and will be processed.
+    for (const { topic, partition, offset } of receipts) this.#topic(topic).ends[partition] = offset + 1;
+    this.#appended.emit('append');
+    return receipts;
+  }
+
+  #readFrom(topic: Topic, partition: number, offset: number, limit = BATCH_RECORDS): LogRecord[] {
+    const records: LogRecord[] = [];
+    let bytes = 0;
+    for (const row of this.#read.iterate(topic.id, partition, offset, limit)) {
+      const record = toRecord(row);
+      records.push(record);
+      bytes += record.value?.length ?? 0;
+      if (bytes >= BATCH_BYTES) break;
+    }
+    return records;
+  }
+
+  #topic(name: string): Topic {
+    const known = this.#topics.get(name);
+    if (known !== undefined) return known;
+    const { db } = this.#file;
+    db.prepare(
+      'insert into log_topics (name, topic_id, partitions) values (?, ?, ?) on conflict (name) do nothing',
+    ).run(name, randomUUID(), this.#options.partitions);
+    const row = db.prepare('select id, topic_id, partitions from log_topics where name = ?').get(name)!;
+    const [id, partitions] = [row.id as number, row.partitions as number];
+    const last = db.prepare(
+      'select max(offset) as offset from log_records where topic = ? and partition = ?',
+    );
+    const ends = Array.from({ length: partitions }, (_, partition) => {
+      const offset = last.get(id, partition)!.offset as number | null;
+      return offset === null ? 0 : offset + 1;
+    });
+    const topic = { id, topicId: row.topic_id as string, partitions, ends };
+    this.#topics.set(name, topic);
+    return topic;
+  }
+}
+
+function toRecord(row: ReturnType<StatementSync['all']>[number]): LogRecord {
+  return {
+    offset: row.offset as number,
+    timestamp: row.timestamp as number,
+    timestampType: 'LogAppendTime',
+    key: row.key === null ? null : Buffer.from(row.key as Uint8Array),
+    value: row.value === null ? null : Buffer.from(row.value as Uint8Array),
+    headers: decodeHeaders(row.headers as string),
+  };
+}
+
+function assignedPartition(name: string, topic: Topic, partition: number, end: number): AssignedPartition {
+  const { topicId } = topic;
+  const reaches = async (offset: number) => offset <= end;
+  // Nobody else changes it.
+  const isCurrent = async () => true;
+  return { topic: name, topicId, partition, earliest: 0, end, reaches, isCurrent };
+}
+
+function ignoreAbort(error: Error): void {
+  if (error.name !== 'AbortError') throw error;
+}
+
+/** Bytes as Latin-1 text: any byte comes back as it was. */
+function encodeHeaders(headers: NewRecord['headers']): string {
+  return JSON.stringify(
+    headers.map(([name, value]) => [name, value === null ? null : Buffer.from(value).toString('latin1')]),
+  );
+}
+
+function decodeHeaders(text: string): LogRecord['headers'] {
+  const headers = JSON.parse(text) as [string, string | null][];
+  return headers.map(([name, value]) => [name, value === null ? null : Buffer.from(value, 'latin1')]);
+}

@@ -1,0 +1,212 @@
+import {
+  Admin,
+  type BaseOptions,
+  type CallbackWithPromise,
+  Producer as ClientProducer,
+  type ClusterMetadata,
+  type ClusterTopicMetadata,
+  Consumer,
+  FetchIsolationLevels,
+  findErrorBy,
+  kMetadata,
+  ListOffsetTimestamps,
+  type MetadataOptions,
+  ProduceAcks,
+} from '@platformatic/kafka';
+import { withDeadline } from '../../deadline.ts';
+import type { StartPosition } from '../event-log.ts';
+import { NO_EPOCH } from '../landmarks.ts';
+import { assignToSubscribers } from './assigner.ts';
+
+export type { Admin, ClusterTopicMetadata, Consumer, RecordsBatch } from '@platformatic/kafka';
+export {
+  ConfigResourceTypes,
+  FetchIsolationLevels,
+  findErrorBy,
+  IS_CONTROL,
+  IS_TRANSACTIONAL,
+  ListOffsetTimestamps,
+} from '@platformatic/kafka';
+
+/** The client does not export the type by name. */
+export type FetchResponse = Awaited<ReturnType<Consumer['fetch']>>;
+
+export interface KafkaClientOptions {
+  /** `host:port` each. */
+  brokers: string[];
+  /** Shows in the broker's logs, metrics and quotas. */
+  clientId: string;
+  producerRetries: number;
+  producerTimeoutMs: number;
+  sessionTimeoutMs: number;
+  /** Static membership: a restarted instance of this name takes its partitions back at once. */
+  instanceId: string | undefined;
+}
+
+const MAX_RETRY_DELAY_MS = 5000;
+
+/** Doubling from 100 ms, with jitter so that instances do not come back in step. */
+function retryDelay(_client: object, _operation: string, attempt: number): number {
+  return Math.min(MAX_RETRY_DELAY_MS, 100 * 2 ** (attempt - 1)) * (0.5 + Math.random() / 2);
+}
+
+function baseOptions(options: KafkaClientOptions): BaseOptions {
+  return { clientId: options.clientId, bootstrapBrokers: options.brokers, retryDelay, connectTimeout: 3000 };
+}
+
+export function createAdmin(options: KafkaClientOptions): Admin {
+  return ignoreErrorEvents(new Admin({ ...baseOptions(options), retries: 0, requestTimeout: 10_000 }));
+}
+
+/**
+ * The client's producer, with two faults of it mended. Where a topic was created anew with fewer partitions, it puts
+ * records for those that are gone into others; and a retry for one of them fails in a callback of a socket, which ends
+ * the process. Here such a partition keeps a leader, who answers that it does not know it.
+ */
+export class Producer extends ClientProducer {
+  readonly #seen = new Map<string, number>();
+  readonly #counts = new WeakMap<ClusterTopicMetadata, number>();
+
+  /** Keeps what another has seen as well: records that were placed by that may be sent from here. */
+  takeOver(before: Producer): void {
+    for (const [topic, count] of before.#seen) this.#seen.set(topic, count);
+  }
+
+  /** How many partitions the topic truly has. */
+  countPartitions(topic: ClusterTopicMetadata): number {
+    return this.#counts.get(topic) ?? topic.partitionsCount;
+  }
+
+  override [kMetadata](options: MetadataOptions, callback: CallbackWithPromise<ClusterMetadata>): void {
+    super[kMetadata](options, (error, metadata) => {
+      for (const [name, topic] of metadata?.topics ?? []) this.#keepLost(name, topic);
+      callback(error, metadata);
+    });
+  }
+
+  #keepLost(name: string, topic: ClusterTopicMetadata): void {
+    if (this.#counts.has(topic) || topic.partitionsCount === 0) return;
+    this.#counts.set(topic, topic.partitionsCount);
+    const seen = Math.max(this.#seen.get(name) ?? 0, topic.partitionsCount);
+    this.#seen.set(name, seen);
+    while (topic.partitions.length < seen) topic.partitions.push(topic.partitions[0]!);
+    topic.partitionsCount = seen;
+  }
+}
+
+/** @param before the one it takes over from */
+export function createProducer(options: KafkaClientOptions, before?: Producer): Producer {
+  // Each try gets its share of the time, so that the last one has ended when the caller must be answered.
+  const tryMs = Math.max(
+    100,
+    Math.min(10_000, Math.floor(options.producerTimeoutMs / (options.producerRetries + 1))),
+  );
+  const producer = new Producer({
+    ...baseOptions(options),
+    retries: options.producerRetries,
+    timeout: Math.floor(tryMs * 0.8),
+    requestTimeout: tryMs,
+    acks: ProduceAcks.ALL,
+    idempotent: true,
+  });
+  if (before !== undefined) producer.takeOver(before);
+  return ignoreErrorEvents(producer);
+}
+
+export function createConsumer(options: KafkaClientOptions, groupId: string): Consumer {
+  const { sessionTimeoutMs, instanceId } = options;
+  return new Consumer({
+    ...baseOptions(options),
+    groupId,
+    ...(instanceId === undefined ? {} : { groupInstanceId: instanceId }),
+    retries: 3,
+    // A join may wait for the slowest member, which has the length of a session to show up.
+    requestTimeout: sessionTimeoutMs + 10_000,
+    sessionTimeout: sessionTimeoutMs,
+    rebalanceTimeout: sessionTimeoutMs,
+    heartbeatInterval: Math.min(3000, Math.floor(sessionTimeoutMs / 3)),
+    heartbeatStallTimeout: sessionTimeoutMs,
+    partitionAssigner: assignToSubscribers,
+    autocommit: false,
+  });
+}
+
+/** The client reports failures both ways; the ones of a call reach its caller, and an event nobody hears throws. */
+function ignoreErrorEvents<T extends Admin | Producer>(client: T): T {
+  client.on('error', () => {});
+  return client;
+}
+
+/** Whether anything in a chain of client errors carries this Kafka error code. */
+export function hasKafkaError(error: unknown, apiId: string): boolean {
+  return findErrorBy(error as Error, 'apiId', apiId) !== null;
+}
+
+/** What a partition holds: its lowest offset, and where reading ends for now (the last stable offset). */
+export interface PartitionBounds {
+  earliest: number;
+  end: number;
+}
+
+/** @returns the bounds of each partition, in the same order */
+export async function readBounds(
+  consumer: Consumer,
+  topic: string,
+  partitions: readonly number[],
+): Promise<PartitionBounds[]> {
+  const wanted = { topics: [topic], partitions: { [topic]: [...partitions] } };
+  const [earliest, end] = await Promise.all([
+    consumer.listOffsets({ ...wanted, timestamp: ListOffsetTimestamps.EARLIEST }),
+    consumer.listOffsets({ ...wanted, timestamp: ListOffsetTimestamps.LATEST }),
+  ]);
+  return partitions.map((partition) => ({
+    earliest: Number(earliest.get(topic)![partition]),
+    end: Number(end.get(topic)![partition]),
+  }));
+}
+
+const FETCH_MAX_BYTES = 4 * 1024 * 1024;
+const FETCH_MAX_BYTES_PER_PARTITION = 1024 * 1024;
+/** A request unanswered for so long has lost its connection, whatever the socket says. */
+export const FETCH_DEADLINE_MS = 10_000;
+
+export interface FetchQuestion {
+  node: number;
+  topicId: string;
+  /** Next offset of each partition, and the leader epoch of the record before it, if known. */
+  positions: ReadonlyMap<number, StartPosition>;
+  /** How long the broker may wait for records to come. */
+  maxWaitMs: number;
+  /** Whole batches are answered, but no more of them than fit; at least one. */
+  maxBytes?: number;
+  /** Also records of transactions that are not committed. */
+  uncommitted?: boolean;
+}
+
+/** Fetches partitions of one leader. The broker says where its log parts from the one the epochs are of. */
+export async function fetchFrom(consumer: Consumer, question: FetchQuestion): Promise<FetchResponse> {
+  const { node, topicId, positions, maxWaitMs, maxBytes = FETCH_MAX_BYTES, uncommitted = false } = question;
+  const epochs = [...positions.values()].map(({ leaderEpoch = NO_EPOCH }) => leaderEpoch);
+  for (;;) {
+    const partitions = [...positions].map(([partition, { offset }], at) => ({
+      partition,
+      fetchOffset: BigInt(offset),
+      partitionMaxBytes: Math.min(maxBytes, FETCH_MAX_BYTES_PER_PARTITION),
+      currentLeaderEpoch: NO_EPOCH,
+      lastFetchedEpoch: epochs[at]!,
+    }));
+    const request = consumer.fetch({
+      node,
+      minBytes: 1,
+      maxBytes,
+      maxWaitTime: maxWaitMs,
+      topics: [{ topicId, partitions }],
+      isolationLevel: uncommitted
+        ? FetchIsolationLevels.READ_UNCOMMITTED
+        : FetchIsolationLevels.READ_COMMITTED,
+    });
+    const response = await withDeadline(request, FETCH_DEADLINE_MS, 'fetch');
+    // After a change of leaders the client takes the epochs out of our question and repeats it: just then they count.
+    if (partitions.every(({ lastFetchedEpoch }, at) => lastFetchedEpoch === epochs[at])) return response;
+  }
+}

@@ -1,0 +1,140 @@
+import { once } from 'node:events';
+import { withDeadline } from '../../deadline.ts';
+import type { Logger } from '../../observability/logger.ts';
+import type { Consumer } from './client.ts';
+
+export interface Assignment {
+  partitions: number[];
+  /** Aborts when the group has given out its partitions anew, or the membership failed. */
+  signal: AbortSignal;
+}
+
+/** How soon a partition that was added to the topic is given to a member. */
+const PARTITIONS_CHECK_MS = 5000;
+
+/** This process as a member of a consumer group, for one topic: its current assignment and its commits. */
+export class GroupMember {
+  readonly #consumer: Consumer;
+  readonly #topic: string;
+  readonly #logger: Logger;
+  #assignment: (Assignment & { taken: boolean; end: AbortController }) | undefined;
+  readonly #changes = new EventTarget();
+  #failure: Error | undefined;
+  readonly #commits = new Map<number, { offset: number; leaderEpoch: number }>();
+  #committing: Promise<void> | undefined;
+  #ended = false;
+  #partitionCount: number | undefined;
+  readonly #partitionsCheck: NodeJS.Timeout;
+
+  constructor(consumer: Consumer, topic: string, logger: Logger) {
+    this.#consumer = consumer;
+    this.#topic = topic;
+    this.#logger = logger;
+    consumer.on('consumer:group:join', ({ assignments = [] }) => {
+      this.#assign(assignments.flatMap((given) => (given.topic === topic ? given.partitions : [])));
+    });
+    consumer.on('consumer:heartbeat:stalled', ({ stalledFor }) => {
+      this.#fail(new Error(`no heartbeat was answered for ${stalledFor} ms`));
+    });
+    consumer.on('error', (error: Error) => this.#fail(error));
+    this.#partitionsCheck = setInterval(() => this.#rejoinIfPartitionsChanged(), PARTITIONS_CHECK_MS).unref();
+  }
+
+  /** Resolves when the group has taken this member in; at once when `signal` aborts. */
+  async join(signal: AbortSignal): Promise<void> {
+    const joined = this.#consumer.joinGroup();
+    // A join that is given up must not be reported as nobody's failure later.
+    joined.catch(() => {});
+    const waiting = new AbortController();
+    const aborted = once(signal, 'abort', { signal: waiting.signal }).catch(() => {});
+    if (!signal.aborted) await Promise.race([joined, aborted]).finally(() => waiting.abort());
+    if (!signal.aborted) this.#partitionCount = await this.#countPartitions();
+  }
+
+  /**
+   * The latest assignment not handed out yet, as soon as there is one; nothing when `signal` aborts first.
+   *
+   * @throws when the membership has failed and this member must be made anew
+   */
+  async nextAssignment(signal: AbortSignal): Promise<Assignment | undefined> {
+    while (!signal.aborted) {
+      if (this.#failure) throw this.#failure;
+      if (this.#assignment !== undefined && !this.#assignment.taken) {
+        this.#assignment.taken = true;
+        return this.#assignment;
+      }
+      await once(this.#changes, 'change', { signal }).catch(() => {});
+    }
+    return undefined;
+  }
+
+  /** Commits in the background, the newest offset of each partition, one request at a time. */
+  commit(partition: number, offset: number, leaderEpoch: number): void {
+    this.#commits.set(partition, { offset, leaderEpoch });
+    this.#committing ??= this.#commitAll().finally(() => {
+      this.#committing = undefined;
+    });
+  }
+
+  /** Waits for commits under way; they are information only, so no failure is reported. */
+  async end(timeoutMs: number): Promise<void> {
+    this.#ended = true;
+    clearInterval(this.#partitionsCheck);
+    await withDeadline(this.#committing ?? Promise.resolve(), timeoutMs, 'commit').catch(() => {});
+  }
+
+  async #commitAll(): Promise<void> {
+    // During a rebalance the client would answer a refused commit by joining once more: wait for the next batch.
+    while (this.#commits.size > 0 && this.#consumer.isActive()) {
+      const offsets = [...this.#commits].map(([partition, { offset, leaderEpoch }]) => ({
+        topic: this.#topic,
+        partition,
+        offset: BigInt(offset),
+        leaderEpoch,
+      }));
+      this.#commits.clear();
+      try {
+        await this.#consumer.commit({ offsets });
+      } catch (error) {
+        this.#logger.debug({ err: error }, 'offsets not committed to Kafka; the store has the positions');
+        return;
+      }
+    }
+  }
+
+  /** Nobody tells a classic group that its topic has grown: its leader has to join again to divide it anew. */
+  async #rejoinIfPartitionsChanged(): Promise<void> {
+    if (this.#ended || !this.#consumer.isActive()) return;
+    try {
+      const count = await this.#countPartitions();
+      if (count === this.#partitionCount) return;
+      this.#logger.info({ topic: this.#topic, before: this.#partitionCount, count }, 'the topic has grown');
+      await this.#consumer.joinGroup();
+      this.#partitionCount = count;
+    } catch (error) {
+      this.#logger.debug({ err: error }, 'partitions not checked');
+    }
+  }
+
+  async #countPartitions(): Promise<number> {
+    const { topics } = await this.#consumer.metadata({ topics: [this.#topic] });
+    return topics.get(this.#topic)!.partitionsCount;
+  }
+
+  #assign(partitions: number[]): void {
+    // A join that was under way when this member ended.
+    if (this.#ended) return;
+    this.#assignment?.end.abort();
+    this.#commits.clear();
+    const end = new AbortController();
+    this.#assignment = { partitions, signal: end.signal, end, taken: false };
+    this.#logger.info({ topic: this.#topic, partitions }, 'partitions assigned');
+    this.#changes.dispatchEvent(new Event('change'));
+  }
+
+  #fail(error: Error): void {
+    this.#failure ??= error;
+    this.#assignment?.end.abort();
+    this.#changes.dispatchEvent(new Event('change'));
+  }
+}

@@ -1,0 +1,267 @@
+import { withDeadline } from '../../deadline.ts';
+import { describeCause } from '../../describe-cause.ts';
+import { FootfallError } from '../../errors.ts';
+import type { Logger } from '../../observability/logger.ts';
+import { AppendLane, type SizedRecord } from '../append-lane.ts';
+import type {
+  AppendResult,
+  EventLog,
+  LogBatch,
+  LogRecord,
+  NewRecord,
+  Receipt,
+  RecordPosition,
+  SubscribeOptions,
+  TopicEnds,
+} from '../event-log.ts';
+import { partitionOf } from '../partitioner.ts';
+import {
+  type Admin,
+  createAdmin,
+  createConsumer,
+  createProducer,
+  type KafkaClientOptions,
+  type Producer,
+} from './client.ts';
+import { sendGroup } from './producer.ts';
+import { KafkaReader } from './reader.ts';
+import { readGroup } from './subscription.ts';
+import { isUnknownTopic, KafkaTopics, type TopicsOptions } from './topics.ts';
+
+export interface KafkaLogOptions extends KafkaClientOptions, TopicsOptions {}
+
+/** Below the broker's default `message.max.bytes` (1 048 588) even if all of a group goes to one partition. */
+const MAX_GROUP_BYTES = 1_000_000;
+/** How long the known leaders of a topic are trusted to group by; the client itself follows each change. */
+const LEADERS_TTL_MS = 5000;
+
+interface TopicLeaders {
+  /** Node id of the leader of each partition. */
+  leaders: number[];
+  readAt: number;
+}
+
+/** The event log on Apache Kafka: `acks=all`, idempotent producer, one produce request in flight per broker. */
+export class KafkaLog implements EventLog {
+  readonly #options: KafkaLogOptions;
+  readonly #logger: Logger;
+  readonly #admin: Admin;
+  readonly #topics: KafkaTopics;
+  #producer: Producer;
+  /** Replaced, and still sending what was given to them. */
+  readonly #retired = new Set<Producer>();
+  readonly #lanes = new Map<number, AppendLane>();
+  readonly #leaders = new Map<string, TopicLeaders>();
+  readonly #topicIds = new Map<string, string>();
+  readonly #lookups = new Map<string, Promise<TopicLeaders>>();
+  #reader: KafkaReader | undefined;
+  #closing: Promise<void> | undefined;
+
+  /** Connects when first used, so that a start does not depend on Kafka being there. */
+  constructor(options: KafkaLogOptions, logger: Logger) {
+    this.#options = options;
+    this.#logger = logger;
+    this.#admin = createAdmin(options);
+    this.#topics = new KafkaTopics(options, this.#admin, logger);
+    this.#producer = this.#openProducer();
+  }
+
+  async append(records: readonly NewRecord[]): Promise<AppendResult[]> {
+    const sized: SizedRecord[] = [];
+    const leaderOf: number[] = [];
+    for (const record of records) {
+      const known = this.#knownLeaders(record.topic) ?? (await this.#awaitLeaders(record.topic));
+      if (known instanceof FootfallError) return records.map(() => known);
+      const { leaders } = known;
+      const own = sizeRecord(record, leaders.length);
+      sized.push(own);
+      leaderOf.push(leaders[own.partition]!);
+    }
+    // Nearly always: one record, or one broker.
+    if (leaderOf.every((leader) => leader === leaderOf[0])) return this.#lane(leaderOf[0] ?? 0).add(sized);
+    return this.#appendByLeader(sized, leaderOf);
+  }
+
+  async *subscribe(options: SubscribeOptions): AsyncGenerator<LogBatch[]> {
+    try {
+      await this.#topics.ensure();
+      yield* readGroup(createConsumer(this.#options, options.group), options, this.#logger);
+    } catch (error) {
+      this.#notice(error);
+      throw error;
+    }
+  }
+
+  async read(topic: string, positions: readonly RecordPosition[]): Promise<(LogRecord | undefined)[]> {
+    try {
+      return await this.#noticing(async () => (await this.#openReader()).read(topic, positions));
+    } catch (error) {
+      if (!isUnknownTopic(error) || (await this.#topics.exists(topic))) throw error;
+      return positions.map(() => undefined);
+    }
+  }
+
+  async ends(topic: string): Promise<TopicEnds> {
+    return this.#noticing(async () => (await this.#openReader()).ends(topic));
+  }
+
+  async timestamps(topic: string, positions: readonly RecordPosition[]): Promise<(number | undefined)[]> {
+    return this.#noticing(async () => (await this.#openReader()).timestamps(topic, positions));
+  }
+
+  async ping(timeoutMs: number): Promise<void> {
+    const check = this.#noticing(() => this.#topics.check());
+    try {
+      await withDeadline(check, timeoutMs, 'Kafka');
+    } catch (error) {
+      throw new Error(describeCause(error), { cause: error });
+    }
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #openReader(): Promise<KafkaReader> {
+    await this.#topics.ensure();
+    this.#reader ??= new KafkaReader(createConsumer(this.#options, 'footfall-reader'));
+    return this.#reader;
+  }
+
+  async #close(): Promise<void> {
+    await Promise.all([...this.#lanes.values()].map((lane) => lane.idle()));
+    const clients = [this.#producer, ...this.#retired, this.#admin, this.#reader];
+    await Promise.allSettled(clients.map((client) => client?.close()));
+  }
+
+  /** Does the work. Where a topic turns out to be missing, the next use creates it. */
+  async #noticing<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      this.#notice(error);
+      throw error;
+    }
+  }
+
+  #notice(error: unknown): void {
+    if (!isUnknownTopic(error)) return;
+    this.#topics.forget();
+    this.#leaders.clear();
+  }
+
+  async #appendByLeader(
+    records: readonly SizedRecord[],
+    leaderOf: readonly number[],
+  ): Promise<AppendResult[]> {
+    const results: AppendResult[] = new Array(records.length);
+    const byLeader = Map.groupBy(records.keys(), (index) => leaderOf[index]!);
+    await Promise.all(
+      [...byLeader].map(async ([leader, indexes]) => {
+        const written = await this.#lane(leader).add(indexes.map((index) => records[index]!));
+        for (const [at, index] of indexes.entries()) results[index] = written[at]!;
+      }),
+    );
+    return results;
+  }
+
+  #lane(leader: number): AppendLane {
+    const known = this.#lanes.get(leader);
+    if (known !== undefined) return known;
+    const { producerTimeoutMs: timeoutMs } = this.#options;
+    const lane = new AppendLane((records) => this.#send(records), {
+      maxGroupBytes: MAX_GROUP_BYTES,
+      timeoutMs,
+    });
+    this.#lanes.set(leader, lane);
+    return lane;
+  }
+
+  async #send(records: readonly SizedRecord[]): Promise<(Receipt | Error)[]> {
+    const results = await sendGroup(this.#producer, records);
+    for (const result of results) {
+      if (!(result instanceof Error)) continue;
+      // Whatever it was, the leaders may be others now.
+      this.#leaders.clear();
+      this.#notice(result);
+    }
+    return results;
+  }
+
+  #knownLeaders(topic: string): TopicLeaders | undefined {
+    const known = this.#leaders.get(topic);
+    // Looked up again on the side: only the very first append waits. A failure shows at the next send.
+    if (known !== undefined && performance.now() - known.readAt > LEADERS_TTL_MS)
+      this.#lookUpLeaders(topic).catch(() => {});
+    return known;
+  }
+
+  async #awaitLeaders(topic: string): Promise<TopicLeaders | FootfallError> {
+    try {
+      return await withDeadline(this.#lookUpLeaders(topic), this.#options.producerTimeoutMs, 'Kafka');
+    } catch (cause) {
+      return new FootfallError('publish_failed', { cause });
+    }
+  }
+
+  #lookUpLeaders(topic: string): Promise<TopicLeaders> {
+    const running = this.#lookups.get(topic);
+    if (running !== undefined) return running;
+    const lookup = this.#noticing(() => this.#readLeaders(topic)).finally(() => this.#lookups.delete(topic));
+    this.#lookups.set(topic, lookup);
+    return lookup;
+  }
+
+  async #readLeaders(topic: string): Promise<TopicLeaders> {
+    await this.#topics.ensure();
+    const metadata = await this.#producer.metadata({ topics: [topic], forceUpdate: true });
+    const found = metadata.topics.get(topic)!;
+    if ((this.#topicIds.get(topic) ?? found.id) !== found.id) this.#renewProducer();
+    this.#topicIds.set(topic, found.id);
+    const count = this.#producer.countPartitions(found);
+    const leaders = found.partitions.slice(0, count).map(({ leader }) => leader);
+    const known = { leaders, readAt: performance.now() };
+    this.#leaders.set(topic, known);
+    return known;
+  }
+
+  #openProducer(before?: Producer): Producer {
+    const producer = createProducer(this.#options, before);
+    // Whoever answers at that address next may be another cluster: the topics are looked at before more is sent.
+    producer.on('client:broker:disconnect', () => this.#leaders.clear());
+    return producer;
+  }
+
+  /**
+   * For a topic that is another one now. Where the whole cluster is, it gives producer ids from the first on again: the id
+   * of the old one becomes another producer's, and of two records with one id and number Kafka keeps one, and acknowledges
+   * both.
+   */
+  #renewProducer(): void {
+    const old = this.#producer;
+    this.#producer = this.#openProducer(old);
+    this.#retired.add(old);
+    const close = () => old.close().finally(() => this.#retired.delete(old));
+    setTimeout(() => close().catch(() => {}), this.#options.producerTimeoutMs).unref();
+  }
+}
+
+function sizeRecord(record: NewRecord, partitions: number): SizedRecord {
+  const key = record.key === null ? null : Buffer.from(record.key);
+  const value = record.value === null ? null : Buffer.from(record.value);
+  return {
+    ...record,
+    key,
+    value,
+    partition: partitionOf(key, partitions),
+    bytes: recordBytes(key, value, record.headers),
+  };
+}
+
+/** What the record takes in a batch, roughly and never too little: varints and attributes are under 40 bytes. */
+function recordBytes(key: Buffer | null, value: Buffer | null, headers: NewRecord['headers']): number {
+  let bytes = 40 + (key?.length ?? 0) + (value?.length ?? 0);
+  for (const [name, content] of headers) bytes += 10 + (name.length + (content?.length ?? 0)) * 3;
+  return bytes;
+}

@@ -1,0 +1,85 @@
+import { FootfallError } from '../../errors.ts';
+import type { SizedRecord } from '../append-lane.ts';
+import type { Receipt } from '../event-log.ts';
+import { hasKafkaError, type Producer } from './client.ts';
+
+/**
+ * Sends a group in one produce request. Offsets are given to the records of a partition in the order they are sent.
+ *
+ * @returns for each record its receipt, or why it is not known to be durable; `body_too_large` or `record_refused` if the
+ *   topic will never take it, which its neighbours do not suffer from
+ */
+export async function sendGroup(
+  producer: Producer,
+  records: readonly SizedRecord[],
+): Promise<(Receipt | Error)[]> {
+  let failure: Error | undefined;
+  let offsets: Offsets;
+  try {
+    offsets = (await producer.send({ messages: records.map(toMessage) })).offsets ?? [];
+  } catch (error) {
+    failure = error as Error;
+    // Partitions that did get their records are told apart, so that only the others are reported as failed.
+    offsets = (error as { produced?: { offsets?: Offsets } }).produced?.offsets ?? [];
+  }
+  const results = toReceipts(records, offsets, failure);
+  return failure && refusalOf(failure, records[0]!.topic) ? sendAlone(producer, records, results) : results;
+}
+
+type Offsets = { topic: string; partition: number; offset: bigint }[];
+
+function toReceipts(
+  records: readonly SizedRecord[],
+  offsets: Offsets,
+  failure: Error | undefined,
+): (Receipt | Error)[] {
+  const next = new Map(offsets.map((base) => [`${base.topic}:${base.partition}`, Number(base.offset)]));
+  return records.map(({ topic, partition }) => {
+    const key = `${topic}:${partition}`;
+    const offset = next.get(key);
+    if (offset === undefined || offset < 0) return failure ?? new Error(`no offset was returned for ${key}`);
+    next.set(key, offset + 1);
+    return { topic, partition, offset };
+  });
+}
+
+/** The broker refuses a partition's batch whole and before writing: its records are sent again, one by one. */
+async function sendAlone(
+  producer: Producer,
+  records: readonly SizedRecord[],
+  results: (Receipt | Error)[],
+): Promise<(Receipt | Error)[]> {
+  if (records.length === 1) {
+    const { topic } = records[0]!;
+    return results.map((result) => (result instanceof Error ? (refusalOf(result, topic) ?? result) : result));
+  }
+  for (const [at, record] of records.entries()) {
+    if (results[at] instanceof Error) results[at] = (await sendGroup(producer, [record]))[0]!;
+  }
+  return results;
+}
+
+/** What the caller is told where the settings of the topic do not allow a record; undefined for any other failure. */
+function refusalOf(cause: Error, topic: string): FootfallError | undefined {
+  if (hasKafkaError(cause, 'MESSAGE_TOO_LARGE') || hasKafkaError(cause, 'RECORD_LIST_TOO_LARGE')) {
+    const message = `The event is larger than topic ${topic} allows (max.message.bytes)`;
+    return new FootfallError('body_too_large', { message });
+  }
+  return hasKafkaError(cause, 'INVALID_RECORD') ? new FootfallError('record_refused', { cause }) : undefined;
+}
+
+function toMessage({ topic, partition, key, value, headers }: SizedRecord) {
+  return {
+    topic,
+    partition,
+    key: toBuffer(key),
+    value: toBuffer(value),
+    // A map by identity of its keys, so that a name may repeat.
+    headers: new Map(headers.map(([name, content]) => [Buffer.from(name), toBuffer(content)])),
+  };
+}
+
+/** The client writes null for undefined; its types leave that out. */
+function toBuffer(bytes: string | Buffer | null): Buffer {
+  return (typeof bytes === 'string' ? Buffer.from(bytes) : (bytes ?? undefined)) as Buffer;
+}

@@ -1,0 +1,157 @@
+import { withDeadline } from '../../deadline.ts';
+import type { LogRecord, RecordPosition, TopicEnds } from '../event-log.ts';
+import {
+  type ClusterTopicMetadata,
+  type Consumer,
+  FETCH_DEADLINE_MS,
+  FetchIsolationLevels,
+  type FetchQuestion,
+  fetchFrom,
+  hasKafkaError,
+  ListOffsetTimestamps,
+  type RecordsBatch,
+  readBounds,
+} from './client.ts';
+import { type FetchedPartition, toRecords } from './records.ts';
+
+/** Reads records by their positions, outside any group. One answer often holds many of them. */
+export class KafkaReader {
+  readonly #consumer: Consumer;
+  #fetching: Promise<unknown> = Promise.resolve();
+
+  /** @param consumer never joins its group */
+  constructor(consumer: Consumer) {
+    this.#consumer = consumer;
+  }
+
+  /** As `EventLog.ends`. */
+  async ends(topic: string): Promise<TopicEnds> {
+    // First, and asked again, so that a topic that was deleted and created again is not taken for the one before.
+    const metadata = await this.#lookUp(topic);
+    const [stable, ends] = await Promise.all([
+      this.#latest(topic, FetchIsolationLevels.READ_COMMITTED),
+      this.#latest(topic, FetchIsolationLevels.READ_UNCOMMITTED),
+    ]);
+    return {
+      topicId: metadata.id,
+      // Asked a moment apart: what became stable in between has also been written.
+      ends: new Map(
+        ends.map((end, partition) => {
+          const stableEnd = stable[partition] ?? end;
+          return [partition, { end: Math.max(end, stableEnd), stable: stableEnd }];
+        }),
+      ),
+    };
+  }
+
+  async #latest(topic: string, isolationLevel: number): Promise<number[]> {
+    const timestamp = ListOffsetTimestamps.LATEST;
+    const request = this.#consumer.listOffsets({ topics: [topic], timestamp, isolationLevel });
+    return (await withDeadline(request, FETCH_DEADLINE_MS, 'list offsets')).get(topic)!.map(Number);
+  }
+
+  async #lookUp(topic: string): Promise<ClusterTopicMetadata> {
+    const request = this.#consumer.metadata({ topics: [topic], forceUpdate: true });
+    return (await withDeadline(request, FETCH_DEADLINE_MS, 'metadata')).topics.get(topic)!;
+  }
+
+  /** As `EventLog.timestamps`. */
+  timestamps(topic: string, positions: readonly RecordPosition[]): Promise<(number | undefined)[]> {
+    return this.#tracking(topic, () =>
+      Promise.all(positions.map((position) => this.#timestamp(topic, position))),
+    );
+  }
+
+  async #timestamp(topic: string, { partition, offset }: RecordPosition): Promise<number | undefined> {
+    try {
+      const fetched = await this.#fetch(topic, partition, offset, { maxBytes: 1, uncommitted: true });
+      return timestampAt(fetched?.records ?? [], offset);
+    } catch (error) {
+      // Deleted meanwhile, or the log ends before.
+      if (hasKafkaError(error, 'OFFSET_OUT_OF_RANGE')) return undefined;
+      throw error;
+    }
+  }
+
+  /** As `EventLog.read`. */
+  async read(topic: string, positions: readonly RecordPosition[]): Promise<(LogRecord | undefined)[]> {
+    // As for `ends`.
+    await this.#lookUp(topic);
+    const found = await this.#tracking(topic, () => this.#readTopic(topic, positions));
+    return positions.map(({ partition, offset }) => found.get(`${partition}:${offset}`));
+  }
+
+  async close(): Promise<void> {
+    await this.#consumer.close(true);
+  }
+
+  /** The client looks up all it tracks, and a topic that is gone would fail the reading of others. */
+  async #tracking<T>(topic: string, work: () => Promise<T>): Promise<T> {
+    this.#consumer.topics.track(topic);
+    try {
+      return await work();
+    } finally {
+      this.#consumer.topics.untrack(topic);
+    }
+  }
+
+  /** By partition and offset. */
+  async #readTopic(topic: string, positions: readonly RecordPosition[]): Promise<Map<string, LogRecord>> {
+    const found = new Map<string, LogRecord>();
+    for (const [partition, wanted] of Map.groupBy(positions, (position) => position.partition)) {
+      const offsets = wanted.map(({ offset }) => offset).sort((a, b) => a - b);
+      for (const record of await this.#readPartition(topic, partition, offsets)) {
+        found.set(`${partition}:${record.offset}`, record);
+      }
+    }
+    return found;
+  }
+
+  /** @param offsets ascending */
+  async #readPartition(topic: string, partition: number, offsets: readonly number[]): Promise<LogRecord[]> {
+    const { topics } = await this.#consumer.metadata({ topics: [topic] });
+    // A topic that was created again may have fewer partitions.
+    if (partition >= topics.get(topic)!.partitionsCount) return [];
+    const [bounds] = await readBounds(this.#consumer, topic, [partition]);
+    const { earliest, end } = bounds!;
+    const records: LogRecord[] = [];
+    let next = earliest;
+    for (const offset of offsets) {
+      if (offset < next || offset >= end) continue;
+      const fetched = await this.#fetch(topic, partition, offset, {});
+      if (fetched !== undefined) records.push(...toRecords(fetched, offset));
+      const last = fetched?.records?.at(-1);
+      next = last === undefined ? offset + 1 : Number(last.firstOffset) + last.lastOffsetDelta + 1;
+    }
+    return records;
+  }
+
+  /** One after the other: the client keeps one fetch session with each broker. */
+  #fetch(
+    topic: string,
+    partition: number,
+    offset: number,
+    options: Pick<FetchQuestion, 'maxBytes' | 'uncommitted'>,
+  ): Promise<FetchedPartition | undefined> {
+    const fetched = this.#fetching.then(async () => {
+      const metadata = (await this.#consumer.metadata({ topics: [topic] })).topics.get(topic)!;
+      const { leader: node } = metadata.partitions[partition]!;
+      const positions = new Map([[partition, { offset }]]);
+      const question = { node, topicId: metadata.id, positions, maxWaitMs: 0, ...options };
+      const { responses } = await fetchFrom(this.#consumer, question);
+      return responses.flatMap(({ partitions }) => partitions)[0];
+    });
+    this.#fetching = fetched.catch(() => {});
+    return fetched;
+  }
+}
+
+/** Of the first record from an offset on; of a batch that holds none from there on, its own. */
+function timestampAt(batches: readonly RecordsBatch[], offset: number): number | undefined {
+  for (const { firstOffset, lastOffsetDelta, firstTimestamp, records } of batches) {
+    if (Number(firstOffset) + lastOffsetDelta < offset) continue;
+    const record = records.find(({ offsetDelta }) => Number(firstOffset) + offsetDelta >= offset);
+    return Number(firstTimestamp) + Number(record?.timestampDelta ?? 0);
+  }
+  return undefined;
+}

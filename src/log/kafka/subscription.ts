@@ -1,0 +1,285 @@
+import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { withDeadline } from '../../deadline.ts';
+import type { Logger } from '../../observability/logger.ts';
+import type { AssignedPartition, LogBatch, StartPosition, SubscribeOptions } from '../event-log.ts';
+import { NO_EPOCH } from '../landmarks.ts';
+import {
+  type Consumer,
+  type FetchResponse,
+  fetchFrom,
+  hasKafkaError,
+  type PartitionBounds,
+  readBounds,
+} from './client.ts';
+import { type Assignment, GroupMember } from './group-member.ts';
+import { toRecords } from './records.ts';
+
+/** How long the broker holds a fetch that finds nothing; also how long a new assignment waits for the old one's. */
+const FETCH_MAX_WAIT_MS = 500;
+const CLOSE_DEADLINE_MS = 3000;
+const CLOSE_RETRY_MS = 1000;
+
+interface FetchDone {
+  node: number;
+  response?: FetchResponse;
+  error?: Error;
+}
+
+/**
+ * Reads a topic as a group member. The client keeps the membership (join, heartbeats, assignment) and speaks the
+ * protocol; what is fetched from where is decided here, because reading starts at the store's positions and not
+ * at Kafka's committed offsets, in each rebalance anew. The consumer is closed when the generator ends.
+ */
+export async function* readGroup(
+  consumer: Consumer,
+  options: SubscribeOptions,
+  logger: Logger,
+): AsyncGenerator<LogBatch[]> {
+  const { topic, signal } = options;
+  consumer.topics.track(topic);
+  const member = new GroupMember(consumer, topic, logger);
+  try {
+    await member.join(signal);
+    while (!signal.aborted) {
+      const assignment = await member.nextAssignment(signal);
+      if (assignment === undefined) break;
+      yield* readAssignment(consumer, member, assignment, options);
+    }
+  } finally {
+    await member.end(CLOSE_DEADLINE_MS);
+    // A broker that does not answer must not hold up a stop; leaving goes on on the side.
+    await withDeadline(leave(consumer), CLOSE_DEADLINE_MS, 'leaving the group').catch((error) => {
+      logger.debug({ err: error }, 'the group is not left yet');
+    });
+  }
+}
+
+/**
+ * Leaves the group and closes, however long it takes. The membership is ended first: closing alone lets a join that
+ * is under way succeed, and the client would then keep alive a member, with partitions, that nobody reads for.
+ */
+async function leave(consumer: Consumer): Promise<void> {
+  try {
+    await consumer.leaveGroup(true);
+  } catch {
+    // Not answered: without heartbeats the session runs out, and closing tries once more.
+  }
+  for (;;) {
+    try {
+      return await consumer.close(true);
+    } catch {
+      await sleep(CLOSE_RETRY_MS, undefined, { ref: false });
+    }
+  }
+}
+
+/** Reads what was assigned until that changes; starts over as often as it is told, or the log turns out to be another. */
+async function* readAssignment(
+  consumer: Consumer,
+  member: GroupMember,
+  { partitions, signal: assigned }: Assignment,
+  { topic, signal, startAt }: SubscribeOptions,
+): AsyncGenerator<LogBatch[]> {
+  let divergesAt: ReadonlyMap<number, number> = new Map();
+  while (!assigned.aborted && !signal.aborted) {
+    const start = await startAt(await describePartitions(consumer, topic, partitions, divergesAt));
+    const positions = new Map(
+      partitions.map((partition) => [partition, { offset: 0, ...start.positions.get(partition) }]),
+    );
+    // So that tools which go by what is committed see idle partitions, too, as they are.
+    for (const [partition, { offset, leaderEpoch = NO_EPOCH }] of positions) {
+      member.commit(partition, offset, leaderEpoch);
+    }
+    const over = new AbortController();
+    const ends = [assigned, signal, over.signal, ...(start.restart === undefined ? [] : [start.restart])];
+    const reading = { topic, positions, signal, ended: AbortSignal.any(ends) };
+    try {
+      divergesAt = yield* readFrom(consumer, member, reading);
+    } finally {
+      over.abort();
+    }
+  }
+}
+
+async function describePartitions(
+  consumer: Consumer,
+  topic: string,
+  partitions: number[],
+  divergesAt: ReadonlyMap<number, number>,
+): Promise<AssignedPartition[]> {
+  if (partitions.length === 0) return [];
+  const [metadata, bounds] = await Promise.all([
+    consumer.metadata({ topics: [topic] }),
+    readBounds(consumer, topic, partitions),
+  ]);
+  const topicId = metadata.topics.get(topic)!.id;
+  return partitions.map((partition, at) => ({
+    ...bounds[at]!,
+    topic,
+    topicId,
+    partition,
+    divergesAt: divergesAt.get(partition),
+    reaches: (offset) => reaches(consumer, topic, partition, offset),
+    isCurrent: () => isCurrent(consumer, { topic, topicId, partition, ...bounds[at]! }),
+  }));
+}
+
+async function isCurrent(
+  consumer: Consumer,
+  was: PartitionBounds & { topic: string; topicId: string; partition: number },
+): Promise<boolean> {
+  const metadata = await consumer.metadata({ topics: [was.topic], forceUpdate: true });
+  const [bounds] = await readBounds(consumer, was.topic, [was.partition]);
+  const { earliest, end } = bounds!;
+  return metadata.topics.get(was.topic)!.id === was.topicId && earliest === was.earliest && end >= was.end;
+}
+
+/**
+ * After a restart a leader takes its high watermark from a checkpoint that is seconds old, and gives that as the end of
+ * the log. What it refuses to read from is truly not there.
+ */
+async function reaches(
+  consumer: Consumer,
+  topic: string,
+  partition: number,
+  offset: number,
+): Promise<boolean> {
+  const metadata = (await consumer.metadata({ topics: [topic] })).topics.get(topic)!;
+  try {
+    const { leader: node } = metadata.partitions[partition]!;
+    const positions = new Map([[partition, { offset }]]);
+    await fetchFrom(consumer, { node, topicId: metadata.id, positions, maxWaitMs: 0 });
+    return true;
+  } catch (error) {
+    if (hasKafkaError(error, 'OFFSET_OUT_OF_RANGE')) return false;
+    throw error;
+  }
+}
+
+interface Reading {
+  topic: string;
+  /** Next offset of each assigned partition; moves as batches are handed out. */
+  positions: Map<number, StartPosition>;
+  /** The reader is leaving. */
+  signal: AbortSignal;
+  /** This reading is over, for whatever reason. */
+  ended: AbortSignal;
+}
+
+/**
+ * Batches of one reading, until it is over. One fetch is in flight per broker, also while a batch is processed.
+ *
+ * @returns the partitions whose log is another one than their positions are of, and from which offset on
+ */
+async function* readFrom(
+  consumer: Consumer,
+  member: GroupMember,
+  reading: Reading,
+): AsyncGenerator<LogBatch[], ReadonlyMap<number, number>> {
+  const { signal, ended } = reading;
+  const fetches = new Map<number, Promise<FetchDone>>();
+  try {
+    while (!ended.aborted) {
+      await startFetches(consumer, reading, fetches);
+      const done = await firstDone(fetches, ended);
+      if (done === undefined) break;
+      fetches.delete(done.node);
+      if (done.error) throw done.error;
+      const divergesAt = divergences(done.response!);
+      if (divergesAt.size > 0) return divergesAt;
+      const batches = toBatches(done.response!, reading, member);
+      // The broker gathers the next records while these are processed.
+      await startFetches(consumer, reading, fetches);
+      if (batches.length > 0 && !ended.aborted) yield batches;
+    }
+    return new Map();
+  } finally {
+    // The client allows one fetch per broker at a time, so the next reading must not start beside these.
+    if (!signal.aborted) await Promise.all(fetches.values());
+  }
+}
+
+async function startFetches(
+  consumer: Consumer,
+  { topic, positions }: Reading,
+  fetches: Map<number, Promise<FetchDone>>,
+): Promise<void> {
+  if (positions.size === 0) return;
+  const metadata = (await consumer.metadata({ topics: [topic] })).topics.get(topic)!;
+  const byLeader = Map.groupBy(positions.keys(), (partition) => metadata.partitions[partition]!.leader);
+  for (const [node, partitions] of byLeader) {
+    if (fetches.has(node)) continue;
+    const wanted = new Map(partitions.map((partition) => [partition, positions.get(partition)!]));
+    const question = { node, topicId: metadata.id, positions: wanted, maxWaitMs: FETCH_MAX_WAIT_MS };
+    const request = fetchFrom(consumer, question);
+    fetches.set(
+      node,
+      request.then(
+        (response) => ({ node, response }),
+        (error: Error) => ({ node, error }),
+      ),
+    );
+  }
+}
+
+/** The first fetch to end; nothing when the assignment ended before. With nothing assigned: waits for that. */
+async function firstDone(
+  fetches: Map<number, Promise<FetchDone>>,
+  ended: AbortSignal,
+): Promise<FetchDone | undefined> {
+  if (ended.aborted) return undefined;
+  const waiting = new AbortController();
+  const end = once(ended, 'abort', { signal: waiting.signal }).then(
+    () => undefined,
+    () => undefined,
+  );
+  try {
+    return await Promise.race([...fetches.values(), end]);
+  } finally {
+    waiting.abort();
+  }
+}
+
+function divergences({ responses }: FetchResponse): ReadonlyMap<number, number> {
+  const found = new Map<number, number>();
+  for (const { partitionIndex, divergingEpoch } of responses.flatMap(({ partitions }) => partitions)) {
+    if (divergingEpoch !== undefined && divergingEpoch.epoch >= 0) {
+      found.set(partitionIndex, Number(divergingEpoch.endOffset));
+    }
+  }
+  return found;
+}
+
+/** Also moves the positions: the next fetch continues behind what is returned here. */
+function toBatches(
+  response: FetchResponse,
+  { topic, positions, ended }: Reading,
+  member: GroupMember,
+): LogBatch[] {
+  const batches: LogBatch[] = [];
+  for (const { topicId, partitions } of response.responses) {
+    for (const fetched of partitions) {
+      const { partitionIndex: partition } = fetched;
+      const fetchedFrom = positions.get(partition)?.offset;
+      const last = fetched.records?.at(-1);
+      if (fetchedFrom === undefined || last === undefined) continue;
+      const nextOffset = Number(last.firstOffset) + last.lastOffsetDelta + 1;
+      if (nextOffset <= fetchedFrom) continue;
+      const leaderEpoch = last.partitionLeaderEpoch;
+      positions.set(partition, { offset: nextOffset, leaderEpoch });
+      batches.push({
+        topic,
+        topicId,
+        partition,
+        fetchedFrom,
+        records: toRecords(fetched, fetchedFrom),
+        nextOffset,
+        leaderEpoch,
+        isAssigned: () => !ended.aborted,
+        commit: () => member.commit(partition, nextOffset, leaderEpoch),
+      });
+    }
+  }
+  return batches;
+}

@@ -1,0 +1,166 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { errorsIn } from '../../describe-cause.ts';
+import type { Logger } from '../../observability/logger.ts';
+import { type Admin, ConfigResourceTypes, hasKafkaError } from './client.ts';
+import { type LimitedTopic, warnAboutSettings } from './topic-settings.ts';
+
+export interface TopicsOptions {
+  /** Created where they are missing, before anything is read or written. */
+  topics: TopicDefinition[];
+  partitions: number;
+  /** -1: the broker's default. */
+  replication: number;
+}
+
+export interface TopicDefinition extends LimitedTopic {
+  /** Topic settings by Kafka's names, on top of the broker's. */
+  configs?: Record<string, string>;
+}
+
+const CREATION_TIMEOUT_MS = 10_000;
+const CREATION_POLL_MS = 50;
+const UNKNOWN_TOPIC = new Set(['UNKNOWN_TOPIC_OR_PARTITION', 'UNKNOWN_TOPIC_ID', 'INCONSISTENT_TOPIC_ID']);
+
+/** Whether Kafka, or the client for it, says that a topic is not there, or is another of the same name. */
+export function isUnknownTopic(error: unknown): boolean {
+  for (const inner of errorsIn(error)) {
+    if ('apiId' in inner && UNKNOWN_TOPIC.has(String(inner.apiId))) return true;
+    // What the client makes of it in an answer about metadata; the name it gives may be that of another topic.
+    if (inner.message.startsWith('Unknown topic ')) return true;
+  }
+  return false;
+}
+
+/** The topics a service needs: created where they are missing, and asked whether they take records. */
+export class KafkaTopics {
+  readonly #options: TopicsOptions;
+  readonly #admin: Admin;
+  readonly #logger: Logger;
+  #ready: Promise<void> | undefined;
+  #warned = false;
+
+  constructor(options: TopicsOptions, admin: Admin, logger: Logger) {
+    this.#options = options;
+    this.#admin = admin;
+    this.#logger = logger;
+  }
+
+  /** Creates missing topics; done once, and again at the next need after a failure or `forget`. */
+  ensure(): Promise<void> {
+    if (this.#ready === undefined) {
+      const ready = this.#createMissing().then(() => this.#warn());
+      this.#ready = ready;
+      ready.catch(() => {
+        if (this.#ready === ready) this.forget();
+      });
+    }
+    return this.#ready;
+  }
+
+  /** A topic was not there: the next need looks for all of them. */
+  forget(): void {
+    this.#ready = undefined;
+  }
+
+  /** Whether there is a topic of this name, be it one of these or another. */
+  async exists(name: string): Promise<boolean> {
+    try {
+      await this.#admin.metadata({ topics: [name], forceUpdate: true });
+      return true;
+    } catch (error) {
+      if (isUnknownTopic(error)) return false;
+      if (hasKafkaError(error, 'LEADER_NOT_AVAILABLE')) return true;
+      throw error;
+    }
+  }
+
+  /** @throws when a topic is missing or a partition could not take a record just now, saying which and why */
+  async check(): Promise<void> {
+    await this.ensure();
+    const names = this.#options.topics.map(({ name }) => name);
+    // One by one: asked for several, the client may name another than the one that is missing.
+    const replicas = await Promise.all(names.map((name) => this.#inSync(name)));
+    const minInSync = await this.#minInSyncReplicas(names);
+    for (const [at, name] of names.entries()) {
+      const least = minInSync.get(name) ?? 1;
+      const partition = replicas[at]!.findIndex((count) => count < least);
+      if (partition === -1) continue;
+      const count = replicas[at]![partition];
+      throw new Error(
+        `partition ${partition} of topic ${name} has ${count} replicas in sync, and takes records from ${least} on`,
+      );
+    }
+  }
+
+  /** How many replicas of each partition are in sync. @throws when the topic is missing or a partition has no leader */
+  async #inSync(name: string): Promise<number[]> {
+    try {
+      const { topics } = await this.#admin.metadata({ topics: [name], forceUpdate: true, retries: 0 });
+      return topics.get(name)!.partitions.map(({ isr }) => isr.length);
+    } catch (error) {
+      if (isUnknownTopic(error)) throw new Error(`topic ${name} is missing`, { cause: error });
+      if (hasKafkaError(error, 'LEADER_NOT_AVAILABLE'))
+        throw new Error(`a partition of topic ${name} has no leader`, { cause: error });
+      throw new Error(`topic ${name} cannot be looked at`, { cause: error });
+    }
+  }
+
+  /** By topic; empty where we may not ask. */
+  async #minInSyncReplicas(names: readonly string[]): Promise<Map<string, number>> {
+    try {
+      const described = await this.#admin.describeConfigs({
+        resources: names.map((resourceName) => ({
+          resourceType: ConfigResourceTypes.TOPIC,
+          resourceName,
+          configurationKeys: ['min.insync.replicas'],
+        })),
+      });
+      return new Map(described.map(({ resourceName, configs }) => [resourceName, Number(configs[0]?.value)]));
+    } catch (error) {
+      if (hasKafkaError(error, 'TOPIC_AUTHORIZATION_FAILED')) return new Map();
+      throw error;
+    }
+  }
+
+  async #createMissing(): Promise<void> {
+    const giveUpAt = performance.now() + CREATION_TIMEOUT_MS;
+    for (let missing = await this.#missing(); missing.length > 0; missing = await this.#missing()) {
+      if (performance.now() > giveUpAt)
+        throw new Error(`topic ${missing[0]!.name} was created and does not appear`);
+      await Promise.all(missing.map((topic) => this.#create(topic)));
+      // The controller has created it; the broker asked here learns of it a moment later. The name of a topic that is
+      // being deleted is taken until that is done, and then free.
+      await sleep(CREATION_POLL_MS);
+    }
+  }
+
+  async #missing(): Promise<TopicDefinition[]> {
+    const { topics } = this.#options;
+    const exists = await Promise.all(topics.map(({ name }) => this.exists(name)));
+    return topics.filter((_topic, at) => !exists[at]);
+  }
+
+  async #create({ name, configs = {} }: TopicDefinition): Promise<void> {
+    const { partitions, replication: replicas } = this.#options;
+    try {
+      const settings = Object.entries(configs).map(([setting, value]) => ({ name: setting, value }));
+      await this.#admin.createTopics({ topics: [name], partitions, replicas, configs: settings });
+      this.#logger.info({ topic: name, partitions }, 'topic created');
+    } catch (error) {
+      // Another instance, or a person, was faster; or it is being deleted just now.
+      if (hasKafkaError(error, 'TOPIC_ALREADY_EXISTS')) return;
+      const mayNot =
+        hasKafkaError(error, 'TOPIC_AUTHORIZATION_FAILED') ||
+        hasKafkaError(error, 'CLUSTER_AUTHORIZATION_FAILED');
+      const verb = mayNot ? 'may not' : 'cannot';
+      throw new Error(`topic ${name} is missing and ${verb} be created`, { cause: error });
+    }
+  }
+
+  /** Once in the life of the process: settings of topics are changed by people, rarely. */
+  async #warn(): Promise<void> {
+    if (this.#warned) return;
+    this.#warned = true;
+    await warnAboutSettings(this.#admin, this.#options.topics, this.#logger);
+  }
+}

@@ -1,0 +1,111 @@
+// In: the log and the store. Out: what the log holds that the store does not account for.
+import { randomUUID } from 'node:crypto';
+import type { Catalogue } from '../events/catalogue.ts';
+import { decodeEvent, isRejection } from '../events/event.ts';
+import { recordKey } from '../events/event-ids.ts';
+import { type EventLog, type LogRecord, oneByOne } from '../log/event-log.ts';
+import { accounts, type PartitionAccount } from '../processing/ledger.ts';
+import type { EventStore } from '../store/event-store.ts';
+
+export interface VerifyOptions {
+  log: EventLog;
+  store: EventStore;
+  catalogue: Catalogue;
+  topic: string;
+  group: string;
+  /** Records with a timestamp (milliseconds since 1970) from here to there are looked at; the end is excluded. */
+  from: number;
+  to: number;
+  /** Told now and then how many records were looked at. */
+  progress?(records: number): void;
+}
+
+export interface MissingRecord {
+  partition: number;
+  offset: number;
+  /** Undefined for a record that is no event: it should be among the dead letters. */
+  eventId: string | undefined;
+}
+
+export interface Verification {
+  records: number;
+  /** Records whose event is stored; of an event that is there twice, both. */
+  stored: number;
+  deadLettered: number;
+  /** Not processed yet: behind the position of their partition. */
+  inFlight: number;
+  /** Processed, by the position, and neither stored nor dead-lettered. */
+  missing: MissingRecord[];
+  accounts: PartitionAccount[];
+}
+
+/** Derives the ledger anew, from every record of the log and what the store has of it. */
+export async function verify(options: VerifyOptions): Promise<Verification> {
+  const { log, store, topic, group, from, to } = options;
+  const positions = await store.positions(group, topic);
+  const letters = await deadLetterOrigins(store, group, topic);
+  const result: Verification = {
+    ...{ records: 0, stored: 0, deadLettered: 0, inFlight: 0, missing: [] },
+    accounts: accounts(positions),
+  };
+  for await (const { topicId, partition, records } of readToEnd(log, topic)) {
+    const position = positions.find((one) => one.topicId === topicId && one.partition === partition);
+    const chosen = records.filter(({ timestamp }) => timestamp >= from && timestamp < to);
+    const events = chosen.map((record) => ({ record, ...identityOf(record, options.catalogue) }));
+    const keys = events.flatMap(({ key }) => (key === undefined ? [] : [key]));
+    const stored = await store.get(keys);
+    for (const { record, eventId, key } of events) {
+      if (record.offset >= (position?.offset ?? 0)) result.inFlight++;
+      else if (key !== undefined && stored.has(key)) result.stored++;
+      else if (letters.has(`${partition}:${record.offset}`)) result.deadLettered++;
+      else result.missing.push({ partition, offset: record.offset, eventId });
+    }
+    result.records += chosen.length;
+    options.progress?.(result.records);
+  }
+  return result;
+}
+
+function identityOf({ value, headers }: LogRecord, catalogue: Catalogue): { eventId?: string; key?: string } {
+  const decoded = decodeEvent(value, catalogue);
+  if (isRejection(decoded)) return {};
+  const { eventId } = decoded;
+  return { eventId, key: recordKey(eventId, headers) };
+}
+
+/** Everything the log held when this began, read in a group that nobody else is in. */
+export async function* readToEnd(log: EventLog, topic: string) {
+  const behind = new Map<number, number>();
+  const done = new AbortController();
+  const reading = log.subscribe({
+    topic,
+    group: `footfall-verify-${randomUUID()}`,
+    signal: done.signal,
+    startAt: async (assigned) => {
+      for (const { partition, earliest, end } of assigned) if (end > earliest) behind.set(partition, end);
+      if (behind.size === 0) done.abort();
+      return {
+        positions: new Map(assigned.map(({ partition, earliest }) => [partition, { offset: earliest }])),
+      };
+    },
+  });
+  for await (const batch of oneByOne(reading)) {
+    const end = behind.get(batch.partition);
+    if (end === undefined) continue;
+    yield { ...batch, records: batch.records.filter(({ offset }) => offset < end) };
+    if (batch.nextOffset >= end) behind.delete(batch.partition);
+    if (behind.size === 0) done.abort();
+  }
+}
+
+async function deadLetterOrigins(store: EventStore, group: string, topic: string): Promise<Set<string>> {
+  const origins = new Set<string>();
+  let before = Number.MAX_SAFE_INTEGER;
+  for (;;) {
+    const page = await store.deadLetters(group, { limit: 1000, before });
+    if (page.length === 0) return origins;
+    for (const letter of page)
+      if (letter.topic === topic) origins.add(`${letter.partition}:${letter.offset}`);
+    before = page.at(-1)!.id;
+  }
+}

@@ -1,0 +1,291 @@
+// In: batches of the log. Out: each processed once, in order, and the position committed to the log afterwards.
+import type { Clock } from '../clock.ts';
+import type { AssignedPartition, EventLog, LogBatch, ReadingStart } from '../log/event-log.ts';
+import { type Landmark, landmarksBehind } from '../log/landmarks.ts';
+import type { Logger } from '../observability/logger.ts';
+import type { Metrics } from '../observability/metrics.ts';
+import { type Claim, type EventStore, Fenced } from '../store/event-store.ts';
+import type { PlacedBatch, Processor } from './processor.ts';
+import type { Poll } from './progress.ts';
+import { Outages } from './retrier.ts';
+import { groupForTransactions } from './shared-transactions.ts';
+import { batchPast, reportFinding, resolveStart } from './start-position.ts';
+import { type IdlePosition, type IdlePositions, Watchdog } from './watchdog.ts';
+
+const CANNOT_READ = 'the log cannot be read';
+/** Transactions that are tried at a time: while the store has one, the next is decoded. */
+const MAX_ATTEMPTS = 4;
+
+export interface ConsumerOptions {
+  log: EventLog;
+  store: EventStore;
+  processor: Pick<Processor, 'process'>;
+  topic: string;
+  group: string;
+  logger: Logger;
+  metrics: Pick<Metrics, 'dataGaps' | 'logRewinds' | 'readingRestarts' | 'watchdogRestarts'>;
+  clock: Clock;
+  /** How long a partition may have records to read and not move. */
+  stalledAfterMs: number;
+}
+
+/** Where this consumer stands in a partition it was given. */
+interface Position extends IdlePosition {
+  landmarks: readonly Landmark[];
+}
+
+/** `recovering`: log or store could not be used; tried again for ever, with growing pauses. */
+export type ConsumerState = 'starting' | 'consuming' | 'recovering' | 'stopped';
+
+/** Follows the topic as a member of the group and keeps at it until stopped. */
+export class Consumer {
+  readonly #options: ConsumerOptions;
+  readonly #stopping = new AbortController();
+  readonly #positions = new Map<number, Position>();
+  readonly #watchdog: Watchdog;
+  /** Batches that are being worked on, by partition: one of each, so that a partition is stored in order. */
+  readonly #working = new Map<number, Promise<void>>();
+  /** Transactions that are being tried. */
+  readonly #attempts = new Set<Promise<unknown>>();
+  #reading = new AbortController();
+  /** Ends what is read for the present positions; those are then claimed again. */
+  #restart = new AbortController();
+  readonly #outages: Outages;
+  #state: Exclude<ConsumerState, 'recovering'> = 'starting';
+  #running: Promise<void> | undefined;
+  #saidOtherTopics = false;
+
+  constructor(options: ConsumerOptions) {
+    this.#options = options;
+    const { logger, clock, stalledAfterMs } = options;
+    this.#outages = new Outages({ logger, clock, stopping: this.#stopping.signal });
+    this.#watchdog = new Watchdog({
+      clock,
+      stalledAfterMs,
+      moved: (partitions) => this.#restartReading(partitions, 'the store stands elsewhere than it was left'),
+      stalled: (partitions) => this.#subscribeAgain(partitions),
+    });
+  }
+
+  /** Partitions that have records and do not move; what is stalled is being read again from the store's positions. */
+  get stalled(): readonly number[] {
+    return this.#watchdog.stalledPartitions;
+  }
+
+  /** Why it is recovering, if it is. */
+  get reason(): string | undefined {
+    return this.#outages.reason;
+  }
+
+  /** Where it stands in the partitions in which nothing is being stored just now. */
+  get idle(): IdlePositions {
+    const idle = [...this.#positions].filter(([partition]) => !this.#working.has(partition));
+    return new Map(idle.map(([partition, position]) => [partition, { ...position }]));
+  }
+
+  /** Told what a poll of the progress found. */
+  polled(poll: Poll<IdlePositions>): void {
+    if (!this.#stopping.signal.aborted) this.#watchdog.look(poll, this.idle, this.#working.size > 0);
+  }
+
+  get state(): ConsumerState {
+    return this.#outages.any && this.#state !== 'stopped' ? 'recovering' : this.#state;
+  }
+
+  start(): void {
+    this.#running ??= this.#run();
+  }
+
+  /** Finishes the batches at hand, leaves the group and resolves. */
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await this.#finishWorking();
+    this.#reading.abort();
+    await this.#running;
+    this.#state = 'stopped';
+  }
+
+  async #run(): Promise<void> {
+    const { log, topic, group } = this.#options;
+    while (!this.#stopping.signal.aborted) {
+      this.#reading = new AbortController();
+      const { signal } = this.#reading;
+      try {
+        const reading = log.subscribe({ topic, group, signal, startAt: (given) => this.#startAt(given) });
+        for await (const read of reading) {
+          // If we die here: nothing of it is stored, and whoever claims the partitions next reads it anew.
+          await this.#take(read);
+        }
+      } catch (error) {
+        await this.#outages.backOff(CANNOT_READ, error as Error);
+      }
+      await this.#finishWorking();
+    }
+  }
+
+  /** Begins batches as soon as those of their partitions before are done and there is room. */
+  async #take(read: readonly LogBatch[]): Promise<void> {
+    for (const batches of groupForTransactions(read)) {
+      await Promise.all(batches.map(({ partition }) => this.#working.get(partition)));
+      while (this.#attempts.size >= MAX_ATTEMPTS) await Promise.race(this.#attempts);
+      // The group is left only when what is being worked on is done.
+      if (this.#stopping.signal.aborted) return this.#finishWorking();
+      const attempt = this.#attempt(batches);
+      for (const batch of batches) {
+        const work = this.#finish(batch, attempt).finally(() => this.#working.delete(batch.partition));
+        this.#working.set(batch.partition, work);
+      }
+    }
+  }
+
+  /** @returns why they cannot be stored, if so */
+  #attempt(batches: readonly LogBatch[]): Promise<Error | undefined> {
+    const attempt = this.#store(batches)
+      .then(() => undefined)
+      .catch((error: Error) => error)
+      .finally(() => this.#attempts.delete(attempt));
+    this.#attempts.add(attempt);
+    return attempt;
+  }
+
+  /** Resolves when nothing is being worked on. */
+  async #finishWorking(): Promise<void> {
+    await Promise.all(this.#working.values());
+  }
+
+  /** Claims what was assigned, for as long as it takes, and decides where to start. */
+  async #startAt(assigned: readonly AssignedPartition[]): Promise<ReadingStart> {
+    // Batches at hand first: they may still move the positions we are about to read.
+    await this.#finishWorking();
+    this.#positions.clear();
+    this.#restart = new AbortController();
+    const claims = assigned.length === 0 ? [] : await this.#claim(assigned);
+    const positions = new Map<number, { offset: number; leaderEpoch: number }>();
+    const gaps: LogBatch[] = [];
+    for (const [at, claim] of (claims ?? []).entries()) {
+      const { partition, topic, topicId } = assigned[at]!;
+      const start = await resolveStart(assigned[at]!, claim, this.#options.log);
+      if (claim.topicRecreated) {
+        this.#options.logger.warn(
+          { topic, partition },
+          '[Consumer] The topic was recreated: reading it from its start',
+        );
+      }
+      if (start.finding !== undefined) reportFinding(assigned[at]!, start.finding, this.#options);
+      const { epoch, offset: stored, rewound } = claim;
+      const { offset, leaderEpoch, landmarks } = start;
+      this.#positions.set(partition, { topicId, epoch, stored, rewound, next: offset, landmarks });
+      positions.set(partition, { offset, leaderEpoch });
+      if (start.finding?.kind === 'data-gap')
+        gaps.push(batchPast(assigned[at]!, start.finding, this.#restart.signal));
+    }
+    // Where nothing comes after a gap, no other batch would move the position past it, and its records would count as waiting.
+    await this.#take(gaps);
+    this.#outages.end(CANNOT_READ);
+    this.#state = 'consuming';
+    return { positions, restart: this.#restart.signal };
+  }
+
+  async #claim(assigned: readonly AssignedPartition[]): Promise<Claim[] | undefined> {
+    const { topic, topicId } = assigned[0]!;
+    const ref = { group: this.#options.group, topic, topicId };
+    const numbers = assigned.map(({ partition }) => partition);
+    const claims = await this.#outages.untilDone('the store cannot be reached', () =>
+      this.#options.store.claim(ref, numbers),
+    );
+    const others = claims?.[0]?.otherTopics ?? [];
+    if (others.length > 0 && !this.#saidOtherTopics) {
+      this.#saidOtherTopics = true;
+      this.#options.logger.warn(
+        { topic, others },
+        '[Consumer] This database also holds events of other topics: an eventId is stored once across all of them. Give each topic a schema or a database of its own to keep them apart',
+      );
+    }
+    return claims;
+  }
+
+  /** Reads again from where the store stands, as the member of the group that it is. */
+  #restartReading(partitions: readonly number[], why: string): void {
+    if (this.#restart.signal.aborted) return;
+    this.#options.metrics.readingRestarts.inc();
+    this.#options.logger.warn(
+      { topic: this.#options.topic, partitions },
+      `[Consumer] Reading again from the positions in the store: ${why}`,
+    );
+    this.#restart.abort();
+  }
+
+  #subscribeAgain(partitions: readonly number[]): void {
+    this.#options.metrics.watchdogRestarts.inc();
+    this.#options.logger.error(
+      { topic: this.#options.topic, partitions },
+      '[Consumer] No records are delivered although there are some: joining the group again',
+    );
+    this.#reading.abort();
+  }
+
+  /** Stores batches in one transaction, as far as they are ours and not stored yet, and tells the log. */
+  async #store(batches: readonly LogBatch[]): Promise<void> {
+    const placed = batches.flatMap((batch) => this.#place(batch) ?? []);
+    if (placed.length === 0) return;
+    try {
+      await this.#options.processor.process(placed);
+    } catch (error) {
+      // Another member has claimed the partition, or the store went back. Of several it shows alone.
+      const [batch] = batches;
+      if (error instanceof Fenced && batches.length === 1 && batch!.isAssigned()) {
+        this.#restartReading([batch!.partition], 'the store no longer stands where this batch continues');
+      }
+      throw error;
+    }
+    for (const { batch, fromRewound, rewound, landmarks } of placed) {
+      const position = this.#positions.get(batch.partition)!;
+      this.#positions.set(batch.partition, {
+        ...position,
+        stored: batch.nextOffset,
+        rewound: fromRewound + rewound,
+        next: batch.nextOffset,
+        landmarks,
+      });
+      batch.commit();
+    }
+  }
+
+  /** @returns nothing where the batch is not ours to store, or not the continuation of what is stored */
+  #place(batch: LogBatch): PlacedBatch | undefined {
+    const { partition, nextOffset, fetchedFrom, topicId } = batch;
+    const position = this.#positions.get(partition);
+    if (position === undefined || !batch.isAssigned() || isStored(position, nextOffset)) return undefined;
+    if (fetchedFrom > position.next || topicId !== position.topicId) {
+      this.#restartReading([partition], 'a batch does not continue where the store stands');
+      return undefined;
+    }
+    const { epoch, stored: fromOffset, rewound: fromRewound, next: firstOffset } = position;
+    const rewound = Math.max(0, (fromOffset ?? firstOffset) - firstOffset);
+    const records = batch.records.filter(({ offset }) => offset >= firstOffset);
+    const landmarks = landmarksBehind(position.landmarks, { ...batch, records });
+    return {
+      batch: { ...batch, records },
+      epoch,
+      fromOffset,
+      fromRewound,
+      rewound,
+      firstOffset,
+      landmarks,
+    };
+  }
+
+  /** After an attempt that failed, which batch is at fault is not known: each goes on alone. */
+  async #finish(batch: LogBatch, attempt: Promise<Error | undefined>): Promise<void> {
+    const what = `partition ${batch.partition} cannot be stored`;
+    const error = await attempt;
+    if (error === undefined) return;
+    await this.#outages.backOff(what, error);
+    await this.#outages.untilDone(what, () => this.#store([batch]));
+  }
+}
+
+/** Whether the position is at this offset or beyond. One that reading has only passed, for a gap, is not in the store yet. */
+function isStored({ stored, next }: Position, offset: number): boolean {
+  return next > offset || (next === offset && (stored === null || stored >= offset));
+}

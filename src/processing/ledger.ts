@@ -1,0 +1,75 @@
+import { Gauge, type Registry } from 'prom-client';
+import type { EventStore, PartitionPosition } from '../store/event-store.ts';
+
+/** One partition's account: what became of every offset since reading began. */
+export interface PartitionAccount {
+  partition: number;
+  /** Offsets passed since reading began; those that were rewound, as often as they were passed. */
+  passed: number;
+  stored: number;
+  duplicates: number;
+  deadLettered: number;
+  withoutRecord: number;
+  lost: number;
+  rewound: number;
+  /** Passed and in none of the counts: 0, or somebody moved the position forward, or a promise is broken. */
+  unaccounted: number;
+}
+
+/** The accounts of all partitions; those of earlier topics of the same name are added. */
+export function accounts(positions: readonly PartitionPosition[]): PartitionAccount[] {
+  return [...Map.groupBy(positions, ({ partition }) => partition)].map(([partition, own]) => {
+    const sum = (count: (position: PartitionPosition) => number) =>
+      own.reduce((total, one) => total + count(one), 0);
+    return {
+      partition,
+      passed: sum(passedBy),
+      stored: sum((one) => one.stored),
+      duplicates: sum((one) => one.duplicates),
+      deadLettered: sum((one) => one.deadLettered),
+      withoutRecord: sum((one) => one.withoutRecord),
+      lost: sum((one) => one.lost),
+      rewound: sum((one) => one.rewound),
+      unaccounted: sum(unaccountedBy),
+    };
+  });
+}
+
+function passedBy({ offset, startOffset, rewound }: PartitionPosition): number {
+  return (offset === null ? 0 : offset - (startOffset ?? 0)) + rewound;
+}
+
+/** One that was moved back by hand has more counted than passed, until the next claim books the difference as rewound. */
+function unaccountedBy(position: PartitionPosition): number {
+  const { stored, duplicates, deadLettered, withoutRecord, lost } = position;
+  return Math.max(0, passedBy(position) - stored - duplicates - deadLettered - withoutRecord - lost);
+}
+
+const OUTCOMES = [
+  'passed',
+  'stored',
+  'duplicates',
+  'deadLettered',
+  'withoutRecord',
+  'lost',
+  'rewound',
+  'unaccounted',
+] as const;
+
+/** Shows the ledger at each scrape, read from the store; absent while the store cannot be asked, never a guess. */
+export function registerLedger(registry: Registry, store: EventStore, group: string, topic: string): void {
+  new Gauge({
+    name: 'ledger_records',
+    // Every process reads the same from the store.
+    aggregator: 'first',
+    help: 'What became of the offsets passed of a partition, by the store. `unaccounted` other than 0 is a broken promise: run `npm run verify`.',
+    labelNames: ['partition', 'outcome'],
+    registers: [registry],
+    async collect() {
+      this.reset();
+      for (const account of accounts(await store.positions(group, topic).catch(() => []))) {
+        for (const outcome of OUTCOMES) this.set({ partition: account.partition, outcome }, account[outcome]);
+      }
+    },
+  });
+}

@@ -1,0 +1,226 @@
+// In: the ends of the log and the positions of the store, every two seconds. Out: how far storing is behind, and why.
+import { Gauge, type Registry } from 'prom-client';
+import type { Clock } from '../clock.ts';
+import type { EventLog, TopicEnds } from '../log/event-log.ts';
+import type { Logger } from '../observability/logger.ts';
+import type { EventStore, PartitionPosition } from '../store/event-store.ts';
+import { accounts } from './ledger.ts';
+
+/** A question unanswered for so long counts as not answered; what was known before is shown on. */
+const ANSWER_WITHIN_MS = 5000;
+/** Waiting records that nobody has stored any of for so long are worth a word in `/readyz`. */
+const PATIENCE_MS = 15_000;
+/** Partitions whose oldest waiting record is looked up in one poll. */
+const LOOK_UPS = 8;
+
+/** How far the processing of a partition is. */
+export interface PartitionProgress {
+  partition: number;
+  /** The offset to process next, by the store. */
+  position: number;
+  /** As of `PartitionEnd`. */
+  end: number;
+  stable: number;
+  /** Records that are not stored: `end` minus `position`. */
+  lag: number;
+  /** When the oldest of them was written, by its own timestamp; undefined where there is none, or nobody could look. */
+  oldestWaiting: Date | undefined;
+  /** Records that cannot be read yet because a transaction before them is open, once everything else is stored. */
+  heldBack: number;
+  /** Milliseconds for which records have waited without any being stored. */
+  unmovedMs: number;
+  /** As of `PartitionAccount`. */
+  unaccounted: number;
+}
+
+/** What one poll found; undefined where the log or the store did not answer. */
+export interface Poll<Held> {
+  /** What the caller held before the questions were asked. */
+  held: Held;
+  ends: TopicEnds | undefined;
+  positions: readonly PartitionPosition[] | undefined;
+}
+
+export interface ProgressOptions<Held> {
+  log: Pick<EventLog, 'ends' | 'timestamps'>;
+  store: Pick<EventStore, 'positions'>;
+  topic: string;
+  group: string;
+  clock: Clock;
+  logger: Logger;
+  everyMs: number;
+  /** Asked before each poll, told after it. */
+  held(): Held;
+  polled(poll: Poll<Held>): void;
+}
+
+/** Compares the log with the store for as long as the instance runs, whether or not it consumes itself. */
+export class Progress<Held = undefined> {
+  readonly #options: ProgressOptions<Held>;
+  readonly #stopping = new AbortController();
+  #running: Promise<void> | undefined;
+  #ends: TopicEnds | undefined;
+  #positions: readonly PartitionPosition[] = [];
+  readonly #unmoved = new Map<number, { position: number; sinceMs: number }>();
+  readonly #oldest = new Map<number, { position: number; at: Date | undefined }>();
+
+  constructor(options: ProgressOptions<Held>) {
+    this.#options = options;
+  }
+
+  start(): void {
+    this.#running ??= this.#run();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await this.#running;
+  }
+
+  /** By the last answers of log and store; empty until both have answered once. */
+  get partitions(): PartitionProgress[] {
+    if (this.#ends === undefined) return [];
+    const unaccounted = new Map(accounts(this.#positions).map((one) => [one.partition, one.unaccounted]));
+    const now = this.#options.clock.now();
+    return [...this.#ends.ends].map(([partition, { end, stable }]) => {
+      const position = this.#positionOf(partition);
+      const since = this.#unmoved.get(partition)?.sinceMs;
+      const oldest = this.#oldest.get(partition);
+      return {
+        partition,
+        position,
+        end,
+        stable,
+        lag: Math.max(0, end - position),
+        oldestWaiting: oldest?.position === position && end > position ? oldest.at : undefined,
+        heldBack: position >= stable ? Math.max(0, end - Math.max(position, stable)) : 0,
+        unmovedMs: since === undefined ? 0 : now - since,
+        unaccounted: unaccounted.get(partition) ?? 0,
+      };
+    });
+  }
+
+  /** What an operator should know, in words; undefined when storing keeps up. */
+  get problem(): string | undefined {
+    const { group } = this.#options;
+    for (const { partition, lag, heldBack, oldestWaiting, unmovedMs, unaccounted } of this.partitions) {
+      if (unaccounted > 0)
+        return `partition ${partition}: the position was moved past ${unaccounted} records that nobody processed: run "npm run verify"`;
+      if (unmovedMs < PATIENCE_MS) continue;
+      if (heldBack > 0)
+        return `partition ${partition}: ${heldBack} records are held back by an open transaction since ${oldestWaiting?.toISOString() ?? 'an unknown time'}`;
+      return `partition ${partition}: ${lag} records wait, and no member of group "${group}" has stored any for ${Math.round(unmovedMs / 1000)} s`;
+    }
+    return undefined;
+  }
+
+  async #run(): Promise<void> {
+    const { clock, everyMs } = this.#options;
+    while (!this.#stopping.signal.aborted) {
+      await this.#poll();
+      await clock.sleep(everyMs, this.#stopping.signal);
+    }
+  }
+
+  async #poll(): Promise<void> {
+    const { log, store, topic, group } = this.#options;
+    const held = this.#options.held();
+    const [ends, positions] = await Promise.all([
+      this.#ask(() => log.ends(topic)),
+      this.#ask(() => store.positions(group, topic)),
+    ]);
+    if (this.#stopping.signal.aborted) return;
+    if (ends !== undefined) this.#ends = ends;
+    if (positions !== undefined) this.#positions = positions;
+    this.#noteMoves();
+    this.#options.polled({ held, ends, positions });
+    await this.#lookUpOldest();
+  }
+
+  /** @returns nothing when there is no answer in time; the last one is used until there is */
+  async #ask<T>(question: () => Promise<T>): Promise<T | undefined> {
+    const { clock, logger } = this.#options;
+    const answered = new AbortController();
+    const late = clock.sleep(ANSWER_WITHIN_MS, AbortSignal.any([answered.signal, this.#stopping.signal]));
+    try {
+      return await Promise.race([question(), late.then(() => undefined)]);
+    } catch (error) {
+      logger.debug({ err: error }, 'progress not known');
+      return undefined;
+    } finally {
+      answered.abort();
+    }
+  }
+
+  #positionOf(partition: number): number {
+    const topicId = this.#ends?.topicId;
+    const own = this.#positions.find((one) => one.partition === partition && one.topicId === topicId);
+    return own?.offset ?? 0;
+  }
+
+  #noteMoves(): void {
+    const now = this.#options.clock.now();
+    for (const [partition, { end }] of this.#ends?.ends ?? []) {
+      const position = this.#positionOf(partition);
+      if (position >= end) this.#unmoved.delete(partition);
+      else if (this.#unmoved.get(partition)?.position !== position) {
+        this.#unmoved.set(partition, { position, sinceMs: now });
+      }
+    }
+  }
+
+  /** A few in each poll: in a backlog of many partitions they take turns. */
+  async #lookUpOldest(): Promise<void> {
+    const waiting = [...(this.#ends?.ends ?? [])]
+      .map(([partition, { end }]) => ({ partition, offset: this.#positionOf(partition), end }))
+      .filter(
+        ({ partition, offset, end }) => offset < end && this.#oldest.get(partition)?.position !== offset,
+      )
+      .slice(0, LOOK_UPS);
+    if (waiting.length === 0) return;
+    const found = await this.#ask(() => this.#options.log.timestamps(this.#options.topic, waiting));
+    for (const [at, { partition, offset }] of waiting.entries()) {
+      const time = found?.[at];
+      // The last partition to be looked up goes to the back of the queue.
+      this.#oldest.delete(partition);
+      if (found !== undefined)
+        this.#oldest.set(partition, {
+          position: offset,
+          at: time === undefined ? undefined : new Date(time),
+        });
+    }
+  }
+}
+
+/** Shows the progress at each scrape: also while log or store are away, and in an instance that does not consume. */
+export function registerProgress(
+  registry: Registry,
+  progress: { readonly partitions: readonly PartitionProgress[] },
+): void {
+  const gauge = (name: string, help: string, value: (partition: PartitionProgress) => number | undefined) =>
+    new Gauge({
+      name,
+      help,
+      labelNames: ['partition'],
+      registers: [registry],
+      // Every process asks log and store itself.
+      aggregator: 'max',
+      collect() {
+        this.reset();
+        for (const partition of progress.partitions) {
+          this.set({ partition: partition.partition }, value(partition) ?? 0);
+        }
+      },
+    });
+  gauge('consumer_lag_records', 'Records of the partition that are not stored yet.', ({ lag }) => lag);
+  gauge('consumer_lag_seconds', 'Age of the oldest record of the partition that is not stored yet.', ageOf);
+  gauge(
+    'consumer_held_back_records',
+    'Records of the partition that wait for an open transaction to end.',
+    ({ heldBack }) => heldBack,
+  );
+}
+
+function ageOf({ oldestWaiting }: PartitionProgress): number | undefined {
+  return oldestWaiting && Math.max(0, (Date.now() - oldestWaiting.getTime()) / 1000);
+}

@@ -1,0 +1,68 @@
+// In: work that log or store may fail. Out: it done, however long that takes; one line when it begins to fail, one after.
+import type { Clock } from '../clock.ts';
+import { describeCause } from '../describe-cause.ts';
+import type { Logger } from '../observability/logger.ts';
+import { Fenced } from '../store/event-store.ts';
+
+const MAX_PAUSE_MS = 5000;
+
+/** What cannot be done just now and is tried again, with growing pauses. */
+export class Outages {
+  readonly #logger: Logger;
+  readonly #clock: Clock;
+  readonly #stopping: AbortSignal;
+  /** How often each has failed in a row, and why the last time. */
+  readonly #failures = new Map<string, { times: number; error: Error }>();
+
+  constructor({ logger, clock, stopping }: { logger: Logger; clock: Clock; stopping: AbortSignal }) {
+    this.#logger = logger;
+    this.#clock = clock;
+    this.#stopping = stopping;
+  }
+
+  /** What fails, and why; undefined when nothing does. */
+  get reason(): string | undefined {
+    const [first] = this.#failures;
+    return first && `${first[0]}: ${describeCause(first[1].error)}`;
+  }
+
+  /** Whether anything fails just now. */
+  get any(): boolean {
+    return this.#failures.size > 0;
+  }
+
+  /** Repeats `work` until it succeeds or the consumer is stopped. A dependency's outage never drops an event. */
+  async untilDone<T>(what: string, work: () => Promise<T>): Promise<T | undefined> {
+    while (!this.#stopping.aborted) {
+      try {
+        const result = await work();
+        this.end(what);
+        return result;
+      } catch (error) {
+        await this.backOff(what, error as Error);
+      }
+    }
+    return undefined;
+  }
+
+  /** Notes a failure and pauses. */
+  async backOff(what: string, error: Error): Promise<void> {
+    if (this.#stopping.aborted) return;
+    let failures = this.#failures.get(what)?.times ?? 0;
+    // That another has the partition is no failure.
+    if (error instanceof Fenced) this.#logger.debug({ err: error }, `[Consumer] ${what}`);
+    else {
+      if (this.any) this.#logger.debug({ err: error, failures }, `[Consumer] ${what}`);
+      else this.#logger.error({ err: error }, `[Consumer] ${what}; trying again until it works`);
+      this.#failures.set(what, { times: ++failures, error });
+    }
+    const pauseMs =
+      Math.min(MAX_PAUSE_MS, 50 * 2 ** Math.min(failures, 10)) * (0.5 + this.#clock.random() / 2);
+    await this.#clock.sleep(pauseMs, this.#stopping);
+  }
+
+  /** Notes that it works. */
+  end(what: string): void {
+    if (this.#failures.delete(what) && !this.any) this.#logger.info('[Consumer] working again');
+  }
+}

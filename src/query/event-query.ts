@@ -1,0 +1,193 @@
+// In: what to look for. Out: the stored events that are meant, in order, page by page.
+import { eventTimeMs } from '../events/event.ts';
+import { isScalarAt } from '../events/payload-path.ts';
+import { rawMembers } from '../json/raw-json.ts';
+import {
+  type EventStore,
+  type Extent,
+  HOUR_MS,
+  type PlacedEvent,
+  type Selection,
+  type SelectionFilter,
+  type Span,
+} from '../store/event-store.ts';
+
+/** Events looked at in one step. A step of the SQLite store holds up everything else for some milliseconds. */
+const STEP_EVENTS = 1000;
+/** Events looked at in the first step, when it is not known how large they are. */
+const FIRST_STEP_EVENTS = 16;
+/** What a step should hold, in characters: an event may have a million. */
+const STEP_CHARACTERS = 500_000;
+/** A page that holds so many characters is full. */
+const PAGE_CHARACTERS = 2_000_000;
+
+/** Which events are meant; all parts that are given must hold. */
+export interface EventFilter {
+  userId?: string;
+  /** Any of these. */
+  eventTypes?: readonly string[];
+  /** Milliseconds since 1970, by the event's own timestamp: from, including; to, excluding. */
+  from?: number;
+  to?: number;
+  payload: readonly { path: readonly string[]; value: string }[];
+}
+
+export interface EventQuery extends EventFilter {
+  order: 'asc' | 'desc';
+  /** The place of the last event seen, in this order. */
+  cursor?: number;
+}
+
+/** Events found in one step, and how far the step went. */
+export interface Step {
+  events: PlacedEvent[];
+  reached: number;
+}
+
+export interface Page {
+  events: PlacedEvent[];
+  /** The cursor of the next page; undefined at the end. */
+  next: number | undefined;
+  /** How far this page has looked, all of it seen. */
+  reached: number;
+}
+
+/** Looks through the store step by step. Oldest first, it ends before what may still be joined by earlier places. */
+export async function* search(
+  store: EventStore,
+  query: EventQuery,
+  { extent, limit }: { extent?: Extent; limit?: number } = {},
+): AsyncGenerator<Step> {
+  const isMeant = matcher(query);
+  const { order, cursor } = query;
+  const { newest, settled } = extent ?? (await store.extent());
+  const span = await spanOf(store, query);
+  if (span === undefined) return;
+  let after = span.first - 1;
+  let upTo = Math.min(span.last, order === 'asc' ? settled : newest);
+  if (cursor !== undefined && order === 'asc') after = Math.max(after, cursor);
+  if (cursor !== undefined && order === 'desc') upTo = Math.min(upTo, cursor - 1);
+  for await (const found of readSteps(store, { ...selection(query), order, after, upTo }, limit)) {
+    yield { events: found.filter(isMeant), reached: found.at(-1)!.place };
+  }
+}
+
+/** The events of a selection, step by step. */
+async function* readSteps(
+  store: EventStore,
+  { after, upTo, ...selected }: Omit<Selection, 'limit'>,
+  limit = STEP_EVENTS,
+): AsyncGenerator<PlacedEvent[]> {
+  let step = Math.min(limit, FIRST_STEP_EVENTS);
+  while (after < upTo) {
+    const found = await store.read({ ...selected, after, upTo, limit: step });
+    const last = found.at(-1);
+    if (last === undefined) return;
+    yield found;
+    step = nextStep(step, found, limit);
+    if (selected.order === 'asc') after = last.place;
+    else upTo = last.place - 1;
+  }
+}
+
+/** So many events that they hold about as much as a step should, and not many times more than the step before. */
+function nextStep(step: number, found: readonly PlacedEvent[], most: number): number {
+  const mean = charactersOf(found) / found.length;
+  return Math.max(1, Math.min(most, step * 4, Math.floor(STEP_CHARACTERS / mean)));
+}
+
+function charactersOf(events: readonly PlacedEvent[]): number {
+  return events.reduce((sum, { json }) => sum + json.length, 0);
+}
+
+/** @param patienceMs after which a page is given out although it is not full: going on with its `next` finds more */
+export async function readPage(
+  store: EventStore,
+  query: EventQuery,
+  { limit, patienceMs }: { limit: number; patienceMs: number },
+): Promise<Page> {
+  const endsAt = performance.now() + patienceMs;
+  const events: PlacedEvent[] = [];
+  let characters = 0;
+  const extent = await store.extent();
+  // Where a step finds nothing but what is meant, one more than asked for tells whether there is a next page.
+  const stepLimit = isIndexed(query) ? Math.min(STEP_EVENTS, limit + 1) : STEP_EVENTS;
+  for await (const step of search(store, query, { extent, limit: stepLimit })) {
+    events.push(...step.events);
+    if (events.length > limit) {
+      const { place } = events[limit - 1]!;
+      return { events: events.slice(0, limit), next: place, reached: place };
+    }
+    characters += charactersOf(step.events);
+    if (characters > PAGE_CHARACTERS || performance.now() > endsAt)
+      return { events, next: step.reached, reached: step.reached };
+  }
+  return { events, next: undefined, reached: Math.max(extent.settled, query.cursor ?? 0) };
+}
+
+/** Everything stored when the call was made, in the order of storing. */
+export async function* readAll(store: EventStore): AsyncGenerator<PlacedEvent[]> {
+  const { newest } = await store.extent();
+  yield* readSteps(store, { order: 'asc', after: 0, upTo: newest });
+}
+
+/** What the store has an index for; the rest is looked at here, the same for every store. */
+export function selection({ userId, eventTypes }: EventFilter): SelectionFilter {
+  if (userId !== undefined) return { userId };
+  return eventTypes === undefined ? {} : { eventTypes };
+}
+
+function isIndexed({ userId, eventTypes, from, to, payload }: EventFilter): boolean {
+  const oneAtMost = userId === undefined || eventTypes === undefined;
+  return oneAtMost && from === undefined && to === undefined && payload.length === 0;
+}
+
+interface ReadEvent extends Record<'userId' | 'eventType' | 'timestamp', string> {
+  payload: unknown;
+}
+
+/** Of events that many readers of a stream look at: each is read once. */
+const readEvents = new WeakMap<PlacedEvent, ReadEvent>();
+
+function readOnce(event: PlacedEvent): ReadEvent {
+  const known = readEvents.get(event);
+  if (known !== undefined) return known;
+  const read = JSON.parse(event.json) as ReadEvent;
+  readEvents.set(event, read);
+  return read;
+}
+
+/** @returns whether an event is meant */
+export function matcher({
+  userId,
+  eventTypes,
+  from,
+  to,
+  payload,
+}: EventFilter): (event: PlacedEvent) => boolean {
+  const types = eventTypes && new Set(eventTypes);
+  if (!userId && !types && from === undefined && to === undefined && payload.length === 0) return () => true;
+  return (placed) => {
+    const event = readOnce(placed);
+    if (userId !== undefined && event.userId !== userId) return false;
+    if (types && !types.has(event.eventType)) return false;
+    const at = eventTimeMs(event.timestamp);
+    if (from !== undefined && at < from) return false;
+    if (to !== undefined && at >= to) return false;
+    const text = () => rawMembers(placed.json).get('payload')!;
+    return payload.every(({ path, value }) => isScalarAt(event.payload, path, text, value));
+  };
+}
+
+/** Where events of that time are: by the hour. */
+async function spanOf(store: EventStore, { from, to }: EventFilter): Promise<Span | undefined> {
+  if (from === undefined && to === undefined) return { first: 1, last: Number.MAX_SAFE_INTEGER };
+  return store.counts.span({
+    from: Math.floor((from ?? MIN_MS) / HOUR_MS),
+    to: Math.floor(((to ?? MAX_MS) - 1) / HOUR_MS),
+  });
+}
+
+/** The first and the last moment there is in JavaScript. */
+const MIN_MS = -8.64e15;
+const MAX_MS = 8.64e15;

@@ -1,0 +1,100 @@
+import {
+  type DayCount,
+  type DayRange,
+  type EventCounts,
+  HOURS_A_DAY,
+  type HourCount,
+  type HourRange,
+  type Span,
+  type StoredEvent,
+  type TypeTotal,
+  USER_DIMENSION,
+  type ValueCount,
+} from '../event-store.ts';
+
+interface CountedHour extends HourCount, Span {}
+
+/** Counts of events in memory. */
+export class MemoryCounts implements EventCounts {
+  /** By hour, then type. */
+  readonly #hours = new Map<number, Map<string, CountedHour>>();
+  /** By dimension, day and value. */
+  readonly #values = new Map<string, Map<number, Map<string, number>>>();
+
+  /** Counts an event that was stored at a place, which comes after the places of those before. */
+  add({ eventType, userId, hour, counted }: StoredEvent, place: number): void {
+    const types = entry(this.#hours, hour, () => new Map());
+    const count = entry(types, eventType, () => ({ hour, eventType, events: 0, first: place, last: place }));
+    count.events++;
+    count.last = place;
+    const day = Math.floor(hour / HOURS_A_DAY);
+    this.#addValue(USER_DIMENSION, day, userId);
+    for (const [dimension, value] of counted) this.#addValue(dimension, day, value);
+  }
+
+  async totals(): Promise<TypeTotal[]> {
+    const counts = [...this.#hours.values()].flatMap((types) => [...types.values()]);
+    return [...Map.groupBy(counts, ({ eventType }) => eventType)]
+      .map(([eventType, own]) => ({
+        eventType,
+        events: own.reduce((sum, { events }) => sum + events, 0),
+        firstHour: own.reduce((first, { hour }) => Math.min(first, hour), Number.POSITIVE_INFINITY),
+        lastHour: own.reduce((last, { hour }) => Math.max(last, hour), Number.NEGATIVE_INFINITY),
+      }))
+      .sort((a, b) => compareBytes(a.eventType, b.eventType));
+  }
+
+  async byHour(hours: HourRange): Promise<HourCount[]> {
+    return this.#within(hours)
+      .map(({ hour, eventType, events }) => ({ hour, eventType, events }))
+      .sort((a, b) => a.hour - b.hour || compareBytes(a.eventType, b.eventType));
+  }
+
+  async distinctByDay(dimension: string, { from, to }: DayRange): Promise<DayCount[]> {
+    return [...(this.#values.get(dimension) ?? [])]
+      .filter(([day]) => day >= from && day <= to)
+      .map(([day, values]) => ({ day, values: values.size }))
+      .sort((a, b) => a.day - b.day);
+  }
+
+  async topValues(dimension: string, day: number, limit: number): Promise<ValueCount[]> {
+    return [...(this.#values.get(dimension)?.get(day) ?? [])]
+      .map(([value, events]) => ({ value, events }))
+      .sort((a, b) => b.events - a.events || compareBytes(a.value, b.value))
+      .slice(0, limit);
+  }
+
+  async span(hours: HourRange): Promise<Span | undefined> {
+    const counts = this.#within(hours);
+    if (counts.length === 0) return undefined;
+    return {
+      first: counts.reduce((least, { first }) => Math.min(least, first), Number.POSITIVE_INFINITY),
+      last: counts.reduce((most, { last }) => Math.max(most, last), 0),
+    };
+  }
+
+  #addValue(dimension: string, day: number, value: string): void {
+    const days = entry(this.#values, dimension, () => new Map());
+    const values = entry(days, day, () => new Map());
+    values.set(value, (values.get(value) ?? 0) + 1);
+  }
+
+  #within({ from, to }: HourRange): CountedHour[] {
+    return [...this.#hours.values()]
+      .flatMap((types) => [...types.values()])
+      .filter(({ hour }) => hour >= from && hour <= to);
+  }
+}
+
+function entry<K, V>(map: Map<K, V>, key: K, make: () => V): V {
+  const known = map.get(key);
+  if (known !== undefined) return known;
+  const made = make();
+  map.set(key, made);
+  return made;
+}
+
+/** The order in which databases put texts that count the same. */
+function compareBytes(a: string, b: string): number {
+  return Buffer.compare(Buffer.from(a), Buffer.from(b));
+}

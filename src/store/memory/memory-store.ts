@@ -1,0 +1,223 @@
+import { randomBytes } from 'node:crypto';
+import type { Landmark } from '../../log/landmarks.ts';
+import {
+  type BatchOutcome,
+  type Claim,
+  type DeadLetter,
+  type DeadLetterQuery,
+  type EventRecord,
+  type EventStore,
+  type Extent,
+  Fenced,
+  isSameEvent,
+  joinOutcomes,
+  type PartitionPosition,
+  type PlacedEvent,
+  READ_BYTES,
+  type Selection,
+  type StoreBatch,
+  type StoreOutcome,
+  type TopicRef,
+} from '../event-store.ts';
+import { MemoryCounts } from './counts.ts';
+import { MemoryEvents } from './events.ts';
+
+interface Position extends TopicRef, PartitionPosition {
+  landmarks: readonly Landmark[];
+}
+
+/** Keeps events in memory: rebuilt from the start of the topic at each start, and gone at its end. */
+export class MemoryStore implements EventStore {
+  readonly generation = `m${randomBytes(4).toString('hex')}-`;
+  readonly counts = new MemoryCounts();
+  readonly #events = new MemoryEvents();
+  /** Key, as of `packed`, to place. */
+  readonly #keys = new Map<string, number>();
+  /** By place; most events come once. */
+  readonly #repeats = new Map<number, Pick<EventRecord, 'duplicates' | 'conflicts'>>();
+  readonly #positions = new Map<string, Position>();
+  readonly #deadLetters: (DeadLetter & { group: string })[] = [];
+
+  async claim(ref: TopicRef, partitions: readonly number[]): Promise<Claim[]> {
+    return partitions.map((partition) => {
+      const key = positionKey(ref, partition);
+      const position = this.#positions.get(key) ?? newPosition(ref, partition);
+      position.epoch++;
+      this.#positions.set(key, position);
+      const { epoch, offset, rewound, landmarks } = position;
+      const earlier = this.#of(ref.group, ref.topic).some(({ topicId }) => topicId !== ref.topicId);
+      return {
+        epoch,
+        offset,
+        rewound,
+        topicRecreated: earlier && offset === null,
+        landmarks: [...landmarks],
+        otherTopics: this.#topicsBeside(ref.topic),
+      };
+    });
+  }
+
+  async process(batches: readonly StoreBatch[]): Promise<StoreOutcome> {
+    // All of them or none.
+    for (const batch of batches) {
+      const position = this.#positions.get(positionKey(batch, batch.partition));
+      const isHeld = position?.epoch === batch.epoch && position.offset === batch.fromOffset;
+      if (!isHeld || position.rewound !== batch.fromRewound) throw new Fenced(batch);
+    }
+    return joinOutcomes(batches.map((batch) => this.#processOne(batch)));
+  }
+
+  async get(keys: readonly string[]): Promise<Map<string, EventRecord>> {
+    const known = keys.filter((key) => this.#keys.has(packed(key)));
+    return new Map(known.map((key) => [key, this.#record(this.#keys.get(packed(key))!)]));
+  }
+
+  async extent(): Promise<Extent> {
+    return { newest: this.#events.count, settled: this.#events.count };
+  }
+
+  async read({
+    order,
+    after,
+    upTo,
+    limit,
+    bytes: most = READ_BYTES,
+    userId,
+    eventTypes,
+  }: Selection): Promise<PlacedEvent[]> {
+    const first = after + 1;
+    const last = Math.min(upTo, this.#events.count);
+    const found: PlacedEvent[] = [];
+    let bytes = 0;
+    for (let step = 0; step <= last - first && found.length < limit && bytes < most; step++) {
+      const place = order === 'asc' ? first + step : last - step;
+      if (userId !== undefined && this.#events.userId(place) !== userId) continue;
+      if (eventTypes !== undefined && !eventTypes.includes(this.#events.eventType(place))) continue;
+      const json = this.#events.json(place);
+      found.push({ place, json });
+      bytes += json.length;
+    }
+    return found;
+  }
+
+  async positions(group: string, topic: string): Promise<PartitionPosition[]> {
+    return this.#of(group, topic).map(
+      ({ group: _group, topic: _topic, landmarks: _landmarks, ...position }) => position,
+    );
+  }
+
+  async deadLetters(group: string, query: DeadLetterQuery): Promise<DeadLetter[]> {
+    const { before = Number.POSITIVE_INFINITY, ids, key, reason, waiting, limit } = query;
+    return this.#deadLetters
+      .filter((letter) => letter.group === group && letter.id < before)
+      .filter(({ id }) => ids === undefined || ids.includes(id))
+      .filter((letter) => key === undefined || letter.key === key)
+      .filter((letter) => reason === undefined || letter.reason === reason)
+      .filter(({ redrivenAt }) => !waiting || redrivenAt === null)
+      .slice(-limit)
+      .reverse()
+      .map(({ group: _group, ...letter }) => letter);
+  }
+
+  async markRedriven(group: string, ids: readonly number[], at: Date): Promise<void> {
+    for (const letter of this.#deadLetters) {
+      if (letter.group === group && ids.includes(letter.id)) letter.redrivenAt = at;
+    }
+  }
+
+  async ping(): Promise<void> {}
+
+  async close(): Promise<void> {}
+
+  #processOne(batch: StoreBatch): BatchOutcome {
+    const position = this.#positions.get(positionKey(batch, batch.partition))!;
+    const storedAt = Date.now();
+    let conflicts = 0;
+    const stored = batch.events.map((event) => {
+      const key = packed(event.key);
+      const known = this.#keys.get(key);
+      if (known !== undefined) {
+        if (this.#noteRepeat(known, event.json)) conflicts++;
+        return false;
+      }
+      const place = this.#events.add(event, batch.partition, storedAt);
+      this.#keys.set(key, place);
+      this.counts.add(event, place);
+      return true;
+    });
+    const storedCount = stored.filter(Boolean).length;
+    position.offset = batch.nextOffset;
+    position.stored += storedCount;
+    position.duplicates += stored.length - storedCount;
+    position.deadLettered += batch.deadLetters.length;
+    position.startOffset ??= batch.startOffset;
+    position.withoutRecord += batch.withoutRecord;
+    position.lost += batch.lost;
+    position.rewound += batch.rewound;
+    position.landmarks = batch.landmarks;
+    const { group, topic, partition } = batch;
+    for (const entry of batch.deadLetters) {
+      this.#deadLetters.push({
+        ...entry,
+        id: this.#deadLetters.length + 1,
+        group,
+        topic,
+        partition,
+        redrivenAt: null,
+      });
+    }
+    return { stored, conflicts };
+  }
+
+  /** @returns whether it conflicts with the event that is stored */
+  #noteRepeat(place: number, json: string): boolean {
+    const conflicts = !isSameEvent(this.#events.json(place), json);
+    const repeats = this.#repeats.get(place) ?? { duplicates: 0, conflicts: 0 };
+    repeats.duplicates++;
+    if (conflicts) repeats.conflicts++;
+    this.#repeats.set(place, repeats);
+    return conflicts;
+  }
+
+  #record(place: number): EventRecord {
+    const repeats = this.#repeats.get(place) ?? { duplicates: 0, conflicts: 0 };
+    return { json: this.#events.json(place), ...this.#events.origin(place), ...repeats };
+  }
+
+  #topicsBeside(topic: string): string[] {
+    const others = [...this.#positions.values()].filter((one) => one.topic !== topic && one.stored > 0);
+    return [...new Set(others.map((one) => one.topic))];
+  }
+
+  #of(group: string, topic: string): Position[] {
+    return [...this.#positions.values()].filter(
+      (position) => position.group === group && position.topic === topic,
+    );
+  }
+}
+
+function newPosition(ref: TopicRef, partition: number): Position {
+  return {
+    ...ref,
+    partition,
+    epoch: 0,
+    offset: null,
+    landmarks: [],
+    startOffset: null,
+    stored: 0,
+    duplicates: 0,
+    deadLettered: 0,
+    withoutRecord: 0,
+    lost: 0,
+    rewound: 0,
+  };
+}
+
+function positionKey({ group, topic, topicId }: TopicRef, partition: number): string {
+  return JSON.stringify([group, topic, topicId, partition]);
+}
+
+/** A UUID in 16 characters instead of 36. */
+function packed(key: string): string {
+  return Buffer.from(key.replaceAll('-', ''), 'hex').toString('latin1');
+}

@@ -1,0 +1,165 @@
+import { createHash } from 'node:crypto';
+import pg, { type ClientBase, type Pool, type PoolClient, type QueryResult } from 'pg';
+import { type PostgresConnection, readPostgresUrl, requestedSearchPath } from '../../config/postgres-url.ts';
+import type { Logger } from '../../observability/logger.ts';
+import { StoreUnavailableError } from '../event-store.ts';
+import {
+  connectError,
+  isLimitRefused,
+  isLockTimeout,
+  isLostStatement,
+  isSchemaGone,
+  statementError,
+} from './errors.ts';
+import { describeLock, tryStoring } from './probe.ts';
+import { prepareSchema } from './schema.ts';
+
+/** A batch takes milliseconds; a server silent for so long is not going to answer. */
+const QUERY_TIMEOUT_MS = 30_000;
+/** The server gives up first, so that it does not work on for nobody. */
+const STATEMENT_TIMEOUT_MS = QUERY_TIMEOUT_MS - 5000;
+
+/**
+ * A database that is migrated before it is first used, and again when its tables are gone. Connects when used, not when
+ * made. Every method throws StoreUnavailableError when the database cannot be used just now.
+ */
+export class Database {
+  readonly #pool: Pool;
+  readonly #connection: PostgresConnection;
+  readonly #logger: Logger;
+  /** The schema of the tables, once they are there. */
+  #schema: Promise<string> | undefined;
+  /** Connections that broke: what a statement on one fails with is no fault of the statement. */
+  readonly #lost = new WeakSet<ClientBase>();
+  /** False once a pooler has lost a prepared statement. */
+  #keepsStatements = true;
+  #closing: Promise<void> | undefined;
+
+  constructor({ url, poolSize }: { url: string; poolSize: number }, logger: Logger) {
+    this.#connection = readPostgresUrl(url);
+    this.#logger = logger;
+    this.#pool = createPool(this.#connection, poolSize, logger);
+    // From the first moment on: one that breaks unheard, as it is given out, would end the process.
+    this.#pool.on('connect', (client) => client.on('error', () => this.#lost.add(client)));
+  }
+
+  async query<Row extends object>(text: string, values: unknown[]): Promise<Row[]> {
+    return (await this.#run((client) => client.query<Row>(text, values))).rows;
+  }
+
+  /** As `query`, of a statement that each connection parses and plans only once: under `name`, always the same text. */
+  async prepared<Row extends object>(name: string, text: string, values: unknown[]): Promise<Row[]> {
+    if (!this.#keepsStatements) return this.query(text, values);
+    try {
+      const statement = { name: uniqueName(name, text), text, values };
+      return (await this.#run((client) => client.query<Row>(statement))).rows;
+    } catch (error) {
+      if (!isLostStatement(error)) throw error;
+      // Nothing of it was executed.
+      if (this.#keepsStatements) {
+        this.#logger.info(
+          'A pooler gives each transaction another connection to PostgreSQL: going on without prepared statements, which costs time',
+        );
+      }
+      this.#keepsStatements = false;
+      return this.query(text, values);
+    }
+  }
+
+  /** Statements in one round trip, each seeing what was there when it began. @returns the rows of each */
+  async sequence(statements: readonly string[]): Promise<object[][]> {
+    const results = await this.#run((client) => client.query(statements.join(';')));
+    return (results as unknown as QueryResult<object>[]).map(({ rows }) => rows);
+  }
+
+  /** Resolves when events could be stored just now. */
+  async probe(timeoutMs: number): Promise<void> {
+    const limits = { lockTimeoutMs: Math.ceil(timeoutMs / 4), timeoutMs };
+    const schema = await this.#prepared();
+    try {
+      await this.#withConnection((client) => tryStoring(client, schema, limits));
+    } catch (error) {
+      if (!isLockTimeout((error as Error).cause)) throw error;
+      const why = await this.#withConnection((client) => describeLock(client, schema));
+      throw why === undefined ? error : new StoreUnavailableError(why, { cause: error });
+    }
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#pool.end();
+    return this.#closing;
+  }
+
+  async #run<T>(work: (client: PoolClient) => Promise<T>): Promise<T> {
+    await this.#prepared();
+    return this.#withConnection(work);
+  }
+
+  /** Migrates once; again at the next need after a failure, and when tables turn out to be gone. */
+  #prepared(): Promise<string> {
+    this.#schema ??= this.#prepare().catch((error) => {
+      this.#schema = undefined;
+      throw error;
+    });
+    return this.#schema;
+  }
+
+  #prepare(): Promise<string> {
+    const options = { searchPath: requestedSearchPath(this.#connection), logger: this.#logger };
+    return this.#withConnection((client) => prepareSchema(client, options));
+  }
+
+  async #withConnection<T>(work: (client: PoolClient) => Promise<T>): Promise<T> {
+    const client = await this.#connect();
+    try {
+      const result = await work(client);
+      client.release();
+      return result;
+    } catch (error) {
+      // What state it is in is not known.
+      client.release(true);
+      if (isSchemaGone(error)) this.#schema = undefined;
+      throw statementError(error, this.#lost.has(client));
+    }
+  }
+
+  async #connect(): Promise<PoolClient> {
+    try {
+      return await this.#pool.connect();
+    } catch (error) {
+      if (!isLimitRefused(error)) throw connectError(error);
+      // PgBouncer knows a few parameters and refuses all others. Limits that are set later would be those of whoever
+      // gets the connection to the server next.
+      this.#pool.options.statement_timeout = undefined;
+      return this.#pool.connect().catch((again) => {
+        throw connectError(again);
+      });
+    }
+  }
+}
+
+function createPool(connection: PostgresConnection, poolSize: number, logger: Logger): Pool {
+  const pool = new pg.Pool({
+    application_name: 'footfall',
+    ...given(connection),
+    max: poolSize,
+    statement_timeout: STATEMENT_TIMEOUT_MS,
+    query_timeout: QUERY_TIMEOUT_MS,
+    keepAlive: true,
+  });
+  // One that breaks just as it is given out, before whoever takes it can listen, would end the process.
+  pool.on('connect', (client) => client.on('error', () => {}));
+  // An idle connection that breaks is replaced at the next query; unheard, this event would end the process.
+  pool.on('error', (error) => logger.debug({ err: error }, 'idle PostgreSQL connection lost'));
+  return pool;
+}
+
+/** Without what is undefined, which would count as given. */
+function given(connection: PostgresConnection): pg.ClientConfig {
+  return Object.fromEntries(Object.entries(connection).filter(([, value]) => value !== undefined));
+}
+
+/** Behind a pooler another version of this program may have prepared another text under the same name. */
+function uniqueName(name: string, text: string): string {
+  return `${name}_${createHash('sha256').update(text).digest('hex').slice(0, 16)}`;
+}

@@ -1,0 +1,156 @@
+import {
+  type DayCount,
+  type DayRange,
+  type EventCounts,
+  HOURS_A_DAY,
+  type HourCount,
+  type HourRange,
+  type Span,
+  type TypeTotal,
+  USER_DIMENSION,
+  type ValueCount,
+} from '../event-store.ts';
+import type { Database } from './client.ts';
+import { type AsText, extent } from './reads.ts';
+
+/** Events that are counted in one transaction, at most. */
+const STEP = 50_000;
+/** After so many stored by this instance it counts them, so that nobody who asks has to wait long. */
+const COUNT_AFTER = 20_000;
+
+/**
+ * Counts the events behind the place that was counted up to, and moves that place: all in one statement, so that
+ * each is counted once whatever dies. The row of the place is locked first: one counts at a time.
+ */
+const COUNT = `
+with standing as (
+  select seq as before, least($1::bigint, seq + ${STEP}) as upto from counted_up_to where seq < $1 for update
+), counted as materialized (
+  select e.seq, e.user_id, e.event_type,
+    coalesce(e.hour, floor(extract(epoch from coalesce(e.stored_at, now())) / 3600)::bigint) as hour
+  from standing, events e where e.seq > before and e.seq <= upto
+), hours as (
+  insert into event_counts (hour, event_type, events, first_seq, last_seq)
+  select hour, event_type, count(*), min(seq), max(seq) from counted group by hour, event_type
+  on conflict (hour, event_type) do update set events = event_counts.events + excluded.events,
+    last_seq = excluded.last_seq
+), pending as (
+  delete from pending_values p using standing where p.seq <= upto returning p.dimension, p.day, p.value, p.events
+), valued as (
+  insert into value_counts (dimension, day, value, events)
+  select '${USER_DIMENSION}', floor(hour / ${HOURS_A_DAY}.0)::integer as day, user_id, count(*) from counted group by 2, 3
+  union all
+  select dimension, day, value, sum(events) from pending group by dimension, day, value
+  on conflict (dimension, day, value) do update set events = value_counts.events + excluded.events
+  returning dimension, day, xmax = 0 as is_new
+), distinguished as (
+  insert into distinct_counts (dimension, day, distinct_values)
+  select dimension, day, count(*) from valued where is_new group by dimension, day
+  on conflict (dimension, day) do update
+    set distinct_values = distinct_counts.distinct_values + excluded.distinct_values
+), moved as (
+  update counted_up_to set seq = upto from standing returning upto
+)
+select coalesce((select upto from moved), $1) as upto`;
+
+/** Counts of events in PostgreSQL: brought up to date when they are asked for, and now and then. */
+export class PostgresCounts implements EventCounts {
+  readonly #database: Database;
+  #stored = 0;
+  #counting: Promise<void> | undefined;
+  #waiting: Promise<void> | undefined;
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  /**
+   * Told what was stored. Now and then it is counted, beside what is stored next: the further that gets ahead, the more
+   * is counted at a time. What cannot be counted now is counted later.
+   */
+  add(events: number): void {
+    this.#stored += events;
+    if (this.#stored < COUNT_AFTER || this.#counting) return;
+    this.#stored = 0;
+    this.#countUp().catch(() => {});
+  }
+
+  /** Resolves when nothing is being counted. */
+  async idle(): Promise<void> {
+    await Promise.allSettled([this.#counting, this.#waiting]);
+  }
+
+  /** Whoever asks while it is being counted waits for the next time, all of them for the same. */
+  #countUp(): Promise<void> {
+    this.#waiting ??= this.#countNext();
+    return this.#waiting;
+  }
+
+  async #countNext(): Promise<void> {
+    // Whether it went well is for those who asked for it.
+    await Promise.allSettled([this.#counting]);
+    this.#counting = this.#waiting;
+    this.#waiting = undefined;
+    try {
+      const { settled } = await extent(this.#database);
+      for (let upTo = 0; upTo < settled; ) {
+        const [row] = await this.#database.query<{ upto: string }>(COUNT, [settled]);
+        upTo = Number(row!.upto);
+      }
+    } finally {
+      this.#counting = undefined;
+    }
+  }
+
+  async totals(): Promise<TypeTotal[]> {
+    await this.#countUp();
+    const rows = await this.#database.query<AsText<TypeTotal, 'events' | 'firstHour' | 'lastHour'>>(
+      `select event_type as "eventType", sum(events) as events, min(hour) as "firstHour", max(hour) as "lastHour"
+       from event_counts group by event_type order by event_type collate "C"`,
+      [],
+    );
+    return rows.map(({ eventType, events, firstHour, lastHour }) => ({
+      eventType,
+      ...{ events: Number(events), firstHour: Number(firstHour), lastHour: Number(lastHour) },
+    }));
+  }
+
+  async byHour({ from, to }: HourRange): Promise<HourCount[]> {
+    await this.#countUp();
+    const rows = await this.#database.query<AsText<HourCount, 'hour' | 'events'>>(
+      `select hour, event_type as "eventType", events from event_counts where hour >= $1 and hour <= $2
+       order by hour, event_type collate "C"`,
+      [from, to],
+    );
+    return rows.map((row) => ({ ...row, hour: Number(row.hour), events: Number(row.events) }));
+  }
+
+  async distinctByDay(dimension: string, { from, to }: DayRange): Promise<DayCount[]> {
+    await this.#countUp();
+    const rows = await this.#database.query<AsText<DayCount, 'values'>>(
+      `select day, distinct_values as values from distinct_counts
+       where dimension = $1 and day >= $2 and day <= $3 order by day`,
+      [dimension, from, to],
+    );
+    return rows.map(({ day, values }) => ({ day, values: Number(values) }));
+  }
+
+  async topValues(dimension: string, day: number, limit: number): Promise<ValueCount[]> {
+    await this.#countUp();
+    const rows = await this.#database.query<AsText<ValueCount, 'events'>>(
+      `select value, events from value_counts where dimension = $1 and day = $2
+       order by level desc, events desc, value collate "C" limit $3`,
+      [dimension, day, limit],
+    );
+    return rows.map(({ value, events }) => ({ value, events: Number(events) }));
+  }
+
+  async span({ from, to }: HourRange): Promise<Span | undefined> {
+    await this.#countUp();
+    const [row] = await this.#database.query<{ first: string | null; last: string | null }>(
+      'select min(first_seq) as first, max(last_seq) as last from event_counts where hour >= $1 and hour <= $2',
+      [from, to],
+    );
+    return row!.first === null ? undefined : { first: Number(row!.first), last: Number(row!.last) };
+  }
+}

@@ -1,0 +1,86 @@
+import { StoreUnavailableError } from '../event-store.ts';
+
+/** An error as the driver gives it: PostgreSQL's own have an SQLSTATE of five characters as their code. */
+type DriverError = Error & { code?: string; errors?: DriverError[] };
+
+/**
+ * Connection, transaction state (read-only), authorization, no such database, no such schema, rollback (deadlock),
+ * resources, object not in the state needed (locked), operator intervention, system error; a table that is not there,
+ * and a right that is missing.
+ */
+const OUTAGES = /^(08|25|28|3D|3F|40|53|55|57|58|42P01|42501)/;
+/** A table, a schema or a column that should be there is not: the tables are looked at again. */
+const SCHEMA_GONE = ['42P01', '3F000', '42703'];
+/** A prepared statement that another client of a pooler has, or that it left on another connection to the server. */
+const LOST_STATEMENT = ['26000', '42P05'];
+const LOCK_NOT_AVAILABLE = '55P03';
+
+const CERTIFICATE = /CERT|ISSUER|SIGNATURE|ALTNAME/;
+const ADVICE: [pattern: RegExp, advice: string][] = [
+  [/does not support SSL/, 'write sslmode=disable, or give the server a certificate'],
+  [
+    /unsupported startup parameter/,
+    'the pooler in between takes no options: leave them out of DATABASE_URL and give them to the role, as in ALTER ROLE … SET search_path = …',
+  ],
+  [
+    /timeout exceeded when trying to connect/,
+    'all connections of the pool are in use: raise DATABASE_POOL_SIZE, or look for what is slow',
+  ],
+  [/client password must be a string/, 'DATABASE_URL has no password, and the server asks for one'],
+];
+
+function codeOf(error: unknown): string {
+  const { code } = error as DriverError;
+  return typeof code === 'string' ? code : '';
+}
+
+/** Whether tables have to be looked at again, since some that were there are gone. */
+export function isSchemaGone(error: unknown): boolean {
+  return SCHEMA_GONE.includes(codeOf(error));
+}
+
+/** Whether a prepared statement could not be used; then nothing of it was executed. */
+export function isLostStatement(error: unknown): boolean {
+  return LOST_STATEMENT.includes(codeOf(error));
+}
+
+export function isLockTimeout(error: unknown): boolean {
+  return codeOf(error) === LOCK_NOT_AVAILABLE;
+}
+
+/** Whether a pooler in between does not let the limit of a statement's time through. */
+export function isLimitRefused(error: unknown): boolean {
+  return /unsupported startup parameter.*statement_timeout/.test((error as Error).message);
+}
+
+/** Why there is no connection. Whatever it is, there may be one later. */
+export function connectError(error: unknown): StoreUnavailableError {
+  const text = oneLine(error as DriverError);
+  const advice = CERTIFICATE.test(codeOf(error))
+    ? 'name the file of its authority with sslrootcert, or write sslmode=no-verify to encrypt without checking'
+    : ADVICE.find(([pattern]) => pattern.test(text))?.[1];
+  return new StoreUnavailableError(advice === undefined ? text : `${text}: ${advice}`, { cause: error });
+}
+
+/**
+ * What a statement failed with, as the store throws it.
+ *
+ * @param isLost whether the connection broke under it
+ */
+export function statementError(error: unknown, isLost: boolean): Error {
+  if (error instanceof StoreUnavailableError) return error;
+  return isLost || isTimeout(error) || OUTAGES.test(codeOf(error))
+    ? new StoreUnavailableError(oneLine(error as DriverError), { cause: error })
+    : (error as Error);
+}
+
+/** The driver's own limit, which has no code. */
+function isTimeout(error: unknown): boolean {
+  return (error as Error).message === 'Query read timeout';
+}
+
+/** The first line: libraries put whole stacks behind it. Several addresses that were tried each have their own error. */
+function oneLine({ message, errors }: DriverError): string {
+  const lines = errors?.length ? errors.map((one) => one.message) : [message];
+  return [...new Set(lines.map((text) => text.split('\n', 1)[0]!.trim()))].join(', ');
+}

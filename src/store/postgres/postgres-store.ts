@@ -1,0 +1,156 @@
+import { withDeadline } from '../../deadline.ts';
+import { decodeLandmarks } from '../../log/landmarks.ts';
+import type { Logger } from '../../observability/logger.ts';
+import type {
+  Claim,
+  DeadLetter,
+  DeadLetterQuery,
+  EventRecord,
+  EventStore,
+  Extent,
+  PartitionPosition,
+  PlacedEvent,
+  Selection,
+  StoreBatch,
+  StoreOutcome,
+  TopicRef,
+} from '../event-store.ts';
+import { EVENTS_ARE_GONE, FORGET_EVENTS, RECLAIM } from '../position-sql.ts';
+import { Database } from './client.ts';
+import { PostgresCounts } from './counts.ts';
+import * as reads from './reads.ts';
+import { processBatches } from './writer.ts';
+
+const CLAIM = `
+insert into positions (consumer_group, topic, topic_id, partition, epoch)
+select $1, $2, $3, partition, 1 from unnest($4::integer[]) as partition order by partition
+on conflict (consumer_group, topic, topic_id, partition) do update set ${RECLAIM('greatest')}
+returning partition, epoch, next_offset, rewound, landmarks,
+  exists (select 1 from positions p where p.consumer_group = $1 and p.topic = $2 and p.topic_id <> $3) as recreated,
+  array(select distinct p.topic from positions p where p.topic <> $2 and p.stored > 0) as other_topics`;
+
+/** Nobody stores meanwhile: what is taken back must not be of events that have just come. */
+const FORGET_UNDISTURBED = ['lock table events in share row exclusive mode', ...FORGET_EVENTS];
+
+/** Keeps events in PostgreSQL; any number of instances may share it. Creates its tables when first used. */
+export class PostgresStore implements EventStore {
+  readonly generation = '';
+  readonly counts: PostgresCounts;
+  readonly #database: Database;
+
+  /** Connects when first used, so that a start does not depend on PostgreSQL being there. */
+  constructor(options: { url: string; poolSize: number }, logger: Logger) {
+    this.#database = new Database(options, logger);
+    this.counts = new PostgresCounts(this.#database);
+  }
+
+  async claim({ group, topic, topicId }: TopicRef, partitions: readonly number[]): Promise<Claim[]> {
+    if (await this.#eventsAreGone()) await this.#database.sequence(FORGET_UNDISTURBED);
+    // If we die here: nothing is claimed, and whoever claims next finds the same.
+    const rows = await this.#database.query<ClaimRow>(CLAIM, [group, topic, topicId, partitions]);
+    const claims = new Map(rows.map((row) => [row.partition, row]));
+    return partitions.map((partition) => {
+      const { epoch, next_offset, rewound, recreated, landmarks, other_topics } = claims.get(partition)!;
+      const offset = next_offset === null ? null : Number(next_offset);
+      return {
+        epoch: Number(epoch),
+        offset,
+        rewound: Number(rewound),
+        topicRecreated: offset === null && recreated,
+        landmarks: decodeLandmarks(landmarks),
+        otherTopics: other_topics,
+      };
+    });
+  }
+
+  async process(batches: readonly StoreBatch[]): Promise<StoreOutcome> {
+    const outcome = await processBatches(this.#database, batches);
+    // If we die here: all is stored, and counted by whoever counts next.
+    this.counts.add(outcome.stored.flat().length);
+    return outcome;
+  }
+
+  get(keys: readonly string[]): Promise<Map<string, EventRecord>> {
+    return reads.get(this.#database, keys);
+  }
+
+  extent(): Promise<Extent> {
+    return reads.extent(this.#database);
+  }
+
+  read(selection: Selection): Promise<PlacedEvent[]> {
+    return reads.read(this.#database, selection);
+  }
+
+  async positions(group: string, topic: string): Promise<PartitionPosition[]> {
+    const rows = await this.#database.query<PositionRow>(
+      `select *, ${EVENTS_ARE_GONE} as gone from positions where consumer_group = $1 and topic = $2
+       order by topic_id, partition`,
+      [group, topic],
+    );
+    return rows.map((row) => ({
+      topicId: row.topic_id,
+      partition: row.partition,
+      epoch: Number(row.epoch),
+      // What a claim would find.
+      offset: row.next_offset === null || row.gone ? null : Number(row.next_offset),
+      stored: Number(row.stored),
+      duplicates: Number(row.duplicates),
+      deadLettered: Number(row.dead_lettered),
+      startOffset: row.start_offset === null ? null : Number(row.start_offset),
+      withoutRecord: Number(row.without_record),
+      lost: Number(row.lost),
+      rewound: Number(row.rewound),
+    }));
+  }
+
+  deadLetters(group: string, query: DeadLetterQuery): Promise<DeadLetter[]> {
+    return reads.deadLetters(this.#database, group, query);
+  }
+
+  async markRedriven(group: string, ids: readonly number[], at: Date): Promise<void> {
+    await this.#database.query(
+      'update dead_letters set redriven_at = $3 where consumer_group = $1 and seq = any($2::bigint[])',
+      [group, ids, at],
+    );
+  }
+
+  async ping(timeoutMs: number): Promise<void> {
+    await withDeadline(this.#database.probe(timeoutMs), timeoutMs, 'PostgreSQL');
+  }
+
+  async #eventsAreGone(): Promise<boolean> {
+    const [row] = await this.#database.query<{ gone: boolean }>(`select ${EVENTS_ARE_GONE} as gone`, []);
+    return row!.gone;
+  }
+
+  async close(): Promise<void> {
+    await this.counts.idle();
+    await this.#database.close();
+  }
+}
+
+interface ClaimRow {
+  partition: number;
+  epoch: string;
+  next_offset: string | null;
+  rewound: string;
+  landmarks: string;
+  recreated: boolean;
+  other_topics: string[];
+}
+
+interface PositionRow {
+  topic_id: string;
+  partition: number;
+  epoch: string;
+  next_offset: string | null;
+  stored: string;
+  duplicates: string;
+  dead_lettered: string;
+  start_offset: string | null;
+  without_record: string;
+  lost: string;
+  rewound: string;
+  gone: boolean;
+}

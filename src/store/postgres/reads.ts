@@ -1,0 +1,97 @@
+import {
+  type DeadLetter,
+  type DeadLetterQuery,
+  type EventRecord,
+  type Extent,
+  type PlacedEvent,
+  READ_BYTES,
+  type Selection,
+  StoreUnavailableError,
+} from '../event-store.ts';
+import type { Database } from './client.ts';
+import { IS_REPLICA, LAST_PLACE, placeOf, WRITERS } from './writer-locks.ts';
+
+/** Numbers of 64 bits come as text. */
+export type AsText<T, Names extends keyof T> = { [K in keyof T]: K extends Names ? string : T[K] };
+
+/**
+ * The last place given out is read first, the writers at work after it: whoever is no longer at work has stored what it
+ * got. Each statement sees what was stored before it began.
+ */
+const EXTENT = [LAST_PLACE, WRITERS, 'select max(seq) as place from events'];
+
+/** @throws StoreUnavailableError also where there is only a replica to ask */
+export async function extent(database: Database): Promise<Extent> {
+  const [given, writers, newest] = (await database.sequence(EXTENT)) as [
+    [{ place: string; isReplica: boolean }],
+    [{ locks: string[] | null }],
+    [{ place: string | null }],
+  ];
+  if (given[0].isReplica) throw new StoreUnavailableError(IS_REPLICA);
+  const last = Number(given[0].place);
+  const atWork = (writers[0].locks ?? []).map((lock) => placeOf(lock, last));
+  return { newest: Number(newest[0].place ?? 0), settled: Math.min(last, ...atWork) };
+}
+
+export async function read(
+  database: Database,
+  { order, after, upTo, limit, bytes = READ_BYTES, userId, eventTypes }: Selection,
+): Promise<PlacedEvent[]> {
+  // Only the bound where reading begins is for the index. Of a range with both ends the planner thinks that it is small,
+  // until the table has been analysed, and sorts all of it.
+  const [begins, ends] = order === 'asc' ? ['seq > $1', 'seq <= $2'] : ['seq <= $2', 'seq > $1'];
+  const inOrder = `${begins} order by seq ${order} limit $3`;
+  // One range of the index for each type: of all of them together the database would sort everything there is.
+  const rows = userId
+    ? `select seq, json from events where user_id = $5 and ${inOrder}`
+    : eventTypes
+      ? `select of_type.* from unnest($5::text[]) as type cross join lateral (
+           select seq, json from events where event_type = type and ${inOrder}
+         ) as of_type order by seq ${order} limit $3`
+      : `select seq, json from events where ${inOrder}`;
+  const filter = userId ?? eventTypes;
+  const found = await database.query<AsText<PlacedEvent, 'place'>>(
+    `select seq as place, json from (
+       select seq, json, sum(octet_length(json)) over (order by seq ${order} rows unbounded preceding)
+         - octet_length(json) as before
+       from (${rows}) as rows
+     ) as measured where before < $4 and ${ends} order by seq ${order}`,
+    [after, upTo, limit, bytes, ...(filter === undefined ? [] : [filter])],
+  );
+  return found.map(({ place, json }) => ({ place: Number(place), json }));
+}
+
+export async function get(database: Database, keys: readonly string[]): Promise<Map<string, EventRecord>> {
+  const rows = await database.query<Omit<EventRecord, 'offset'> & { key: string; offset: string | null }>(
+    `select event_key::text as key, json, partition, "offset", stored_at as "storedAt", duplicates, conflicts
+     from events where event_key = any($1::uuid[])`,
+    [keys],
+  );
+  return new Map(
+    rows.map(({ key, offset, ...row }) => [key, { ...row, offset: offset === null ? null : Number(offset) }]),
+  );
+}
+
+const DEAD_LETTERS = `
+select seq as id, event_key as key, topic, partition, "offset", reason, detail, attempt, set_aside_at as "setAsideAt",
+  redriven_at as "redrivenAt", dlt_partition as "deadLetterPartition", dlt_offset as "deadLetterOffset"
+from dead_letters
+where consumer_group = $1 and ($2::bigint is null or seq < $2) and ($3::bigint[] is null or seq = any($3))
+  and ($4::text is null or reason = $4) and (not $5 or redriven_at is null)
+  and ($7::uuid is null or event_key = $7)
+order by seq desc limit $6`;
+
+export async function deadLetters(
+  database: Database,
+  group: string,
+  query: DeadLetterQuery,
+): Promise<DeadLetter[]> {
+  const { before = null, ids = null, key = null, reason = null, waiting = false, limit } = query;
+  const rows = await database.query<AsText<DeadLetter, 'id' | 'offset' | 'deadLetterOffset'>>(DEAD_LETTERS, [
+    ...[group, before, ids, reason, waiting, limit, key],
+  ]);
+  return rows.map((row) => ({
+    ...row,
+    ...{ id: Number(row.id), offset: Number(row.offset), deadLetterOffset: Number(row.deadLetterOffset) },
+  }));
+}

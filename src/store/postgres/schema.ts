@@ -1,0 +1,283 @@
+// In: a database. Out: Footfall's tables in the schema its connections lead to, or a sentence why they cannot be there.
+import { readdirSync, readFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import type { ClientBase, QueryConfig } from 'pg';
+import type { Logger } from '../../observability/logger.ts';
+import { StoreUnavailableError } from '../event-store.ts';
+import { IS_REPLICA, LOCK_AS_WRITER, WRITERS } from './writer-locks.ts';
+
+const MIGRATIONS_DIR = join(import.meta.dirname, 'migrations');
+const MIGRATIONS_TABLE = 'footfall_migrations';
+/** The lowest that the tests were run on. */
+const LOWEST_VERSION = 13;
+/** What speaks PostgreSQL's protocol and gives out numbers, or shows locks, in another way. */
+const OTHER_DATABASES =
+  /CockroachDB|-YB-|Yugabyte|Redshift|Greenplum|Materialize|CrateDB|QuestDB|RisingWave/i;
+
+/** That a timer can be set to. */
+const LONGEST_MS = 2 ** 31 - 1;
+const INSUFFICIENT_PRIVILEGE = '42501';
+
+/** One that is there already, and what it made. */
+interface Migration {
+  name: string;
+  tables: string[];
+}
+
+/** Where the connection leads, and what is there. */
+interface Ground {
+  schema: string | null;
+  searchPath: string;
+  role: string;
+  isReplica: boolean;
+  /** As `25s`; `0` where there is no limit. */
+  statementTimeout: string;
+  /** Of the schema, and only those that are Footfall's by their names. */
+  tables: string[];
+  hasBookkeeping: boolean;
+  /** Other schemas of the search path with all of a Footfall in them. */
+  others: string[];
+  /** Whether bookkeeping of an earlier version is in `public`, without tables. */
+  isSplit: boolean;
+}
+
+/** What is to be done until all tables are there. */
+interface Standing extends Omit<Ground, 'schema'> {
+  schema: string;
+  isComplete: boolean;
+  /** All tables are gone, and the bookkeeping is not. */
+  isEmptied: boolean;
+}
+
+export interface SchemaOptions {
+  /** What the address asks for. */
+  searchPath: string | undefined;
+  logger: Logger;
+}
+
+/**
+ * Creates or updates the tables. Any number of instances may call this at once: one works, the others wait.
+ *
+ * @param client any connection as statements will have it
+ * @returns the schema of the tables
+ * @throws StoreUnavailableError for what a person has to do first; the errors of PostgreSQL
+ */
+export async function prepareSchema(client: ClientBase, options: SchemaOptions): Promise<string> {
+  await refuseOtherDatabases(client);
+  const { isComplete, schema, statementTimeout, role } = await inspect(client, options);
+  if (!isComplete) {
+    await migrate(withoutLimit(client), options).catch((error) => {
+      throw withAdvice(error, schema, role);
+    });
+  }
+  await checkLocks(client, schema);
+  if (statementTimeout === '0') {
+    options.logger.warn(
+      `Nothing limits how long PostgreSQL works on a statement, since a pooler in between keeps Footfall from saying so. Say it to the role: ALTER ROLE ${quoted(role)} SET statement_timeout = '25s'`,
+    );
+  }
+  return schema;
+}
+
+async function refuseOtherDatabases(client: ClientBase): Promise<void> {
+  const { rows } = await client.query<{ version: string; number: string }>(
+    "select version(), current_setting('server_version_num') as number",
+  );
+  const { version, number } = rows[0]!;
+  if (OTHER_DATABASES.test(version)) {
+    throw new StoreUnavailableError(
+      `this database is not PostgreSQL (${version.split(',', 1)[0]}): readers would pass over events in it, so Footfall does not use it`,
+    );
+  }
+  if (Math.floor(Number(number) / 10_000) < LOWEST_VERSION) {
+    throw new StoreUnavailableError(
+      `${version.split(' on ', 1)[0]} is too old: Footfall needs PostgreSQL ${LOWEST_VERSION} or later`,
+    );
+  }
+}
+
+const GROUND = `
+with own as (
+  select n.nspname as schema, c.relname as name from pg_class c join pg_namespace n on n.oid = c.relnamespace
+  where c.relkind in ('r', 'p', 'v', 'm', 'f') and c.relname = any($1::text[] || '${MIGRATIONS_TABLE}'::text)
+)
+select current_schema() as schema, current_setting('search_path') as "searchPath", current_user as role,
+  pg_is_in_recovery() as "isReplica", current_setting('statement_timeout') as "statementTimeout",
+  array(select name::text from own where schema = current_schema() and name = any($1) order by name) as tables,
+  exists (select from own where schema = current_schema() and name = '${MIGRATIONS_TABLE}') as "hasBookkeeping",
+  array(select schema::text from own where schema = any(current_schemas(false)) and schema <> current_schema()
+    and name in ('${MIGRATIONS_TABLE}', 'positions') group by schema having count(*) = 2) as others,
+  exists (select from own where schema = 'public' and name = '${MIGRATIONS_TABLE}')
+    and not exists (select from own where schema = 'public' and name = any($1)) as "isSplit"`;
+
+async function inspect(client: ClientBase, { searchPath }: SchemaOptions): Promise<Standing> {
+  const known = migrations();
+  const { rows } = await client.query<Ground>(GROUND, [known.flatMap(({ tables }) => tables)]);
+  const { schema, ...ground } = rows[0]!;
+  if (ground.isReplica) throw new StoreUnavailableError(IS_REPLICA);
+  if (searchPath !== undefined && listed(searchPath) !== listed(ground.searchPath)) {
+    throw new StoreUnavailableError(
+      `the search_path of DATABASE_URL does not reach the database, which has ${ground.searchPath}: a pooler in between drops it. Give it to the role instead: ALTER ROLE ${quoted(ground.role)} SET search_path = ${searchPath}`,
+    );
+  }
+  if (schema === null) {
+    throw new StoreUnavailableError(
+      `the search_path ${ground.searchPath} leads to no schema that is there and that ${ground.role} may use: create one (CREATE SCHEMA … AUTHORIZATION ${quoted(ground.role)}), or name another`,
+    );
+  }
+  if (ground.others.length > 0) {
+    throw new StoreUnavailableError(
+      `the search_path ${ground.searchPath} leads to schema ${schema}, and behind it is another Footfall, in schema ${ground.others[0]}: name the one that is meant alone, as in DATABASE_URL=…?options=-c%20search_path%3D${encodeURIComponent(schema)}`,
+    );
+  }
+  const applied = await appliedMigrations(client, ground);
+  return { ...ground, schema, ...compare(schema, ground, applied, known) };
+}
+
+/** Of the schema; of `public`, where an earlier version kept its bookkeeping beside tables in another schema. */
+async function appliedMigrations(client: ClientBase, ground: Omit<Ground, 'schema'>): Promise<string[]> {
+  const isAdopted = isSplitFrom(ground);
+  if (!ground.hasBookkeeping && !isAdopted) return [];
+  const { rows } = await client.query<{ name: string }>(
+    `select name from ${isAdopted ? 'public.' : ''}${MIGRATIONS_TABLE}`,
+  );
+  return rows.map(({ name }) => name);
+}
+
+function isSplitFrom({ hasBookkeeping, isSplit, tables }: Omit<Ground, 'schema'>): boolean {
+  return !hasBookkeeping && isSplit && tables.length > 0;
+}
+
+/** @throws StoreUnavailableError where tables are neither as migrations left them nor all gone */
+function compare(
+  schema: string,
+  ground: Omit<Ground, 'schema'>,
+  applied: readonly string[],
+  known: readonly Migration[],
+): Pick<Standing, 'isComplete' | 'isEmptied'> {
+  const newer = applied.find((name) => known.every((one) => one.name !== name));
+  if (newer !== undefined) {
+    throw new StoreUnavailableError(
+      `The database is of a newer Footfall: it has migration ${newer}, unknown here.`,
+    );
+  }
+  const expected = known.filter(({ name }) => applied.includes(name)).flatMap(({ tables }) => tables);
+  const missing = expected.filter((name) => !ground.tables.includes(name));
+  const foreign = ground.tables.filter((name) => !expected.includes(name));
+  if (foreign.length > 0) {
+    throw new StoreUnavailableError(
+      `schema ${schema} has a table ${foreign[0]} that no migration of Footfall made there: give Footfall a schema of its own`,
+    );
+  }
+  // Positions without their events would say that these are stored: what is to be kept is for a person to decide.
+  if (missing.length > 0 && ground.tables.length > 0) {
+    throw new StoreUnavailableError(
+      `in schema ${schema} the tables ${missing.join(', ')} are gone, and ${ground.tables.join(', ')} are there: restore them from a backup, or drop these, too, so that Footfall makes all of them and reads the topic from its start`,
+    );
+  }
+  const isComplete = missing.length === 0 && applied.length === known.length && !isSplitFrom(ground);
+  return { isComplete, isEmptied: missing.length > 0 };
+}
+
+/** Building an index takes as long as it takes: the driver's limit of time is for what is asked day by day. */
+function withoutLimit(client: ClientBase): ClientBase {
+  const query = (statement: string | QueryConfig, values?: unknown[]) => {
+    const config = typeof statement === 'string' ? { text: statement, values } : statement;
+    return client.query({ ...config, query_timeout: LONGEST_MS } as QueryConfig);
+  };
+  return Object.assign(Object.create(client), { query }) as ClientBase;
+}
+
+async function migrate(client: ClientBase, options: SchemaOptions): Promise<void> {
+  const { runner } = await import('node-pg-migrate');
+  // One transaction, and a lock that ends with it: through a pooler, statements outside of one may each go to another
+  // connection. If we die here: nothing has changed, and another instance begins.
+  await client.query(`begin; set local statement_timeout = 0;
+    select pg_advisory_xact_lock(hashtextextended('footfall migrations in ' || current_schema(), 0))`);
+  const standing = await inspect(client, options);
+  if (standing.isComplete) {
+    await client.query('rollback');
+    return;
+  }
+  const { schema } = standing;
+  if (isSplitFrom(standing)) {
+    await client.query(`alter table public.${MIGRATIONS_TABLE} set schema ${quoted(schema)}`);
+  }
+  if (standing.isEmptied) await client.query(`delete from ${MIGRATIONS_TABLE}`);
+  const table = `${quoted(schema)}.${MIGRATIONS_TABLE}`;
+  // As the library would make it, whose error is a stack as text.
+  await client.query(
+    `create table if not exists ${table} (id serial primary key, name varchar(255) not null, run_on timestamp not null)`,
+  );
+  const applied = await runner({
+    dbClient: client,
+    dir: MIGRATIONS_DIR,
+    direction: 'up',
+    migrationsSchema: schema,
+    migrationsTable: MIGRATIONS_TABLE,
+    noLock: true,
+    singleTransaction: true,
+    checkOrder: true,
+    log: () => {},
+  });
+  await client.query('commit');
+  const names = applied.map(({ name }) => name);
+  if (standing.isEmptied) options.logger.warn({ schema }, 'the tables were gone, and are made again');
+  if (names.length > 0) options.logger.info({ schema, migrations: names }, 'database migrated');
+}
+
+function withAdvice(error: Error & { code?: string }, schema: string, role: string): Error {
+  if (error.code !== INSUFFICIENT_PRIVILEGE) return error;
+  return new StoreUnavailableError(
+    `${error.message}: Footfall makes or changes its tables in schema ${schema}. Give ${role} the right to (GRANT CREATE ON SCHEMA ${quoted(schema)} TO ${quoted(role)}), or start Footfall once as a user that has it`,
+    { cause: error },
+  );
+}
+
+/** Readers go by what writers lock, and by the order of the sequence. @throws StoreUnavailableError where they cannot */
+async function checkLocks(client: ClientBase, schema: string): Promise<void> {
+  const results = await client.query(
+    [
+      `select ${LOCK_AS_WRITER}`,
+      WRITERS,
+      "select seqcache::integer as cache from pg_sequence where seqrelid = 'events_seq_seq'::regclass",
+    ].join(';'),
+  );
+  const [, writers, sequence] = results as unknown as [
+    unknown,
+    { rows: [{ locks: string[] | null }] },
+    { rows: [{ cache: number }] },
+  ];
+  if (writers.rows[0].locks === null) {
+    throw new StoreUnavailableError(
+      'this database does not show advisory locks in pg_locks: readers would pass over events in it, so Footfall does not use it',
+    );
+  }
+  if (sequence.rows[0].cache !== 1) {
+    throw new StoreUnavailableError(
+      `connections get their numbers from the sequence events_seq_seq in portions, so that readers would pass over events: ALTER SEQUENCE ${quoted(schema)}.events_seq_seq CACHE 1`,
+    );
+  }
+}
+
+function migrations(): Migration[] {
+  return readdirSync(MIGRATIONS_DIR)
+    .sort()
+    .map((file) => {
+      const text = readFileSync(join(MIGRATIONS_DIR, file), 'utf8');
+      const tables = [...text.matchAll(/^create table (?:if not exists )?(\w+)/gm)].map((found) => found[1]!);
+      return { name: basename(file, '.sql'), tables };
+    });
+}
+
+/** A search path, whichever way it is written. */
+function listed(searchPath: string): string {
+  return searchPath
+    .split(',')
+    .map((name) => name.trim().replace(/^"(.*)"$/, '$1'))
+    .join(',');
+}
+
+function quoted(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`;
+}

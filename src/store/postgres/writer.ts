@@ -1,0 +1,223 @@
+import { encodeLandmarks } from '../../log/landmarks.ts';
+import {
+  Fenced,
+  HOURS_A_DAY,
+  isSameEvent,
+  type StoreBatch,
+  type StoredEvent,
+  type StoreOutcome,
+  TIMESTAMP_MEMBER,
+} from '../event-store.ts';
+import { EVENTS_ARE_GONE } from '../position-sql.ts';
+import { bigints, integers, texts, uuids } from './arrays.ts';
+import type { Database } from './client.ts';
+import { LOCK_AS_WRITER } from './writer-locks.ts';
+
+/** An event without what two of one key may differ in. */
+const COMPARED = (alias: string) => `regexp_replace(${alias}.json, '${TIMESTAMP_MEMBER}', '')`;
+
+/**
+ * One round trip and one transaction. The position rows are locked first, so that a claim and a batch of the same
+ * partition, or two batches of it, never run at the same time; every other part depends on having got all of them.
+ */
+const PROCESS = `
+with batches as (
+  select * from unnest($4::integer[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[],
+    $11::bigint[], $12::bigint[], $37::bigint[], $38::bigint[], $39::text[]) as b (partition, epoch, from_offset, next_offset, events,
+    dead_letters, start_offset, without_record, lost, from_rewound, rewound, landmarks)
+), held as (
+  select p.partition, ${LOCK_AS_WRITER}
+  from positions p join batches b on p.partition = b.partition
+  where p.consumer_group = $1 and p.topic = $2 and p.topic_id = $3
+    and p.epoch = b.epoch and p.next_offset is not distinct from b.from_offset
+    and p.rewound = b.from_rewound
+    -- The first event in tables that were emptied would hide that those before it are gone.
+    and not (${EVENTS_ARE_GONE})
+  order by p.partition for update of p
+), all_held as (
+  select from held having count(*) = cardinality($4::integer[])
+), given as (
+  select e.* from all_held, unnest($13::uuid[], $14::text[], $15::text[], $16::text[], $17::integer[], $18::bigint[],
+    $19::bigint[], $20::integer[], $21::integer[]) with ordinality
+    as e (event_key, user_id, event_type, json, partition, "offset", hour, duplicates, conflicts, at)
+), inserted as (
+  insert into events (event_key, user_id, event_type, json, partition, "offset", hour, stored_at, duplicates, conflicts)
+  select event_key, user_id, event_type, json, partition, "offset", hour, now(), duplicates, conflicts
+  from given order by at
+  on conflict (event_key) do nothing
+  returning event_key, seq, partition
+), repeated as (
+  -- What was inserted above is not seen here, and nothing is looked for when all of it was.
+  select e.event_key, count(*) as duplicates, count(*) filter (where ${COMPARED('r')} <> ${COMPARED('e')}) as conflicts
+  from (
+    select event_key, json from given
+    union all select again.* from all_held, unnest($22::uuid[], $23::text[]) as again
+  ) as r (event_key, json) join events e on e.event_key = r.event_key
+  where (select count(*) from inserted) < cardinality($13::uuid[])
+  group by e.event_key
+), noted as (
+  update events e set duplicates = e.duplicates + r.duplicates, conflicts = e.conflicts + r.conflicts
+  from repeated r where e.event_key = r.event_key
+), set_aside as (
+  insert into dead_letters (consumer_group, topic, topic_id, partition, "offset", reason, detail, attempt, set_aside_at,
+    dlt_partition, dlt_offset, event_key)
+  select $1, $2, $3, d.*
+  from all_held, unnest($24::integer[], $25::bigint[], $26::text[], $27::text[], $28::integer[], $29::timestamptz[],
+    $30::integer[], $31::bigint[], $32::uuid[]) as d
+  on conflict do nothing
+), pending as (
+  insert into pending_values (seq, dimension, day, value, events)
+  select (select max(seq) from inserted), m.dimension, m.day, m.value, count(*)
+  from unnest($33::uuid[], $34::text[], $35::integer[], $36::text[]) as m (event_key, dimension, day, value)
+  -- Not as a join: of arrays the planner thinks that they are small, and would compare each with each.
+  where (event_key in (select event_key from inserted)) is true group by m.dimension, m.day, m.value
+), moved as (
+  update positions p set
+    next_offset = b.next_offset,
+    stored = p.stored + coalesce(i.events, 0),
+    duplicates = p.duplicates + b.events - coalesce(i.events, 0),
+    dead_lettered = p.dead_lettered + b.dead_letters,
+    start_offset = coalesce(p.start_offset, b.start_offset),
+    without_record = p.without_record + b.without_record,
+    lost = p.lost + b.lost,
+    rewound = p.rewound + b.rewound,
+    landmarks = b.landmarks
+  from all_held, batches b
+    left join (select partition, count(*) as events from inserted group by partition) i on i.partition = b.partition
+  where p.consumer_group = $1 and p.topic = $2 and p.topic_id = $3 and p.partition = b.partition
+)
+select array(select partition from held) as held,
+  case when (select count(*) from inserted) < cardinality($13::uuid[])
+    then array(select event_key::text from inserted) end as stored,
+  (select coalesce(sum(conflicts), 0)::integer from repeated) as conflicts`;
+
+/** @throws Fenced */
+export async function processBatches(
+  database: Database,
+  batches: readonly StoreBatch[],
+): Promise<StoreOutcome> {
+  const { group, topic, topicId } = batches[0]!;
+  const parted = withoutRepeats(batches);
+  const { distinct, again } = parted;
+  // If we die before the answer: the batches are stored with their positions or not at all. Either way the next
+  // claims say where to go on.
+  const [row] = await database.prepared<ProcessRow>('process', PROCESS, [
+    ...[group, topic, topicId],
+    ...positionColumns(batches),
+    ...eventColumns(parted),
+    ...[uuids(again.map(({ key }) => key)), texts(again.map(({ json }) => json))],
+    ...deadLetterColumns(batches),
+    ...valueColumns(distinct),
+    ...[
+      batches.map(({ fromRewound }) => fromRewound),
+      batches.map(({ rewound }) => rewound),
+      texts(batches.map(({ landmarks }) => encodeLandmarks(landmarks))),
+    ],
+  ]);
+  const { held, stored, conflicts } = row!;
+  const lost = batches.find(({ partition }) => !held.includes(partition));
+  if (lost !== undefined) throw new Fenced(lost);
+  const inserted = new Set(stored ?? distinct.map(({ key }) => key));
+  const within = again.reduce(
+    (sum, { key, isConflict }) => sum + (inserted.has(key) && isConflict ? 1 : 0),
+    0,
+  );
+  return {
+    // Deleting makes the second of two equal keys the duplicate it is.
+    stored: batches.map(({ events }) => events.map(({ key }) => inserted.delete(key))),
+    conflicts: conflicts + within,
+  };
+}
+
+interface ProcessRow {
+  /** The partitions whose positions were as they should be. */
+  held: number[];
+  /** Null: all of them. */
+  stored: string[] | null;
+  conflicts: number;
+}
+
+function positionColumns(batches: readonly StoreBatch[]): unknown[][] {
+  const fields = ['partition', 'epoch', 'fromOffset', 'nextOffset'] as const;
+  return [
+    ...columns(batches, fields),
+    ...[batches.map(({ events }) => events.length), batches.map(({ deadLetters }) => deadLetters.length)],
+    ...columns(batches, ['startOffset', 'withoutRecord', 'lost']),
+  ];
+}
+
+function deadLetterColumns(batches: readonly StoreBatch[]): unknown[][] {
+  const entries = batches.flatMap(({ partition, deadLetters }) =>
+    deadLetters.map((entry) => ({ ...entry, partition })),
+  );
+  const first = ['partition', 'offset', 'reason', 'detail', 'attempt', 'setAsideAt'] as const;
+  return [
+    ...columns(entries, first),
+    ...columns(entries, ['deadLetterPartition', 'deadLetterOffset', 'key']),
+  ];
+}
+
+/** One array for each column, as `unnest` wants them. */
+function columns<T>(rows: readonly T[], names: readonly (keyof T)[]): unknown[][] {
+  return names.map((name) => rows.map((row) => row[name]));
+}
+
+function eventColumns({ distinct, partitions, again }: Parted): Buffer[] {
+  const repeats = Map.groupBy(again, ({ key }) => key);
+  const of = ({ key }: StoredEvent) => repeats.get(key) ?? [];
+  return [
+    uuids(distinct.map(({ key }) => key)),
+    texts(distinct.map(({ userId }) => userId)),
+    texts(distinct.map(({ eventType }) => eventType)),
+    texts(distinct.map(({ json }) => json)),
+    integers(partitions),
+    bigints(distinct.map(({ offset }) => offset)),
+    bigints(distinct.map(({ hour }) => hour)),
+    integers(distinct.map((event) => of(event).length)),
+    integers(distinct.map((event) => of(event).filter(({ isConflict }) => isConflict).length)),
+  ];
+}
+
+/** The counted values of payloads: key of the event, dimension, day, value. */
+function valueColumns(events: readonly StoredEvent[]): Buffer[] {
+  const keys: string[] = [];
+  const dimensions: string[] = [];
+  const days: number[] = [];
+  const values: string[] = [];
+  for (const { key, hour, counted } of events) {
+    for (const [dimension, value] of counted) {
+      keys.push(key);
+      dimensions.push(dimension);
+      days.push(Math.floor(hour / HOURS_A_DAY));
+      values.push(value);
+    }
+  }
+  return [uuids(keys), texts(dimensions), integers(days), texts(values)];
+}
+
+/** An event whose key came before, in the same batch or in another. */
+type Repeat = StoredEvent & { isConflict: boolean };
+
+/** The events of batches: those of new keys, and those that repeat them. */
+interface Parted {
+  distinct: StoredEvent[];
+  /** Of each of them. */
+  partitions: number[];
+  again: Repeat[];
+}
+
+function withoutRepeats(batches: readonly StoreBatch[]): Parted {
+  const first = new Map<string, StoredEvent>();
+  const partitions: number[] = [];
+  const again: Repeat[] = [];
+  for (const { partition, events } of batches) {
+    for (const event of events) {
+      const known = first.get(event.key);
+      if (known === undefined) {
+        first.set(event.key, event);
+        partitions.push(partition);
+      } else again.push({ ...event, isConflict: !isSameEvent(known.json, event.json) });
+    }
+  }
+  return { distinct: [...first.values()], partitions, again };
+}

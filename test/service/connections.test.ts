@@ -1,0 +1,205 @@
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+import { gzipSync } from 'node:zlib';
+import { describe, expect, it } from 'vitest';
+import { createKey } from '../../src/access/api-keys.ts';
+import { serviceHere } from '../support/service.ts';
+
+const EVENT = '{"userId":"u","eventType":"LOGIN"}';
+const LARGE = 12_000_000;
+
+/** A client that sends all it has before it looks at the answer, as many libraries do. */
+async function sendAll(url: string, head: string, body: string | Buffer): Promise<string> {
+  const socket = connect(Number(new URL(url).port), '127.0.0.1').pause();
+  await new Promise<void>((sent, failed) => {
+    socket.once('error', failed);
+    socket.write(`${head}\r\nHost: localhost\r\nContent-Length: ${body.length}\r\n\r\n`);
+    socket.write(body, () => sent());
+  });
+  return untilClosed(socket);
+}
+
+/** Everything a socket says until it is closed; rejects when it is reset. */
+async function untilClosed(socket: Socket): Promise<string> {
+  let said = '';
+  socket.on('data', (chunk) => {
+    said += chunk;
+  });
+  socket.resume();
+  await once(socket, 'end');
+  socket.end();
+  return said;
+}
+
+/** Sends as it is, and resolves with the first answer that is not 100. */
+async function ask(socket: Socket, request: string): Promise<{ before: string; answer: string }> {
+  let said = '';
+  socket.on('data', (chunk) => {
+    said += chunk;
+  });
+  socket.write(request);
+  await expect.poll(() => said).toMatch(/HTTP\/1\.1 [2-5]\d\d /);
+  const at = said.search(/HTTP\/1\.1 [2-5]\d\d /);
+  socket.removeAllListeners('data');
+  return { before: said.slice(0, at), answer: said.slice(at) };
+}
+
+function toService(url: string): Socket {
+  return connect(Number(new URL(url).port), '127.0.0.1');
+}
+
+describe('an answer that comes before the body', () => {
+  const lines = Array.from(
+    { length: LARGE / 1000 },
+    () => `${EVENT}${' '.repeat(1000 - EVENT.length - 1)}\n`,
+  ).join('');
+
+  it.each<[string, string, string | Buffer, number]>([
+    [
+      'an event that is too large',
+      'POST /events/generate HTTP/1.1\r\nContent-Type: application/json',
+      'x'.repeat(LARGE),
+      413,
+    ],
+    [
+      'a batch that is not read on',
+      'POST /events/batch HTTP/1.1\r\nContent-Type: application/x-ndjson',
+      lines,
+      207,
+    ],
+    [
+      'a batch that is no list',
+      'POST /events/batch HTTP/1.1\r\nContent-Type: application/json',
+      `{"a":"${'x'.repeat(LARGE)}"}`,
+      400,
+    ],
+    [
+      'a type that is not taken',
+      'POST /events/generate HTTP/1.1\r\nContent-Type: text/csv',
+      'x'.repeat(LARGE),
+      415,
+    ],
+    [
+      'a path that is not there',
+      'POST /nothing HTTP/1.1\r\nContent-Type: application/json',
+      'x'.repeat(LARGE),
+      404,
+    ],
+    [
+      'what is no gzip',
+      'POST /events/batch HTTP/1.1\r\nContent-Type: application/json\r\nContent-Encoding: gzip',
+      'x'.repeat(LARGE),
+      400,
+    ],
+  ])('gets to a client that sends all of it first: %s', async (_what, head, body, status) => {
+    const { url } = await serviceHere({ MAX_BATCH_EVENTS: '100' });
+    const answer = await sendAll(url, head, body);
+    expect(answer).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
+    expect(answer).toMatch(/\r\nconnection: close\r\n/i);
+    expect(answer).toMatch(/\}$|\}\r\n0\r\n\r\n$/);
+  });
+
+  it('gets to one whose compressed batch is not read on', async () => {
+    const { url } = await serviceHere({ MAX_BATCH_EVENTS: '100' });
+    const noise = Array.from(
+      { length: 30_000 },
+      (_, at) => `{"userId":"${Math.sin(at)}${Math.cos(at)}","eventType":"LOGIN"}`,
+    );
+    const head = 'POST /events/batch HTTP/1.1\r\nContent-Type: application/json\r\nContent-Encoding: gzip';
+    expect(await sendAll(url, head, gzipSync(`[${noise.join()}]`))).toMatch(/^HTTP\/1.1 207 /);
+  });
+
+  it('leaves the connection open where little is left of the body', async () => {
+    const { url } = await serviceHere({ MAX_BATCH_EVENTS: '1' });
+    const socket = toService(url);
+    const body = `{"a":"${'x'.repeat(90_000)}"}`;
+    const head = `POST /events/batch HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n`;
+    expect((await ask(socket, head + body)).answer).toMatch(/^HTTP\/1.1 400 /);
+    expect((await ask(socket, 'GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n')).answer).toMatch(
+      /^HTTP\/1.1 200 /,
+    );
+    socket.destroy();
+  });
+});
+
+describe('a client that asks whether to send its body', () => {
+  const expecting = (path: string, length: number, more = '') =>
+    `POST ${path} HTTP/1.1\r\nHost: localhost\r\n${more}Content-Type: application/json\r\nContent-Length: ${length}\r\nExpect: 100-continue\r\n\r\n`;
+
+  it('is told so when it is wanted', async () => {
+    const { url } = await serviceHere();
+    const socket = toService(url);
+    socket.write(expecting('/events/generate', EVENT.length));
+    const [first] = await once(socket, 'data');
+    expect(String(first)).toBe('HTTP/1.1 100 Continue\r\n\r\n');
+    expect((await ask(socket, EVENT)).answer).toMatch(/^HTTP\/1.1 201 /);
+    socket.destroy();
+  });
+
+  it.each([
+    ['/events/generate', 2_000_000_000, '', 401],
+    ['/nothing', 100, '', 404],
+    ['/events/generate', 2_000_000_000, 'X-API-Key: KEY\r\n', 413],
+    ['/events/generate', 100, 'X-API-Key: KEY\r\nContent-Encoding: lz4\r\n', 415],
+  ])('is not told so before it is refused: %s of %i bytes %s', async (path, length, more, status) => {
+    const { key, entry } = createKey({ name: 'k', scopes: ['write'] });
+    const { url } = await serviceHere({ API_KEYS: JSON.stringify([entry]) });
+    const socket = toService(url);
+    const { before, answer } = await ask(socket, expecting(path, length, more.replace('KEY', key)));
+    expect([before, answer.slice(9, 12)]).toEqual(['', String(status)]);
+    socket.destroy();
+  });
+});
+
+describe('a request that can be read in two ways', () => {
+  it.each([
+    ['two hosts', 'Host: localhost\r\nHost: y\r\nContent-Length: 34\r\n', EVENT],
+    [
+      'a coding that is not undone',
+      'Host: localhost\r\nTransfer-Encoding: gzip, chunked\r\n',
+      `22\r\n${EVENT}\r\n0\r\n\r\n`,
+    ],
+  ])('is refused, and the connection closed: %s', async (_what, headers, body) => {
+    const { url } = await serviceHere();
+    const socket = toService(url);
+    socket.write(`POST /events/generate HTTP/1.1\r\nContent-Type: application/json\r\n${headers}\r\n${body}`);
+    const answer = await untilClosed(socket);
+    expect(answer).toMatch(/^HTTP\/1.1 400 /);
+    expect(answer.match(/HTTP\/1\.1/g)).toHaveLength(1);
+  });
+});
+
+describe('a peer that does not go on', () => {
+  it('is answered 408 when its body hardly arrives', async () => {
+    const { url } = await serviceHere({ BODY_TIMEOUT_MS: '200' });
+    const socket = toService(url);
+    socket.write(
+      'POST /events/batch HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n[\r\n',
+    );
+    const answer = untilClosed(socket);
+    const metrics = async () => (await fetch(`${url}/metrics`)).text();
+    await expect.poll(metrics).toContain('requests_in_flight 1');
+    await expect
+      .poll(async () => {
+        if (socket.writable) socket.write('1\r\n \r\n');
+        return metrics();
+      })
+      .toContain('requests_in_flight 0');
+    expect(await answer).toMatch(/^HTTP\/1.1 408 /);
+  });
+
+  it('is cut when it takes nothing of a list, and leaves its room to others', async () => {
+    const { url } = await serviceHere({ STREAM_TIMEOUT_MS: '200' });
+    const event = { userId: 'u', eventType: 'LOGIN', payload: { text: 'x'.repeat(500_000) } };
+    const batch = JSON.stringify(Array.from({ length: 40 }, () => event));
+    const headers = { 'Content-Type': 'application/json' };
+    await fetch(`${url}/events/batch?ack=stored`, { method: 'POST', headers, body: batch });
+    const socket = toService(url).pause();
+    socket.write('GET /events/processed HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n');
+    const metrics = async () => (await fetch(`${url}/metrics`)).text();
+    await expect.poll(metrics).toContain('requests_in_flight_bytes 3000000');
+    await expect.poll(metrics).toContain('requests_in_flight 0');
+    expect((await (await fetch(`${url}/events/processed`)).text()).length).toBeGreaterThan(20_000_000);
+    socket.destroy();
+  });
+});

@@ -1,0 +1,98 @@
+import { describe, expect, it } from 'vitest';
+import { routeDocuments } from '../../src/api/openapi/route-documents.ts';
+import { ERRORS } from '../../src/errors.ts';
+import { listeningLogger } from '../support/logger.ts';
+import { post, serviceHere } from '../support/service.ts';
+
+/** Nobody listens there. */
+const NO_STORE = { DATABASE_URL: 'postgres://u:p@127.0.0.1:1/d' };
+const EVENT = { userId: 'u', eventType: 'LOGIN' };
+/** Of routes with parameters or a body, and other forms of the same route. */
+const REQUESTS: Record<string, [path: string, init?: RequestInit][]> = {
+  'GET /events/processed': [
+    ['/events/processed'],
+    ['/events/processed', { headers: { Accept: 'application/x-ndjson' } }],
+    ['/events/processed', { headers: { Accept: 'text/csv' } }],
+    ['/events/processed?userId=u'],
+    ['/events/processed?eventType=LOGIN', { headers: { Accept: 'text/csv' } }],
+    ['/events/processed?from=2026-01-01&order=desc', { headers: { Accept: 'application/x-ndjson' } }],
+    ['/events/processed?payload.a=b&limit=5&cursor=7'],
+  ],
+  'GET /events/stream': [
+    ['/events/stream'],
+    ['/events/stream?after=0', { headers: { 'Last-Event-ID': '7' } }],
+  ],
+  'GET /events/:eventId': [['/events/00000000-0000-4000-8000-000000000000']],
+  'GET /dead-letters': [['/dead-letters'], ['/dead-letters?waiting=true']],
+  'GET /dead-letters/:id': [['/dead-letters/1']],
+  'POST /dead-letters/redrive': [
+    ...[{ all: true }, { ids: ['1'] }].map((body): [string, RequestInit] => [
+      '/dead-letters/redrive',
+      { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body) },
+    ]),
+  ],
+};
+
+/** The routes whose documents say that they need the store. */
+const routes = Object.entries(routeDocuments())
+  .filter(([, { response }]) => JSON.stringify(response).includes('`store_unavailable`:'))
+  .map(([route]) => route);
+
+describe('while the store is away', () => {
+  it.each(routes)(
+    '%s is answered with 503 and when to come back, and events are still taken',
+    async (route) => {
+      const { url } = await serviceHere(NO_STORE);
+      for (const [path, init] of REQUESTS[route] ?? [[route.slice('GET '.length)]]) {
+        const answer = await fetch(`${url}${path}`, init);
+        expect([path, answer.status, await answer.json()]).toEqual([
+          path,
+          503,
+          { success: false, error: ERRORS.store_unavailable.message },
+        ]);
+        const header = (name: string) => answer.headers.get(name);
+        expect([header('error-code'), header('error-retryable'), header('retry-after')]).toEqual([
+          'store_unavailable',
+          'true',
+          '5',
+        ]);
+        expect(header('content-type')).toBe('application/json; charset=utf-8');
+      }
+      expect((await post(url, EVENT)).status).toBe(201);
+    },
+  );
+
+  it('every route that reads stored events is among these', () => {
+    expect([...routes].sort()).toEqual([
+      'GET /consumer-groups',
+      'GET /dead-letters',
+      'GET /dead-letters/:id',
+      'GET /events/:eventId',
+      'GET /events/processed',
+      'GET /events/stats',
+      'GET /events/stream',
+      'POST /dead-letters/redrive',
+    ]);
+  });
+
+  it('an outage is one line in the log, without a stack, however many ask', async () => {
+    const { logger, lines } = listeningLogger();
+    const { url } = await serviceHere(NO_STORE, { logger });
+    const answers = await Promise.all(Array.from({ length: 50 }, () => fetch(`${url}/events/stats`)));
+    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([503]));
+    await fetch(`${url}/consumer-groups`);
+    const own = lines.filter(({ msg }) => msg.startsWith('[API]'));
+    expect(own).toEqual([
+      expect.objectContaining({
+        err: { message: 'connect ECONNREFUSED 127.0.0.1:1', code: 'store_unavailable' },
+      }),
+    ]);
+  });
+
+  it('/readyz says why in one line', async () => {
+    const { url } = await serviceHere(NO_STORE);
+    await expect
+      .poll(async () => (await fetch(`${url}/readyz`)).json())
+      .toMatchObject({ store: { ok: false, reason: 'connect ECONNREFUSED 127.0.0.1:1' } });
+  });
+});

@@ -1,0 +1,263 @@
+import fc from 'fast-check';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { ERRORS, FootfallError } from '../../../src/errors.ts';
+import { Catalogue } from '../../../src/events/catalogue.ts';
+import {
+  buildEvent,
+  decodeEvent,
+  encodeEvent,
+  eventKey,
+  eventTimeMs,
+  isDateTime,
+  isRejection,
+  type NewEvent,
+  readNewEvent,
+  type UserEvent,
+} from '../../../src/events/event.ts';
+import { parseJsonBody } from '../../../src/json/json-body.ts';
+
+const USER_MESSAGE = 'userId is required and must be a string';
+const TYPE_MESSAGE = 'eventType is required and must be one of: LOGIN, LOGOUT, PRODUCT_VIEW';
+const CATALOGUE = new Catalogue(undefined, false);
+const NOW = '2024-02-14T10:30:00.000Z';
+
+function parseNewEvent(body: Buffer | undefined): NewEvent {
+  return readNewEvent(parseJsonBody(body), CATALOGUE, { takesTimestamp: false });
+}
+
+function refusal(body: string | Buffer | undefined): Pick<FootfallError, 'code' | 'details' | 'message'> {
+  try {
+    parseNewEvent(typeof body === 'string' ? Buffer.from(body) : body);
+  } catch (error) {
+    if (error instanceof FootfallError) return error;
+    throw error;
+  }
+  throw new Error('accepted');
+}
+
+describe('parseNewEvent', () => {
+  it('takes an event with and without payload', () => {
+    expect(parseNewEvent(Buffer.from('{"userId":"u","eventType":"LOGIN","payload":{"a": 1.0}}'))).toEqual({
+      userId: 'u',
+      eventType: 'LOGIN',
+      payload: '{"a": 1.0}',
+    });
+    expect(parseNewEvent(Buffer.from('{"eventType":"LOGOUT","userId":"u"}')).payload).toBe('{}');
+  });
+
+  it.each([
+    ['{}', [USER_MESSAGE, TYPE_MESSAGE]],
+    ['{"userId":""}', [USER_MESSAGE, TYPE_MESSAGE]],
+    ['{"userId":7,"eventType":"LOGIN"}', [USER_MESSAGE]],
+    ['{"userId":"u","eventType":"login"}', [TYPE_MESSAGE]],
+    ['{"userId":"u","eventType":["LOGIN"]}', [TYPE_MESSAGE]],
+    ['{"userId":"u","eventType":"LOGIN","payload":[]}', ['payload must be an object']],
+    ['{"userId":"u","eventType":"LOGIN","payload":null}', ['payload must be an object']],
+    ['{"userId":"u","eventType":"LOGIN","payload":0}', ['payload must be an object']],
+    [
+      '{"userId":"a\\u0000b","eventType":"LOGIN"}',
+      ['userId must not contain NUL characters or unpaired surrogates'],
+    ],
+    [
+      '{"userId":"\\ud800","eventType":"LOGIN"}',
+      ['userId must not contain NUL characters or unpaired surrogates'],
+    ],
+    [`{"userId":"${'u'.repeat(256)}","eventType":"LOGIN"}`, ['userId must be at most 255 characters long']],
+    ['{"__proto__":{"userId":"u","eventType":"LOGIN"}}', [USER_MESSAGE, TYPE_MESSAGE]],
+  ])('says what is wrong with %s', (body, messages) => {
+    expect(refusal(body)).toMatchObject({ code: 'invalid_event', details: messages });
+  });
+
+  it.each([
+    [undefined, 'body_missing'],
+    ['', 'body_missing'],
+    ['{"userId":', 'body_not_json'],
+    ['\ufeff{}', 'body_not_json'],
+    [Buffer.from([0x7b, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d]), 'body_not_json'],
+    ['[]', 'body_not_object'],
+    ['null', 'body_not_object'],
+    ['"text"', 'body_not_object'],
+  ])('refuses %j as %s', (body, code) => {
+    expect(refusal(body as string).code).toBe(code);
+  });
+
+  it.each([61, 62, 400_000])(
+    'takes arrays in each other as deep as a list of events may be: %i',
+    (levels) => {
+      const payload = `{"a":${'['.repeat(levels)}${']'.repeat(levels)}}`;
+      const parse = () =>
+        parseNewEvent(Buffer.from(`{"userId":"u","eventType":"LOGIN","payload":${payload}}`));
+      if (levels === 61) expect(parse().payload).toBe(payload);
+      else expect(parse).toThrow(ERRORS.invalid_event.message);
+    },
+  );
+
+  it('does not take brackets in texts for levels', () => {
+    const payload = `{"a":"${'[{'.repeat(100)}","\\\\":"\\"[[","${'['.repeat(100)}":[]}`;
+    const event = `{"userId":"u","eventType":"LOGIN","payload":${payload}}`;
+    expect(parseNewEvent(Buffer.from(event)).payload).toBe(payload);
+  });
+});
+
+describe('encodeEvent', () => {
+  it('writes the members in the order of the contract', () => {
+    const event = buildEvent(
+      { userId: 'u"1', eventType: 'LOGIN', payload: '{"z":1, "a":2}' },
+      () => 'id-1',
+      NOW,
+    );
+    expect(encodeEvent(event)).toBe(
+      '{"eventId":"id-1","userId":"u\\"1","eventType":"LOGIN","timestamp":"2024-02-14T10:30:00.000Z","payload":{"z":1, "a":2}}',
+    );
+  });
+});
+
+describe('isDateTime', () => {
+  it.each([
+    ['0001-01-01T00:00:00Z', true],
+    ['0287-02-22T22:59:42+04:14', true],
+    ['1899-12-31T23:59:59.999Z', true],
+    ['9999-12-31T23:59:59Z', true],
+    ['0001-01-01T00:00:00+01:00', false],
+    ['9999-12-31T23:59:59-01:00', false],
+    ['2024-02-14', false],
+    ['2024-02-14T10:30:00', false],
+  ])('%s: %s', (text, is) => {
+    expect(isDateTime(text)).toBe(is);
+  });
+});
+
+/** What some parser or other takes for a time. */
+const NOT_TIMES = [
+  'foo 1',
+  '5',
+  '11/25/2026',
+  '2026-11-25',
+  '2026-11-25 02:00:00',
+  'Wed, 25 Nov 2026 02:00:00 GMT',
+  '+275760-09-12T00:00:00Z',
+  '-271821-04-21T00:00:00Z',
+  '0000-12-31T00:00:00Z',
+  '9999-12-31T23:59:59-01:00',
+  '2026-02-29T00:00:00Z',
+  '2026-02-30T00:00:00Z',
+  '2026-04-31T00:00:00Z',
+  '2026-13-01T00:00:00Z',
+  '2026-11-25T24:00:00Z',
+  '2026-11-25T23:59:60Z',
+  '2026-11-25T02:00:00+24:00',
+];
+
+describe('the time of an event', () => {
+  it.each(NOT_TIMES)('is not: %s', (text) => {
+    expect(eventTimeMs(text)).toBeNaN();
+    expect(isDateTime(text)).toBe(false);
+  });
+
+  it.each([
+    ['2026-11-25T02:00:00.123456Z', '2026-11-25T02:00:00.123Z'],
+    ['2026-11-25T02:00:00.5+05:30', '2026-11-24T20:30:00.500Z'],
+    ['2024-02-29T23:59:59Z', '2024-02-29T23:59:59.000Z'],
+    ['0001-01-01T00:00:00Z', '0001-01-01T00:00:00.000Z'],
+    ['0004-02-29T00:00:00Z', '0004-02-29T00:00:00.000Z'],
+    // Without a zone it is in UTC; over HTTP the zone has to be there.
+    ['2026-11-25T02:00:00', '2026-11-25T02:00:00.000Z'],
+  ])('%s is %s, wherever this runs', (text, utc) => {
+    const before = process.env.TZ;
+    onTestFinished(() => {
+      process.env.TZ = before;
+    });
+    for (const zone of ['UTC', 'Asia/Tokyo', 'America/Los_Angeles']) {
+      process.env.TZ = zone;
+      expect(new Date(eventTimeMs(text)).toISOString()).toBe(utc);
+    }
+    expect(isDateTime(text)).toBe(text.at(-1) === 'Z' || text.includes('+'));
+  });
+});
+
+describe('decodeEvent', () => {
+  const valid = '{"eventId":"e","userId":"u","eventType":"LOGIN","timestamp":"2024-02-14T10:30:00Z"}';
+
+  it('reads what another producer wrote, in any member order', () => {
+    const foreign =
+      '{ "payload": {"n":1}, "timestamp":"2024-02-14T10:30:00", "extra":1, "eventType":"LOGOUT","userId":"u","eventId":"abc" }';
+    expect(decodeEvent(Buffer.from(foreign), CATALOGUE)).toEqual({
+      eventId: 'abc',
+      userId: 'u',
+      eventType: 'LOGOUT',
+      timestamp: '2024-02-14T10:30:00',
+      payload: '{"n":1}',
+      json: '{"eventId":"abc","userId":"u","eventType":"LOGOUT","timestamp":"2024-02-14T10:30:00","payload":{"n":1}}',
+      members: { n: 1 },
+    });
+    expect(decodeEvent(Buffer.from(valid), CATALOGUE)).toMatchObject({ payload: '{}' });
+  });
+
+  it.each([
+    [null, 'empty'],
+    ['', 'empty'],
+    ['junk', 'not-json'],
+    [Buffer.from([0xff, 0xfe]), 'not-json'],
+    ['[]', 'invalid'],
+    ['null', 'invalid'],
+    [valid.replace('"e"', '""'), 'invalid'],
+    [valid.replace('"e"', '7'), 'invalid'],
+    [valid.replace('"e"', '"\\ud800"'), 'invalid'],
+    [valid.replace('2024-02-14T10:30:00Z', 'yesterday'), 'invalid'],
+    ...NOT_TIMES.map((time): [string, string] => [valid.replace('2024-02-14T10:30:00Z', time), 'invalid']),
+    [valid.replace('LOGIN', 'PURCHASE'), 'invalid'],
+    [valid.replace('"userId":"u",', ''), 'invalid'],
+    [valid.replace('{', `{"attributes":{"a":${'['.repeat(62)}${']'.repeat(62)}},`), 'invalid'],
+  ])('sets %j aside as %s', (value, reason) => {
+    const decoded = decodeEvent(value === null ? null : Buffer.from(value), CATALOGUE);
+    expect(isRejection(decoded) && decoded.reason).toBe(reason);
+  });
+
+  it('returns any accepted event as it was, byte for byte', () => {
+    const json = fc.object({
+      maxDepth: 4,
+      values: [fc.string({ unit: 'binary' }), fc.double(), fc.boolean(), fc.constant(null)],
+    });
+    const text = fc
+      .array(fc.integer({ min: 0, max: 0xffff }), { minLength: 1, maxLength: 60 })
+      .map((units) => String.fromCharCode(...units))
+      .filter((userId) => userId.isWellFormed() && !userId.includes('\u0000'));
+    fc.assert(
+      fc.property(
+        text,
+        fc.constantFrom('LOGIN', 'LOGOUT', 'PRODUCT_VIEW'),
+        json,
+        fc.uuid(),
+        (userId, eventType, payload, id) => {
+          const raw = JSON.stringify(payload, null, 1);
+          const body = Buffer.from(
+            `{"userId":${JSON.stringify(userId)},"payload":${raw},"eventType":"${eventType}"}`,
+          );
+          const event = buildEvent(parseNewEvent(body), () => id, NOW);
+          const decoded = decodeEvent(Buffer.from(encodeEvent(event)), CATALOGUE) as UserEvent;
+          expect(decoded).toMatchObject({
+            eventId: id,
+            userId,
+            eventType,
+            timestamp: NOW,
+            payload: raw,
+          });
+          expect(encodeEvent(decoded)).toBe(encodeEvent(event));
+        },
+      ),
+      { numRuns: 500 },
+    );
+  });
+});
+
+describe('eventKey', () => {
+  it('takes a UUID as it is, in either case', () => {
+    expect(eventKey('F47AC10B-58CC-4372-A567-0E02B2C3D479')).toBe('f47ac10b-58cc-4372-a567-0e02b2c3d479');
+  });
+
+  it('gives any other id a UUID of its own, always the same', () => {
+    expect(eventKey('abc')).toMatch(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/);
+    expect(eventKey('abc')).toBe(eventKey('abc'));
+    expect(eventKey('abc')).not.toBe(eventKey('ABC'));
+  });
+});

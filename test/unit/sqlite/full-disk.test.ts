@@ -1,0 +1,114 @@
+import { randomUUID } from 'node:crypto';
+import { open, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { EmbeddedLog } from '../../../src/log/embedded/embedded-log.ts';
+import { readAll } from '../../../src/query/event-query.ts';
+import { openSqliteFile, type SqliteFile } from '../../../src/sqlite/sqlite-file.ts';
+import { StoreUnavailableError } from '../../../src/store/event-store.ts';
+import { SqliteStore } from '../../../src/store/sqlite/sqlite-store.ts';
+import { appendTo } from '../../support/append.ts';
+import { PATIENCE_MS } from '../../support/patience.ts';
+import { tempFolder } from '../../support/temp-folder.ts';
+
+/** The first page tells what the file is. */
+const PAGE = 4096;
+
+async function openFile(): Promise<SqliteFile> {
+  const file = openSqliteFile(join(await tempFolder(), 'footfall.db'));
+  onTestFinished(() => file.close());
+  return file;
+}
+
+/** SQLite reports the same error for its page limit as for a disk without room. */
+function fill({ db }: SqliteFile): void {
+  db.exec('pragma max_page_count = 1');
+}
+
+function makeRoom({ db }: SqliteFile): void {
+  db.exec('pragma max_page_count = 1000000');
+}
+
+describe('on a full disk', () => {
+  it('the log refuses what it cannot keep, keeps what it has, and goes on when there is room', async () => {
+    const file = await openFile();
+    const log = new EmbeddedLog(file, { partitions: 1, timeoutMs: PATIENCE_MS });
+    const append = (value: string) => appendTo(log, [{ topic: 'events', key: 'u', value, headers: [] }]);
+    expect(await append('before')).toMatchObject([{ offset: 0 }]);
+    fill(file);
+    await expect(append('x'.repeat(100_000))).rejects.toMatchObject({
+      code: 'publish_failed',
+      retryable: true,
+    });
+    const [kept] = await log.read('events', [{ partition: 0, offset: 0 }]);
+    expect(kept!.value!.toString()).toBe('before');
+    makeRoom(file);
+    expect(await append('after')).toMatchObject([{ offset: 1 }]);
+  });
+
+  it('the store stores all of a batch or nothing, and the position stays', async () => {
+    const file = await openFile();
+    const store = new SqliteStore(file);
+    const topic = { group: 'g', topic: 't', topicId: 'id' };
+    await store.claim(topic, [0]);
+    const json = JSON.stringify({ text: 'x'.repeat(5000) });
+    const events = Array.from({ length: 50 }, () => ({
+      key: randomUUID(),
+      userId: 'u',
+      eventType: 'LOGIN',
+      offset: 0,
+      hour: 0,
+      counted: [],
+      json,
+    }));
+    const batch = {
+      ...{ ...topic, partition: 0, epoch: 1, fromOffset: null, nextOffset: 50, events, deadLetters: [] },
+      ...{ startOffset: 0, withoutRecord: 0, lost: 0, fromRewound: 0, rewound: 0, landmarks: [] },
+    };
+    fill(file);
+    await expect(store.process([batch])).rejects.toThrow(
+      new StoreUnavailableError('database or disk is full'),
+    );
+    expect((await Array.fromAsync(readAll(store))).flat().map(({ json }) => json)).toEqual([]);
+    expect(await store.positions('g', 't')).toMatchObject([{ offset: null, stored: 0 }]);
+    makeRoom(file);
+    expect((await store.process([batch])).stored).toEqual([events.map(() => true)]);
+    expect(file.db.prepare('pragma integrity_check').get()).toEqual({ integrity_check: 'ok' });
+  });
+});
+
+describe('a file that is damaged, or may not be written', () => {
+  it('is an outage of the store, for who reads, counts and writes', async () => {
+    const path = join(await tempFolder(), 'footfall.db');
+    const file = openSqliteFile(path);
+    onTestFinished(() => file.close());
+    const store = new SqliteStore(file);
+    const topic = { group: 'g', topic: 't', topicId: 'id' };
+    await store.claim(topic, [0]);
+    file.db.exec('pragma wal_checkpoint(truncate); pragma cache_size = 1; pragma shrink_memory');
+    const { size } = await stat(path);
+    const disk = await open(path, 'r+');
+    await disk.write(Buffer.alloc(size - PAGE, 0xff), 0, size - PAGE, PAGE);
+    await disk.close();
+    const outage = new StoreUnavailableError('database disk image is malformed');
+    await expect(store.claim(topic, [0])).rejects.toThrow(outage);
+    await expect(store.extent()).rejects.toThrow(outage);
+    await expect(store.read({ order: 'asc', after: 0, upTo: 9, limit: 9 })).rejects.toThrow(outage);
+    await expect(store.get([randomUUID()])).rejects.toThrow(outage);
+    await expect(store.positions('g', 't')).rejects.toThrow(outage);
+    await expect(store.deadLetters('g', { limit: 1 })).rejects.toThrow(outage);
+    await expect(store.markRedriven('g', [1], new Date())).rejects.toThrow(outage);
+    await expect(store.counts.totals()).rejects.toThrow(outage);
+  });
+
+  it('shows in a ping', async () => {
+    const file = await openFile();
+    const store = new SqliteStore(file);
+    file.db.exec('pragma query_only = on');
+    await expect(store.ping()).rejects.toThrow(
+      new StoreUnavailableError('attempt to write a readonly database'),
+    );
+    file.db.exec('pragma query_only = off');
+    await store.ping();
+  });
+});
