@@ -7,71 +7,48 @@ import Fastify, {
   type FastifyServerFactory,
 } from 'fastify';
 import type { Admission } from '../access/admission.ts';
-import type { DeadLetters } from '../dead-letters/dead-letters.ts';
 import { FootfallError } from '../errors.ts';
-import type { Catalogue } from '../events/catalogue.ts';
 import { MAX_ID_LENGTH } from '../events/event.ts';
-import type { BatchLimits } from '../ingest/batch.ts';
-import type { Producer } from '../ingest/producer.ts';
-import type { StoredEvents } from '../ingest/stored-event-waiter.ts';
-import type { EventLog } from '../log/event-log.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { Metrics } from '../observability/metrics.ts';
-import type { Health } from '../operations/health.ts';
-import type { PartitionProgress } from '../processing/progress.ts';
-import type { LiveTail } from '../query/live-tail.ts';
-import type { EventStore } from '../store/event-store.ts';
 import { type AccessOptions, guard } from './access.ts';
 import { type AdmitOptions, admit } from './admit.ts';
 import type { Certificate } from './certificate.ts';
 import { keepConnectionsInOrder } from './connections.ts';
 import { pageRoutes } from './dashboard-routes.ts';
 import { clientErrorHandler, StoreOutages, sendError, toFootfallError } from './error-responses.ts';
-import { batchRoutes } from './ingest/batch-routes.ts';
-import { eventRoutes } from './ingest/event-routes.ts';
+import { type BatchRoutesOptions, batchRoutes } from './ingest/batch-routes.ts';
+import { type EventRoutesOptions, eventRoutes } from './ingest/event-routes.ts';
 import { formatRoutes } from './ingest/format-routes.ts';
 import { collectKnownPaths, unrouted } from './not-found.ts';
-import { documentRoutes } from './openapi/documents.ts';
-import { deadLetterRoutes } from './operations/dead-letter-routes.ts';
-import { groupRoutes } from './operations/group-routes.ts';
-import { operationsRoutes } from './operations/operations-routes.ts';
-import { eventStateRoutes } from './query/event-state-routes.ts';
-import { processedRoutes } from './query/processed-routes.ts';
-import { statsRoutes } from './query/stats-routes.ts';
-import { streamRoutes } from './query/stream-routes.ts';
+import { type DocumentRoutesOptions, documentRoutes } from './openapi/documents.ts';
+import { type DeadLetterRoutesOptions, deadLetterRoutes } from './operations/dead-letter-routes.ts';
+import { type GroupRoutesOptions, groupRoutes } from './operations/group-routes.ts';
+import { type OperationsRoutesOptions, operationsRoutes } from './operations/operations-routes.ts';
+import { type EventStateRoutesOptions, eventStateRoutes } from './query/event-state-routes.ts';
+import { type ProcessedRoutesOptions, processedRoutes } from './query/processed-routes.ts';
+import { type StatsRoutesOptions, statsRoutes } from './query/stats-routes.ts';
+import { type StreamRoutesOptions, streamRoutes } from './query/stream-routes.ts';
 import { Refusals } from './refusals.ts';
 import { takeBodies } from './request-encodings.ts';
 
-export interface ApiOptions extends AccessOptions, AdmitOptions {
-  producer: Producer;
-  deadLetters: DeadLetters;
-  log: EventLog;
-  store: EventStore;
-  liveTail: LiveTail;
-  /** Most readers of the stream at the same time. */
-  maxStreams: number;
-  /** Most of them with the key of one caller. */
-  maxStreamsPerCaller: number;
-  /** Members of payloads whose values are counted. */
-  countedMembers: readonly string[];
-  storedEvents: StoredEvents;
-  catalogue: Catalogue;
-  health: Health;
+export interface ApiOptions
+  extends AccessOptions,
+    AdmitOptions,
+    DocumentRoutesOptions,
+    BatchRoutesOptions,
+    EventRoutesOptions,
+    EventStateRoutesOptions,
+    ProcessedRoutesOptions,
+    StreamRoutesOptions,
+    StatsRoutesOptions,
+    DeadLetterRoutesOptions,
+    GroupRoutesOptions,
+    OperationsRoutesOptions {
   /** None: HTTP. */
   certificate: Certificate | undefined;
   metrics: Metrics;
-  /** In the format of Prometheus: of all processes of this instance. */
-  allMetrics(): Promise<string>;
   logger: Logger;
-  maxBodyBytes: number;
-  batchLimits: BatchLimits;
-  /** False in an instance that only processes: it answers probes and metrics. */
-  takesEvents: boolean;
-  progress: { readonly partitions: readonly PartitionProgress[] };
-  /** Where events go. */
-  topic: string;
-  /** As which group this service processes them. */
-  group: string;
   /** True from the moment a stop begins: requests on connections that are still open are turned away. */
   isDraining(): boolean;
 }

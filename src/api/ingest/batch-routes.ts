@@ -1,7 +1,9 @@
 import { Readable } from 'node:stream';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { FootfallError } from '../../errors.ts';
+import type { Catalogue } from '../../events/catalogue.ts';
 import type { NewEvent } from '../../events/event.ts';
+import type { BatchLimits } from '../../ingest/batch.ts';
 import { Batch, type BatchResult, type ReadEvent, readBatchEvent } from '../../ingest/batch.ts';
 import {
   type Element,
@@ -9,9 +11,10 @@ import {
   type ElementsEnd,
   readElements,
 } from '../../json/json-splitter.ts';
-import type { ApiOptions } from '../server.ts';
+import type { Metrics } from '../../observability/metrics.ts';
 import { type Acknowledgement, acknowledge, readAcknowledgement } from './acknowledgement.ts';
 import { countsContentOnce, readIdentity } from './event-identity.ts';
+import type { AcceptOptions } from './event-routes.ts';
 
 /** What a batch holds while it is read: one element, and a chunk on its way into the log. */
 const BATCH_BYTES = 3_000_000;
@@ -30,8 +33,16 @@ const FORMATS: Record<string, ElementFormat> = {
   'text/plain': 'either',
 };
 
+export interface BatchRoutesOptions extends AcceptOptions {
+  catalogue: Catalogue;
+  metrics: Pick<Metrics, 'eventsRejected'>;
+  /** Of one event. */
+  maxBodyBytes: number;
+  batchLimits: BatchLimits;
+}
+
 /** Many events in one request, read and appended as they arrive. */
-export async function batchRoutes(api: FastifyInstance, options: ApiOptions): Promise<void> {
+export async function batchRoutes(api: FastifyInstance, options: BatchRoutesOptions): Promise<void> {
   api.removeAllContentTypeParsers();
   api.addContentTypeParser(Object.keys(FORMATS), (_request, payload, done) => done(null, payload));
   api.post<{ Body: AsyncIterable<Buffer> | undefined }>(
@@ -68,7 +79,7 @@ export async function batchAnswer(
   results: readonly BatchResult[],
   acknowledgement: Acknowledgement,
   reply: FastifyReply,
-  { storedEvents, metrics }: ApiOptions,
+  { storedEvents, metrics }: Pick<BatchRoutesOptions, 'storedEvents' | 'metrics'>,
   statusOf: BatchStatus = batchStatus,
 ): Promise<object | Readable> {
   const accepted = results.filter(isAccepted);
@@ -104,7 +115,7 @@ function* answerSlices(head: object, results: readonly BatchResult[]): Generator
 export async function acceptElements(
   body: AsyncIterable<Buffer> | Iterable<Buffer>,
   request: FastifyRequest,
-  { producer, rateLimits, maxBodyBytes, batchLimits: limits }: ApiOptions,
+  { producer, rateLimits, maxBodyBytes, batchLimits: limits }: BatchRoutesOptions,
   format: ElementFormat,
   read: ReadEvent,
   { isResent = false } = {},

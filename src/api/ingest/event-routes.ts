@@ -1,11 +1,11 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import type { RateLimitState } from '../../access/rate-limits.ts';
+import type { RateLimitState, RateLimits } from '../../access/rate-limits.ts';
 import type { Catalogue } from '../../events/catalogue.ts';
 import { type NewEvent, readNewEvent } from '../../events/event.ts';
-import type { Accepted } from '../../ingest/producer.ts';
+import type { Accepted, Producer } from '../../ingest/producer.ts';
+import type { StoredEvents } from '../../ingest/stored-event-waiter.ts';
 import { parseJsonBody } from '../../json/json-body.ts';
 import { eventAddress } from '../query/event-state-routes.ts';
-import type { ApiOptions } from '../server.ts';
 import { acknowledge, readAcknowledgement } from './acknowledgement.ts';
 import { readIdentity } from './event-identity.ts';
 
@@ -13,8 +13,20 @@ const JSON_TYPE = 'application/json; charset=utf-8';
 /** As many as fit a header, whatever they say. */
 const MAX_WARNINGS = 3;
 
+/** What it takes to accept events. */
+export interface AcceptOptions {
+  producer: Producer;
+  rateLimits: RateLimits;
+  storedEvents: StoredEvents;
+}
+
+export interface EventRoutesOptions extends AcceptOptions {
+  catalogue: Catalogue;
+  maxBodyBytes: number;
+}
+
 /** Events one by one. Bodies are put together as text: an event is already JSON, and is not parsed to be sent. */
-export async function eventRoutes(api: FastifyInstance, options: ApiOptions): Promise<void> {
+export async function eventRoutes(api: FastifyInstance, options: EventRoutesOptions): Promise<void> {
   const { catalogue, maxBodyBytes } = options;
   api.post<{ Body: Buffer | undefined }>(
     '/events/generate',
@@ -45,7 +57,7 @@ export async function acceptOne(
   event: NewEvent,
   request: FastifyRequest,
   reply: FastifyReply,
-  { producer, rateLimits, storedEvents }: ApiOptions,
+  { producer, rateLimits, storedEvents }: AcceptOptions,
 ): Promise<Accepted> {
   const acknowledgement = readAcknowledgement(request);
   if (rateLimits.applyTo(request.caller)) showLimit(reply, rateLimits.take(request.caller, 1));

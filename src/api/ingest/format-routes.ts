@@ -7,10 +7,11 @@ import { readBinaryCloudEvent, readCloudEvent } from '../../ingest/cloud-events.
 import { readSegmentMessage, sharedByBatch } from '../../ingest/segment.ts';
 import { parseJsonBody } from '../../json/json-body.ts';
 import { rawMembers } from '../../json/raw-json.ts';
-import type { ApiOptions } from '../server.ts';
 import { readAcknowledgement } from './acknowledgement.ts';
+import type { BatchRoutesOptions } from './batch-routes.ts';
 import { acceptElements, batchAnswer, mediaTypeOf, plainStatus } from './batch-routes.ts';
 import { readIdentity } from './event-identity.ts';
+import type { EventRoutesOptions } from './event-routes.ts';
 import { acceptOne } from './event-routes.ts';
 
 /** Segment's own limit for a batch is 500 KB. */
@@ -27,8 +28,10 @@ export const SEGMENT_PATHS: Record<string, MessageType> = Object.fromEntries(
 );
 export const SEGMENT_BATCH_PATHS = ['/v1/batch', '/v1/b', '/v1/import'];
 
+export type FormatRoutesOptions = BatchRoutesOptions & EventRoutesOptions;
+
 /** Events in forms that other clients already send. */
-export async function formatRoutes(api: FastifyInstance, options: ApiOptions): Promise<void> {
+export async function formatRoutes(api: FastifyInstance, options: FormatRoutesOptions): Promise<void> {
   const { maxBodyBytes } = options;
   api.removeAllContentTypeParsers();
   api.addContentTypeParser(
@@ -75,7 +78,7 @@ function isJson(type: string): boolean {
 
 type BodyRequest = FastifyRequest<{ Body: Buffer | undefined }>;
 
-async function takeCloudEvents(request: BodyRequest, reply: FastifyReply, options: ApiOptions) {
+async function takeCloudEvents(request: BodyRequest, reply: FastifyReply, options: FormatRoutesOptions) {
   const { catalogue } = options;
   const caller = request.caller?.name;
   const acknowledgement = readAcknowledgement(request);
@@ -96,7 +99,7 @@ async function takeCloudEvents(request: BodyRequest, reply: FastifyReply, option
   return reply.type('application/json; charset=utf-8').send(`{"success":true,"event":${json}}`);
 }
 
-async function takeSegmentBatch(request: BodyRequest, reply: FastifyReply, options: ApiOptions) {
+async function takeSegmentBatch(request: BodyRequest, reply: FastifyReply, options: FormatRoutesOptions) {
   const acknowledgement = readAcknowledgement(request);
   const body = parseJsonBody(request.body);
   const { text, fields } = body;
@@ -122,7 +125,7 @@ async function takeSegmentBatch(request: BodyRequest, reply: FastifyReply, optio
 async function acceptAll(
   request: FastifyRequest,
   body: Buffer | undefined,
-  options: ApiOptions,
+  options: FormatRoutesOptions,
   read: (element: ReturnType<typeof parseJsonBody>) => NewEvent,
 ): Promise<BatchResult[]> {
   if (body === undefined) throw new FootfallError('body_missing');

@@ -2,7 +2,8 @@ import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import type { FastifyInstance } from 'fastify';
 import packageJson from '../../../package.json' with { type: 'json' };
-import type { ApiOptions } from '../server.ts';
+import type { ApiKeys } from '../../access/api-keys.ts';
+import type { Catalogue } from '../../events/catalogue.ts';
 import { asyncApiDocument } from './asyncapi.ts';
 import { components } from './components.ts';
 import { OPERATION_IDS } from './operation-ids.ts';
@@ -43,8 +44,18 @@ const TICKET_SCHEME = {
   },
 } as const;
 
+export interface DocumentRoutesOptions {
+  catalogue: Catalogue;
+  apiKeys: ApiKeys | undefined;
+  /** Where events go. */
+  topic: string;
+}
+
 /** OpenAPI at `/openapi.json` and as a page at `/docs`, AsyncAPI at `/asyncapi.json`. Must come before the routes. */
-export function documentRoutes(api: FastifyInstance, { catalogue, apiKeys, topic }: ApiOptions): void {
+export function documentRoutes(
+  api: FastifyInstance,
+  { catalogue, apiKeys, topic }: DocumentRoutesOptions,
+): void {
   const documents = routeDocuments();
   for (const [name, schema] of Object.entries(components(catalogue))) api.addSchema({ $id: name, ...schema });
   const keys = Object.keys(SECURITY_SCHEMES).map((name) => ({ [name]: [] }));

@@ -1,13 +1,14 @@
 import { isUtf8 } from 'node:buffer';
 import type { FastifyInstance } from 'fastify';
-import type { MendedRecord, RedriveChoice } from '../../dead-letters/dead-letters.ts';
+import type { DeadLetters, MendedRecord, RedriveChoice } from '../../dead-letters/dead-letters.ts';
 import { FootfallError } from '../../errors.ts';
 import type { Catalogue } from '../../events/catalogue.ts';
 import { decodeEvent, isRejection } from '../../events/event.ts';
 import { parseJsonBody } from '../../json/json-body.ts';
 import type { LogRecord } from '../../log/event-log.ts';
+import type { Logger } from '../../observability/logger.ts';
+import type { Metrics } from '../../observability/metrics.ts';
 import type { DeadLetter } from '../../store/event-store.ts';
-import type { ApiOptions } from '../server.ts';
 
 /** What a page of dead letters, or of their records, takes: roughly. */
 const PAGE_BYTES = 1_000_000;
@@ -17,10 +18,17 @@ const ID = /^[1-9]\d{0,14}$/;
 
 type Query = Record<'limit' | 'cursor' | 'reason' | 'waiting', string | undefined>;
 
+export interface DeadLetterRoutesOptions {
+  deadLetters: DeadLetters;
+  catalogue: Catalogue;
+  metrics: Pick<Metrics, 'redrives'>;
+  logger: Logger;
+}
+
 /** What was set aside: list, look, send back. */
 export async function deadLetterRoutes(
   api: FastifyInstance,
-  { deadLetters, catalogue, metrics, logger }: ApiOptions,
+  { deadLetters, catalogue, metrics, logger }: DeadLetterRoutesOptions,
 ): Promise<void> {
   const config = { holdsBytes: PAGE_BYTES, scope: 'read' } as const;
   api.get<{ Querystring: Query }>('/dead-letters', { config }, async (request) => {

@@ -1,14 +1,25 @@
 import type { FastifyInstance } from 'fastify';
-import type { TopicEnds } from '../../log/event-log.ts';
+import type { EventLog, TopicEnds } from '../../log/event-log.ts';
 import { accounts } from '../../processing/ledger.ts';
-import type { ApiOptions } from '../server.ts';
+import type { PartitionProgress } from '../../processing/progress.ts';
+import type { EventStore } from '../../store/event-store.ts';
 
 const GROUP_BYTES = 100_000;
+
+export interface GroupRoutesOptions {
+  log: EventLog;
+  store: EventStore;
+  /** Where events go. */
+  topic: string;
+  /** As which group this service processes them. */
+  group: string;
+  progress: { readonly partitions: readonly PartitionProgress[] };
+}
 
 /** How far processing is: the group this service consumes as, by partition. */
 export async function groupRoutes(
   api: FastifyInstance,
-  { log, store, topic, group, progress }: ApiOptions,
+  { log, store, topic, group, progress }: GroupRoutesOptions,
 ): Promise<void> {
   api.get('/consumer-groups', { config: { holdsBytes: GROUP_BYTES, scope: 'read' } }, async () => {
     const positions = await store.positions(group, topic);

@@ -1,10 +1,20 @@
 import type { FastifyInstance } from 'fastify';
-import type { ApiOptions } from '../server.ts';
+import type { Metrics } from '../../observability/metrics.ts';
+import type { Health } from '../../operations/health.ts';
+
+export interface OperationsRoutesOptions {
+  health: Health;
+  metrics: Metrics;
+  /** In the format of Prometheus: of all processes of this instance. */
+  allMetrics(): Promise<string>;
+  /** False in an instance that only processes: it answers probes and metrics. */
+  takesEvents: boolean;
+}
 
 /** Health, probes and metrics: for load balancers, orchestrators and whoever is woken at night. */
 export async function operationsRoutes(
   api: FastifyInstance,
-  { health, metrics, allMetrics, takesEvents }: ApiOptions,
+  { health, metrics, allMetrics, takesEvents }: OperationsRoutesOptions,
 ): Promise<void> {
   api.get('/health', async (_request, reply) => {
     const { log, store, consumer } = await health.check();

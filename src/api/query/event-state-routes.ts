@@ -1,9 +1,11 @@
 import type { FastifyInstance } from 'fastify';
+import type { ApiKeys } from '../../access/api-keys.ts';
+import type { DeadLetters } from '../../dead-letters/dead-letters.ts';
 import { FootfallError } from '../../errors.ts';
 import { eventKey } from '../../events/event.ts';
 import { callersKey } from '../../events/event-ids.ts';
-import type { EventRecord } from '../../store/event-store.ts';
-import type { ApiOptions } from '../server.ts';
+import type { Producer } from '../../ingest/producer.ts';
+import type { EventRecord, EventStore } from '../../store/event-store.ts';
 
 /** What one event takes at most, and what is known of it. */
 const EVENT_BYTES = 1_000_000;
@@ -22,8 +24,18 @@ interface StateRequest {
   Querystring: { caller?: string | string[] };
 }
 
+export interface EventStateRoutesOptions {
+  producer: Producer;
+  store: EventStore;
+  deadLetters: DeadLetters;
+  apiKeys: ApiKeys | undefined;
+}
+
 /** One event, and what became of it. */
-export async function eventStateRoutes(api: FastifyInstance, options: ApiOptions): Promise<void> {
+export async function eventStateRoutes(
+  api: FastifyInstance,
+  options: EventStateRoutesOptions,
+): Promise<void> {
   const { producer, store, deadLetters, apiKeys } = options;
   api.get<StateRequest>(
     '/events/:eventId',

@@ -2,8 +2,8 @@ import { Readable } from 'node:stream';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { FootfallError } from '../../errors.ts';
 import { type EventQuery, readAll, readPage, search } from '../../query/event-query.ts';
+import type { EventStore } from '../../store/event-store.ts';
 import { addVary } from '../access.ts';
-import type { ApiOptions } from '../server.ts';
 import {
   FILTER_NAMES,
   parseCursor,
@@ -22,8 +22,15 @@ const PATIENCE_MS = 2000;
 export const ORDERS = ['asc', 'desc'] as const;
 const PARAMETERS = [...FILTER_NAMES, 'order', 'limit', 'cursor'];
 
+export interface ProcessedRoutesOptions {
+  store: EventStore;
+}
+
 /** Stored events: all of them, those that are meant, or a page of those. */
-export async function processedRoutes(api: FastifyInstance, { store }: ApiOptions): Promise<void> {
+export async function processedRoutes(
+  api: FastifyInstance,
+  { store }: ProcessedRoutesOptions,
+): Promise<void> {
   api.get<{ Querystring: QueryString }>(
     '/events/processed',
     { config: { holdsBytes: LIST_BYTES, scope: 'read' } },

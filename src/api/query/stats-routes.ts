@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { FootfallError } from '../../errors.ts';
 import { payloadDimension } from '../../events/payload-path.ts';
+import type { EventStore } from '../../store/event-store.ts';
 import {
   type EventCounts,
   HOUR_MS,
@@ -8,7 +9,6 @@ import {
   type HourCount,
   USER_DIMENSION,
 } from '../../store/event-store.ts';
-import type { ApiOptions } from '../server.ts';
 import { QueryReader, type QueryString } from './event-filters.ts';
 
 const DAY_MS = HOUR_MS * HOURS_A_DAY;
@@ -29,10 +29,17 @@ interface StatsQuery {
   top: number;
 }
 
+export interface StatsRoutesOptions {
+  store: EventStore;
+  /** Members of payloads whose values are counted. */
+  countedMembers: readonly string[];
+  now(): Date;
+}
+
 /** Exact counts of stored events. All times are UTC. */
 export async function statsRoutes(
   api: FastifyInstance,
-  { store, countedMembers, now }: ApiOptions,
+  { store, countedMembers, now }: StatsRoutesOptions,
 ): Promise<void> {
   api.get<{ Querystring: QueryString }>(
     '/events/stats',

@@ -5,8 +5,7 @@ import type { ApiKey, ApiKeys } from '../../access/api-keys.ts';
 import { FootfallError } from '../../errors.ts';
 import { type EventFilter, matcher, selection } from '../../query/event-query.ts';
 import type { LiveTail, TailPosition } from '../../query/live-tail.ts';
-import type { PlacedEvent } from '../../store/event-store.ts';
-import type { ApiOptions } from '../server.ts';
+import type { EventStore, PlacedEvent } from '../../store/event-store.ts';
 import { parseCursor, QueryReader, type QueryString, readFilter, toCursor } from './event-filters.ts';
 import { oneLine } from './list-formats.ts';
 import { issueTicket } from './stream-tickets.ts';
@@ -25,10 +24,23 @@ interface Beginning {
   isReset: boolean;
 }
 
+export interface StreamRoutesOptions {
+  store: EventStore;
+  liveTail: LiveTail;
+  /** Most readers of the stream at the same time. */
+  maxStreams: number;
+  /** Most of them with the key of one caller. */
+  maxStreamsPerCaller: number;
+  /** After this a reader that takes nothing is cut. */
+  streamTimeoutMs: number;
+  apiKeys: ApiKeys | undefined;
+  now(): Date;
+}
+
 /** Stored events as they come: server-sent events. */
 export async function streamRoutes(
   api: FastifyInstance,
-  { store, liveTail, maxStreams, maxStreamsPerCaller, streamTimeoutMs, apiKeys, now }: ApiOptions,
+  { store, liveTail, maxStreams, maxStreamsPerCaller, streamTimeoutMs, apiKeys, now }: StreamRoutesOptions,
 ): Promise<void> {
   const endRevoked = new RevokedStreams(apiKeys);
   api.addHook('preClose', async () => liveTail.stop());
