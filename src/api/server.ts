@@ -11,16 +11,18 @@ import { FootfallError } from '../errors.ts';
 import { MAX_ID_LENGTH } from '../events/event.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { Metrics } from '../observability/metrics.ts';
-import { type AccessOptions, guard } from './access.ts';
-import { type AdmitOptions, admit } from './admit.ts';
 import type { Certificate } from './certificate.ts';
-import { keepConnectionsInOrder } from './connections.ts';
 import { pageRoutes } from './dashboard-routes.ts';
-import { clientErrorHandler, StoreOutages, sendError, toFootfallError } from './error-responses.ts';
+import { type AccessOptions, guard } from './hooks/access.ts';
+import { type AdmitOptions, admit } from './hooks/admit.ts';
+import { keepConnectionsInOrder } from './hooks/connections.ts';
+import { clientErrorHandler, StoreOutages, sendError, toFootfallError } from './hooks/error-responses.ts';
+import { collectKnownPaths, unrouted } from './hooks/not-found.ts';
+import { Refusals } from './hooks/refusals.ts';
+import { takeBodies } from './hooks/request-encodings.ts';
 import { type BatchRoutesOptions, batchRoutes } from './ingest/batch-routes.ts';
 import { type EventRoutesOptions, eventRoutes } from './ingest/event-routes.ts';
 import { formatRoutes } from './ingest/format-routes.ts';
-import { collectKnownPaths, unrouted } from './not-found.ts';
 import { type DocumentRoutesOptions, documentRoutes } from './openapi/documents.ts';
 import { type DeadLetterRoutesOptions, deadLetterRoutes } from './operations/dead-letter-routes.ts';
 import { type GroupRoutesOptions, groupRoutes } from './operations/group-routes.ts';
@@ -29,8 +31,6 @@ import { type EventStateRoutesOptions, eventStateRoutes } from './query/event-st
 import { type ProcessedRoutesOptions, processedRoutes } from './query/processed-routes.ts';
 import { type StatsRoutesOptions, statsRoutes } from './query/stats-routes.ts';
 import { type StreamRoutesOptions, streamRoutes } from './query/stream-routes.ts';
-import { Refusals } from './refusals.ts';
-import { takeBodies } from './request-encodings.ts';
 
 export interface ApiOptions
   extends AccessOptions,

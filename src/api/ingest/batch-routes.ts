@@ -12,6 +12,7 @@ import {
   readElements,
 } from '../../json/json-splitter.ts';
 import type { Metrics } from '../../observability/metrics.ts';
+import { senderOf } from '../hooks/admit.ts';
 import { type Acknowledgement, acknowledge, readAcknowledgement } from './acknowledgement.ts';
 import { countsContentOnce, readIdentity } from './event-identity.ts';
 import type { AcceptOptions } from './event-routes.ts';
@@ -150,11 +151,6 @@ async function addAll(batch: Batch, elements: AsyncGenerator<Element[], Elements
       if (batch.isFull) await batch.flush();
     }
   }
-}
-
-/** Whom what is sent is put down to: a caller, or an address where callers have no names. */
-export function senderOf({ caller, ip }: FastifyRequest): string {
-  return caller?.name ?? ip;
 }
 
 /** The next elements, or why there is no reading on: what inflates to too much, or is compressed wrongly. */

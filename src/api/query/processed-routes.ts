@@ -3,7 +3,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { FootfallError } from '../../errors.ts';
 import { type EventQuery, readAll, readPage, search } from '../../query/event-query.ts';
 import type { EventStore } from '../../store/event-store.ts';
-import { addVary } from '../access.ts';
+import { addVary } from '../hooks/access.ts';
 import {
   FILTER_NAMES,
   parseCursor,

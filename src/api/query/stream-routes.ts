@@ -2,13 +2,13 @@ import type { ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { ApiKey, ApiKeys } from '../../access/api-keys.ts';
+import { issueTicket } from '../../access/stream-tickets.ts';
 import { FootfallError } from '../../errors.ts';
 import { type EventFilter, matcher, selection } from '../../query/event-query.ts';
 import type { LiveTail, TailPosition } from '../../query/live-tail.ts';
 import type { EventStore, PlacedEvent } from '../../store/event-store.ts';
 import { parseCursor, QueryReader, type QueryString, readFilter, toCursor } from './event-filters.ts';
 import { oneLine } from './list-formats.ts';
-import { issueTicket } from './stream-tickets.ts';
 
 /** How long a reader that lost its connection waits before it comes back. */
 const RETRY_MS = 1000;

@@ -1,5 +1,5 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
-import { type ApiKey, type ApiKeys, allows } from '../../access/api-keys.ts';
+import { type ApiKey, type ApiKeys, allows } from './api-keys.ts';
 
 /** How long a ticket opens streams, in milliseconds. A stream that is open goes on for longer. */
 const TICKET_LIFE_MS = 60_000;

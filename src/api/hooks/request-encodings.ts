@@ -1,8 +1,8 @@
 import { type Transform, type TransformCallback, Transform as TransformStream } from 'node:stream';
 import zlib from 'node:zlib';
 import type { FastifyInstance, FastifyRequest, RequestPayload } from 'fastify';
-import type { Hold } from '../access/admission.ts';
-import { FootfallError } from '../errors.ts';
+import type { Hold } from '../../access/admission.ts';
+import { FootfallError } from '../../errors.ts';
 
 /** What comes behind the end of a compressed body would be dropped without a word. */
 const WHOLE = { rejectGarbageAfterEnd: true };

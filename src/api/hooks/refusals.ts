@@ -1,7 +1,7 @@
 import type { FastifyRequest } from 'fastify';
-import type { FootfallError } from '../errors.ts';
-import type { Logger } from '../observability/logger.ts';
-import type { Metrics } from '../observability/metrics.ts';
+import type { FootfallError } from '../../errors.ts';
+import type { Logger } from '../../observability/logger.ts';
+import type { Metrics } from '../../observability/metrics.ts';
 
 /** Lines a minute for each code; further ones are only counted. */
 const LINES = 10;

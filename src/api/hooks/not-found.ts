@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { FootfallError } from '../errors.ts';
+import { FootfallError } from '../../errors.ts';
 
 /** A path as requests have it, and the methods of its routes. */
 export interface KnownPath {

@@ -1,5 +1,5 @@
-import { isLoopback } from '../config/config.ts';
-import { FootfallError } from '../errors.ts';
+import { isLoopback } from '../../config/config.ts';
+import { FootfallError } from '../../errors.ts';
 
 /** The name or address of a `Host` header or a list entry: without port, brackets, case and final dot. */
 function hostName(host: string): string {

@@ -2,7 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FastifyInstance } from 'fastify';
-import { FootfallError } from '../errors.ts';
+import { FootfallError } from '../../errors.ts';
 
 /** A body that is no longer than this is read to its end, and the connection stays. */
 const READ_ON_BYTES = 100_000;

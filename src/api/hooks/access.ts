@@ -1,8 +1,8 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { type ApiKey, type ApiKeys, allows, type Scope } from '../access/api-keys.ts';
-import { FootfallError } from '../errors.ts';
+import { type ApiKey, type ApiKeys, allows, type Scope } from '../../access/api-keys.ts';
+import { keyOfTicket } from '../../access/stream-tickets.ts';
+import { FootfallError } from '../../errors.ts';
 import { hostCheck } from './hosts.ts';
-import { keyOfTicket } from './query/stream-tickets.ts';
 
 export interface AccessOptions {
   /** None: whoever reaches this address may do everything. */

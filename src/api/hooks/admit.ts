@@ -1,7 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import type { Admission, Hold } from '../access/admission.ts';
-import type { RateLimits } from '../access/rate-limits.ts';
-import { senderOf } from './ingest/batch-routes.ts';
+import type { Admission, Hold } from '../../access/admission.ts';
+import type { RateLimits } from '../../access/rate-limits.ts';
 import { firstBytes } from './request-encodings.ts';
 import { BodyPatience, cutIdleReader } from './slow-peers.ts';
 
@@ -61,4 +60,9 @@ export function admit(api: FastifyInstance, options: AdmitOptions): void {
     // However it ends: answered, aborted by the client, or cut.
     reply.raw.once('close', () => hold.leave());
   }
+}
+
+/** Whom what is sent is put down to: a caller, or an address where callers have no names. */
+export function senderOf({ caller, ip }: FastifyRequest): string {
+  return caller?.name ?? ip;
 }

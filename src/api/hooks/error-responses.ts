@@ -1,7 +1,7 @@
 import type { FastifyError, FastifyReply } from 'fastify';
-import { type ErrorCode, FootfallError } from '../errors.ts';
-import type { Logger } from '../observability/logger.ts';
-import { StoreUnavailableError } from '../store/event-store.ts';
+import { type ErrorCode, FootfallError } from '../../errors.ts';
+import type { Logger } from '../../observability/logger.ts';
+import { StoreUnavailableError } from '../../store/event-store.ts';
 
 /** By code, never by text. Anything unknown is our own failure and tells the caller nothing about the inside. */
 const FRAMEWORK_ERRORS: Record<string, ErrorCode> = {
