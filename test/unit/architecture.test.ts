@@ -1,55 +1,80 @@
 import { globSync, readFileSync } from 'node:fs';
-import { dirname, join, normalize } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { describe, expect, it } from 'vitest';
 
 const SOURCE = 'src';
 const MAX_LINES = 300;
-const files = globSync(`${SOURCE}/**/*.ts`).map((path) => {
+const MAX_ROOT_FILES = 8;
+const files = globSync([`${SOURCE}/**/*.ts`, 'client/*.ts']).map((path) => {
   const text = readFileSync(path, 'utf8');
-  const imports = [...text.matchAll(/(?:from|import)\s*\(?\s*'([^']+)'/g)].map((found) => found[1]!);
+  const specifiers = [...text.matchAll(/(?:from|import)\s*\(?\s*'([^']+)'/g)].map((found) => found[1]!);
+  const imports = specifiers.map((one) => (one.endsWith('.ts') ? join(dirname(path), one) : one));
   return { path, text, imports };
 });
+const source = files.filter(({ path }) => path.startsWith(`${SOURCE}/`));
 
-/** From the top down: a file imports from its own layer or from layers below it. */
-const LAYERS: [name: string, pattern: RegExp][] = [
-  ['main', /^src\/main\.ts$/],
-  ['service', /^src\/(service|adapters|workers|worker-link)\.ts$/],
-  ['api', /^src\/api\//],
-  [
-    'flow',
-    /^src\/(producer|batch|cloud-events|segment|recent-events|stored-events|consumer|processor|dead-letters|dead-letter-records|health|ledger|verify|watchdog|outages|progress|start-position|shared-transactions|event-query|live-tail)\.ts$/,
-  ],
-  ['adapters', /^src\/(log|store)\/(?!event-)/],
-  ['ports', /^src\/(log|store)\/event-(log|store|counts)\.ts$/],
-  ['base', /^src\/[a-z-]+\.ts$/],
-];
-const layerOf = (path: string) => LAYERS.findIndex(([, pattern]) => pattern.test(path));
+/** A folder, or a file at the root of the source. */
+function roomOf(path: string): string {
+  const folder = dirname(path);
+  return relative(SOURCE, folder === SOURCE ? path : folder);
+}
+
+/** The table of ARCHITECTURE.md: what each room may import. There is no other list. */
+const ROOMS = new Map(
+  [...readFileSync('ARCHITECTURE.md', 'utf8').matchAll(/^\| `([\w/.-]+)` \|[^|]*\|([^|]*)\|$/gm)].map(
+    ([, room, imports]) => [room!, [...imports!.matchAll(/`([\w/.-]+)`/g)].map((found) => found[1]!)],
+  ),
+);
+const OPEN_TO_ALL = ROOMS.get('everything') ?? [];
+
+function mayImport(room: string): readonly string[] {
+  return [...OPEN_TO_ALL, ...(ROOMS.get(room) ?? [])];
+}
+
+/** The rooms that `room` reaches, itself only if there is a circle. */
+function reachableFrom(room: string, seen = new Set<string>()): Set<string> {
+  for (const next of ROOMS.get(room) ?? []) {
+    if (seen.has(next)) continue;
+    seen.add(next);
+    reachableFrom(next, seen);
+  }
+  return seen;
+}
 
 function importersOf(specifier: string): string[] {
-  return files.filter(({ imports }) => imports.includes(specifier)).map(({ path }) => path);
+  return source.filter(({ imports }) => imports.includes(specifier)).map(({ path }) => path);
 }
 
 describe('the source', () => {
-  it('imports downwards only', () => {
-    const upwards = files.flatMap(({ path, imports }) =>
+  it('has the rooms of ARCHITECTURE.md, and few files outside them', () => {
+    const rooms = new Set(source.map(({ path }) => roomOf(path)));
+    const described = [...ROOMS.keys()].filter((room) => room !== 'everything');
+    expect([...rooms].sort()).toEqual([...described].sort());
+    expect(source.filter(({ path }) => dirname(path) === SOURCE).length).toBeLessThanOrEqual(MAX_ROOT_FILES);
+  });
+
+  it('imports only what the table of ARCHITECTURE.md allows', () => {
+    const others = source.flatMap(({ path, imports }) =>
       imports
-        .filter((specifier) => specifier.startsWith('.') && specifier.endsWith('.ts'))
-        .map((specifier) => normalize(join(dirname(path), specifier)))
-        .filter((target) => layerOf(target) < layerOf(path))
+        .filter((target) => target.startsWith(`${SOURCE}/`) && roomOf(target) !== roomOf(path))
+        .filter((target) => !mayImport(roomOf(path)).includes(roomOf(target)))
         .map((target) => `${path} imports ${target}`),
     );
-    expect(upwards).toEqual([]);
+    expect(others).toEqual([]);
+  });
+
+  it('has no circle of rooms', () => {
+    expect([...ROOMS.keys()].filter((room) => reachableFrom(room).has(room))).toEqual([]);
   });
 
   it('names adapters in one file, and loads them only when used', () => {
-    const adapters = /^\.\/(log|store)\/(embedded|kafka|memory|sqlite|postgres)-/;
-    const naming = files.filter(({ imports }) => imports.some((specifier) => adapters.test(specifier)));
-    expect(naming.map(({ path }) => path).filter((path) => dirname(path) === SOURCE)).toEqual([
-      'src/adapters.ts',
-    ]);
-    const adapterFile = files.find(({ path }) => path === 'src/adapters.ts')!;
+    const adapters = /^src\/(log|store)\/(embedded|kafka|memory|sqlite|postgres)\//;
+    const naming = source.filter(({ path, imports }) =>
+      imports.some((target) => adapters.test(target) && roomOf(target) !== roomOf(path)),
+    );
+    expect(naming.map(({ path }) => path)).toEqual(['src/adapters.ts']);
     expect(
-      adapterFile.text.match(/^import .*(embedded|kafka|memory|sqlite|postgres)-(log|store)/m),
+      naming[0]!.text.match(/^import .*(embedded|kafka|memory|sqlite|postgres)-(log|store)/m),
     ).toBeNull();
   });
 
@@ -59,21 +84,21 @@ describe('the source', () => {
     ['pg', 'src/store/postgres/client.ts'],
   ])('imports %s in one file', (specifier, path) => {
     const valueImports = importersOf(specifier).filter((importer) => {
-      const { text } = files.find((file) => file.path === importer)!;
+      const { text } = source.find((file) => file.path === importer)!;
       return !new RegExp(`import type [^;]*'${specifier}'`).test(text);
     });
     expect(valueImports).toEqual([path]);
   });
 
   it('touches the process in main alone', () => {
-    const touching = files.filter(({ text }) =>
+    const touching = source.filter(({ text }) =>
       /\bprocess\.(env|exit|on|once|argv|stdout|stdin)\b/.test(text),
     );
     expect(touching.map(({ path }) => path)).toEqual(['src/main.ts']);
   });
 
   it('reads the time of day only for what people read: durations and deadlines go by a clock that never jumps', () => {
-    const reading = files.filter(({ text }) => /\bDate\.now\(/.test(text)).map(({ path }) => path);
+    const reading = source.filter(({ text }) => /\bDate\.now\(/.test(text)).map(({ path }) => path);
     expect(reading.sort()).toEqual([
       'src/log/embedded/embedded-log.ts',
       'src/processing/progress.ts',
@@ -86,9 +111,5 @@ describe('the source', () => {
     expect(files.filter(({ text }) => text.split('\n').length > MAX_LINES).map(({ path }) => path)).toEqual(
       [],
     );
-  });
-
-  it('belongs to a layer, every file of it', () => {
-    expect(files.filter(({ path }) => layerOf(path) === -1).map(({ path }) => path)).toEqual([]);
   });
 });

@@ -2,7 +2,7 @@ import { globSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 
 // Faults happen at times by their nature; `npm run torture` is no test of a condition.
-const files = globSync('test/{unit,contract,integration,support}/**/*.ts')
+const files = globSync('test/{unit,service,contract,integration,support}/**/*.ts')
   .filter((path) => !['test/unit/test-files.test.ts', 'test/support/patience.ts'].includes(path))
   .map((path) => ({ path, text: readFileSync(path, 'utf8') }));
 
@@ -55,9 +55,15 @@ describe('the tests pass on a machine of any speed: none', () => {
     expect(linesWith(/\b(performance|Date)\.now\b|\bhrtime\b|\bconsole\.time/g, exceptions)).toEqual([]);
   });
 
-  it('starts a process in a unit test (test/integration is for those)', () => {
+  it('starts a process in a test of a part, or of the service in this process (test/integration is for those)', () => {
     const starts =
       /'node:child_process'|'playwright-core'|service-process\.ts'|postgres-server\.ts'|kafka-server\.ts'/g;
-    expect(linesWith(starts).filter((line) => line.startsWith('test/unit/'))).toEqual([]);
+    expect(linesWith(starts).filter((line) => /^test\/(unit|service)\//.test(line))).toEqual([]);
+  });
+
+  it('starts the service in a unit test (test/service is for those)', () => {
+    expect(linesWith(/'[./]*support\/service\.ts'/g).filter((line) => line.startsWith('test/unit/'))).toEqual(
+      [],
+    );
   });
 });
