@@ -5,8 +5,9 @@ import { Ajv } from 'ajv';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
 import fc from 'fast-check';
+import Fastify from 'fastify';
 import { describe, expect, it } from 'vitest';
-import { routeDocuments } from '../../src/api/openapi/route-documents.ts';
+import { documentRoutes } from '../../src/api/openapi/documents.ts';
 import { batchEventSchema } from '../../src/api/openapi/schemas.ts';
 import { FootfallError } from '../../src/errors.ts';
 import { Catalogue } from '../../src/events/catalogue.ts';
@@ -32,15 +33,16 @@ function compiler(): Ajv2020 {
 }
 
 describe('the OpenAPI document', () => {
-  it('is valid, and has every route there is', async () => {
+  it('is valid', async () => {
     const { url } = await serviceHere();
     const document = await json<OpenApi>(`${url}/openapi.json`);
     expect(await new Validator().validate({ ...document })).toMatchObject({ valid: true });
-    const inDocument = Object.entries(document.paths).flatMap(([path, methods]) =>
-      Object.keys(methods).map((method) => `${method.toUpperCase()} ${path.replaceAll(/\{(\w+)\}/g, ':$1')}`),
-    );
-    // A route without an entry keeps the service from starting; here, that no entry is without a route.
-    expect(inDocument.sort()).toEqual(Object.keys(routeDocuments()).sort());
+  });
+
+  it('has every route there is: one without a schema keeps the service from starting', () => {
+    const api = Fastify();
+    documentRoutes(api, { catalogue: new Catalogue(undefined, false), apiKeys: undefined, topic: 'events' });
+    expect(() => api.get('/new', async () => 'undocumented')).toThrow('no schema says what GET /new is');
   });
 
   it('says which keys are needed where they are', async () => {

@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream';
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest, FastifySchema } from 'fastify';
+import Type from 'typebox';
 import { FootfallError } from '../../errors.ts';
 import type { Catalogue } from '../../events/catalogue.ts';
 import type { NewEvent } from '../../events/event.ts';
@@ -13,6 +14,8 @@ import {
 } from '../../json/json-splitter.ts';
 import type { Metrics } from '../../observability/metrics.ts';
 import { senderOf } from '../hooks/admit.ts';
+import { ref } from '../openapi/schemas.ts';
+import { ACK_QUERY, batchAnswers, bodies, EVENT_HEADERS } from '../openapi/sending-schemas.ts';
 import { type Acknowledgement, acknowledge, readAcknowledgement } from './acknowledgement.ts';
 import { countsContentOnce, readIdentity } from './event-identity.ts';
 import type { AcceptOptions } from './event-routes.ts';
@@ -34,6 +37,28 @@ const FORMATS: Record<string, ElementFormat> = {
   'text/plain': 'either',
 };
 
+const RECORD_EVENTS: FastifySchema = {
+  operationId: 'recordEvents',
+  tags: ['Events'],
+
+  summary: 'Record many events',
+  querystring: ACK_QUERY,
+  headers: EVENT_HEADERS,
+  description:
+    'A JSON array, or one event a line, read as it arrives. One at fault does not touch its neighbours. Events with an eventId can be sent again as often as need be.',
+  body: bodies({
+    'application/json': Type.Array(ref('BatchEvent'), { minItems: 1 }),
+    'application/x-ndjson': Type.String({ description: 'One event a line.' }),
+    'application/jsonl': Type.String({ description: 'One event a line.' }),
+    'application/ndjson': Type.String({ description: 'One event a line.' }),
+    'text/plain': Type.String({ description: 'Either of them, as `navigator.sendBeacon` sends it.' }),
+  }),
+  response: batchAnswers({
+    201: 'All are durable.',
+    202: 'All are durable, and not stored in the time that was waited.',
+  }),
+};
+
 export interface BatchRoutesOptions extends AcceptOptions {
   catalogue: Catalogue;
   metrics: Pick<Metrics, 'eventsRejected'>;
@@ -48,7 +73,7 @@ export async function batchRoutes(api: FastifyInstance, options: BatchRoutesOpti
   api.addContentTypeParser(Object.keys(FORMATS), (_request, payload, done) => done(null, payload));
   api.post<{ Body: AsyncIterable<Buffer> | undefined }>(
     '/events/batch',
-    { config: { holdsBytes: BATCH_BYTES, takesEvents: 'many', scope: 'write' } },
+    { schema: RECORD_EVENTS, config: { holdsBytes: BATCH_BYTES, takesEvents: 'many', scope: 'write' } },
     async (request, reply) => {
       // Before any event is taken: what cannot be meant must not be found out after.
       const acknowledgement = readAcknowledgement(request);

@@ -1,10 +1,12 @@
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest, FastifySchema } from 'fastify';
 import type { RateLimitState, RateLimits } from '../../access/rate-limits.ts';
 import type { Catalogue } from '../../events/catalogue.ts';
 import { type NewEvent, readNewEvent } from '../../events/event.ts';
 import type { Accepted, Producer } from '../../ingest/producer.ts';
 import type { StoredEvents } from '../../ingest/stored-event-waiter.ts';
 import { parseJsonBody } from '../../json/json-body.ts';
+import { answers, json, ref } from '../openapi/schemas.ts';
+import { ACK_QUERY, bodies, EVENT_HEADERS } from '../openapi/sending-schemas.ts';
 import { eventAddress } from '../query/event-state-routes.ts';
 import { acknowledge, readAcknowledgement } from './acknowledgement.ts';
 import { readIdentity } from './event-identity.ts';
@@ -12,6 +14,28 @@ import { readIdentity } from './event-identity.ts';
 const JSON_TYPE = 'application/json; charset=utf-8';
 /** As many as fit a header, whatever they say. */
 const MAX_WARNINGS = 3;
+
+const RECORD_EVENT: FastifySchema = {
+  operationId: 'recordEvent',
+  tags: ['Events'],
+
+  summary: 'Record one event',
+  querystring: ACK_QUERY,
+  headers: EVENT_HEADERS,
+  description: 'Answers once the event is durable. Where it is in the log is in `Event-` headers.',
+  body: bodies({ 'application/json': ref('NewEvent') }),
+  response: answers.sendEvents({
+    201: json('Durable; with `ack=stored`: it can be queried.', ref('Accepted')),
+    202: json('Durable, and not stored in the time that was waited.', ref('Accepted')),
+  }),
+};
+
+const LIST_EVENT_TYPES: FastifySchema = {
+  operationId: 'listEventTypes',
+  tags: ['Events'],
+  summary: 'The event catalogue',
+  response: answers.read({ 200: json('Every type with its schemas.', ref('EventTypes')) }),
+};
 
 /** What it takes to accept events. */
 export interface AcceptOptions {
@@ -30,14 +54,14 @@ export async function eventRoutes(api: FastifyInstance, options: EventRoutesOpti
   const { catalogue, maxBodyBytes } = options;
   api.post<{ Body: Buffer | undefined }>(
     '/events/generate',
-    { config: { holdsBytes: maxBodyBytes, takesEvents: 'one', scope: 'write' } },
+    { schema: RECORD_EVENT, config: { holdsBytes: maxBodyBytes, takesEvents: 'one', scope: 'write' } },
     async (request, reply) => {
       const { json } = await acceptOne(readOne(request, catalogue), request, reply, options);
       return reply.type(JSON_TYPE).send(`{"success":true,"event":${json}}`);
     },
   );
 
-  api.get('/event-types', { config: { scope: 'read' } }, async () => ({
+  api.get('/event-types', { schema: LIST_EVENT_TYPES, config: { scope: 'read' } }, async () => ({
     eventTypes: catalogue.describe(),
     takesOthers: catalogue.takesUnknown,
   }));

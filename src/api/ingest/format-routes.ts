@@ -1,4 +1,5 @@
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest, FastifySchema } from 'fastify';
+import Type from 'typebox';
 import { FootfallError } from '../../errors.ts';
 import { MESSAGE_TYPES, type MessageType } from '../../events/catalogue.ts';
 import type { NewEvent } from '../../events/event.ts';
@@ -7,6 +8,8 @@ import { readBinaryCloudEvent, readCloudEvent } from '../../ingest/cloud-events.
 import { readSegmentMessage, sharedByBatch } from '../../ingest/segment.ts';
 import { parseJsonBody } from '../../json/json-body.ts';
 import { rawMembers } from '../../json/raw-json.ts';
+import { answers, anyObject, json, ref } from '../openapi/schemas.ts';
+import { ACK_QUERY, batchAnswers, bodies, EVENT_HEADERS, oneOrMany } from '../openapi/sending-schemas.ts';
 import { readAcknowledgement } from './acknowledgement.ts';
 import type { BatchRoutesOptions } from './batch-routes.ts';
 import { acceptElements, batchAnswer, mediaTypeOf, plainStatus } from './batch-routes.ts';
@@ -20,13 +23,67 @@ const CLOUD_EVENT = 'application/cloudevents+json';
 const CLOUD_EVENTS = 'application/cloudevents-batch+json';
 
 /** Each kind of message has a path, and for browsers a short one. */
-export const SEGMENT_PATHS: Record<string, MessageType> = Object.fromEntries(
+const SEGMENT_PATHS: Record<string, MessageType> = Object.fromEntries(
   MESSAGE_TYPES.flatMap((kind) => [
     [`/v1/${kind}`, kind],
     [`/v1/${kind.charAt(0)}`, kind],
   ]),
 );
-export const SEGMENT_BATCH_PATHS = ['/v1/batch', '/v1/b', '/v1/import'];
+/** With what generated clients call them. */
+const SEGMENT_BATCH_PATHS = {
+  '/v1/batch': 'segmentBatch',
+  '/v1/b': 'segmentBatchShort',
+  '/v1/import': 'segmentImport',
+};
+
+const SENT = { querystring: ACK_QUERY, headers: EVENT_HEADERS };
+
+const RECORD_CLOUD_EVENTS: FastifySchema = {
+  operationId: 'recordCloudEvents',
+  tags: ['Other formats'],
+  ...SENT,
+  summary: 'CloudEvents 1.0: structured, binary, or a batch',
+  body: bodies({
+    'application/cloudevents+json': ref('CloudEvent'),
+    'application/cloudevents-batch+json': Type.Array(ref('CloudEvent'), { minItems: 1 }),
+    'application/json': anyObject('The data of an event whose attributes are in `ce-` headers.'),
+    'text/plain': Type.String(),
+  }),
+  response: {
+    ...batchAnswers({}),
+    ...oneOrMany({ 201: 'Durable.', 202: 'Durable, and not stored in time.' }),
+  },
+};
+
+/** @param path the name of a short one says so */
+function segmentSchema(path: string, kind: MessageType): FastifySchema {
+  const name = kind.charAt(0).toUpperCase() + kind.slice(1);
+  return {
+    operationId: `segment${name}${path === `/v1/${kind}` ? '' : 'Short'}`,
+    tags: ['Other formats'],
+    ...SENT,
+    summary: `Segment: ${kind}`,
+    body: bodies({ 'application/json': ref('SegmentMessage'), 'text/plain': Type.String() }),
+    response: answers.sendEvents({ 200: json('Durable.', ref('SegmentAnswer')) }),
+  };
+}
+
+/** Its libraries look at the status alone: anything but 200 says that not all was taken. */
+function segmentBatchSchema(operationId: string): FastifySchema {
+  const { 207: _mixed, ...response } = batchAnswers({});
+  return {
+    operationId,
+    tags: ['Other formats'],
+    ...SENT,
+    summary: 'Segment: a batch',
+    body: bodies({ 'application/json': ref('SegmentBatch'), 'text/plain': Type.String() }),
+    response: {
+      ...response,
+      200: json('All are durable.', ref('SegmentAnswer')),
+      202: json('All are durable, and not stored in time.', ref('BatchAnswer')),
+    },
+  };
+}
 
 export type FormatRoutesOptions = BatchRoutesOptions & EventRoutesOptions;
 
@@ -48,21 +105,28 @@ export async function formatRoutes(api: FastifyInstance, options: FormatRoutesOp
   const many = { holdsBytes: SEGMENT_BYTES, takesEvents: 'many', scope: 'write' } as const;
   const bodyLimit = Math.max(SEGMENT_BYTES, maxBodyBytes);
 
-  api.post<{ Body: Buffer | undefined }>('/cloudevents', { config: many, bodyLimit }, (request, reply) =>
-    takeCloudEvents(request, reply, options),
+  api.post<{ Body: Buffer | undefined }>(
+    '/cloudevents',
+    { schema: RECORD_CLOUD_EVENTS, config: many, bodyLimit },
+    (request, reply) => takeCloudEvents(request, reply, options),
   );
   for (const [path, kind] of Object.entries(SEGMENT_PATHS)) {
-    api.post<{ Body: Buffer | undefined }>(path, { config: one }, async (request, reply) => {
-      const { catalogue } = options;
-      const body = parseJsonBody(request.body);
-      const identify = readIdentity(request, { isMany: false });
-      const message = readSegmentMessage(body, kind, catalogue, request.caller?.name);
-      await acceptOne(identify(message, body.text), request, reply, options);
-      return reply.code(200).send({ success: true });
-    });
+    api.post<{ Body: Buffer | undefined }>(
+      path,
+      { schema: segmentSchema(path, kind), config: one },
+      async (request, reply) => {
+        const { catalogue } = options;
+        const body = parseJsonBody(request.body);
+        const identify = readIdentity(request, { isMany: false });
+        const message = readSegmentMessage(body, kind, catalogue, request.caller?.name);
+        await acceptOne(identify(message, body.text), request, reply, options);
+        return reply.code(200).send({ success: true });
+      },
+    );
   }
-  for (const path of SEGMENT_BATCH_PATHS) {
-    api.post<{ Body: Buffer | undefined }>(path, { config: many, bodyLimit }, (request, reply) =>
+  for (const [path, operationId] of Object.entries(SEGMENT_BATCH_PATHS)) {
+    const schema = segmentBatchSchema(operationId);
+    api.post<{ Body: Buffer | undefined }>(path, { schema, config: many, bodyLimit }, (request, reply) =>
       takeSegmentBatch(request, reply, options),
     );
   }

@@ -1,7 +1,7 @@
 // The shapes that have a name in the OpenAPI document. Everything else refers to them by it, and so do generated clients.
 import type { TSchema } from 'typebox';
 import type { Catalogue } from '../../events/catalogue.ts';
-import { GROUPS, PARTITION, STATS, TICKET, VALUE_COUNT } from './reading-documents.ts';
+import { GROUPS, PARTITION, STATS, TICKET, VALUE_COUNT } from './reading-schemas.ts';
 import * as schemas from './schemas.ts';
 import * as sending from './sending-schemas.ts';
 

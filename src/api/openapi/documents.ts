@@ -1,13 +1,12 @@
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifySchema } from 'fastify';
 import packageJson from '../../../package.json' with { type: 'json' };
 import type { ApiKeys } from '../../access/api-keys.ts';
 import type { Catalogue } from '../../events/catalogue.ts';
 import { asyncApiDocument } from './asyncapi.ts';
 import { components } from './components.ts';
-import { OPERATION_IDS } from './operation-ids.ts';
-import { routeDocuments } from './route-documents.ts';
+import { answers, anyObject, json } from './schemas.ts';
 
 const DESCRIPTION = `Events come in over HTTP, go to Apache Kafka, are processed exactly once in effect, and can be
 queried. An answer of 2xx means durable. Every error has a code (\`Error-Code\`) and says whether sending the same again
@@ -44,6 +43,19 @@ const TICKET_SCHEME = {
   },
 } as const;
 
+const OPENAPI: FastifySchema = {
+  operationId: 'getOpenApi',
+  tags: ['Documents'],
+  summary: 'This document',
+  response: answers.open({ 200: json('OpenAPI 3.1.', anyObject()) }),
+};
+const ASYNCAPI: FastifySchema = {
+  operationId: 'getAsyncApi',
+  tags: ['Documents'],
+  summary: 'The topics and what is in them',
+  response: answers.open({ 200: json('AsyncAPI 3.0.', anyObject()) }),
+};
+
 export interface DocumentRoutesOptions {
   catalogue: Catalogue;
   apiKeys: ApiKeys | undefined;
@@ -56,7 +68,6 @@ export function documentRoutes(
   api: FastifyInstance,
   { catalogue, apiKeys, topic }: DocumentRoutesOptions,
 ): void {
-  const documents = routeDocuments();
   for (const [name, schema] of Object.entries(components(catalogue))) api.addSchema({ $id: name, ...schema });
   const keys = Object.keys(SECURITY_SCHEMES).map((name) => ({ [name]: [] }));
   // The code reads bodies and queries itself; schemas are for the document.
@@ -65,14 +76,11 @@ export function documentRoutes(
   api.addHook('onRoute', (route) => {
     const [method] = [route.method].flat();
     if (FRAMEWORK_METHODS.includes(method!) || route.url.startsWith('/docs') || route.schema?.hide) return;
-    const name = `${method} ${route.url}`;
-    const { [name]: schema } = documents;
-    const { [name]: operationId } = OPERATION_IDS;
-    if (schema === undefined || operationId === undefined)
-      throw new Error(`no document says what ${name} is`);
+    if (route.schema?.operationId === undefined)
+      throw new Error(`no schema says what ${method} ${route.url} is`);
     const { scope, takesTicket } = route.config ?? {};
     const ways = takesTicket ? [...keys, { ticket: [] }] : keys;
-    route.schema = { ...schema, operationId, security: apiKeys && scope ? ways : [] } as typeof schema;
+    route.schema = { ...route.schema, security: apiKeys && scope ? ways : [] };
   });
   api.register(swagger, {
     // Shapes go by the names they have in `components.ts`.
@@ -87,8 +95,10 @@ export function documentRoutes(
     },
   });
   api.register(async (pages) => {
-    pages.get('/openapi.json', async () => api.swagger());
-    pages.get('/asyncapi.json', async () => asyncApiDocument(topic, packageJson.version));
+    pages.get('/openapi.json', { schema: OPENAPI }, async () => api.swagger());
+    pages.get('/asyncapi.json', { schema: ASYNCAPI }, async () =>
+      asyncApiDocument(topic, packageJson.version),
+    );
   });
   api.register(swaggerUi, {
     routePrefix: '/docs',

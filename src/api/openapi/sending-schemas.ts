@@ -1,7 +1,8 @@
 // What requests that send events look like beside the events themselves, and events in the forms of others.
-import Type from 'typebox';
+import type { FastifySchema } from 'fastify';
+import Type, { type TSchema } from 'typebox';
 import { MAX_ID_LENGTH } from '../../events/event.ts';
-import { DateTime, Payload, ref } from './schemas.ts';
+import { answers, DateTime, json, Payload, ref } from './schemas.ts';
 
 /** Query and headers of requests that send events. */
 export const ACK_QUERY = Type.Object({
@@ -60,3 +61,39 @@ export const SEGMENT_MESSAGE = Type.Object(
 );
 export const SEGMENT_BATCH = Type.Object({ batch: Type.Array(ref('SegmentMessage')) });
 export const SEGMENT_ANSWER = Type.Object({ success: Type.Literal(true) });
+
+/** Bodies by content type. The framework's types know one schema for all. */
+export function bodies(byType: Record<string, TSchema>): FastifySchema['body'] {
+  const content = Object.entries(byType).map(([type, schema]) => [type, { schema }]);
+  return { content: Object.fromEntries(content) };
+}
+
+/** The answers to a batch. @param taken what is said where all was taken, by status */
+export function batchAnswers(taken: Record<number, string>): Record<number, TSchema> {
+  const result = ref('BatchAnswer');
+  const own = Object.entries(taken).map(([status, description]) => [status, json(description, result)]);
+  const documented = answers.sendEvents(
+    Object.fromEntries(own),
+    'body_not_array',
+    'body_incomplete',
+    'batch_empty',
+    'batch_too_large',
+  );
+  const mixed = { 207: json('Some are durable; `results` says which.', result) };
+  const refused = Object.entries(documented).map(([status, problem]) => {
+    if (!['400', '413', '429', '500'].includes(status)) return [status, problem];
+    return [
+      status,
+      json((problem as { description: string }).description, Type.Union([ref('Problem'), result])),
+    ];
+  });
+  return { ...Object.fromEntries(refused), ...mixed };
+}
+
+/** For one event and a batch at the same path. */
+export function oneOrMany(taken: Record<number, string>): Record<number, TSchema> {
+  const either = Type.Union([ref('Accepted'), ref('BatchAnswer')]);
+  return Object.fromEntries(
+    Object.entries(taken).map(([status, description]) => [status, json(description, either)]),
+  );
+}

@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifySchema } from 'fastify';
+import Type from 'typebox';
 import type { DeadLetters, MendedRecord, RedriveChoice } from '../../dead-letters/dead-letters.ts';
 import { FootfallError } from '../../errors.ts';
 import type { Catalogue } from '../../events/catalogue.ts';
@@ -9,14 +10,62 @@ import type { LogRecord } from '../../log/event-log.ts';
 import type { Logger } from '../../observability/logger.ts';
 import type { Metrics } from '../../observability/metrics.ts';
 import type { DeadLetter } from '../../store/event-store.ts';
+import { QueryReader, type QueryString } from '../openapi/query-reader.ts';
+import { count } from '../openapi/reading-schemas.ts';
+import { answers, json, ref } from '../openapi/schemas.ts';
+import { bodies } from '../openapi/sending-schemas.ts';
 
 /** What a page of dead letters, or of their records, takes: roughly. */
 const PAGE_BYTES = 1_000_000;
-const DEFAULT_LIMIT = 50;
-const MAX_LIMIT = 500;
-const ID = /^[1-9]\d{0,14}$/;
+const LIMITS = { least: 1, most: 500, fallback: 50 };
+const ID_PATTERN = '^[1-9]\\d{0,14}$';
+const ID = new RegExp(ID_PATTERN);
 
-type Query = Record<'limit' | 'cursor' | 'reason' | 'waiting', string | undefined>;
+const LIST_QUERY = Type.Object({
+  limit: count(LIMITS),
+  cursor: Type.Optional(
+    Type.String({ pattern: ID_PATTERN, description: 'The `next` of an earlier answer.' }),
+  ),
+  reason: Type.Optional(Type.String()),
+  waiting: Type.Optional(Type.Boolean({ description: 'Only those not sent back yet.' })),
+});
+
+const LIST_DEAD_LETTERS: FastifySchema = {
+  operationId: 'listDeadLetters',
+  tags: ['Dead letters'],
+  summary: 'Records that are no events, newest first',
+  querystring: LIST_QUERY,
+  response: answers.read(
+    { 200: json('A page of them.', ref('DeadLetters')) },
+    'invalid_query',
+    'store_unavailable',
+  ),
+};
+
+const GET_DEAD_LETTER: FastifySchema = {
+  operationId: 'getDeadLetter',
+  tags: ['Dead letters'],
+  summary: 'One of them with its record',
+  params: Type.Object({ id: Type.String() }),
+  response: answers.read(
+    { 200: json('Its place, its reason, its bytes.', ref('DeadLetterWithRecord')) },
+    'dead_letter_not_found',
+    'store_unavailable',
+  ),
+};
+
+const REDRIVE: FastifySchema = {
+  operationId: 'redriveDeadLetters',
+  tags: ['Dead letters'],
+  summary: 'Send them back to their topic',
+  body: bodies({ 'application/json': ref('Redrive') }),
+  response: answers.send(
+    { 200: json('What came of it.', ref('Redriven')) },
+    'invalid_redrive',
+    'publish_failed',
+    'store_unavailable',
+  ),
+};
 
 export interface DeadLetterRoutesOptions {
   deadLetters: DeadLetters;
@@ -31,25 +80,33 @@ export async function deadLetterRoutes(
   { deadLetters, catalogue, metrics, logger }: DeadLetterRoutesOptions,
 ): Promise<void> {
   const config = { holdsBytes: PAGE_BYTES, scope: 'read' } as const;
-  api.get<{ Querystring: Query }>('/dead-letters', { config }, async (request) => {
-    const query = parseQuery(request.query);
-    const page = await deadLetters.list(query);
-    const next = page.length < query.limit ? null : String(page.at(-1)!.id);
-    return { deadLetters: page.map(describe), next };
-  });
+  api.get<{ Querystring: QueryString }>(
+    '/dead-letters',
+    { schema: LIST_DEAD_LETTERS, config },
+    async (request) => {
+      const query = readQuery(request.query);
+      const page = await deadLetters.list(query);
+      const next = page.length < query.limit ? null : String(page.at(-1)!.id);
+      return { deadLetters: page.map(describe), next };
+    },
+  );
 
-  api.get<{ Params: { id: string } }>('/dead-letters/:id', { config }, async (request) => {
-    const found = ID.test(request.params.id) ? await deadLetters.get(Number(request.params.id)) : undefined;
-    if (found === undefined) throw new FootfallError('dead_letter_not_found');
-    return {
-      ...describe(found.letter),
-      record: found.record === undefined ? null : describeRecord(found.record),
-    };
-  });
+  api.get<{ Params: { id: string } }>(
+    '/dead-letters/:id',
+    { schema: GET_DEAD_LETTER, config },
+    async (request) => {
+      const found = ID.test(request.params.id) ? await deadLetters.get(Number(request.params.id)) : undefined;
+      if (found === undefined) throw new FootfallError('dead_letter_not_found');
+      return {
+        ...describe(found.letter),
+        record: found.record === undefined ? null : describeRecord(found.record),
+      };
+    },
+  );
 
   api.post<{ Body: Buffer | undefined }>(
     '/dead-letters/redrive',
-    { config: { ...config, scope: 'admin' } },
+    { schema: REDRIVE, config: { ...config, scope: 'admin' } },
     async (request) => {
       const { choice, mended } = parseRedrive(request.body, catalogue);
       const redriven = await deadLetters.redrive(choice, mended);
@@ -62,22 +119,15 @@ export async function deadLetterRoutes(
   );
 }
 
-function parseQuery({ limit, cursor, reason, waiting }: Query) {
-  const errors: string[] = [];
-  const size = limit === undefined ? DEFAULT_LIMIT : Number(limit);
-  if (!Number.isInteger(size) || size < 1 || size > MAX_LIMIT)
-    errors.push(`limit must be from 1 to ${MAX_LIMIT}`);
-  if (cursor !== undefined && !ID.test(cursor)) errors.push('cursor must be the "next" of an earlier answer');
-  if (reason !== undefined && typeof reason !== 'string') errors.push('reason must be given once');
-  if (waiting !== undefined && waiting !== 'true' && waiting !== 'false')
-    errors.push('waiting must be true or false');
-  if (errors.length > 0) throw new FootfallError('invalid_query', { details: errors });
-  return {
-    limit: size,
-    waiting: waiting === 'true',
-    ...(cursor === undefined ? {} : { before: Number(cursor) }),
-    ...(reason === undefined ? {} : { reason }),
-  };
+/** @throws FootfallError `invalid_query` */
+function readQuery(query: QueryString) {
+  const reader = new QueryReader(query, LIST_QUERY);
+  const limit = reader.integer('limit');
+  const cursor = reader.matching('cursor', 'the "next" of an earlier answer');
+  const reason = reader.one('reason');
+  const waiting = reader.flag('waiting');
+  reader.done();
+  return { limit, waiting, before: cursor === undefined ? undefined : Number(cursor), reason };
 }
 
 /** @throws FootfallError `invalid_redrive` */

@@ -1,6 +1,42 @@
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifySchema } from 'fastify';
+import Type from 'typebox';
 import type { Metrics } from '../../observability/metrics.ts';
 import type { Health } from '../../operations/health.ts';
+import { answer, answers, json, ref } from '../openapi/schemas.ts';
+
+const GET_HEALTH: FastifySchema = {
+  operationId: 'getHealth',
+  tags: ['Operations'],
+  summary: 'Whether events are taken and stored just now',
+  response: answers.open({
+    200: json('They are.', ref('Health')),
+    503: json('They are not.', Type.Union([ref('Health'), ref('Problem')])),
+  }),
+};
+
+const GET_LIVENESS: FastifySchema = {
+  operationId: 'getLiveness',
+  tags: ['Operations'],
+  summary: 'Whether the process runs',
+  response: answers.open({ 200: json('It does.', Type.Object({ status: Type.Literal('alive') })) }),
+};
+
+const GET_READINESS: FastifySchema = {
+  operationId: 'getReadiness',
+  tags: ['Operations'],
+  summary: 'Whether log, store and consumer work, each with its reason',
+  response: answers.open({
+    200: json('They do.', ref('Readiness')),
+    503: json('One does not.', Type.Union([ref('Readiness'), ref('Problem')])),
+  }),
+};
+
+const GET_METRICS: FastifySchema = {
+  operationId: 'getMetrics',
+  tags: ['Operations'],
+  summary: 'Metrics in the format of Prometheus',
+  response: answers.read({ 200: answer('All of them.', { 'text/plain': Type.String() }) }),
+};
 
 export interface OperationsRoutesOptions {
   health: Health;
@@ -16,7 +52,7 @@ export async function operationsRoutes(
   api: FastifyInstance,
   { health, metrics, allMetrics, takesEvents }: OperationsRoutesOptions,
 ): Promise<void> {
-  api.get('/health', async (_request, reply) => {
+  api.get('/health', { schema: GET_HEALTH }, async (_request, reply) => {
     const { log, store, consumer } = await health.check();
     const consuming = log.ok && store.ok && consumer.ok;
     return reply.code(consuming ? 200 : 503).send({
@@ -26,9 +62,9 @@ export async function operationsRoutes(
     });
   });
 
-  api.get('/livez', async () => ({ status: 'alive' }));
+  api.get('/livez', { schema: GET_LIVENESS }, async () => ({ status: 'alive' }));
 
-  api.get('/readyz', async (_request, reply) => {
+  api.get('/readyz', { schema: GET_READINESS }, async (_request, reply) => {
     const report = await health.check();
     // By duty: while the store is away, events are still taken, and must not be turned away in front of this instance.
     const needed = takesEvents ? [report.log] : Object.values(report);
@@ -36,7 +72,7 @@ export async function operationsRoutes(
     return reply.code(ready ? 200 : 503).send({ status: ready ? 'ready' : 'not ready', ...report });
   });
 
-  api.get('/metrics', { config: { scope: 'metrics' } }, async (_request, reply) => {
+  api.get('/metrics', { schema: GET_METRICS, config: { scope: 'metrics' } }, async (_request, reply) => {
     return reply.type(metrics.registry.contentType).send(await allMetrics());
   });
 }

@@ -1,4 +1,5 @@
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifySchema } from 'fastify';
+import Type from 'typebox';
 import type { ApiKeys } from '../../access/api-keys.ts';
 import type { DeadLetters } from '../../dead-letters/dead-letters.ts';
 import { FootfallError } from '../../errors.ts';
@@ -6,6 +7,7 @@ import { eventKey } from '../../events/event.ts';
 import { callersKey } from '../../events/event-ids.ts';
 import type { Producer } from '../../ingest/producer.ts';
 import type { EventRecord, EventStore } from '../../store/event-store.ts';
+import { answers, json, ref } from '../openapi/schemas.ts';
 
 /** What one event takes at most, and what is known of it. */
 const EVENT_BYTES = 1_000_000;
@@ -18,6 +20,25 @@ export function eventAddress(eventId: string, caller: string | undefined): strin
   const address = `/events/${encodeURIComponent(eventId)}`;
   return caller === undefined ? address : `${address}?caller=${encodeURIComponent(caller)}`;
 }
+
+const GET_EVENT: FastifySchema = {
+  operationId: 'getEvent',
+  tags: ['Events'],
+
+  summary: 'One event, and what became of it',
+  params: Type.Object({ eventId: Type.String() }),
+  querystring: Type.Object({
+    caller: Type.Optional(
+      Type.String({ description: 'Only one that this caller sent under an eventId of its choice.' }),
+    ),
+  }),
+  response: answers.read(
+    { 200: json('The event and its state.', ref('EventState')) },
+    'invalid_query',
+    'event_not_found',
+    'store_unavailable',
+  ),
+};
 
 interface StateRequest {
   Params: { eventId: string };
@@ -39,7 +60,7 @@ export async function eventStateRoutes(
   const { producer, store, deadLetters, apiKeys } = options;
   api.get<StateRequest>(
     '/events/:eventId',
-    { config: { holdsBytes: EVENT_BYTES, scope: 'read' } },
+    { schema: GET_EVENT, config: { holdsBytes: EVENT_BYTES, scope: 'read' } },
     async ({ params: { eventId }, query }, reply) => {
       if (OWN_PATHS.includes(eventId)) return reply.callNotFound();
       const callers = callersOf(query.caller, apiKeys?.names ?? []);

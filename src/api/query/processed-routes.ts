@@ -1,26 +1,49 @@
 import { Readable } from 'node:stream';
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest, FastifySchema } from 'fastify';
+import Type from 'typebox';
 import { FootfallError } from '../../errors.ts';
 import { type EventQuery, readAll, readPage, search } from '../../query/event-query.ts';
 import type { EventStore } from '../../store/event-store.ts';
 import { addVary } from '../hooks/access.ts';
-import {
-  FILTER_NAMES,
-  parseCursor,
-  QueryReader,
-  type QueryString,
-  readFilter,
-  toCursor,
-} from './event-filters.ts';
+import { QueryReader, type QueryString } from '../openapi/query-reader.ts';
+import { Cursor, count, FILTERS, PAYLOAD_FILTERS, PERIOD } from '../openapi/reading-schemas.ts';
+import { answer, answers, ref } from '../openapi/schemas.ts';
+import { parseCursor, readFilter, toCursor } from './event-filters.ts';
 import { type EventPages, formatFor, type ListFormat } from './list-formats.ts';
 
 /** What a list takes while it is sent: a page as events and as text, and the next one. */
 const LIST_BYTES = 3_000_000;
-export const PAGE_LIMITS = { least: 1, most: 1000, fallback: 100 };
+const PAGE_LIMITS = { least: 1, most: 1000, fallback: 100 };
 /** After this a search for a page answers with what it has, and where to go on. */
 const PATIENCE_MS = 2000;
-export const ORDERS = ['asc', 'desc'] as const;
-const PARAMETERS = [...FILTER_NAMES, 'order', 'limit', 'cursor'];
+const ORDERS = ['asc', 'desc'] as const;
+
+const QUERY = Type.Object({
+  ...FILTERS,
+  ...PERIOD,
+  order: Type.Optional(Type.Enum([...ORDERS])),
+  limit: count(PAGE_LIMITS),
+  cursor: Type.Optional({ ...Cursor, description: 'From the `Link` of an earlier answer.' }),
+});
+const LIST_EVENTS: FastifySchema = {
+  operationId: 'listEvents',
+  tags: ['Reading'],
+  summary: 'Stored events: all, those that are meant, or a page of them',
+  description: `Without parameters: all, oldest first. With any: a page of those that are meant, in the order of storing; \`Link: rel=next\` is the address of the next, and is there also when the search took too long to fill the page. \`Event-Cursor\` says how far an ascending page has looked; the stream goes on from there. ${PAYLOAD_FILTERS} As NDJSON or CSV and without limit and cursor: all that are meant.`,
+  querystring: QUERY,
+  response: answers.read(
+    {
+      200: answer('A JSON array; one event a line, or CSV, if `Accept` says so.', {
+        'application/json': Type.Array(ref('Event')),
+        'application/x-ndjson': Type.String(),
+        'text/csv': Type.String(),
+      }),
+    },
+    'invalid_query',
+    'cursor_reset',
+    'store_unavailable',
+  ),
+};
 
 export interface ProcessedRoutesOptions {
   store: EventStore;
@@ -33,7 +56,7 @@ export async function processedRoutes(
 ): Promise<void> {
   api.get<{ Querystring: QueryString }>(
     '/events/processed',
-    { config: { holdsBytes: LIST_BYTES, scope: 'read' } },
+    { schema: LIST_EVENTS, config: { holdsBytes: LIST_BYTES, scope: 'read' } },
     async (request, reply) => {
       const format = formatFor(request.headers.accept);
       addVary(reply.type(format.contentType), 'Accept');
@@ -72,16 +95,16 @@ export async function processedRoutes(
 
 /** @throws FootfallError `invalid_query` */
 function readQuery({ query: given }: FastifyRequest<{ Querystring: QueryString }>, generation: string) {
-  const reader = new QueryReader(given, PARAMETERS, { takesPayload: true });
+  const reader = new QueryReader(given, QUERY, { takesPayload: true });
   const filter = readFilter(reader);
-  const order = reader.choice('order', ORDERS);
-  const limit = reader.integer('limit', PAGE_LIMITS);
+  const order = reader.choice('order');
+  const limit = reader.integer('limit');
   const text = reader.one('cursor');
   const cursor = text === undefined ? undefined : parseCursor(text);
   if (text !== undefined && cursor === undefined) {
     reader.errors.push('cursor must be of the Link of an earlier answer');
   }
-  if (reader.errors.length > 0) throw new FootfallError('invalid_query', { details: reader.errors });
+  reader.done();
   if (cursor !== undefined && cursor.generation !== generation) throw new FootfallError('cursor_reset');
   const query = { ...filter, order, limit, ...(cursor && { cursor: cursor.place }) };
   return { query, isPage: given.limit !== undefined || given.cursor !== undefined };

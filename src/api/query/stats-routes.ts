@@ -1,5 +1,5 @@
-import type { FastifyInstance, FastifyRequest } from 'fastify';
-import { FootfallError } from '../../errors.ts';
+import type { FastifyInstance, FastifyRequest, FastifySchema } from 'fastify';
+import Type from 'typebox';
 import { payloadDimension } from '../../events/payload-path.ts';
 import type { EventStore } from '../../store/event-store.ts';
 import {
@@ -9,15 +9,39 @@ import {
   type HourCount,
   USER_DIMENSION,
 } from '../../store/event-store.ts';
-import { QueryReader, type QueryString } from './event-filters.ts';
+import { QueryReader, type QueryString } from '../openapi/query-reader.ts';
+import { count, INTERVALS, Moment } from '../openapi/reading-schemas.ts';
+import { answers, json, ref } from '../openapi/schemas.ts';
 
 const DAY_MS = HOUR_MS * HOURS_A_DAY;
-export const INTERVALS = ['hour', 'day'] as const;
-export const MOST_INTERVALS = 1000;
+const MOST_INTERVALS = 1000;
 /** How far back the answer goes where it is not told. */
 const USUAL_INTERVALS = { hour: 24, day: 30 };
-export const TOP_LIMITS = { least: 1, most: 100, fallback: 10 };
+const TOP_LIMITS = { least: 1, most: 100, fallback: 10 };
 const STATS_BYTES = 200_000;
+
+const QUERY = Type.Object({
+  interval: Type.Optional(Type.Enum([...INTERVALS])),
+  from: Type.Optional({
+    ...Moment,
+    description: 'Of `counts` and `activeUsers`: that hour, including.',
+  }),
+  to: Type.Optional({
+    ...Moment,
+    description: `Up to this moment; at most ${MOST_INTERVALS} intervals after \`from\`. Without both: the last 24 hours or 30 days.`,
+  }),
+  day: Type.Optional({ ...Moment, description: 'Of `topUsers` and `topValues`; today, if not given.' }),
+  top: count(TOP_LIMITS),
+});
+const GET_STATS: FastifySchema = {
+  operationId: 'getStats',
+  tags: ['Reading'],
+  summary: 'Exact counts of stored events',
+  description:
+    'By type; by type and hour or day, where there are any; different users by day; users and values of payloads with most events on one day. By the timestamps of the events, in UTC; what came again is not counted again.',
+  querystring: QUERY,
+  response: answers.read({ 200: json('The counts.', ref('Stats')) }, 'invalid_query', 'store_unavailable'),
+};
 
 interface StatsQuery {
   interval: (typeof INTERVALS)[number];
@@ -43,7 +67,7 @@ export async function statsRoutes(
 ): Promise<void> {
   api.get<{ Querystring: QueryString }>(
     '/events/stats',
-    { config: { holdsBytes: STATS_BYTES, scope: 'read' } },
+    { schema: GET_STATS, config: { holdsBytes: STATS_BYTES, scope: 'read' } },
     async (request) => {
       const query = readQuery(request, now());
       const { counts } = store;
@@ -91,8 +115,8 @@ function byInterval(hours: readonly HourCount[], interval: StatsQuery['interval'
 
 /** @throws FootfallError `invalid_query` */
 function readQuery({ query }: FastifyRequest<{ Querystring: QueryString }>, now: Date): StatsQuery {
-  const reader = new QueryReader(query, ['interval', 'from', 'to', 'day', 'top'], { takesPayload: false });
-  const interval = reader.choice('interval', INTERVALS);
+  const reader = new QueryReader(query, QUERY);
+  const interval = reader.choice('interval');
   const size = interval === 'hour' ? 1 : HOURS_A_DAY;
   const until = reader.time('to') ?? now.getTime() + 1;
   const to = Math.floor((until - 1) / HOUR_MS);
@@ -100,12 +124,12 @@ function readQuery({ query }: FastifyRequest<{ Querystring: QueryString }>, now:
   const since = reader.time('from');
   const from = since === undefined ? usual : Math.floor(since / HOUR_MS);
   const day = Math.floor((reader.time('day') ?? now.getTime()) / DAY_MS);
-  const top = reader.integer('top', TOP_LIMITS);
+  const top = reader.integer('top');
   if (from > to) reader.errors.push('from must be before to');
   if ((to - from) / size > MOST_INTERVALS) {
     reader.errors.push(`from and to must be at most ${MOST_INTERVALS} ${interval}s apart`);
   }
-  if (reader.errors.length > 0) throw new FootfallError('invalid_query', { details: reader.errors });
+  reader.done();
   return { interval, from, to, day, top };
 }
 

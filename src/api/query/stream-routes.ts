@@ -1,20 +1,53 @@
 import type { ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyRequest, FastifySchema } from 'fastify';
+import Type from 'typebox';
 import type { ApiKey, ApiKeys } from '../../access/api-keys.ts';
 import { issueTicket } from '../../access/stream-tickets.ts';
 import { FootfallError } from '../../errors.ts';
 import { type EventFilter, matcher, selection } from '../../query/event-query.ts';
 import type { LiveTail, TailPosition } from '../../query/live-tail.ts';
 import type { EventStore, PlacedEvent } from '../../store/event-store.ts';
-import { parseCursor, QueryReader, type QueryString, readFilter, toCursor } from './event-filters.ts';
+import { QueryReader, type QueryString } from '../openapi/query-reader.ts';
+import { Cursor, FILTERS, PAYLOAD_FILTERS } from '../openapi/reading-schemas.ts';
+import { answer, answers, json, ref } from '../openapi/schemas.ts';
+import { parseCursor, readFilter, toCursor } from './event-filters.ts';
 import { oneLine } from './list-formats.ts';
 
 /** How long a reader that lost its connection waits before it comes back. */
 const RETRY_MS = 1000;
 /** What is written at a time. */
 const CHUNK_BYTES = 32_000;
-const PARAMETERS = ['userId', 'eventType', 'after', 'ticket'];
+
+const QUERY = Type.Object({
+  ...FILTERS,
+  after: Type.Optional({
+    ...Cursor,
+    description: 'Begin behind this id or `Event-Cursor`; 0: with the first event.',
+  }),
+});
+const STREAM_EVENTS: FastifySchema = {
+  operationId: 'streamEvents',
+  tags: ['Reading'],
+  summary: 'Stored events as they come',
+  description: `Server-sent events: \`data\` is an event, \`id\` its place. Who comes back with \`Last-Event-ID\` misses none and gets none twice. An \`event: reset\` says that the store was in memory and is gone: everything follows anew. ${PAYLOAD_FILTERS}`,
+  querystring: QUERY,
+  headers: Type.Object({ 'last-event-id': Type.Optional(Cursor) }),
+  response: answers.read(
+    { 200: answer('A stream without end.', { 'text/event-stream': Type.String() }) },
+    'invalid_query',
+    'store_unavailable',
+  ),
+};
+
+const CREATE_TICKET: FastifySchema = {
+  operationId: 'createStreamTicket',
+  tags: ['Reading'],
+  summary: 'A ticket that opens the stream instead of a key, for `EventSource`',
+  description:
+    'For a minute; the stream that it opened goes on until the key is gone or may not read any more. Every instance takes it.',
+  response: answers.read({ 201: json('It goes into `ticket` of the stream.', ref('StreamTicket')) }),
+};
 
 /** Where a stream begins. */
 interface Beginning {
@@ -49,7 +82,7 @@ export async function streamRoutes(
   api.get<{ Querystring: QueryString }>(
     '/events/stream',
     // Of an answer without end there is no head alone.
-    { config: { scope: 'read', takesTicket: true }, exposeHeadRoute: false },
+    { schema: STREAM_EVENTS, config: { scope: 'read', takesTicket: true }, exposeHeadRoute: false },
     async (request, reply) => {
       const { filter, beginning } = readRequest(request, store.generation);
       if (liveTail.readers >= maxStreams) throw new FootfallError('overloaded');
@@ -72,8 +105,10 @@ export async function streamRoutes(
     },
   );
 
-  api.post('/events/stream/tickets', { config: { scope: 'read' } }, async ({ caller }, reply) =>
-    reply.code(201).send(issueTicket(caller, now().getTime())),
+  api.post(
+    '/events/stream/tickets',
+    { schema: CREATE_TICKET, config: { scope: 'read' } },
+    async ({ caller }, reply) => reply.code(201).send(issueTicket(caller, now().getTime())),
   );
 }
 
@@ -99,7 +134,9 @@ function readRequest(
   { query, headers }: FastifyRequest<{ Querystring: QueryString }>,
   generation: string,
 ): { filter: EventFilter; beginning: Beginning } {
-  const reader = new QueryReader(query, PARAMETERS, { takesPayload: true });
+  // What it is worth has been looked at before.
+  const { ticket: _ticket, ...asked } = query;
+  const reader = new QueryReader(asked, QUERY, { takesPayload: true });
   const filter = readFilter(reader);
   const after = reader.one('after');
   // A reader that comes back says by itself how far it was, whatever its address says.
@@ -109,7 +146,7 @@ function readRequest(
   if (lastId === undefined && text !== undefined && cursor === undefined) {
     reader.errors.push('after must be an id of this stream, or an Event-Cursor');
   }
-  if (reader.errors.length > 0) throw new FootfallError('invalid_query', { details: reader.errors });
+  reader.done();
   // A browser that is refused never comes back: an id that is not of this store begins again from the first event.
   const isReset = text !== undefined && cursor?.generation !== generation;
   return { filter, beginning: { after: isReset ? 0 : cursor?.place, isReset } };

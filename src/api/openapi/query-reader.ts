@@ -1,0 +1,122 @@
+// Reads query parameters by the schema that describes them, with a message for each that cannot be used.
+import type { Static, TObject, TProperties, TSchema } from 'typebox';
+import { FootfallError } from '../../errors.ts';
+import { isDateTime } from '../../events/event.ts';
+import { payloadPath } from '../../events/payload-path.ts';
+
+export type QueryString = Record<string, string | string[] | undefined>;
+
+/** What a schema says of one parameter. */
+interface Limits {
+  minimum?: number;
+  maximum?: number;
+  maxItems?: number;
+  pattern?: string;
+  enum?: readonly string[];
+  default?: unknown;
+}
+
+const DATE = /^\d{4}-\d\d-\d\d$/;
+
+/** Reads parameters one by one and collects what is wrong with them. */
+export class QueryReader<Properties extends TProperties> {
+  readonly errors: string[] = [];
+  readonly #query: QueryString;
+  readonly #properties: Record<string, TSchema>;
+
+  /** @param takesPayload whether there are parameters `payload.MEMBER` besides */
+  constructor(query: QueryString, { properties }: TObject<Properties>, { takesPayload = false } = {}) {
+    this.#query = query;
+    this.#properties = properties;
+    for (const name of Object.keys(query)) {
+      if (name in properties || (takesPayload && payloadPath(name) !== undefined)) continue;
+      const names = Object.keys(properties).join(', ');
+      const also = takesPayload ? ' and payload.MEMBER' : '';
+      this.errors.push(`${name} is not a parameter: there are ${names}${also}`);
+    }
+  }
+
+  one(name: string): string | undefined {
+    const value = this.#query[name];
+    if (!Array.isArray(value)) return value;
+    this.errors.push(`${name} must be given once`);
+    return undefined;
+  }
+
+  many(name: keyof Properties & string): string[] | undefined {
+    const value = this.#query[name];
+    if (value === undefined) return undefined;
+    const values = [value].flat();
+    const { maxItems = Number.POSITIVE_INFINITY } = this.#limits(name);
+    if (values.length > maxItems) this.errors.push(`${name} may be given ${maxItems} times`);
+    return values;
+  }
+
+  integer(name: keyof Properties & string): number {
+    const text = this.one(name);
+    const { minimum = 0, maximum = 0, default: fallback } = this.#limits(name);
+    if (text === undefined) return Number(fallback);
+    const value = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN;
+    if (value >= minimum && value <= maximum) return value;
+    this.errors.push(`${name} must be a whole number from ${minimum} to ${maximum}`);
+    return Number(fallback);
+  }
+
+  /** @returns the first of its values where it is not given */
+  choice<Name extends keyof Properties & string>(name: Name): NonNullable<Static<Properties[Name]>> {
+    type Choice = NonNullable<Static<Properties[Name]>>;
+    const text = this.one(name);
+    const { enum: choices = [] } = this.#limits(name);
+    if (text === undefined || choices.includes(text)) return (text ?? choices[0]) as Choice;
+    this.errors.push(`${name} must be one of ${choices.join(', ')}`);
+    return choices[0] as Choice;
+  }
+
+  flag(name: keyof Properties & string): boolean {
+    const text = this.one(name);
+    if (text !== undefined && text !== 'true' && text !== 'false')
+      this.errors.push(`${name} must be true or false`);
+    return text === 'true';
+  }
+
+  /** @param expected what it must be, for a person */
+  matching(name: keyof Properties & string, expected: string): string | undefined {
+    const text = this.one(name);
+    const { pattern = '' } = this.#limits(name);
+    if (text === undefined || new RegExp(pattern).test(text)) return text;
+    this.errors.push(`${name} must be ${expected}`);
+    return undefined;
+  }
+
+  /** @returns milliseconds since 1970 */
+  time(name: string): number | undefined {
+    const text = this.one(name);
+    if (text === undefined) return undefined;
+    // A plus sign of a time zone that was not encoded arrives as a space.
+    const value = text.replace(/ (\d\d:\d\d)$/, '+$1');
+    if (isDate(value) || isDateTime(value)) return Date.parse(value);
+    this.errors.push(
+      `${name} must be a date, such as 2024-02-14, or a date and time with a time zone, such as 2024-02-14T10:30:00Z`,
+    );
+    return undefined;
+  }
+
+  /** Names of parameters that are `payload.…`. */
+  payloadNames(): string[] {
+    return Object.keys(this.#query).filter((name) => payloadPath(name) !== undefined);
+  }
+
+  /** @throws FootfallError `invalid_query` with all that is wrong */
+  done(): void {
+    if (this.errors.length > 0) throw new FootfallError('invalid_query', { details: this.errors });
+  }
+
+  #limits(name: string): Limits {
+    return this.#properties[name] as Limits;
+  }
+}
+
+/** February has no 30th, whatever JavaScript makes of it. */
+function isDate(text: string): boolean {
+  return DATE.test(text) && !Number.isNaN(Date.parse(text)) && new Date(text).toISOString().startsWith(text);
+}

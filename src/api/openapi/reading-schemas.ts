@@ -1,0 +1,94 @@
+// What queries and answers of the routes that read look like.
+import Type from 'typebox';
+import { MAX_ID_LENGTH } from '../../events/event.ts';
+import { DateTime, Digits, Nullable, ref } from './schemas.ts';
+
+export const INTERVALS = ['hour', 'day'] as const;
+export const Id = Type.String({ minLength: 1, maxLength: MAX_ID_LENGTH, pattern: '^[^\\u0000]*$' });
+export const Cursor = Type.String({ pattern: '^\\d{1,15}$' });
+export const Moment = Type.Union([Type.String({ format: 'date-time' }), Type.String({ format: 'date' })]);
+const DateText = Type.String();
+export const PAYLOAD_FILTERS =
+  '`payload.MEMBER=VALUE` asks for a value in the payload, such as `payload.cart.currency=EUR`; several must all hold.';
+
+const MAX_TYPES = 50;
+
+export const FILTERS = {
+  userId: Type.Optional(Id),
+  eventType: Type.Optional(
+    Type.Array(Id, { maxItems: MAX_TYPES, description: 'May be given more than once: any of them.' }),
+  ),
+};
+export const PERIOD = {
+  from: Type.Optional({ ...Moment, description: 'By the timestamp of the event, including.' }),
+  to: Type.Optional({ ...Moment, description: 'By the timestamp of the event, excluding.' }),
+};
+
+export const VALUE_COUNT = Type.Object({ value: Type.String(), events: Type.Integer() });
+
+export const STATS = Type.Object({
+  total: Type.Integer(),
+  totals: Type.Array(
+    Type.Object({
+      eventType: Type.String(),
+      events: Type.Integer(),
+      firstHour: DateTime,
+      lastHour: DateTime,
+    }),
+  ),
+  interval: Type.Enum([...INTERVALS]),
+  counts: Type.Array(
+    Type.Object({
+      start: Type.String(),
+      events: Type.Object({}, { additionalProperties: { type: 'integer' } }),
+    }),
+  ),
+  activeUsers: Type.Array(Type.Object({ day: DateText, users: Type.Integer() })),
+  day: DateText,
+  topUsers: Type.Array(ref('ValueCount')),
+  topValues: Type.Array(
+    Type.Object({
+      member: Type.String(),
+      values: Type.Array(ref('ValueCount')),
+    }),
+  ),
+});
+
+export const TICKET = Type.Object({ ticket: Type.String(), expiresAt: DateTime });
+
+export const PARTITION = Type.Object({
+  partition: Type.Integer(),
+  position: Nullable(Digits),
+  end: Nullable(Digits),
+  lag: Nullable(Type.Integer()),
+  oldestWaiting: Nullable({
+    ...Type.String(),
+    description: 'When the oldest record that is not stored was written.',
+  }),
+  heldBack: { ...Type.Integer(), description: 'Records that wait for an open transaction to end.' },
+  stored: Type.Integer(),
+  duplicates: Type.Integer(),
+  deadLettered: Type.Integer(),
+  lost: Type.Integer(),
+  rewound: { ...Type.Integer(), description: 'Offsets that were passed more than once.' },
+  unaccounted: {
+    ...Type.Integer(),
+    description: 'Offsets that were passed and are in no count: look with `npm run verify`.',
+  },
+});
+
+export const GROUPS = Type.Object({
+  groups: Type.Array(
+    Type.Object({
+      group: Type.String(),
+      topic: Type.String(),
+      logReachable: Type.Boolean(),
+      partitions: Type.Array(ref('Partition')),
+    }),
+  ),
+});
+
+/** @param limits of how many are asked for, and how many there are where it is not said */
+export function count({ least, most, fallback }: Record<'least' | 'most' | 'fallback', number>) {
+  return Type.Optional(Type.Integer({ minimum: least, maximum: most, default: fallback }));
+}
