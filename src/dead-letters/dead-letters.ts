@@ -10,6 +10,7 @@ import {
   type RecordPosition,
   receiptsOf,
 } from '../log/event-log.ts';
+import { recordDigest } from '../log/landmarks.ts';
 import type { DeadLetter, DeadLetterEntry, DeadLetterQuery, EventStore } from '../store/event-store.ts';
 import {
   attemptHeader,
@@ -33,7 +34,7 @@ const REDRIVE_CHUNK = 200;
  * durable there; the position of the partition may move only after that.
  *
  * @returns the index entries for the store, in the same order
- * @throws the errors of `EventLog.append` that are worth another try; copying again is safe, the store indexes each origin
+ * @throws the errors of `EventLog.append` that are worth another try; copying again is safe, the store indexes each record
  *   once
  */
 export async function setAside(
@@ -53,6 +54,7 @@ export async function setAside(
   return rejected.map(({ record, reason, detail, eventId }, at) => ({
     key: eventId === undefined ? null : eventKey(eventId),
     offset: record.offset,
+    digest: recordDigest(record),
     reason,
     detail: refused[at] ? `${detail}; ${leftOut(batch.topic, record)}` : detail,
     attempt: attemptOf(record),

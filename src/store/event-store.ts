@@ -158,6 +158,8 @@ export interface DeadLetterEntry {
   /** The key of the event it would have been; null where it has no eventId. */
   key: string | null;
   offset: number;
+  /** As of `recordDigest`: where the log was written again, an offset holds another record than before. */
+  digest: string;
   reason: string;
   detail: string;
   /** 1 at first; one more each time it was redriven and set aside again. */
@@ -167,7 +169,7 @@ export interface DeadLetterEntry {
   deadLetterOffset: number;
 }
 
-export interface DeadLetter extends DeadLetterEntry {
+export interface DeadLetter extends Omit<DeadLetterEntry, 'digest'> {
   /** Ascending in the order in which they were set aside. */
   id: number;
   topic: string;

@@ -144,7 +144,7 @@ export const MUTATIONS: Record<string, Mutation[]> = {
       to: `{
         setAside(log, group, batch, rejected).catch(() => {});
         return rejected.map(({ record, reason, detail }) => ({
-          key: null, offset: record.offset, reason, detail, attempt: 1, setAsideAt: new Date(),
+          key: null, offset: record.offset, digest: '', reason, detail, attempt: 1, setAsideAt: new Date(),
           deadLetterPartition: 0, deadLetterOffset: record.offset,
         }));
       }),`,

@@ -2,10 +2,10 @@ import {
   Admin,
   type BaseOptions,
   type CallbackWithPromise,
+  Consumer as ClientConsumer,
   Producer as ClientProducer,
   type ClusterMetadata,
   type ClusterTopicMetadata,
-  Consumer,
   FetchIsolationLevels,
   findErrorBy,
   kMetadata,
@@ -18,7 +18,7 @@ import type { StartPosition } from '../event-log.ts';
 import { NO_EPOCH } from '../landmarks.ts';
 import { assignToSubscribers } from './assigner.ts';
 
-export type { Admin, ClusterTopicMetadata, Consumer, RecordsBatch } from '@platformatic/kafka';
+export type { Admin, ClusterTopicMetadata, RecordsBatch } from '@platformatic/kafka';
 export {
   ConfigResourceTypes,
   FetchIsolationLevels,
@@ -58,6 +58,59 @@ export function createAdmin(options: KafkaClientOptions): Admin {
   return ignoreErrorEvents(new Admin({ ...baseOptions(options), retries: 0, requestTimeout: 10_000 }));
 }
 
+type AskMetadata = (options: MetadataOptions, callback: CallbackWithPromise<ClusterMetadata>) => void;
+
+/**
+ * What the client knows of topics, which it takes for new by the wall clock: where that was set back, old knowledge
+ * looks new for as long, and is asked for again.
+ */
+function freshMetadata(
+  ask: AskMetadata,
+  options: MetadataOptions,
+  callback: CallbackWithPromise<ClusterMetadata>,
+): void {
+  ask(options, (error, metadata) => {
+    const now = Date.now();
+    const isOfLater = metadata?.topics.values().some((topic) => topic?.lastUpdate > now) ?? false;
+    if (isOfLater && !options.forceUpdate) ask({ ...options, forceUpdate: true }, callback);
+    else callback(error, metadata);
+  });
+}
+
+/** The client's consumer, which also says what it gave out to the group where it leads it. */
+export class Consumer extends ClientConsumer {
+  /** By topic, into how many partitions this member divided it last. */
+  readonly divided: ReadonlyMap<string, number>;
+
+  constructor(options: KafkaClientOptions, groupId: string) {
+    const { sessionTimeoutMs, instanceId } = options;
+    const divided = new Map<string, number>();
+    super({
+      ...baseOptions(options),
+      groupId,
+      ...(instanceId === undefined ? {} : { groupInstanceId: instanceId }),
+      retries: 3,
+      // A join may wait for the slowest member, which has the length of a session to show up.
+      requestTimeout: sessionTimeoutMs + 10_000,
+      sessionTimeout: sessionTimeoutMs,
+      rebalanceTimeout: sessionTimeoutMs,
+      heartbeatInterval: Math.min(3000, Math.floor(sessionTimeoutMs / 3)),
+      heartbeatStallTimeout: sessionTimeoutMs,
+      partitionAssigner: (self, members, topics, metadata) => {
+        divided.clear();
+        for (const [topic, { partitionsCount }] of metadata.topics) divided.set(topic, partitionsCount);
+        return assignToSubscribers(self, members, topics, metadata);
+      },
+      autocommit: false,
+    });
+    this.divided = divided;
+  }
+
+  override [kMetadata](options: MetadataOptions, callback: CallbackWithPromise<ClusterMetadata>): void {
+    freshMetadata((asked, answered) => super[kMetadata](asked, answered), options, callback);
+  }
+}
+
 /**
  * The client's producer, with two faults of it mended. Where a topic was created anew with fewer partitions, it puts
  * records for those that are gone into others; and a retry for one of them fails in a callback of a socket, which ends
@@ -78,7 +131,8 @@ export class Producer extends ClientProducer {
   }
 
   override [kMetadata](options: MetadataOptions, callback: CallbackWithPromise<ClusterMetadata>): void {
-    super[kMetadata](options, (error, metadata) => {
+    const ask: AskMetadata = (asked, answered) => super[kMetadata](asked, answered);
+    freshMetadata(ask, options, (error, metadata) => {
       for (const [name, topic] of metadata?.topics ?? []) this.#keepLost(name, topic);
       callback(error, metadata);
     });
@@ -111,24 +165,6 @@ export function createProducer(options: KafkaClientOptions, before?: Producer): 
   });
   if (before !== undefined) producer.takeOver(before);
   return ignoreErrorEvents(producer);
-}
-
-export function createConsumer(options: KafkaClientOptions, groupId: string): Consumer {
-  const { sessionTimeoutMs, instanceId } = options;
-  return new Consumer({
-    ...baseOptions(options),
-    groupId,
-    ...(instanceId === undefined ? {} : { groupInstanceId: instanceId }),
-    retries: 3,
-    // A join may wait for the slowest member, which has the length of a session to show up.
-    requestTimeout: sessionTimeoutMs + 10_000,
-    sessionTimeout: sessionTimeoutMs,
-    rebalanceTimeout: sessionTimeoutMs,
-    heartbeatInterval: Math.min(3000, Math.floor(sessionTimeoutMs / 3)),
-    heartbeatStallTimeout: sessionTimeoutMs,
-    partitionAssigner: assignToSubscribers,
-    autocommit: false,
-  });
 }
 
 /** The client reports failures both ways; the ones of a call reach its caller, and an event nobody hears throws. */

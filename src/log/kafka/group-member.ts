@@ -23,21 +23,22 @@ export class GroupMember {
   readonly #commits = new Map<number, { offset: number; leaderEpoch: number }>();
   #committing: Promise<void> | undefined;
   #ended = false;
-  #partitionCount: number | undefined;
+  #isLeader = false;
   readonly #partitionsCheck: NodeJS.Timeout;
 
   constructor(consumer: Consumer, topic: string, logger: Logger) {
     this.#consumer = consumer;
     this.#topic = topic;
     this.#logger = logger;
-    consumer.on('consumer:group:join', ({ assignments = [] }) => {
+    consumer.on('consumer:group:join', ({ assignments = [], isLeader = false }) => {
+      this.#isLeader = isLeader;
       this.#assign(assignments.flatMap((given) => (given.topic === topic ? given.partitions : [])));
     });
     consumer.on('consumer:heartbeat:stalled', ({ stalledFor }) => {
       this.#fail(new Error(`no heartbeat was answered for ${stalledFor} ms`));
     });
     consumer.on('error', (error: Error) => this.#fail(error));
-    this.#partitionsCheck = setInterval(() => this.#rejoinIfPartitionsChanged(), PARTITIONS_CHECK_MS).unref();
+    this.#partitionsCheck = setInterval(() => this.#divideAgainWhereGrown(), PARTITIONS_CHECK_MS).unref();
   }
 
   /** Resolves when the group has taken this member in; at once when `signal` aborts. */
@@ -48,7 +49,6 @@ export class GroupMember {
     const waiting = new AbortController();
     const aborted = once(signal, 'abort', { signal: waiting.signal }).catch(() => {});
     if (!signal.aborted) await Promise.race([joined, aborted]).finally(() => waiting.abort());
-    if (!signal.aborted) this.#partitionCount = await this.#countPartitions();
   }
 
   /**
@@ -102,23 +102,29 @@ export class GroupMember {
     }
   }
 
-  /** Nobody tells a classic group that its topic has grown: its leader has to join again to divide it anew. */
-  async #rejoinIfPartitionsChanged(): Promise<void> {
-    if (this.#ended || !this.#consumer.isActive()) return;
-    try {
-      const count = await this.#countPartitions();
-      if (count === this.#partitionCount) return;
-      this.#logger.info({ topic: this.#topic, before: this.#partitionCount, count }, 'the topic has grown');
-      await this.#consumer.joinGroup();
-      this.#partitionCount = count;
-    } catch (error) {
-      this.#logger.debug({ err: error }, 'partitions not checked');
+  /**
+   * Nobody tells a classic group that a topic has grown: whoever leads it compares each topic of the group, also those it
+   * does not read itself, with what it has given out, and joins again to divide it. What another member last saw is no
+   * measure: the leader may have divided by an older answer.
+   */
+  async #divideAgainWhereGrown(): Promise<void> {
+    if (this.#ended || !this.#isLeader || !this.#consumer.isActive()) return;
+    for (const [topic, divided] of this.#consumer.divided) {
+      try {
+        const count = await this.#countPartitions(topic);
+        if (count === divided) continue;
+        this.#logger.info({ topic, divided, count }, 'the topic has other partitions than were given out');
+        await this.#consumer.joinGroup();
+        return;
+      } catch (error) {
+        this.#logger.debug({ err: error, topic }, 'partitions not checked');
+      }
     }
   }
 
-  async #countPartitions(): Promise<number> {
-    const { topics } = await this.#consumer.metadata({ topics: [this.#topic] });
-    return topics.get(this.#topic)!.partitionsCount;
+  async #countPartitions(topic: string): Promise<number> {
+    const { topics } = await this.#consumer.metadata({ topics: [topic] });
+    return topics.get(topic)!.partitionsCount;
   }
 
   #assign(partitions: number[]): void {

@@ -17,8 +17,8 @@ import type {
 import { partitionOf } from '../partitioner.ts';
 import {
   type Admin,
+  Consumer,
   createAdmin,
-  createConsumer,
   createProducer,
   type KafkaClientOptions,
   type Producer,
@@ -85,7 +85,7 @@ export class KafkaLog implements EventLog {
   async *subscribe(options: SubscribeOptions): AsyncGenerator<LogBatch[]> {
     try {
       await this.#topics.ensure();
-      yield* readGroup(createConsumer(this.#options, options.group), options, this.#logger);
+      yield* readGroup(new Consumer(this.#options, options.group), options, this.#logger);
     } catch (error) {
       this.#notice(error);
       throw error;
@@ -125,7 +125,7 @@ export class KafkaLog implements EventLog {
 
   async #openReader(): Promise<KafkaReader> {
     await this.#topics.ensure();
-    this.#reader ??= new KafkaReader(createConsumer(this.#options, 'footfall-reader'));
+    this.#reader ??= new KafkaReader(new Consumer(this.#options, 'footfall-reader'));
     return this.#reader;
   }
 

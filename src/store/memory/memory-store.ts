@@ -4,6 +4,7 @@ import {
   type BatchOutcome,
   type Claim,
   type DeadLetter,
+  type DeadLetterEntry,
   type DeadLetterQuery,
   type EventRecord,
   type EventStore,
@@ -36,7 +37,7 @@ export class MemoryStore implements EventStore {
   /** By place; most events come once. */
   readonly #repeats = new Map<number, Pick<EventRecord, 'duplicates' | 'conflicts'>>();
   readonly #positions = new Map<string, Position>();
-  readonly #deadLetters: (DeadLetter & { group: string })[] = [];
+  readonly #deadLetters: (DeadLetter & { group: string; topicId: string; digest: string })[] = [];
 
   async claim(ref: TopicRef, partitions: readonly number[]): Promise<Claim[]> {
     return partitions.map((partition) => {
@@ -116,7 +117,7 @@ export class MemoryStore implements EventStore {
       .filter(({ redrivenAt }) => !waiting || redrivenAt === null)
       .slice(-limit)
       .reverse()
-      .map(({ group: _group, ...letter }) => letter);
+      .map(({ group: _group, topicId: _topicId, digest: _digest, ...letter }) => letter);
   }
 
   async markRedriven(group: string, ids: readonly number[], at: Date): Promise<void> {
@@ -155,18 +156,25 @@ export class MemoryStore implements EventStore {
     position.lost += batch.lost;
     position.rewound += batch.rewound;
     position.landmarks = batch.landmarks;
-    const { group, topic, partition } = batch;
-    for (const entry of batch.deadLetters) {
-      this.#deadLetters.push({
-        ...entry,
-        id: this.#deadLetters.length + 1,
-        group,
-        topic,
-        partition,
-        redrivenAt: null,
-      });
-    }
+    for (const entry of batch.deadLetters) this.#addDeadLetter(batch, entry);
     return { stored, conflicts };
+  }
+
+  #addDeadLetter({ group, topic, topicId, partition }: StoreBatch, entry: DeadLetterEntry): void {
+    const known = this.#deadLetters.find(
+      (one) =>
+        one.group === group &&
+        one.topicId === topicId &&
+        one.partition === partition &&
+        one.offset === entry.offset &&
+        one.digest === entry.digest,
+    );
+    const { deadLetterPartition, deadLetterOffset } = entry;
+    if (known !== undefined) Object.assign(known, { deadLetterPartition, deadLetterOffset });
+    else {
+      const id = this.#deadLetters.length + 1;
+      this.#deadLetters.push({ ...entry, id, group, topic, topicId, partition, redrivenAt: null });
+    }
   }
 
   /** @returns whether it conflicts with the event that is stored */

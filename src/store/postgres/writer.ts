@@ -23,7 +23,7 @@ const COMPARED = (alias: string) => `regexp_replace(${alias}.json, '${TIMESTAMP_
 const PROCESS = `
 with batches as (
   select * from unnest($4::integer[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[],
-    $11::bigint[], $12::bigint[], $37::bigint[], $38::bigint[], $39::text[]) as b (partition, epoch, from_offset, next_offset, events,
+    $11::bigint[], $12::bigint[], $38::bigint[], $39::bigint[], $40::text[]) as b (partition, epoch, from_offset, next_offset, events,
     dead_letters, start_offset, without_record, lost, from_rewound, rewound, landmarks)
 ), held as (
   select p.partition, ${LOCK_AS_WRITER}
@@ -59,16 +59,17 @@ with batches as (
   update events e set duplicates = e.duplicates + r.duplicates, conflicts = e.conflicts + r.conflicts
   from repeated r where e.event_key = r.event_key
 ), set_aside as (
-  insert into dead_letters (consumer_group, topic, topic_id, partition, "offset", reason, detail, attempt, set_aside_at,
-    dlt_partition, dlt_offset, event_key)
+  insert into dead_letters (consumer_group, topic, topic_id, partition, "offset", digest, reason, detail, attempt,
+    set_aside_at, dlt_partition, dlt_offset, event_key)
   select $1, $2, $3, d.*
-  from all_held, unnest($24::integer[], $25::bigint[], $26::text[], $27::text[], $28::integer[], $29::timestamptz[],
-    $30::integer[], $31::bigint[], $32::uuid[]) as d
-  on conflict do nothing
+  from all_held, unnest($24::integer[], $25::bigint[], $26::text[], $27::text[], $28::text[], $29::integer[],
+    $30::timestamptz[], $31::integer[], $32::bigint[], $33::uuid[]) as d
+  on conflict (consumer_group, topic_id, partition, "offset", digest) do update
+    set dlt_partition = excluded.dlt_partition, dlt_offset = excluded.dlt_offset
 ), pending as (
   insert into pending_values (seq, dimension, day, value, events)
   select (select max(seq) from inserted), m.dimension, m.day, m.value, count(*)
-  from unnest($33::uuid[], $34::text[], $35::integer[], $36::text[]) as m (event_key, dimension, day, value)
+  from unnest($34::uuid[], $35::text[], $36::integer[], $37::text[]) as m (event_key, dimension, day, value)
   -- Not as a join: of arrays the planner thinks that they are small, and would compare each with each.
   where (event_key in (select event_key from inserted)) is true group by m.dimension, m.day, m.value
 ), moved as (
@@ -150,7 +151,7 @@ function deadLetterColumns(batches: readonly StoreBatch[]): unknown[][] {
   const entries = batches.flatMap(({ partition, deadLetters }) =>
     deadLetters.map((entry) => ({ ...entry, partition })),
   );
-  const first = ['partition', 'offset', 'reason', 'detail', 'attempt', 'setAsideAt'] as const;
+  const first = ['partition', 'offset', 'digest', 'reason', 'detail', 'attempt', 'setAsideAt'] as const;
   return [
     ...columns(entries, first),
     ...columns(entries, ['deadLetterPartition', 'deadLetterOffset', 'key']),

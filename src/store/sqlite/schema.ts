@@ -97,5 +97,33 @@ const LANDMARKS = `
 alter table positions add column rewound integer not null default 0;
 alter table positions add column landmarks text not null default '';`;
 
+/** As in `migrations/0005_dead_letter_digest.sql`. A constraint of a table can only go with the table. */
+const DEAD_LETTER_DIGEST = `
+create table dead_letters_with_digest (
+  seq integer primary key,
+  consumer_group text not null,
+  topic text not null,
+  topic_id text not null,
+  partition integer not null,
+  offset integer not null,
+  digest text not null,
+  reason text not null,
+  detail text not null,
+  attempt integer not null,
+  set_aside_at text not null,
+  redriven_at text,
+  dlt_partition integer not null,
+  dlt_offset integer not null,
+  event_key blob,
+  unique (consumer_group, topic_id, partition, offset, digest)
+) strict;
+insert into dead_letters_with_digest
+  select seq, consumer_group, topic, topic_id, partition, offset, '', reason, detail, attempt, set_aside_at, redriven_at,
+    dlt_partition, dlt_offset, event_key
+  from dead_letters;
+drop table dead_letters;
+alter table dead_letters_with_digest rename to dead_letters;
+create index dead_letters_by_event on dead_letters (event_key) where event_key is not null;`;
+
 /** Steps to the schema of the store, in order. */
-export const STORE_SCHEMA = [EVENTS, EVENT_ORIGIN, COUNTS, LANDMARKS];
+export const STORE_SCHEMA = [EVENTS, EVENT_ORIGIN, COUNTS, LANDMARKS, DEAD_LETTER_DIGEST];

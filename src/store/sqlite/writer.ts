@@ -37,9 +37,10 @@ export class SqliteWriter {
       'update events set duplicates = duplicates + 1, conflicts = conflicts + ? where event_key = ?',
     );
     this.#insertDeadLetter = db.prepare(
-      `insert into dead_letters (consumer_group, topic, topic_id, partition, offset, reason, detail, attempt,
+      `insert into dead_letters (consumer_group, topic, topic_id, partition, offset, digest, reason, detail, attempt,
          set_aside_at, dlt_partition, dlt_offset, event_key)
-       values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict do nothing`,
+       values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict do update
+         set dlt_partition = excluded.dlt_partition, dlt_offset = excluded.dlt_offset`,
     );
     this.#count = db.prepare(
       `update positions set stored = stored + ?, duplicates = duplicates + ?, dead_lettered = dead_lettered + ?,
@@ -79,9 +80,10 @@ export class SqliteWriter {
       return false;
     });
     this.#counts.addValues(fresh, newest);
-    for (const { key, offset, reason, detail, attempt, setAsideAt, ...copy } of deadLetters) {
+    for (const { key, offset, digest, reason, detail, attempt, setAsideAt, ...copy } of deadLetters) {
       this.#insertDeadLetter.run(
-        ...[group, topic, topicId, partition, offset, reason, detail, attempt, setAsideAt.toISOString()],
+        ...[group, topic, topicId, partition, offset, digest],
+        ...[reason, detail, attempt, setAsideAt.toISOString()],
         ...[copy.deadLetterPartition, copy.deadLetterOffset, key === null ? null : keyBytes(key)],
       );
     }
