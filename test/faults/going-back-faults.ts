@@ -6,7 +6,7 @@ import { copyKafka, copyPostgres } from './copies.ts';
 import { EMPTYINGS } from './emptied-tables.ts';
 import { type Fault, nothingToHeal, until } from './fault.ts';
 import { isSamePartition } from './past.ts';
-import { isBehind, passedRecords, presentPositions, readEnds, readTopic } from './read-history.ts';
+import { passedRecords, presentPositions, readEnds, readTopic, untilCaughtUp } from './read-history.ts';
 import { killLosingCommits, loseCommits } from './relaxed-durability.ts';
 
 /** How soon, with nothing coming in, the store must have again what it had. */
@@ -18,9 +18,10 @@ const READS_AGAIN_WITHIN_MS = 60_000;
 const LOSES_RECORDS = 200;
 
 /** Waits until records have been processed that are not in the copy. */
-async function untilMoreIsProcessed(cluster: Cluster): Promise<void> {
+async function untilMoreIsProcessed(cluster: Cluster, violated: (what: string) => void): Promise<void> {
   const before = await passedRecords(cluster);
-  while ((await passedRecords(cluster)) < before + LOSES_RECORDS) await sleep(50);
+  const isMore = async () => (await passedRecords(cluster)) >= before + LOSES_RECORDS;
+  if (!(await until(isMore, CATCHES_UP_WITHIN_MS))) violated('I7 nothing more is processed');
 }
 
 async function countStored(cluster: Cluster): Promise<number> {
@@ -34,9 +35,9 @@ export const GOING_BACK_FAULTS: Fault[] = [
     name: 'the database is restored to an earlier state',
     cases: ['F34'],
     lastsMs: [2000, 4000],
-    async inject({ cluster }) {
+    async inject({ cluster, violated }) {
       const copy = await copyPostgres(cluster);
-      await untilMoreIsProcessed(cluster);
+      await untilMoreIsProcessed(cluster, violated);
       return () => copy.restore();
     },
   },
@@ -46,10 +47,10 @@ export const GOING_BACK_FAULTS: Fault[] = [
     lastsMs: [1000, 3000],
     async inject({ cluster, load, violated }) {
       const copy = await copyPostgres(cluster);
-      await untilMoreIsProcessed(cluster);
+      await untilMoreIsProcessed(cluster, violated);
       return async () => {
         await load.pause();
-        while (await isBehind(cluster)) await sleep(50);
+        await untilCaughtUp(cluster, violated);
         const before = await countStored(cluster);
         await copy.restore();
         const isBack = async () => (await countStored(cluster)) === before;
@@ -91,7 +92,7 @@ export const GOING_BACK_FAULTS: Fault[] = [
     lastsMs: [2000, 4000],
     async inject({ cluster, load, violated, say }) {
       const copy = await copyKafka(cluster);
-      await untilMoreIsProcessed(cluster);
+      await untilMoreIsProcessed(cluster, violated);
       return async () => {
         // Some of what is lost is not processed: nobody but its client knows that it was there.
         cluster.postgresProxy.set('blackhole');

@@ -8,8 +8,12 @@ import { silentLogger } from '../support/logger.ts';
 import type { History, Place, TopicRecord } from './check-history.ts';
 import type { Account } from './check-ledger.ts';
 import { type Cluster, GROUP, TOPIC } from './cluster.ts';
+import { until } from './fault.ts';
 import type { Acked } from './load.ts';
 import { isSamePartition } from './past.ts';
+
+/** Reading all of a topic once more takes its time. */
+const CATCHES_UP_WITHIN_MS = 60_000;
 
 const CATALOGUE = new Catalogue(undefined, false);
 
@@ -129,6 +133,13 @@ export async function isBehind(cluster: Cluster): Promise<boolean> {
   const ends = await readEnds(cluster);
   const positions = await readPositions(cluster);
   return ends.some((end) => (positions.find((one) => isSamePartition(one, end))?.offset ?? 0) < end.offset);
+}
+
+/** Waits, with nothing coming in, until all that was acknowledged is processed. */
+export async function untilCaughtUp(cluster: Cluster, violated: (what: string) => void): Promise<void> {
+  const isCaughtUp = async () => !(await isBehind(cluster));
+  if (!(await until(isCaughtUp, CATCHES_UP_WITHIN_MS)))
+    violated('I7 with nothing coming in, what was acknowledged is not processed');
 }
 
 export async function currentTopicId(cluster: Cluster): Promise<string> {

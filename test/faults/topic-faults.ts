@@ -3,7 +3,7 @@ import { Producer } from '@platformatic/kafka';
 import { deadLetterTopic } from '../../src/dead-letters/dead-letter-records.ts';
 import { type Cluster, TOPIC } from './cluster.ts';
 import { type Fault, nothingToHeal } from './fault.ts';
-import { isBehind, presentPositions, readTopic, withAdmin } from './read-history.ts';
+import { presentPositions, readTopic, untilCaughtUp, withAdmin } from './read-history.ts';
 
 /** Values that are no events, as other producers or a broken one might write them. */
 const JUNK = [
@@ -110,10 +110,10 @@ export const TOPIC_FAULTS: Fault[] = [
     name: 'the topic is deleted and created anew',
     cases: ['F8', 'F23'],
     lastsMs: [1000, 1000],
-    async inject({ cluster, load }) {
+    async inject({ cluster, load, violated }) {
       // What is deleted unprocessed is gone, as whoever deletes a topic wants it; so wait until nothing is.
       await load.pause();
-      while (await isBehind(cluster)) await sleep(50);
+      await untilCaughtUp(cluster, violated);
       const positions = await presentPositions(cluster);
       cluster.past.leave(await readTopic(cluster), positions, 'gone');
       cluster.past.ends.push(...positions);
