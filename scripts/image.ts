@@ -9,7 +9,7 @@ import { freePort } from './kafka-server.ts';
 
 const EVENT = { userId: 'user-123', eventType: 'LOGIN', payload: { device: 'iPhone' } };
 /** Tests that tell whether the container can run the rest: all documents are there, PostgreSQL runs as its user. */
-const TESTS_IN_CONTAINER = ['test/unit/tooling/documents.test.ts', 'test/unit/postgres-server.test.ts'];
+const TESTS_IN_CONTAINER = ['test/unit/tooling/documents.test.ts', 'test/integration/postgres-server.test.ts'];
 
 async function timed(what: string, work: () => Promise<unknown>): Promise<void> {
   const start = performance.now();
@@ -119,7 +119,7 @@ async function checkRefusal(): Promise<void> {
 
 async function checkTests(): Promise<void> {
   await withContainer('development', asComposed(), async (container) => {
-    await container.run('npm', 'run', 'test:unit', '--', ...TESTS_IN_CONTAINER);
+    await container.run('npm', 'test', '--', ...TESTS_IN_CONTAINER);
   });
 }
 
