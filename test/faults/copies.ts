@@ -2,8 +2,12 @@ import { execFile } from 'node:child_process';
 import { rename, rm } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import type { Cluster } from './cluster.ts';
+import { until } from './fault.ts';
+import { readEnds } from './read-history.ts';
 
 const run = promisify(execFile);
+
+const STARTS_WITHIN_MS = 120_000;
 
 /** The data of a server as it was once, to be put in place of what it has become. */
 export interface DataCopy {
@@ -37,15 +41,34 @@ export async function copyPostgres({ postgres, postgresFolder }: Cluster): Promi
 }
 
 /** Stops the broker for as long as its data is copied. */
-export async function copyKafka({ kafka, kafkaFolder }: Cluster): Promise<DataCopy> {
+export async function copyKafka(cluster: Cluster): Promise<DataCopy> {
+  const { kafka, kafkaFolder } = cluster;
+  const startAgain = async () => {
+    await kafka.startBroker();
+    await untilRead(cluster);
+  };
   await kafka.stopBroker();
   const copy = await copyFolder(kafkaFolder);
-  await kafka.startBroker();
+  await startAgain();
   return {
     async restore() {
       await kafka.stopBroker();
       await copy.restore();
-      await kafka.startBroker();
+      await startAgain();
     },
   };
+}
+
+/** A broker that has just started does not lead its partitions yet, the longer the busier the machine is. */
+async function untilRead(cluster: Cluster): Promise<void> {
+  let failure: unknown;
+  const isRead = () =>
+    readEnds(cluster).then(
+      () => true,
+      (error: unknown) => {
+        failure = error;
+        return false;
+      },
+    );
+  if (!(await until(isRead, STARTS_WITHIN_MS))) throw failure;
 }
