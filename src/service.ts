@@ -20,6 +20,7 @@ import { Producer } from './producer.ts';
 import { Progress, registerProgress } from './progress.ts';
 import { RateLimits } from './rate-limits.ts';
 import { StoredEvents } from './stored-events.ts';
+import { Turns } from './turns.ts';
 import type { WorkerLink } from './worker-link.ts';
 
 /** How often the log is compared with the store. */
@@ -123,6 +124,7 @@ async function run(
   const isDraining = () => draining;
   const api = createApi({
     producer,
+    turns: new Turns(),
     ...{ apiKeys, certificate },
     origins: config.origins,
     hosts: config.hosts,

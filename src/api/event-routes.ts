@@ -5,6 +5,7 @@ import { parseJsonBody } from '../json-body.ts';
 import type { Accepted } from '../producer.ts';
 import type { RateLimitState } from '../rate-limits.ts';
 import { acknowledge, readAcknowledgement } from './acknowledgement.ts';
+import { senderOf } from './batch-routes.ts';
 import { readIdentity } from './event-identity.ts';
 import { eventAddress } from './event-state-routes.ts';
 import type { ApiOptions } from './server.ts';
@@ -45,11 +46,11 @@ export async function acceptOne(
   event: NewEvent,
   request: FastifyRequest,
   reply: FastifyReply,
-  { producer, rateLimits, storedEvents }: ApiOptions,
+  { producer, turns, rateLimits, storedEvents }: ApiOptions,
 ): Promise<Accepted> {
   const acknowledgement = readAcknowledgement(request);
   if (rateLimits.applyTo(request.caller)) showLimit(reply, rateLimits.take(request.caller, 1));
-  const accepted = await producer.accept(event);
+  const accepted = await turns.take(senderOf(request), event.payload.length, () => producer.accept(event));
   const waits = acknowledgement.ack === 'stored';
   reply.code(waits ? await acknowledge(acknowledgement, [accepted], storedEvents, reply) : 201);
   setReceipt(reply, accepted, event.caller);

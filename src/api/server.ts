@@ -21,8 +21,9 @@ import type { Producer } from '../producer.ts';
 import type { PartitionProgress } from '../progress.ts';
 import type { EventStore } from '../store/event-store.ts';
 import type { StoredEvents } from '../stored-events.ts';
+import type { Turns } from '../turns.ts';
 import { type AccessOptions, guard } from './access.ts';
-import { type AdmitOptions, admit } from './admit.ts';
+import { type AdmitOptions, admit, giveUp } from './admit.ts';
 import { batchRoutes } from './batch-routes.ts';
 import type { Certificate } from './certificate.ts';
 import { keepConnectionsInOrder } from './connections.ts';
@@ -44,6 +45,7 @@ import { collectKnownPaths, unrouted } from './unrouted.ts';
 
 export interface ApiOptions extends AccessOptions, AdmitOptions {
   producer: Producer;
+  turns: Turns;
   deadLetters: DeadLetters;
   log: EventLog;
   store: EventStore;
@@ -127,7 +129,7 @@ export function createApi(options: ApiOptions): FastifyInstance {
   });
   documentRoutes(api, options);
   takeBodies(api);
-  api.setErrorHandler((error: FastifyError | FootfallError, request, reply) => {
+  api.setErrorHandler(async (error: FastifyError | FootfallError, request, reply) => {
     // What is wrong with a request to nowhere matters less than that.
     const isNowhere = request.is404 && !(error instanceof FootfallError);
     const known = isNowhere ? unrouted(request, reply, paths) : toFootfallError(error);
@@ -135,7 +137,10 @@ export function createApi(options: ApiOptions): FastifyInstance {
     if (request.routeOptions.config.takesEvents) options.metrics.eventsRejected.inc({ code: known.code });
     if (known.code === 'internal_error') options.logger.error({ err: error }, '[API] Request failed');
     if (known.code === 'store_unavailable') storeOutages.note(error);
-    if (known.code === 'overloaded') options.metrics.overloadRejections.inc();
+    if (known.code === 'overloaded') {
+      options.metrics.overloadRejections.inc();
+      await giveUp(request, reply);
+    }
     return sendError(reply, known);
   });
   api.setNotFoundHandler((request, reply) => {
