@@ -1,4 +1,5 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { benchAttacks } from './attacks.ts';
 import { benchBatch } from './batch.ts';
 import { benchCatchUp } from './catch-up.ts';
 import { benchConsume } from './consume.ts';
@@ -21,6 +22,7 @@ const PARTS: Record<string, (ground: Ground, options: BenchOptions) => Promise<R
   reads: benchReads,
   start: benchStart,
   curves: benchCurves,
+  attacks: benchAttacks,
 };
 
 const program = new Command()
@@ -52,6 +54,7 @@ Examples:
   npm run bench
   npm run bench -- --part post --runs 5 --json
   npm run bench -- --part catch-up reads --events 200000
+  npm run bench -- --part attacks --runs 2   # default settings under attack
   npm run bench -- --part curves --events 10000000 --draw --save
   npm run bench -- --show bench/results/2026-11-23T0805.json --markdown   # the table of docs/performance.md
   npm run bench -- --part batch --runs 1 --profile /tmp/profiles   # .cpuprofile: open it in Chrome's developer tools

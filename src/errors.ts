@@ -108,6 +108,11 @@ export const ERRORS = {
     message:
       'Kafka refuses this event by a setting of its topic (cleanup.policy=compact, or a check of records by the broker)',
   },
+  expectation_failed: {
+    status: 417,
+    retryable: false,
+    message: 'The only expectation that can be met is "Expect: 100-continue": leave out any other',
+  },
   rate_limited: {
     status: 429,
     retryable: true,

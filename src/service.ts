@@ -3,6 +3,7 @@ import type { FastifyInstance } from 'fastify';
 import { Admission } from './access/admission.ts';
 import { ApiKeys } from './access/api-keys.ts';
 import { RateLimits } from './access/rate-limits.ts';
+import { Turns } from './access/turns.ts';
 import { type Adapters, openAdapters } from './adapters.ts';
 import { Certificate } from './api/certificate.ts';
 import { closeApi, createApi } from './api/server.ts';
@@ -123,6 +124,7 @@ async function run(
   const isDraining = () => draining;
   const api = createApi({
     producer,
+    turns: new Turns(),
     ...{ apiKeys, certificate },
     origins: config.origins,
     hosts: config.hosts,

@@ -14,7 +14,7 @@ import type { Metrics } from '../observability/metrics.ts';
 import type { Certificate } from './certificate.ts';
 import { pageRoutes } from './dashboard-routes.ts';
 import { type AccessOptions, guard } from './hooks/access.ts';
-import { type AdmitOptions, admit } from './hooks/admit.ts';
+import { type AdmitOptions, admit, giveUp } from './hooks/admit.ts';
 import { keepConnectionsInOrder } from './hooks/connections.ts';
 import { clientErrorHandler, StoreOutages, sendError, toFootfallError } from './hooks/error-responses.ts';
 import { collectKnownPaths, unrouted } from './hooks/not-found.ts';
@@ -104,7 +104,7 @@ export function createApi(options: ApiOptions): FastifyInstance {
   });
   documentRoutes(api, options);
   takeBodies(api);
-  api.setErrorHandler((error: FastifyError | FootfallError, request, reply) => {
+  api.setErrorHandler(async (error: FastifyError | FootfallError, request, reply) => {
     // What is wrong with a request to nowhere matters less than that.
     const isNowhere = request.is404 && !(error instanceof FootfallError);
     const known = isNowhere ? unrouted(request, reply, paths) : toFootfallError(error);
@@ -112,7 +112,10 @@ export function createApi(options: ApiOptions): FastifyInstance {
     if (request.routeOptions.config.takesEvents) options.metrics.eventsRejected.inc({ code: known.code });
     if (known.code === 'internal_error') options.logger.error({ err: error }, '[API] Request failed');
     if (known.code === 'store_unavailable') storeOutages.note(error);
-    if (known.code === 'overloaded') options.metrics.overloadRejections.inc();
+    if (known.code === 'overloaded') {
+      options.metrics.overloadRejections.inc();
+      await giveUp(request, reply);
+    }
     return sendError(reply, known);
   });
   api.setNotFoundHandler((request, reply) => {

@@ -4,7 +4,7 @@ import { type ErrorCode, FootfallError } from '../errors.ts';
 import type { Catalogue } from '../events/catalogue.ts';
 import { type NewEvent, readNewEvent } from '../events/event.ts';
 import { type JsonObject, parseJsonBody } from '../json/json-body.ts';
-import type { Acceptance, Accepted, Producer } from './producer.ts';
+import type { Acceptance, Accepted } from './producer.ts';
 
 /** Reads one element. @throws FootfallError why it is no event */
 export type ReadEvent = (element: JsonObject) => NewEvent;
@@ -37,9 +37,10 @@ export interface BatchLimits {
 }
 
 export interface BatchOptions {
-  producer: Producer;
   read: ReadEvent;
   limits: BatchLimits;
+  /** As `Producer.acceptAll`. */
+  accept(events: readonly NewEvent[], bytes: number): Promise<Acceptance[]>;
   /** @throws FootfallError when its sender may not send so many more events just now */
   mayTake(events: readonly NewEvent[]): Promise<void>;
   /** Resolves when more elements may be refused than these. */
@@ -129,10 +130,11 @@ export class Batch {
   /** Resolves when it is known of all events added so far what became of them. */
   async flush(): Promise<void> {
     await this.#countRefused();
-    const chunk = this.#chunk;
+    const [chunk, bytes] = [this.#chunk, this.#chunkBytes];
     this.#chunk = [];
     this.#chunkBytes = 0;
-    const answers = await this.#accept(chunk.map(({ event }) => event));
+    const events = chunk.map(({ event }) => event);
+    const answers = await this.#accept(events, bytes);
     for (const [index, { at }] of chunk.entries()) this.results[at] = withoutText(answers[index]!);
   }
 
@@ -143,7 +145,7 @@ export class Batch {
     await this.#options.mayRefuse(uncounted);
   }
 
-  async #accept(events: readonly NewEvent[]): Promise<Acceptance[]> {
+  async #accept(events: readonly NewEvent[], bytes: number): Promise<Acceptance[]> {
     if (events.length === 0) return [];
     try {
       await this.#options.mayTake(events);
@@ -151,7 +153,7 @@ export class Batch {
       if (!(error instanceof FootfallError)) throw error;
       return events.map(() => error);
     }
-    return this.#options.producer.acceptAll(events);
+    return this.#options.accept(events, bytes);
   }
 
   #readElement(element: Buffer | 'too-large'): NewEvent | FootfallError {

@@ -1,4 +1,5 @@
 // In: what to look for. Out: the stored events that are meant, in order, page by page.
+import { setImmediate as nextLoop } from 'node:timers/promises';
 import { eventTimeMs } from '../events/event.ts';
 import { isScalarAt } from '../events/payload-path.ts';
 import { rawMembers } from '../json/raw-json.ts';
@@ -80,6 +81,7 @@ async function* readSteps(
 ): AsyncGenerator<PlacedEvent[]> {
   let step = Math.min(limit, FIRST_STEP_EVENTS);
   while (after < upTo) {
+    await nextTurn();
     const found = await store.read({ ...selected, after, upTo, limit: step });
     const last = found.at(-1);
     if (last === undefined) return;
@@ -88,6 +90,17 @@ async function* readSteps(
     if (selected.order === 'asc') after = last.place;
     else upTo = last.place - 1;
   }
+}
+
+let turn: Promise<void> = Promise.resolve();
+
+/**
+ * One step of all that read in each turn of the event loop: some stores answer without waiting for anything, and eight
+ * readers must not keep requests waiting eight times as long.
+ */
+function nextTurn(): Promise<void> {
+  turn = turn.then(() => nextLoop());
+  return turn;
 }
 
 /** So many events that they hold about as much as a step should, and not many times more than the step before. */

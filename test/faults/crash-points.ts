@@ -9,7 +9,7 @@ export interface CrashPoint {
 
 const MARK = /^\s*\/\/ (?:.*)?If we die/;
 /** Not part of a service on Kafka and PostgreSQL; killing the embedded one has a test of its own. */
-const ELSEWHERE = /embedded-log|sqlite-/;
+const ELSEWHERE = /\/(embedded|sqlite)\//;
 /** Runs once in the life of a database: a process that starts under load never comes there. It has a test of its own. */
 export const MIGRATION = 'src/store/postgres/schema.ts';
 

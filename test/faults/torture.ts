@@ -2,6 +2,7 @@ import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { withDeadline } from '../../src/deadline.ts';
 import { eventKey } from '../../src/events/event.ts';
 import { checkHistory } from './check-history.ts';
 import { Cluster } from './cluster.ts';
@@ -37,6 +38,8 @@ const SHOWS_WITHIN_MS = 10_000;
 /** I7: how soon everything must work again without help. */
 const RECOVERS_WITHIN_MS = 30_000;
 const SETTLES_WITHIN_MS = 60_000;
+/** A plan that cannot go on ends with an error. */
+const INJECTS_WITHIN_MS = 180_000;
 /** I6. */
 const MAX_MEMORY_MB = 400;
 /** Users whose events go to partitions 0, 1 and 2 of three. */
@@ -145,7 +148,7 @@ class Torture {
     this.#options.say(
       `${fault.cases.join(', ')}: ${fault.name}${lastsMs > 0 ? ` for ${Math.round(lastsMs)} ms` : ''}`,
     );
-    const heal = await fault.inject({
+    const injecting = fault.inject({
       cluster: this.#cluster,
       load: this.#load,
       random: this.#options.random,
@@ -155,6 +158,7 @@ class Torture {
         this.#violations.push(what);
       },
     });
+    const heal = await withDeadline(injecting, INJECTS_WITHIN_MS, fault.name);
     const injectedAt = Date.now();
     if (fault.worksMeanwhile) await this.#recovered(`${fault.name}, meanwhile`);
     if (fault.shows) await this.#shows(fault, fault.shows);

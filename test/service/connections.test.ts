@@ -151,6 +151,22 @@ describe('a client that asks whether to send its body', () => {
   });
 });
 
+it('an expectation that cannot be met is answered as every other error, and the service goes on', async () => {
+  const { url } = await serviceHere();
+  for (const path of ['/events/generate', '/events/batch', '/livez', '/nothing']) {
+    const socket = toService(url);
+    const request = `POST ${path} HTTP/1.1\r\nHost: localhost\r\nExpect: 200-maybe\r\nContent-Length: 2\r\n\r\n{}`;
+    const { answer } = await ask(socket, request);
+    expect(answer).toMatch(/^HTTP\/1.1 417 /);
+    expect(answer).toMatch(/\r\nerror-code: expectation_failed\r\n/i);
+    expect(answer).toMatch(/\r\n\r\n\{"success":false,"error":"[^"]/);
+    expect((await ask(socket, 'GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n')).answer).toMatch(
+      /^HTTP\/1.1 200 /,
+    );
+    socket.destroy();
+  }
+});
+
 describe('a request that can be read in two ways', () => {
   it.each([
     ['two hosts', 'Host: localhost\r\nHost: y\r\nContent-Length: 34\r\n', EVENT],

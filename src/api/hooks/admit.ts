@@ -1,10 +1,12 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Admission, Hold } from '../../access/admission.ts';
 import type { RateLimits } from '../../access/rate-limits.ts';
 import { firstBytes } from './request-encodings.ts';
 import { BodyPatience, cutIdleReader } from './slow-peers.ts';
 
-/** How long a request that is turned away waits for its answer. */
+/** How long a request that is turned away waits for its answer: clients that come back at once would take the time of
+ * those that were admitted. */
 const REJECTION_DELAY_MS = 1000;
 
 declare module 'fastify' {
@@ -29,6 +31,16 @@ export interface AdmitOptions {
   bodyTimeoutMs: number;
 }
 
+/** For one that was taken in and found to hold too much: it holds nothing more, and its answer waits as long as theirs. */
+export async function giveUp({ hold }: FastifyRequest, reply: FastifyReply): Promise<void> {
+  if (hold === undefined) return;
+  hold.leave();
+  // The framework closes connections whose bodies fail. Taking in another is the dearer, and `connections.ts` knows
+  // where there is need.
+  reply.removeHeader('Connection');
+  await sleep(REJECTION_DELAY_MS);
+}
+
 /** Takes in a request while there is room for what it may hold, and only as long as its peer keeps up. */
 export function admit(api: FastifyInstance, options: AdmitOptions): void {
   const { admission, rateLimits, streamTimeoutMs, bodyTimeoutMs } = options;
@@ -43,7 +55,6 @@ export function admit(api: FastifyInstance, options: AdmitOptions): void {
       if (takesEvents === 'many') rateLimits.checkRefused(senderOf(request));
       done();
     } catch (error) {
-      // Clients that come back at once would take the time of those that were admitted.
       setTimeout(done, REJECTION_DELAY_MS, error as Error);
     }
   });

@@ -15,7 +15,13 @@ export function keepConnectionsInOrder(api: FastifyInstance): void {
     continueWhenRead(request, response);
     api.server.emit('request', request, response);
   });
+  const unmet = new WeakSet<IncomingMessage>();
+  api.server.on('checkExpectation', (request, response) => {
+    unmet.add(request);
+    api.server.emit('request', request, response);
+  });
   api.addHook('onRequest', (request, reply, done) => {
+    if (unmet.has(request.raw)) return done(new FootfallError('expectation_failed'));
     if (isPlain(request.raw)) return done();
     // What is behind it may be read as another request than whoever passed it on has read.
     reply.header('Connection', 'close');

@@ -141,7 +141,7 @@ function* answerSlices(head: object, results: readonly BatchResult[]): Generator
 export async function acceptElements(
   body: AsyncIterable<Buffer> | Iterable<Buffer>,
   request: FastifyRequest,
-  { producer, rateLimits, maxBodyBytes, batchLimits: limits }: BatchRoutesOptions,
+  { producer, turns, rateLimits, maxBodyBytes, batchLimits: limits }: BatchRoutesOptions,
   format: ElementFormat,
   read: ReadEvent,
   { isResent = false } = {},
@@ -155,7 +155,9 @@ export async function acceptElements(
   };
   const hold = (bytes: number) => request.hold?.grow(bytes);
   const mayRefuse = (elements: number) => rateLimits.countRefused(senderOf(request), elements);
-  const batch = new Batch({ producer, read, limits, mayTake, mayRefuse, hold });
+  const accept = (events: readonly NewEvent[], bytes: number) =>
+    turns.take(senderOf(request), bytes, () => producer.acceptAll(events));
+  const batch = new Batch({ accept, read, limits, mayTake, mayRefuse, hold });
   const elements = readElements(bounded(body, limits.bytes), format, maxBodyBytes);
   try {
     await addAll(batch, elements);

@@ -1,10 +1,12 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, FastifySchema } from 'fastify';
 import type { RateLimitState, RateLimits } from '../../access/rate-limits.ts';
+import type { Turns } from '../../access/turns.ts';
 import type { Catalogue } from '../../events/catalogue.ts';
 import { type NewEvent, readNewEvent } from '../../events/event.ts';
 import type { Accepted, Producer } from '../../ingest/producer.ts';
 import type { StoredEvents } from '../../ingest/stored-event-waiter.ts';
 import { parseJsonBody } from '../../json/json-body.ts';
+import { senderOf } from '../hooks/admit.ts';
 import { answers, json, ref } from '../openapi/schemas.ts';
 import { ACK_QUERY, bodies, EVENT_HEADERS } from '../openapi/sending-schemas.ts';
 import { eventAddress } from '../query/event-state-routes.ts';
@@ -40,6 +42,7 @@ const LIST_EVENT_TYPES: FastifySchema = {
 /** What it takes to accept events. */
 export interface AcceptOptions {
   producer: Producer;
+  turns: Turns;
   rateLimits: RateLimits;
   storedEvents: StoredEvents;
 }
@@ -81,11 +84,11 @@ export async function acceptOne(
   event: NewEvent,
   request: FastifyRequest,
   reply: FastifyReply,
-  { producer, rateLimits, storedEvents }: AcceptOptions,
+  { producer, turns, rateLimits, storedEvents }: AcceptOptions,
 ): Promise<Accepted> {
   const acknowledgement = readAcknowledgement(request);
   if (rateLimits.applyTo(request.caller)) showLimit(reply, rateLimits.take(request.caller, 1));
-  const accepted = await producer.accept(event);
+  const accepted = await turns.take(senderOf(request), event.payload.length, () => producer.accept(event));
   const waits = acknowledgement.ack === 'stored';
   reply.code(waits ? await acknowledge(acknowledgement, [accepted], storedEvents, reply) : 201);
   setReceipt(reply, accepted, event.caller);

@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
 import { EventEmitter, once } from 'node:events';
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import {
   checkWritable,
   inTransaction,
@@ -23,6 +22,7 @@ import type {
 } from '../event-log.ts';
 import { NO_EPOCH } from '../landmarks.ts';
 import { partitionOf } from '../partitioner.ts';
+import { leaveTurns } from './loop-turns.ts';
 
 const SCHEMA = [
   `create table log_topics (
@@ -130,7 +130,7 @@ export class EmbeddedLog implements EventLog {
       // Every partition in turn, so that a busy one does not hold up the others.
       for (let partition = behind; partition < topic.partitions && !ended.aborted; partition++) {
         // Reading and storing are synchronous here: without a pause, catching up would leave no turn to requests.
-        await nextTurn();
+        await leaveTurns();
         const fetchedFrom = offsets[partition]!;
         const records = this.#readFrom(topic, partition, fetchedFrom);
         const last = records.at(-1);
@@ -174,6 +174,7 @@ export class EmbeddedLog implements EventLog {
   }
 
   async #write(records: readonly SizedRecord[]): Promise<Receipt[]> {
+    await leaveTurns();
     const timestamp = Date.now();
     const ends = new Map<string, number>();
     const receipts = inTransaction(this.#file.db, () =>

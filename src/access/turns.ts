@@ -1,0 +1,57 @@
+/** Work that holds so few bytes is done in between: it costs little, and shares a write with others. */
+const SMALL_BYTES = 10_000;
+/** Bytes of large work of one sender that are under way at the same time. */
+const MOST_BYTES = 1_000_000;
+
+interface Sender {
+  bytes: number;
+  waiting: { bytes: number; begin(): void }[];
+}
+
+/**
+ * Has the large work of each sender done bit by bit, so that what others send comes in between and does not wait behind
+ * all of it.
+ */
+export class Turns {
+  readonly #senders = new Map<string, Sender>();
+
+  /**
+   * Begins the work once the sender's own large work before it leaves room for it, in the order of the calls.
+   *
+   * @param sender its name or address
+   * @param bytes what the work is about
+   */
+  async take<T>(sender: string, bytes: number, work: () => Promise<T>): Promise<T> {
+    if (bytes <= SMALL_BYTES) return work();
+    await this.#begin(sender, bytes);
+    try {
+      return await work();
+    } finally {
+      this.#end(sender, bytes);
+    }
+  }
+
+  async #begin(name: string, bytes: number): Promise<void> {
+    const sender = this.#senders.get(name) ?? { bytes: 0, waiting: [] };
+    this.#senders.set(name, sender);
+    const hasRoom = sender.waiting.length === 0 && fits(sender, bytes);
+    if (!hasRoom) return new Promise((begin) => sender.waiting.push({ bytes, begin }));
+    sender.bytes += bytes;
+  }
+
+  #end(name: string, bytes: number): void {
+    const sender = this.#senders.get(name)!;
+    sender.bytes -= bytes;
+    for (let next = sender.waiting[0]; next && fits(sender, next.bytes); next = sender.waiting[0]) {
+      sender.waiting.shift();
+      sender.bytes += next.bytes;
+      next.begin();
+    }
+    if (sender.bytes === 0) this.#senders.delete(name);
+  }
+}
+
+/** One that is larger than all that may be under way is done alone. */
+function fits(sender: Sender, bytes: number): boolean {
+  return sender.bytes === 0 || sender.bytes + bytes <= MOST_BYTES;
+}

@@ -1,0 +1,107 @@
+import { describe, expect, it, vi } from 'vitest';
+import { fill } from '../../../bench/events.ts';
+import { Turns } from '../../../src/access/turns.ts';
+import { EmbeddedLog } from '../../../src/log/embedded/embedded-log.ts';
+import { readPage } from '../../../src/query/event-query.ts';
+import { openSqliteFile } from '../../../src/sqlite/sqlite-file.ts';
+import { MemoryStore } from '../../../src/store/memory/memory-store.ts';
+import { PATIENCE_MS } from '../../support/patience.ts';
+import { tempFolder } from '../../support/temp-folder.ts';
+
+const LARGE = 400_000;
+
+/** Work that ends when it is told to. */
+function workByHand() {
+  const begun: string[] = [];
+  const ends = new Map<string, () => void>();
+  const work = (name: string) => async () => {
+    begun.push(name);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    ends.set(name, resolve);
+    await promise;
+    return name;
+  };
+  return { begun, work, end: (name: string) => ends.get(name)!() };
+}
+
+const settled = () => new Promise(setImmediate);
+
+describe('large work', () => {
+  it('of one sender is begun as there is room, in its order, while others go on', async () => {
+    const { begun, work, end } = workByHand();
+    const turns = new Turns();
+    const taken = ['a1', 'a2', 'a3', 'a4'].map((name) => turns.take('a', LARGE, work(name)));
+    void turns.take('b', LARGE, work('b1'));
+    await settled();
+    expect(begun).toEqual(['a1', 'a2', 'b1']);
+    end('a2');
+    expect(await taken[1]).toBe('a2');
+    await settled();
+    expect(begun).toEqual(['a1', 'a2', 'b1', 'a3']);
+    end('a1');
+    end('a3');
+    await settled();
+    expect(begun).toContain('a4');
+  });
+
+  it('does not hold up what is small, and may be larger than all that is begun at once', async () => {
+    const { begun, work } = workByHand();
+    const turns = new Turns();
+    void turns.take('a', 5_000_000, work('huge'));
+    void turns.take('a', LARGE, work('large'));
+    void turns.take('a', 200, work('small'));
+    await settled();
+    expect(begun.toSorted()).toEqual(['huge', 'small']);
+  });
+
+  it('that fails leaves its room to what waits', async () => {
+    const turns = new Turns();
+    const failing = turns.take('a', 900_000, async () => {
+      throw new Error('it fails');
+    });
+    const next = turns.take('a', 900_000, async () => 'begun');
+    await expect(failing).rejects.toThrow('it fails');
+    expect(await next).toBe('begun');
+  });
+});
+
+/** Counts the turns of the event loop while something is done. */
+async function turnsDuring(work: Promise<unknown>): Promise<number> {
+  let turns = 0;
+  let isOver = false;
+  const count = () => {
+    turns++;
+    if (!isOver) setImmediate(count);
+  };
+  setImmediate(count);
+  await work;
+  isOver = true;
+  return turns;
+}
+
+describe('requests get turns of the event loop', () => {
+  it('between the steps of those that search a store which never waits', async () => {
+    const store = new MemoryStore();
+    await fill(store, 20_000);
+    const read = vi.spyOn(store, 'read');
+    const query = { order: 'asc' as const, payload: [{ path: ['x'], value: 'nowhere' }] };
+    const pages = Array.from({ length: 4 }, () =>
+      readPage(store, query, { limit: 10, patienceMs: PATIENCE_MS }),
+    );
+    const turns = await turnsDuring(Promise.all(pages));
+    expect(read.mock.calls.length).toBeGreaterThan(80);
+    expect(turns).toBeGreaterThanOrEqual(read.mock.calls.length);
+  });
+
+  it('before each group that the embedded log writes', async () => {
+    const file = openSqliteFile(`${await tempFolder()}/log.db`);
+    const log = new EmbeddedLog(file, { partitions: 1, timeoutMs: PATIENCE_MS });
+    const value = 'x'.repeat(5_000_000);
+    const record = { topic: 't', key: null, value, headers: [] };
+    // Each is more than half of what a group holds.
+    const appends = Array.from({ length: 4 }, () => log.append([record]));
+    expect(await turnsDuring(Promise.all(appends))).toBeGreaterThanOrEqual(4 * 16);
+    await log.close();
+    file.close();
+  });
+});
