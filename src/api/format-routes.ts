@@ -49,17 +49,22 @@ export async function formatRoutes(api: FastifyInstance, options: ApiOptions): P
     takeCloudEvents(request, reply, options),
   );
   for (const [path, kind] of Object.entries(SEGMENT_PATHS)) {
-    api.post<{ Body: Buffer | undefined }>(path, { config: one }, async (request, reply) => {
-      const { catalogue } = options;
-      const body = parseJsonBody(request.body);
-      const identify = readIdentity(request, { isMany: false });
-      const message = readSegmentMessage(body, kind, catalogue, request.caller?.name);
-      await acceptOne(identify(message, body.text), request, reply, options);
-      return reply.code(200).send({ success: true });
-    });
+    api.post<{ Body: Buffer | undefined }>(
+      path,
+      { config: { ...one, namesErrors: true } },
+      async (request, reply) => {
+        const { catalogue } = options;
+        const body = parseJsonBody(request.body);
+        const identify = readIdentity(request, { isMany: false });
+        const message = readSegmentMessage(body, kind, catalogue, request.caller?.name);
+        await acceptOne(identify(message, body.text), request, reply, options);
+        return reply.code(200).send({ success: true });
+      },
+    );
   }
   for (const path of SEGMENT_BATCH_PATHS) {
-    api.post<{ Body: Buffer | undefined }>(path, { config: many, bodyLimit }, (request, reply) =>
+    const config = { ...many, namesErrors: true };
+    api.post<{ Body: Buffer | undefined }>(path, { config, bodyLimit }, (request, reply) =>
       takeSegmentBatch(request, reply, options),
     );
   }
