@@ -35,7 +35,7 @@ function generatedRow(
 ): Row {
   return {
     ...{ name, version, isQuick: true },
-    checked: 'its Python code of `/openapi.json` sends an event with an API key, and reads it back typed',
+    checked: 'code made of `/openapi.json`',
     install: async () => {
       const folder = await pythonPackages(`${name}==${version}`, ...more);
       const env = { PYTHONPATH: folder, GENERATOR: join(folder, 'bin', generator) };

@@ -7,6 +7,8 @@ import type { Program, Row } from './row.ts';
 
 const USERS = Array.from({ length: 8 }, (_, number) => `Jürgen ${number}`);
 
+const CHECKED = 'writes and reads the topic';
+
 /** A record as a client has read it; `type` is its header `event-type`, empty where there is none. */
 interface ReadRecord {
   user: string;
@@ -24,12 +26,12 @@ interface Topic {
 
 function kafkaRow(
   row: Pick<Row, 'name' | 'version' | 'install'>,
-  { setting = 'at its defaults', use = useProgram }: { setting?: string; use?: Use } = {},
+  { setting, use = useProgram }: { setting?: string; use?: Use } = {},
 ): Row {
   return {
     ...row,
     isQuick: false,
-    checked: `${setting}: each of its records is stored once, in the partition in which Footfall puts the same user; it reads Footfall's, with key and headers`,
+    checked: setting === undefined ? CHECKED : `${CHECKED}; ${setting}`,
     check: async (program, ground) => {
       const { bootstrap: brokers } = await ground.kafka();
       const topic = { brokers, name: `clients-${randomUUID()}` };
@@ -114,7 +116,7 @@ function linesOfLogouts(separator: string): string {
 }
 
 const kafkaJarsHere = () => kafkaJars(KAFKA_4, () => {});
-const MURMUR2 = { setting: 'with `partitioner=murmur2_random`' };
+const MURMUR2 = { setting: '`partitioner=murmur2_random`' };
 
 export const KAFKA_ROWS: Row[] = [
   kafkaRow({ name: 'kcat', version: 'of Debian', install: kcat }, { ...MURMUR2, use: useKcat }),
@@ -145,6 +147,6 @@ export const KAFKA_ROWS: Row[] = [
       version: KAFKA_4,
       install: async () => fromJava('KafkaClient.java', await kafkaJarsHere()),
     },
-    { setting: 'with `parse.key`', use: useConsole },
+    { setting: '`parse.key=true`', use: useConsole },
   ),
 ];

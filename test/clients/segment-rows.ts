@@ -6,8 +6,7 @@ import type { Program, Row } from './row.ts';
 
 /** Whom the messages are about: not all of it is ASCII. */
 export const USER = 'Jürgen 50%';
-const CHECKED =
-  'all kinds of messages with an API key; one refused among good ones: an error is reported, the good ones are stored; the first answer is lost: each counts once';
+const CHECKED = 'every kind of message; a refusal; a lost answer';
 
 /** What a program of these says at its end: the errors it was told of by its library. */
 interface Said {

@@ -88,19 +88,18 @@ async function checkShipper(shipper: Shipper, ground: Ground): Promise<void> {
   same('stored with the good ones of that', typesAndUsers(await service.stored()), both);
 }
 
-function shipperRow(name: string, version: string, shipper: Shipper): Row {
+function shipperRow(name: string, shipper: Shipper): Row {
   return {
-    ...{ name, version, isQuick: true },
-    checked:
-      'its wire format, not the program: a compressed chunk sent twice is stored once; one with a refused event is not sent for ever, its good events are stored',
+    ...{ name, version: 'its wire format', isQuick: true },
+    checked: 'a chunk sent twice; a refusal',
     install: async () => ({ command: '', args: [] }),
     check: (_program, ground) => checkShipper(shipper, ground),
   };
 }
 
 export const SHIPPER_ROWS: Row[] = [
-  shipperRow('Fluent Bit (json)', 'out_http of 4.0', FLUENT_BIT),
-  shipperRow('Fluent Bit (json_lines)', 'out_http of 4.0', FLUENT_BIT_LINES),
-  shipperRow('Vector', 'http sink of 0.50', VECTOR),
-  shipperRow('Logstash', 'logstash-output-http 6', LOGSTASH),
+  shipperRow('Fluent Bit (json)', FLUENT_BIT),
+  shipperRow('Fluent Bit (json_lines)', FLUENT_BIT_LINES),
+  shipperRow('Vector', VECTOR),
+  shipperRow('Logstash', LOGSTASH),
 ];
