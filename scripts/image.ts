@@ -9,7 +9,10 @@ import { freePort } from './kafka-server.ts';
 
 const EVENT = { userId: 'user-123', eventType: 'LOGIN', payload: { device: 'iPhone' } };
 /** Tests that tell whether the container can run the rest: all documents are there, PostgreSQL runs as its user. */
-const TESTS_IN_CONTAINER = ['test/unit/tooling/documents.test.ts', 'test/integration/postgres-server.test.ts'];
+const TESTS_IN_CONTAINER = [
+  'test/unit/tooling/documents.test.ts',
+  'test/integration/postgres-server.test.ts',
+];
 
 async function timed(what: string, work: () => Promise<unknown>): Promise<void> {
   const start = performance.now();

@@ -85,6 +85,18 @@ describe('an answer that comes before the body', () => {
       'x'.repeat(LARGE),
       404,
     ],
+    ...['/v1/track', '/v1/batch', '/cloudevents'].map((path): [string, string, string, number] => [
+      `what is too large for ${path}`,
+      `POST ${path} HTTP/1.1\r\nContent-Type: application/json`,
+      'x'.repeat(LARGE),
+      413,
+    ]),
+    [
+      'what is too large although it is compressed',
+      'POST /events/generate HTTP/1.1\r\nContent-Type: application/json\r\nContent-Encoding: gzip',
+      'x'.repeat(LARGE),
+      413,
+    ],
     [
       'what is no gzip',
       'POST /events/batch HTTP/1.1\r\nContent-Type: application/json\r\nContent-Encoding: gzip',

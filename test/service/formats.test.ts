@@ -137,6 +137,8 @@ describe('Segment', () => {
     expect(none.answer).toEqual({
       success: false,
       errors: ['batch is required and must be an array of messages'],
+      code: 'invalid_event',
+      message: 'batch is required and must be an array of messages',
     });
     const mixed = await send(url, '/v1/batch', {
       batch: [{ type: 'track', event: 'LOGIN', userId: 'u' }, { type: 'track' }],

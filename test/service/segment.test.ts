@@ -176,6 +176,31 @@ describe('what Segment’s libraries are told, who look at the status alone', ()
     expect(failed.length).toBeGreaterThan(0);
   });
 
+  it("says in an error's body what RudderStack's library for Python reads there, and other routes do not", async () => {
+    const { entry } = createKey({ name: 'segment', scopes: ['write'] });
+    const { url } = await serviceHere({ API_KEYS: JSON.stringify([entry]) });
+    const known = { code: 'unauthorized', message: expect.stringContaining('API key') };
+    for (const path of ['/v1/track', '/v1/b', '/v1/import']) {
+      expect((await send(url, path, {})).answer).toMatchObject(known);
+    }
+    expect((await send(url, '/events/generate', {})).answer).not.toHaveProperty('code');
+  });
+
+  it.each([1, 600])('says so of a batch in which a message is refused, with %s others', async (others) => {
+    const { url } = await serviceHere();
+    const message = { type: 'page', userId: 'u' };
+    const batch = [{ type: 'page' }, ...Array.from({ length: others }, () => message)];
+    const { status, answer } = await send(url, '/v1/batch', { batch });
+    expect([status, answer.results?.length]).toEqual([400, others + 1]);
+    expect(answer).toMatchObject({
+      ...{ success: false, accepted: others, rejected: 1 },
+      ...{ code: 'invalid_event', message: 'userId or anonymousId is required' },
+    });
+    const events = [{}, ...Array.from({ length: others }, () => ({ userId: 'u', eventType: 'LOGIN' }))];
+    const plain = await send(url, '/events/batch?dedupe=content', events);
+    expect([plain.status, 'code' in plain.answer]).toEqual([400, false]);
+  });
+
   it('is to come back when a message can be taken later, and then all arrive', async () => {
     const limited = createKey({ name: 'limited', scopes: ['write', 'read'], eventsPerSecond: 100 });
     const { url } = await serviceHere({ API_KEYS: JSON.stringify([limited.entry]) });

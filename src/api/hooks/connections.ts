@@ -65,6 +65,8 @@ function linger(socket: Socket, request: IncomingMessage): void {
   socket.destroySoon = () => {
     const from = socket.bytesRead;
     socket.end();
+    // A reader that is full, and is no longer read, would hold it back.
+    request.unpipe();
     request.resume();
     const cut = () => socket.destroy();
     const timer = setTimeout(cut, LINGER_MS);

@@ -3,6 +3,16 @@ import { type ErrorCode, FootfallError } from '../../errors.ts';
 import type { Logger } from '../../observability/logger.ts';
 import { StoreUnavailableError } from '../../store/event-store.ts';
 
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /**
+     * Whether errors also have a `code` and a `message`. RudderStack's library for Python takes one without for a failure of
+     * the network, and tries for a quarter of an hour before it says so.
+     */
+    namesErrors?: boolean;
+  }
+}
+
 /** By code, never by text. Anything unknown is our own failure and tells the caller nothing about the inside. */
 const FRAMEWORK_ERRORS: Record<string, ErrorCode> = {
   FST_ERR_CTP_BODY_TOO_LARGE: 'body_too_large',
@@ -39,7 +49,14 @@ export function sendError(reply: FastifyReply, error: FootfallError): FastifyRep
     .header('Error-Retryable', String(error.retryable));
   if (error.retryable) reply.header('Retry-After', String(error.retryAfterS));
   const problem = error.details ? { errors: error.details } : { error: error.message };
-  return reply.type('application/json; charset=utf-8').send(JSON.stringify({ success: false, ...problem }));
+  const answer = { success: false, ...problem, ...errorName(reply, error) };
+  return reply.type('application/json; charset=utf-8').send(JSON.stringify(answer));
+}
+
+/** What an error has besides, on the routes whose clients look for it. */
+export function errorName(reply: FastifyReply, { code, details, message }: FootfallError): object {
+  if (!reply.request.routeOptions.config?.namesErrors) return {};
+  return { code, message: details?.join('; ') ?? message };
 }
 
 const CLIENT_ERRORS: Record<string, ErrorCode> = {

@@ -115,6 +115,8 @@ function connect(
     if (!message.complete) counted.destroy(new FootfallError('bad_request'));
   };
   message.once('close', cut);
+  // Whoever reads it learns of it. Of a body that is refused unread nobody does, and that must not end the process.
+  counted.on('error', () => {});
   inflating?.once('error', (cause) => counted.destroy(new FootfallError('bad_request', { cause })));
   counted.once('close', () => {
     message.off('close', cut);

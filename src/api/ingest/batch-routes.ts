@@ -14,6 +14,7 @@ import {
 } from '../../json/json-splitter.ts';
 import type { Metrics } from '../../observability/metrics.ts';
 import { senderOf } from '../hooks/admit.ts';
+import { errorName } from '../hooks/error-responses.ts';
 import { ref } from '../openapi/schemas.ts';
 import { ACK_QUERY, batchAnswers, bodies, EVENT_HEADERS } from '../openapi/sending-schemas.ts';
 import { type Acknowledgement, acknowledge, readAcknowledgement } from './acknowledgement.ts';
@@ -115,9 +116,10 @@ export async function batchAnswer(
   const worthRetrying = refused.find(({ retryable }) => retryable);
   if (worthRetrying) reply.header('Retry-After', String(worthRetrying.retryAfterS));
   const status = statusOf(accepted.length, refused, taken);
-  if (status >= 400) setError(reply, worthRetrying ?? refused[0]!);
+  const name = status >= 400 ? setError(reply, worthRetrying ?? refused[0]!) : {};
   reply.code(status);
-  const head = { success: refused.length === 0, accepted: accepted.length, rejected: refused.length };
+  const counts = { accepted: accepted.length, rejected: refused.length };
+  const head = { success: refused.length === 0, ...counts, ...name };
   if (results.length <= ANSWER_SLICE) return { ...head, results: results.map(describeResult) };
   reply.type('application/json; charset=utf-8');
   return Readable.from(answerSlices(head, results), { highWaterMark: 1 });
@@ -227,8 +229,10 @@ function isAccepted(result: BatchResult): result is Exclude<BatchResult, Footfal
   return !(result instanceof FootfallError);
 }
 
-function setError(reply: FastifyReply, { code, retryable }: FootfallError): void {
-  reply.header('Error-Code', code).header('Error-Retryable', String(retryable));
+/** @returns what the body says of it besides */
+function setError(reply: FastifyReply, error: FootfallError): object {
+  reply.header('Error-Code', error.code).header('Error-Retryable', String(error.retryable));
+  return errorName(reply, error);
 }
 
 /** The status of an answer to many events. */

@@ -113,7 +113,7 @@ export async function formatRoutes(api: FastifyInstance, options: FormatRoutesOp
   for (const [path, kind] of Object.entries(SEGMENT_PATHS)) {
     api.post<{ Body: Buffer | undefined }>(
       path,
-      { schema: segmentSchema(path, kind), config: one },
+      { schema: segmentSchema(path, kind), config: { ...one, namesErrors: true } },
       async (request, reply) => {
         const { catalogue } = options;
         const body = parseJsonBody(request.body);
@@ -126,7 +126,8 @@ export async function formatRoutes(api: FastifyInstance, options: FormatRoutesOp
   }
   for (const [path, operationId] of Object.entries(SEGMENT_BATCH_PATHS)) {
     const schema = segmentBatchSchema(operationId);
-    api.post<{ Body: Buffer | undefined }>(path, { schema, config: many, bodyLimit }, (request, reply) =>
+    const config = { ...many, namesErrors: true };
+    api.post<{ Body: Buffer | undefined }>(path, { schema, config, bodyLimit }, (request, reply) =>
       takeSegmentBatch(request, reply, options),
     );
   }

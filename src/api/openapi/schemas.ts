@@ -75,11 +75,20 @@ export const BATCH_RESULT = Type.Object({
   errors: Type.Optional(Type.Array(Type.String())),
 });
 
+/** As `namesErrors` of a route says. */
+const ERROR_NAME = {
+  code: Type.Optional(
+    Type.String({ description: "As in `Error-Code`. Only of routes for Segment's libraries." }),
+  ),
+  message: Type.Optional(Type.String({ description: 'All of it in one text. Only of the same routes.' })),
+};
+
 export const BATCH_ANSWER = Type.Object({
   success: Type.Boolean(),
   accepted: Type.Integer(),
   rejected: Type.Integer(),
   results: Type.Array(ref('BatchResult')),
+  ...ERROR_NAME,
 });
 
 export const EVENT_STATE = Type.Object({
@@ -187,6 +196,7 @@ export const PROBLEM = Type.Object(
     success: Type.Literal(false),
     error: Type.Optional(Type.String()),
     errors: Type.Optional(Type.Array(Type.String())),
+    ...ERROR_NAME,
   },
   { description: '`errors` says what is wrong with an event or a query; else there is one `error`.' },
 );

@@ -1,0 +1,8 @@
+import Analytics from 'analytics-node';
+import { key, sendAll, url } from './messages.js';
+
+const errors = [];
+const analytics = new Analytics(key, { host: url, errorHandler: (error) => errors.push(String(error)) });
+sendAll(analytics);
+await analytics.flush().catch((error) => errors.push(String(error)));
+console.log(JSON.stringify({ errors }));
