@@ -3,6 +3,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { Batch, type BatchResult, type ReadEvent, readBatchEvent } from '../batch.ts';
 import { FootfallError } from '../errors.ts';
 import type { NewEvent } from '../event.ts';
+import { sharedTurn } from '../loop-turns.ts';
 import { type Acknowledgement, acknowledge, readAcknowledgement } from './acknowledgement.ts';
 import { countsContentOnce, readIdentity } from './event-identity.ts';
 import { type Element, type ElementFormat, type ElementsEnd, readElements } from './json-elements.ts';
@@ -116,7 +117,7 @@ export async function acceptElements(
   const accept = (events: readonly NewEvent[], bytes: number) =>
     turns.take(senderOf(request), bytes, () => producer.acceptAll(events));
   const batch = new Batch({ accept, read, limits, mayTake, mayRefuse, hold });
-  const elements = readElements(bounded(body, limits.bytes), format, maxBodyBytes);
+  const elements = readElements(chunksInTurn(body, limits.bytes), format, maxBodyBytes);
   try {
     await addAll(batch, elements);
   } finally {
@@ -161,14 +162,20 @@ const END_ERRORS: Record<ElementsEnd, FootfallError | undefined> = {
   incomplete: new FootfallError('body_incomplete'),
 };
 
-/** What a body inflates to is counted, too: space between events costs as much to read as events do. */
-async function* bounded(
+/**
+ * Chunks of all batches there are, one in each turn of the event loop. What a body inflates to is counted, too: space
+ * between events costs as much to read as events do.
+ *
+ * @throws FootfallError `batch_too_large` behind the chunk that goes beyond
+ */
+export async function* chunksInTurn(
   chunks: AsyncIterable<Buffer> | Iterable<Buffer>,
   maxBytes: number,
 ): AsyncGenerator<Buffer> {
   let bytes = 0;
   for await (const chunk of chunks) {
     bytes += chunk.length;
+    await sharedTurn();
     yield chunk;
     if (bytes > maxBytes + SEPARATORS_BYTES) throw new FootfallError('batch_too_large');
   }

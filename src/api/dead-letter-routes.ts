@@ -7,15 +7,13 @@ import { decodeEvent, isRejection } from '../event.ts';
 import { parseJsonBody } from '../json-body.ts';
 import type { LogRecord } from '../log/event-log.ts';
 import type { DeadLetter } from '../store/event-store.ts';
+import { QueryReader, type QueryString } from './event-filters.ts';
 import type { ApiOptions } from './server.ts';
 
 /** What a page of dead letters, or of their records, takes: roughly. */
 const PAGE_BYTES = 1_000_000;
-const DEFAULT_LIMIT = 50;
-const MAX_LIMIT = 500;
+const LIMITS = { least: 1, most: 500, fallback: 50 };
 const ID = /^[1-9]\d{0,14}$/;
-
-type Query = Record<'limit' | 'cursor' | 'reason' | 'waiting', string | undefined>;
 
 /** What was set aside: list, look, send back. */
 export async function deadLetterRoutes(
@@ -23,7 +21,7 @@ export async function deadLetterRoutes(
   { deadLetters, catalogue, metrics, logger }: ApiOptions,
 ): Promise<void> {
   const config = { holdsBytes: PAGE_BYTES, scope: 'read' } as const;
-  api.get<{ Querystring: Query }>('/dead-letters', { config }, async (request) => {
+  api.get<{ Querystring: QueryString }>('/dead-letters', { config }, async (request) => {
     const query = parseQuery(request.query);
     const page = await deadLetters.list(query);
     const next = page.length < query.limit ? null : String(page.at(-1)!.id);
@@ -54,18 +52,18 @@ export async function deadLetterRoutes(
   );
 }
 
-function parseQuery({ limit, cursor, reason, waiting }: Query) {
-  const errors: string[] = [];
-  const size = limit === undefined ? DEFAULT_LIMIT : Number(limit);
-  if (!Number.isInteger(size) || size < 1 || size > MAX_LIMIT)
-    errors.push(`limit must be from 1 to ${MAX_LIMIT}`);
-  if (cursor !== undefined && !ID.test(cursor)) errors.push('cursor must be the "next" of an earlier answer');
-  if (reason !== undefined && typeof reason !== 'string') errors.push('reason must be given once');
-  if (waiting !== undefined && waiting !== 'true' && waiting !== 'false')
-    errors.push('waiting must be true or false');
-  if (errors.length > 0) throw new FootfallError('invalid_query', { details: errors });
+/** @throws FootfallError `invalid_query` */
+function parseQuery(query: QueryString) {
+  const reader = new QueryReader(query, ['limit', 'cursor', 'reason', 'waiting'], { takesPayload: false });
+  const limit = reader.integer('limit', LIMITS);
+  const cursor = reader.one('cursor');
+  if (cursor !== undefined && !ID.test(cursor))
+    reader.errors.push('cursor must be the "next" of an earlier answer');
+  const reason = reader.one('reason');
+  const waiting = reader.choice('waiting', ['false', 'true']);
+  if (reader.errors.length > 0) throw new FootfallError('invalid_query', { details: reader.errors });
   return {
-    limit: size,
+    limit,
     waiting: waiting === 'true',
     ...(cursor === undefined ? {} : { before: Number(cursor) }),
     ...(reason === undefined ? {} : { reason }),
