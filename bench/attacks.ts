@@ -51,12 +51,13 @@ async function benchAttack(
 ): Promise<Row[]> {
   const [quiet, attacked]: [Stretch[], Stretch[]] = [[], []];
   const load = loadavg()[0]!;
-  await sendWell(target, WARM_UP_SECONDS);
+  // Half of what it takes when it is left alone: clients that take all there is lose by whatever else it does.
+  const rate = (await sendWell(target, WARM_UP_SECONDS)).eventsPerSecond / 2;
   const before = target.memory().most;
   for (let run = 1; run <= runs; run++) {
-    quiet.push(await measure(target, seconds));
+    quiet.push(await measure(target, seconds, rate));
     console.error(`attacks, run ${run}: before ${attack}: ${describe(quiet.at(-1)!)}`);
-    attacked.push(await underAttack(target, attack, () => measure(target, seconds)));
+    attacked.push(await underAttack(target, attack, () => measure(target, seconds, rate)));
     console.error(`attacks, run ${run}: under ${attack}: ${describe(attacked.at(-1)!)}`);
   }
   const rates = (stretches: readonly Stretch[]) => stretches.map(({ eventsPerSecond }) => eventsPerSecond);
@@ -108,14 +109,14 @@ async function start(ground: Ground, folder: string): Promise<Target> {
   return { ...footfall, keys };
 }
 
-async function measure(target: Target, seconds: number): Promise<Stretch> {
+async function measure(target: Target, seconds: number, rate: number): Promise<Stretch> {
   const probe = probeLivez(target);
-  const result = await sendWell(target, seconds);
+  const result = await sendWell(target, seconds, rate);
   return { ...result, livezMs: await probe.stop() };
 }
 
-async function sendWell({ url, keys }: Target, seconds: number): Promise<GoodClientsResult> {
-  const data: GoodClientsData = { url, keys: GOOD_CALLERS.map((name) => keys[name]!), seconds };
+async function sendWell({ url, keys }: Target, seconds: number, rate?: number): Promise<GoodClientsResult> {
+  const data: GoodClientsData = { url, keys: GOOD_CALLERS.map((name) => keys[name]!), seconds, rate };
   const clients = begin('good-clients.ts', data);
   const [result] = await once(clients, 'message');
   await once(clients, 'exit');

@@ -6,6 +6,8 @@ export interface GoodClientsData {
   url: string;
   keys: string[];
   seconds: number;
+  /** Events a second of all clients together; as many as are answered if not given. */
+  rate?: number | undefined;
 }
 
 export interface GoodClientsResult {
@@ -25,7 +27,7 @@ const EVENT = {
   payload: { productId: 'prod-789', price: 19.99 },
 };
 
-async function send({ url, keys, seconds }: GoodClientsData): Promise<GoodClientsResult> {
+async function send({ url, keys, seconds, rate }: GoodClientsData): Promise<GoodClientsResult> {
   const results = await Promise.all(
     keys.map((key) =>
       autocannon({
@@ -33,6 +35,7 @@ async function send({ url, keys, seconds }: GoodClientsData): Promise<GoodClient
         method: 'POST',
         connections: CONNECTIONS,
         duration: seconds,
+        ...(rate !== undefined && { overallRate: Math.ceil(rate / keys.length) }),
         headers: { 'content-type': 'application/json', authorization: `Bearer ${key}` },
         body: JSON.stringify(EVENT),
       }),

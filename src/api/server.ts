@@ -147,7 +147,12 @@ export function createApi(options: ApiOptions): FastifyInstance {
 }
 
 function serverOptions({ certificate }: ApiOptions) {
-  const timeouts = { headersTimeout: HEADERS_TIMEOUT_MS, connectionsCheckingInterval: TIMEOUTS_CHECK_MS };
+  const timeouts = {
+    headersTimeout: HEADERS_TIMEOUT_MS,
+    connectionsCheckingInterval: TIMEOUTS_CHECK_MS,
+    // Answered in the form of every other error (`connections.ts`).
+    requireHostHeader: false,
+  };
   const requestTimeout = REQUEST_TIMEOUT_MS;
   if (certificate === undefined) return { requestTimeout, http: timeouts };
   const serverFactory: FastifyServerFactory = (listener) =>

@@ -1,8 +1,8 @@
 // In: what to look for. Out: the stored events that are meant, in order, page by page.
-import { setImmediate as nextLoop } from 'node:timers/promises';
 import { eventTimeMs } from '../events/event.ts';
 import { isScalarAt } from '../events/payload-path.ts';
 import { rawMembers } from '../json/raw-json.ts';
+import { sharedTurn } from '../loop-turns.ts';
 import {
   type EventStore,
   type Extent,
@@ -81,7 +81,8 @@ async function* readSteps(
 ): AsyncGenerator<PlacedEvent[]> {
   let step = Math.min(limit, FIRST_STEP_EVENTS);
   while (after < upTo) {
-    await nextTurn();
+    // Some stores answer without waiting for anything.
+    await sharedTurn();
     const found = await store.read({ ...selected, after, upTo, limit: step });
     const last = found.at(-1);
     if (last === undefined) return;
@@ -90,17 +91,6 @@ async function* readSteps(
     if (selected.order === 'asc') after = last.place;
     else upTo = last.place - 1;
   }
-}
-
-let turn: Promise<void> = Promise.resolve();
-
-/**
- * One step of all that read in each turn of the event loop: some stores answer without waiting for anything, and eight
- * readers must not keep requests waiting eight times as long.
- */
-function nextTurn(): Promise<void> {
-  turn = turn.then(() => nextLoop());
-  return turn;
 }
 
 /** So many events that they hold about as much as a step should, and not many times more than the step before. */

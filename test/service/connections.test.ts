@@ -182,6 +182,7 @@ it('an expectation that cannot be met is answered as every other error, and the 
 describe('a request that can be read in two ways', () => {
   it.each([
     ['two hosts', 'Host: localhost\r\nHost: y\r\nContent-Length: 34\r\n', EVENT],
+    ['no host', 'Content-Length: 34\r\n', EVENT],
     [
       'a coding that is not undone',
       'Host: localhost\r\nTransfer-Encoding: gzip, chunked\r\n',
@@ -193,7 +194,43 @@ describe('a request that can be read in two ways', () => {
     socket.write(`POST /events/generate HTTP/1.1\r\nContent-Type: application/json\r\n${headers}\r\n${body}`);
     const answer = await untilClosed(socket);
     expect(answer).toMatch(/^HTTP\/1.1 400 /);
+    expect(answer).toMatch(/\r\nerror-code: bad_request\r\n/i);
     expect(answer.match(/HTTP\/1\.1/g)).toHaveLength(1);
+  });
+
+  it.each([
+    ['http://localhost', 200],
+    ['http://evil.example', 400],
+    ['http://localhost:80', 400],
+  ])('as whole address names the same host as its header: %s', async (origin, status) => {
+    const { url } = await serviceHere();
+    const socket = toService(url);
+    const { answer } = await ask(
+      socket,
+      `GET ${origin}/events/processed HTTP/1.1\r\nHost: localhost\r\n\r\n`,
+    );
+    expect(answer.slice(9, 12)).toBe(String(status));
+    socket.destroy();
+  });
+
+  it('has no host in HTTP/1.0', async () => {
+    const { url } = await serviceHere();
+    const socket = toService(url);
+    expect((await ask(socket, 'GET /events/processed HTTP/1.0\r\n\r\n')).answer).toMatch(/^HTTP\/1.1 200 /);
+    socket.destroy();
+  });
+});
+
+describe('a request for a tunnel', () => {
+  it('is refused as every other error, and the connection closed', async () => {
+    const { url } = await serviceHere();
+    const socket = toService(url);
+    socket.write('CONNECT localhost:80 HTTP/1.1\r\nHost: localhost\r\n\r\n');
+    const answer = await untilClosed(socket);
+    expect(answer).toMatch(/^HTTP\/1.1 405 /);
+    expect(answer).toMatch(/\r\nError-Code: method_not_allowed\r\n/);
+    expect(answer).toMatch(/\r\n\r\n\{"success":false,"error":"[^"]/);
+    expect((await fetch(`${url}/livez`)).status).toBe(200);
   });
 });
 

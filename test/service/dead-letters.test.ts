@@ -109,15 +109,21 @@ describe('GET /dead-letters', () => {
     expect((await list(url, '?reason=empty')).deadLetters).toEqual([all[2]]);
   });
 
-  it.each(['limit=0', 'limit=501', 'limit=x', 'cursor=x', 'waiting=maybe', 'reason=a&reason=b'])(
-    'refuses ?%s',
-    async (query) => {
-      const url = await serviceOn([]);
-      const response = await fetch(`${url}/dead-letters?${query}`);
-      expect([response.status, response.headers.get('error-code')]).toEqual([400, 'invalid_query']);
-      expect(await response.json()).toEqual({ success: false, errors: [expect.any(String)] });
-    },
-  );
+  it.each([
+    'limit=0',
+    'limit=501',
+    'limit=1e1',
+    'limit=0x10',
+    'cursor=x',
+    'waiting=maybe',
+    'reason=a&reason=b',
+    'x=1',
+  ])('refuses ?%s', async (query) => {
+    const url = await serviceOn([]);
+    const response = await fetch(`${url}/dead-letters?${query}`);
+    expect([response.status, response.headers.get('error-code')]).toEqual([400, 'invalid_query']);
+    expect(await response.json()).toEqual({ success: false, errors: [expect.any(String)] });
+  });
 
   it('shows one with its record as it was, bytes that are no text in Base64', async () => {
     const bytes = Buffer.from([0xff, 0x00, 0xfe]);

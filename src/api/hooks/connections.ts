@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import { FootfallError } from '../../errors.ts';
+import { answerOnSocket } from './error-responses.ts';
 
 /** A body that is no longer than this is read to its end, and the connection stays. */
 const READ_ON_BYTES = 100_000;
@@ -14,6 +15,11 @@ export function keepConnectionsInOrder(api: FastifyInstance): void {
   api.server.on('checkContinue', (request, response) => {
     continueWhenRead(request, response);
     api.server.emit('request', request, response);
+  });
+  // Its target is no path, and what comes behind it would be for somebody else.
+  api.server.on('connect', (_request, socket) => {
+    socket.on('error', () => socket.destroy());
+    answerOnSocket(socket, new FootfallError('method_not_allowed', { message: 'This is no proxy' }));
   });
   const unmet = new WeakSet<IncomingMessage>();
   api.server.on('checkExpectation', (request, response) => {
@@ -41,10 +47,15 @@ export function keepConnectionsInOrder(api: FastifyInstance): void {
 }
 
 /** Whether there is one way to read a request: one host (RFC 9112, 3.2), and a transfer coding that is undone (6.1). */
-function isPlain({ rawHeaders, headers }: IncomingMessage): boolean {
+function isPlain({ rawHeaders, headers, url = '', httpVersion }: IncomingMessage): boolean {
   const hosts = rawHeaders.filter((name, at) => at % 2 === 0 && name.toLowerCase() === 'host');
   const coding = headers['transfer-encoding'];
-  return hosts.length <= 1 && (coding === undefined || coding.trim().toLowerCase() === 'chunked');
+  const isNamed = hosts.length === 1 || (hosts.length === 0 && httpVersion === '1.0');
+  // A whole address names a host, too.
+  const [, host = headers.host] = /^[a-z][a-z\d+.-]*:\/\/([^/?#]*)/i.exec(url) ?? [];
+  return (
+    isNamed && host === headers.host && (coding === undefined || coding.trim().toLowerCase() === 'chunked')
+  );
 }
 
 /** A client that asks whether to send its body is told so when somebody begins to read it. */

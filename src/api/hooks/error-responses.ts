@@ -73,7 +73,11 @@ export function clientErrorHandler(
     socket.destroy();
     return;
   }
-  const known = new FootfallError(CLIENT_ERRORS[error.code ?? ''] ?? 'bad_request');
+  answerOnSocket(socket, new FootfallError(CLIENT_ERRORS[error.code ?? ''] ?? 'bad_request'));
+}
+
+/** For what never becomes a request that the framework knows. */
+export function answerOnSocket(socket: import('node:stream').Duplex, known: FootfallError): void {
   const body = JSON.stringify({ success: false, error: known.message });
   socket.end(
     [

@@ -12,6 +12,7 @@ import {
   type ElementsEnd,
   readElements,
 } from '../../json/json-splitter.ts';
+import { sharedTurn } from '../../loop-turns.ts';
 import type { Metrics } from '../../observability/metrics.ts';
 import { senderOf } from '../hooks/admit.ts';
 import { errorName } from '../hooks/error-responses.ts';
@@ -160,7 +161,7 @@ export async function acceptElements(
   const accept = (events: readonly NewEvent[], bytes: number) =>
     turns.take(senderOf(request), bytes, () => producer.acceptAll(events));
   const batch = new Batch({ accept, read, limits, mayTake, mayRefuse, hold });
-  const elements = readElements(bounded(body, limits.bytes), format, maxBodyBytes);
+  const elements = readElements(chunksInTurn(body, limits.bytes), format, maxBodyBytes);
   try {
     await addAll(batch, elements);
   } finally {
@@ -200,14 +201,20 @@ const END_ERRORS: Record<ElementsEnd, FootfallError | undefined> = {
   incomplete: new FootfallError('body_incomplete'),
 };
 
-/** What a body inflates to is counted, too: space between events costs as much to read as events do. */
-async function* bounded(
+/**
+ * Chunks of all batches there are, one in each turn of the event loop. What a body inflates to is counted, too: space
+ * between events costs as much to read as events do.
+ *
+ * @throws FootfallError `batch_too_large` behind the chunk that goes beyond
+ */
+export async function* chunksInTurn(
   chunks: AsyncIterable<Buffer> | Iterable<Buffer>,
   maxBytes: number,
 ): AsyncGenerator<Buffer> {
   let bytes = 0;
   for await (const chunk of chunks) {
     bytes += chunk.length;
+    await sharedTurn();
     yield chunk;
     if (bytes > maxBytes + SEPARATORS_BYTES) throw new FootfallError('batch_too_large');
   }

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { EventEmitter, once } from 'node:events';
+import { leaveTurns } from '../../loop-turns.ts';
 import {
   checkWritable,
   inTransaction,
@@ -22,7 +23,6 @@ import type {
 } from '../event-log.ts';
 import { NO_EPOCH } from '../landmarks.ts';
 import { partitionOf } from '../partitioner.ts';
-import { leaveTurns } from './loop-turns.ts';
 
 const SCHEMA = [
   `create table log_topics (

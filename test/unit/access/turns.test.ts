@@ -1,6 +1,7 @@
 import { describe, expect, it, vi } from 'vitest';
 import { fill } from '../../../bench/events.ts';
 import { Turns } from '../../../src/access/turns.ts';
+import { chunksInTurn } from '../../../src/api/ingest/batch-routes.ts';
 import { EmbeddedLog } from '../../../src/log/embedded/embedded-log.ts';
 import { readPage } from '../../../src/query/event-query.ts';
 import { openSqliteFile } from '../../../src/sqlite/sqlite-file.ts';
@@ -91,6 +92,12 @@ describe('requests get turns of the event loop', () => {
     const turns = await turnsDuring(Promise.all(pages));
     expect(read.mock.calls.length).toBeGreaterThan(80);
     expect(turns).toBeGreaterThanOrEqual(read.mock.calls.length);
+  });
+
+  it('between the chunks of all batches that are there', async () => {
+    const chunks = Array.from({ length: 50 }, () => Buffer.from('{},'));
+    const batches = Array.from({ length: 4 }, () => Array.fromAsync(chunksInTurn(chunks, 1_000_000)));
+    expect(await turnsDuring(Promise.all(batches))).toBeGreaterThanOrEqual(4 * 50);
   });
 
   it('before each group that the embedded log writes', async () => {

@@ -9,3 +9,14 @@ const TURNS = 16;
 export async function leaveTurns(): Promise<void> {
   for (let turn = 0; turn < TURNS; turn++) await nextTurn();
 }
+
+let last: Promise<void> = Promise.resolve();
+
+/**
+ * Before a piece of work of which many may be there at once, such as a step of a search: resolves for one of all who wait
+ * in each turn of the event loop, in their order, so that requests wait for one piece and not for one of each.
+ */
+export function sharedTurn(): Promise<void> {
+  last = last.then(() => nextTurn());
+  return last;
+}
