@@ -3,7 +3,7 @@ import { encodeEvent } from '../../src/event.ts';
 import type { NewRecord } from '../../src/log/event-log.ts';
 import { partitionOf } from '../../src/log/partitioner.ts';
 import type { Acked } from '../faults/load.ts';
-import { TOPIC } from './log-faults.ts';
+import { TOPIC } from './names.ts';
 import type { PartitionLog } from './partition-log.ts';
 import { SimulatedProcess } from './process.ts';
 import { SimulatedLog, toLogRecord } from './simulated-log.ts';
@@ -23,6 +23,14 @@ const JUNK: Record<string, string | null> = {
 interface Posted {
   userId: string;
   eventId: string;
+}
+
+export interface TransactionEnd {
+  /** After which it ends; undefined for one that does not. */
+  ms: number | undefined;
+  commits: boolean;
+  /** Whether its marker is of a later epoch than its records. */
+  leaderChanges: boolean;
 }
 
 /** Users who each post one event after the other, and producers of others that write into the same topic. */
@@ -80,8 +88,7 @@ export class Clients {
     void this.#log.append(records).then(() => this.#underWay--);
   }
 
-  /** @param ms after which it ends; undefined for one that does not */
-  transaction(who: number, count: number, ms: number | undefined, commits: boolean): void {
+  transaction(who: number, count: number, { ms, commits, leaderChanges }: TransactionEnd): void {
     const { partitions } = this.#world.topics.get(TOPIC);
     const transaction = this.#transactions++;
     const logs = new Set<PartitionLog>();
@@ -97,6 +104,10 @@ export class Clients {
     if (ms === undefined) return;
     this.#world.at(ms, () => {
       for (const log of logs) {
+        if (leaderChanges) {
+          log.elect();
+          this.#world.saw('transaction committed under another leader');
+        }
         const isEnded = log.finish(transaction, commits ? 'committed' : 'aborted');
         if (isEnded && !commits) this.#world.saw('hole where a transaction was aborted');
       }

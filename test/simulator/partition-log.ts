@@ -71,6 +71,11 @@ export class PartitionLog {
     return this.#entries.length;
   }
 
+  /** Behind the last record: what follows are markers. */
+  get lastRecordEnd(): number {
+    return this.#entries.findLastIndex(({ record }) => record !== undefined) + 1;
+  }
+
   get stable(): number {
     return Math.min(this.end, this.#firstOpen());
   }
