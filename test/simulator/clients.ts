@@ -66,13 +66,7 @@ export class Clients {
 
   /** Posts an event that goes to a partition. */
   probe(partition: number): void {
-    const { length } = this.#world.topics.get(TOPIC).partitions;
-    for (let number = 0; ; number++) {
-      const userId = `probe ${number}`;
-      if (partitionOf(Buffer.from(userId), length) !== partition) continue;
-      this.#send({ userId, eventId: this.#newId() }, '1', TRIES);
-      return;
-    }
+    this.#send({ userId: this.#userIn(partition), eventId: this.#newId() }, '1', TRIES);
   }
 
   postAgain(_who: number, ago: number, same: boolean): void {
@@ -88,12 +82,23 @@ export class Clients {
     void this.#log.append(records).then(() => this.#underWay--);
   }
 
-  transaction(who: number, count: number, { ms, commits, leaderChanges }: TransactionEnd): void {
+  transaction(who: number, count: number, end: TransactionEnd): void {
+    this.#transaction(
+      Array.from({ length: count }, (_, at) => userOf(who + at)),
+      end,
+    );
+  }
+
+  /** One event in a partition. */
+  transactionIn(partition: number, end: TransactionEnd): void {
+    this.#transaction([this.#userIn(partition)], end);
+  }
+
+  #transaction(users: readonly string[], { ms, commits, leaderChanges }: TransactionEnd): void {
     const { partitions } = this.#world.topics.get(TOPIC);
     const transaction = this.#transactions++;
     const logs = new Set<PartitionLog>();
-    for (let at = 0; at < count; at++) {
-      const userId = userOf(who + at);
+    for (const userId of users) {
       const key = Buffer.from(userId);
       const log = partitions[partitionOf(key, partitions.length)]!;
       const event = eventText({ userId, eventId: `foreign ${this.#events++}` }, '1');
@@ -132,6 +137,14 @@ export class Clients {
         return;
       }
       await this.#process.clock.sleep(300);
+    }
+  }
+
+  #userIn(partition: number): string {
+    const { length } = this.#world.topics.get(TOPIC).partitions;
+    for (let number = 0; ; number++) {
+      const userId = `probe ${number}`;
+      if (partitionOf(Buffer.from(userId), length) === partition) return userId;
     }
   }
 

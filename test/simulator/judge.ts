@@ -82,7 +82,10 @@ async function readHistory({ clients, world, store: { store, passedOver } }: Sim
   };
 }
 
-/** What a topic holds, and what it held once, or somebody moved a position past: that may be stored, or not. */
+/**
+ * What a topic holds, and what may be stored or not: what it held once, what somebody moved a position past, and what
+ * retention has deleted and a log that was put back holds again.
+ */
 function sortRecords(
   { topicId, partitions, everPartitions }: Topic,
   isThere: boolean,
@@ -99,7 +102,8 @@ function sortRecords(
       const present = isThere && partition < partitions.length ? log.visible(offset) : undefined;
       for (const entry of entries ?? []) {
         if (!log.wasVisible(entry)) continue;
-        const list = entry.record === present && !isPassedOver(partition, offset) ? held : gone;
+        const isLost = isPassedOver(partition, offset) || log.wasDeleted(entry);
+        const list = entry.record === present && !isLost ? held : gone;
         list.push({ topicId, partition, offset, event: eventIn(entry.record!) });
       }
     }

@@ -43,6 +43,16 @@ export const LOG_STEPS = {
     describe: ({ where, count, ms }) =>
       `partition ${where} loses its last ${count} offset(s), as many are posted, and after ${ms} ms the store goes back to where it had the same offset before`,
   },
+  'marker lost': {
+    ...plain,
+    rewritesLog: true,
+    breaksLater: true,
+    weight: 0.7,
+    lasts: [100, 2500],
+    run: (simulation, { where, ms }) => simulation.markerLost(where, ms),
+    describe: ({ where, ms }) =>
+      `in partition ${where} another producer's transaction, with an event posted behind it, ends under another leader, and is open again after ${ms} ms: an unclean election has lost its marker`,
+  },
   'log restored': {
     ...plain,
     rewritesLog: true,

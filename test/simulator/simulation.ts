@@ -5,7 +5,7 @@ import type { Dependency } from './conditions.ts';
 import { HealthJudge } from './health-judge.ts';
 import { Instance } from './instance.ts';
 import { judge } from './judge.ts';
-import { LAST_OFFSETS, LogFaults } from './log-faults.ts';
+import { BEHIND_LAST_RECORD, LAST_OFFSETS, LogFaults } from './log-faults.ts';
 import { TOPIC } from './names.ts';
 import { tracingLogger } from './observation.ts';
 import { type Outlook, observe } from './observer.ts';
@@ -147,6 +147,14 @@ export class Simulation {
       if (ago !== undefined) this.world.saw('store went back to the same offset of another log');
       this.storeGoesBack(ago ?? 1);
     });
+  }
+
+  /** The leader epoch of the marker is forgotten with it. */
+  markerLost(where: number, ms: number): void {
+    const partition = where % this.world.topics.get(TOPIC).partitions.length;
+    this.clients.transactionIn(partition, { ms: ms / 2, commits: false, leaderChanges: true });
+    this.clients.probe(partition);
+    this.world.at(ms, () => this.logFaults.cut(partition, 0, BEHIND_LAST_RECORD));
   }
 
   storeEmptied(): void {
