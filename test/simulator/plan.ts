@@ -53,10 +53,12 @@ export function drawPlan(seed: number): Plan {
   const kinds = KINDS.filter((kind) => STEPS[kind].isFault && random.chance(0.2));
   const faults = kinds.length === 0 ? KINDS.filter((kind) => STEPS[kind].isFault) : kinds;
   // Nobody can tell what a hand has changed while the log was another one, nor what two hands have.
-  const isLogRewritten = faults.some(rewritesLog);
-  const isMovedForward = faults.includes('position moved forward');
-  const possible =
-    isLogRewritten || isMovedForward ? faults.filter((kind) => kind !== 'position moved back') : faults;
+  const unclear: StepKind[] = faults.some(rewritesLog)
+    ? ['position moved back', 'position moved forward']
+    : faults.includes('position moved forward')
+      ? ['position moved back']
+      : [];
+  const possible = faults.filter((kind) => !unclear.includes(kind));
   const clients = KINDS.filter((kind) => !STEPS[kind].isFault);
   const lastly = random.chance(NOBODY_READS) ? 'nobody reads' : 'heals';
   return {

@@ -18,6 +18,7 @@ export class Settling {
   readonly #simulation: Simulation;
   readonly #over: (violation?: string) => void;
   #quietSince: number | undefined;
+  #isLastEventPosted = false;
 
   /** @param over told once it is at rest, or that it does not come to rest */
   constructor(simulation: Simulation, over: (violation?: string) => void) {
@@ -72,7 +73,7 @@ export class Settling {
   #look(begunAt: number): void {
     const { world, health } = this.#simulation;
     const { now } = world.scheduler;
-    const unrest = this.#unrest();
+    const unrest = this.#unrest() ?? this.#lastEvent();
     if (unrest !== undefined) this.#quietSince = undefined;
     else this.#quietSince ??= now;
     const isLate = now - begunAt > SETTLES_WITHIN_MS;
@@ -86,6 +87,19 @@ export class Settling {
     } else if (isLate) {
       this.#over(`L1 not at rest ${SETTLES_WITHIN_MS / 1000} s after the last fault: ${unrest}`);
     } else this.#lookAgain(begunAt);
+  }
+
+  /**
+   * Who follows the stream learns with the next event that the store has gone back and come as far again.
+   *
+   * @returns that it is on its way, once
+   */
+  #lastEvent(): string | undefined {
+    const { plan, clients } = this.#simulation;
+    if (!plan.readers || this.#isLastEventPosted) return undefined;
+    this.#isLastEventPosted = true;
+    clients.probe(0);
+    return 'the last event is on its way';
   }
 
   #lookAgain(begunAt: number): void {

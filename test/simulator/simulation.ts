@@ -18,7 +18,7 @@ import { World } from './world.ts';
 /** What the last fault needs to come about. */
 const AFTERMATH_MS = 250;
 /** A history that takes more has gone round in circles. */
-const MAX_TURNS = 30_000;
+const MAX_TURNS = 10_000;
 
 /** One history: the plan carried out on real instances in virtual time, and then a time without faults. */
 export class Simulation {
