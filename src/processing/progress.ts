@@ -60,7 +60,7 @@ export class Progress<Held = undefined> {
   readonly #stopping = new AbortController();
   #running: Promise<void> | undefined;
   #ends: TopicEnds | undefined;
-  #positions: readonly PartitionPosition[] = [];
+  #positions: readonly PartitionPosition[] | undefined;
   readonly #unmoved = new Map<number, { position: number; sinceMs: number }>();
   readonly #oldest = new Map<number, { position: number; at: Date | undefined }>();
 
@@ -79,7 +79,7 @@ export class Progress<Held = undefined> {
 
   /** By the last answers of log and store; empty until both have answered once. */
   get partitions(): PartitionProgress[] {
-    if (this.#ends === undefined) return [];
+    if (this.#ends === undefined || this.#positions === undefined) return [];
     const unaccounted = new Map(accounts(this.#positions).map((one) => [one.partition, one.unaccounted]));
     const now = this.#options.clock.now();
     return [...this.#ends.ends].map(([partition, { end, stable }]) => {
@@ -103,9 +103,12 @@ export class Progress<Held = undefined> {
   /** What an operator should know, in words; undefined when storing keeps up. */
   get problem(): string | undefined {
     const { group } = this.#options;
-    for (const { partition, lag, heldBack, oldestWaiting, unmovedMs, unaccounted } of this.partitions) {
+    // Also of partitions that only an earlier topic of the name had.
+    for (const { partition, unaccounted } of accounts(this.#positions ?? [])) {
       if (unaccounted > 0)
         return `partition ${partition}: the position was moved past ${unaccounted} records that nobody processed: run "npm run verify"`;
+    }
+    for (const { partition, lag, heldBack, oldestWaiting, unmovedMs } of this.partitions) {
       if (unmovedMs < PATIENCE_MS) continue;
       if (heldBack > 0)
         return `partition ${partition}: ${heldBack} records are held back by an open transaction since ${oldestWaiting?.toISOString() ?? 'an unknown time'}`;
@@ -154,11 +157,13 @@ export class Progress<Held = undefined> {
 
   #positionOf(partition: number): number {
     const topicId = this.#ends?.topicId;
-    const own = this.#positions.find((one) => one.partition === partition && one.topicId === topicId);
+    const own = this.#positions?.find((one) => one.partition === partition && one.topicId === topicId);
     return own?.offset ?? 0;
   }
 
   #noteMoves(): void {
+    // Nobody knows what waits before the store has answered once.
+    if (this.#positions === undefined) return;
     const now = this.#options.clock.now();
     for (const [partition, { end }] of this.#ends?.ends ?? []) {
       const position = this.#positionOf(partition);

@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
+import type { Plan } from './plan.ts';
 import type { State } from './states.ts';
 import type { Failure, Report, Task } from './tasks.ts';
 
@@ -32,7 +33,7 @@ function runTask(task: Task, tell: (report: Report) => void): Running {
 }
 
 interface CampaignOptions {
-  kept: readonly number[];
+  kept: readonly Plan[];
   first: number;
   /** How many histories; undefined: until the time is over. */
   count: number | undefined;
@@ -65,6 +66,15 @@ export async function findMutation(mutation: string, count: number): Promise<Fai
   const seeds = { kept: [], first: 1, step: 1, count };
   await runTask({ is: 'campaign', seeds, mostFailures: 1, mutation }, (report) => add(outcome, report)).ended;
   return outcome.failures[0];
+}
+
+/** @returns how many of these histories break a promise with this mutation */
+export async function countFound(mutation: string, kept: readonly Plan[]): Promise<number> {
+  const outcome: Outcome = { histories: 0, seen: new Map(), failures: [] };
+  const seeds = { kept, first: 1, step: 1, count: 0 };
+  const task: Task = { is: 'campaign', seeds, mostFailures: kept.length, mutation };
+  await runTask(task, (report) => add(outcome, report)).ended;
+  return outcome.failures.length;
 }
 
 function add(outcome: Outcome, { histories, seen, failures }: Report): void {

@@ -34,9 +34,13 @@ export const CLIENT_STEPS = {
     weight: 1.5,
     counts: [1, 4],
     lasts: [10, 3000],
-    hows: ['commits', 'commits', 'aborts', 'never ends'],
+    hows: ['commits', 'commits', 'aborts', 'commits under another leader', 'never ends'],
     run: (simulation, { who, count, ms, how }) =>
-      simulation.clients.transaction(who, count, how === 'never ends' ? undefined : ms, how !== 'aborts'),
+      simulation.clients.transaction(who, count, {
+        ms: how === 'never ends' ? undefined : ms,
+        commits: how !== 'aborts',
+        leaderChanges: how === 'commits under another leader',
+      }),
     describe: ({ who, count, ms, how }) =>
       `another producer's transaction of ${count} event(s), users ${who}…, ${how}${how === 'never ends' ? '' : ` after ${ms} ms`}`,
   },

@@ -3,7 +3,7 @@ import { encodeEvent } from '../../src/events/event.ts';
 import type { NewRecord } from '../../src/log/event-log.ts';
 import { partitionOf } from '../../src/log/partitioner.ts';
 import type { Acked } from '../faults/load.ts';
-import { TOPIC } from './log-faults.ts';
+import { TOPIC } from './names.ts';
 import type { PartitionLog } from './partition-log.ts';
 import { SimulatedProcess } from './process.ts';
 import { SimulatedLog, toLogRecord } from './simulated-log.ts';
@@ -23,6 +23,14 @@ const JUNK: Record<string, string | null> = {
 interface Posted {
   userId: string;
   eventId: string;
+}
+
+export interface TransactionEnd {
+  /** After which it ends; undefined for one that does not. */
+  ms: number | undefined;
+  commits: boolean;
+  /** Whether its marker is of a later epoch than its records. */
+  leaderChanges: boolean;
 }
 
 /** Users who each post one event after the other, and producers of others that write into the same topic. */
@@ -58,13 +66,7 @@ export class Clients {
 
   /** Posts an event that goes to a partition. */
   probe(partition: number): void {
-    const { length } = this.#world.topics.get(TOPIC).partitions;
-    for (let number = 0; ; number++) {
-      const userId = `probe ${number}`;
-      if (partitionOf(Buffer.from(userId), length) !== partition) continue;
-      this.#send({ userId, eventId: this.#newId() }, '1', TRIES);
-      return;
-    }
+    this.#send({ userId: this.#userIn(partition), eventId: this.#newId() }, '1', TRIES);
   }
 
   postAgain(_who: number, ago: number, same: boolean): void {
@@ -80,13 +82,23 @@ export class Clients {
     void this.#log.append(records).then(() => this.#underWay--);
   }
 
-  /** @param ms after which it ends; undefined for one that does not */
-  transaction(who: number, count: number, ms: number | undefined, commits: boolean): void {
+  transaction(who: number, count: number, end: TransactionEnd): void {
+    this.#transaction(
+      Array.from({ length: count }, (_, at) => userOf(who + at)),
+      end,
+    );
+  }
+
+  /** One event in a partition. */
+  transactionIn(partition: number, end: TransactionEnd): void {
+    this.#transaction([this.#userIn(partition)], end);
+  }
+
+  #transaction(users: readonly string[], { ms, commits, leaderChanges }: TransactionEnd): void {
     const { partitions } = this.#world.topics.get(TOPIC);
     const transaction = this.#transactions++;
     const logs = new Set<PartitionLog>();
-    for (let at = 0; at < count; at++) {
-      const userId = userOf(who + at);
+    for (const userId of users) {
       const key = Buffer.from(userId);
       const log = partitions[partitionOf(key, partitions.length)]!;
       const event = eventText({ userId, eventId: `foreign ${this.#events++}` }, '1');
@@ -97,6 +109,10 @@ export class Clients {
     if (ms === undefined) return;
     this.#world.at(ms, () => {
       for (const log of logs) {
+        if (leaderChanges) {
+          log.elect();
+          this.#world.saw('transaction committed under another leader');
+        }
         const isEnded = log.finish(transaction, commits ? 'committed' : 'aborted');
         if (isEnded && !commits) this.#world.saw('hole where a transaction was aborted');
       }
@@ -121,6 +137,14 @@ export class Clients {
         return;
       }
       await this.#process.clock.sleep(300);
+    }
+  }
+
+  #userIn(partition: number): string {
+    const { length } = this.#world.topics.get(TOPIC).partitions;
+    for (let number = 0; ; number++) {
+      const userId = `probe ${number}`;
+      if (partitionOf(Buffer.from(userId), length) === partition) return userId;
     }
   }
 

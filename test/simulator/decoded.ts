@@ -5,14 +5,25 @@ import type { TopicRecord } from '../faults/check-history.ts';
 
 const catalogue = new Catalogue(undefined, false);
 const known = new WeakMap<LogRecord, TopicRecord['event']>();
+/** By text: histories are full of the same events. */
+const decoded = new Map<string, TopicRecord['event']>();
+const MOST_TEXTS = 50_000;
 
 /** The event in a record; undefined where it is none. */
 export function eventIn(record: LogRecord): TopicRecord['event'] {
   if (known.has(record)) return known.get(record);
-  const decoded = decodeEvent(record.value, catalogue);
-  const event = isRejection(decoded)
-    ? undefined
-    : { key: eventKey(decoded.eventId), userId: decoded.userId, json: decoded.json };
+  const text = record.value?.toString('latin1') ?? '';
+  if (!decoded.has(text)) {
+    if (decoded.size >= MOST_TEXTS) decoded.clear();
+    decoded.set(text, decode(record.value));
+  }
+  const event = decoded.get(text);
   known.set(record, event);
   return event;
+}
+
+function decode(value: LogRecord['value']): TopicRecord['event'] {
+  const found = decodeEvent(value, catalogue);
+  if (isRejection(found)) return undefined;
+  return { key: eventKey(found.eventId), userId: found.userId, json: found.json };
 }

@@ -1,9 +1,9 @@
 import { syncBuiltinESMExports } from 'node:module';
 import timers from 'node:timers/promises';
+import { lightenSignals } from './light-signals.ts';
 
 /** The time that whatever asks the computer for it gets: no decision may depend on it. */
 const FROZEN_MS = Date.UTC(2024, 0);
-const ENDED = new Error('ended');
 
 function forbidden(name: string): () => never {
   return () => {
@@ -13,7 +13,7 @@ function forbidden(name: string): () => never {
 
 /**
  * For a thread that does nothing but simulate: real timers and random numbers are errors there, and the clock stands
- * still. Also takes away what costs time and is not looked at: stacks of errors.
+ * still. Also takes away what costs time and is not looked at: stacks of errors, and most of what signals are.
  */
 export function forbidTheRealWorld(): void {
   Math.random = forbidden('Math.random');
@@ -25,8 +25,5 @@ export function forbidTheRealWorld(): void {
   timers.setImmediate = forbidden('setImmediate');
   syncBuiltinESMExports();
   Error.stackTraceLimit = 0;
-  const { abort } = AbortController.prototype;
-  AbortController.prototype.abort = function abortWith(reason: unknown = ENDED) {
-    abort.call(this, reason);
-  };
+  lightenSignals();
 }

@@ -3,9 +3,9 @@ import { Catalogue } from '../../src/events/catalogue.ts';
 import type { Logger } from '../../src/observability/logger.ts';
 import { Consumer } from '../../src/processing/consumer.ts';
 import { Processor } from '../../src/processing/processor.ts';
-import { Progress } from '../../src/processing/progress.ts';
-import { TOPIC } from './log-faults.ts';
+import { GROUP, TOPIC } from './names.ts';
 import { noticing, SILENT } from './observation.ts';
+import { Outlook } from './observer.ts';
 import { SimulatedProcess } from './process.ts';
 import { Reader } from './reader.ts';
 import { SimulatedLog } from './simulated-log.ts';
@@ -13,10 +13,8 @@ import { SimulatedStore } from './simulated-store.ts';
 import type { StoreWorld } from './store-world.ts';
 import type { World } from './world.ts';
 
-export const GROUP = 'group';
 const CATALOGUE = new Catalogue(undefined, false);
 /** As in the service. */
-const PROGRESS_EVERY_MS = 2000;
 const STALLED_AFTER_MS = 6000;
 
 export interface InstanceOptions {
@@ -34,7 +32,7 @@ export class Instance {
   readonly consumer: Consumer;
   readonly deadLetters: DeadLetters;
   readonly reader: Reader | undefined;
-  readonly #progress: Progress<Consumer['idle']>;
+  readonly outlook: Outlook;
   #isStopped = false;
   #saidLogWentBack = false;
 
@@ -61,18 +59,10 @@ export class Instance {
       clock,
       stalledAfterMs: STALLED_AFTER_MS,
     });
-    this.#progress = new Progress({
-      ...about,
-      topic: TOPIC,
-      clock,
-      everyMs: PROGRESS_EVERY_MS,
-      held: () => this.consumer.idle,
-      polled: (poll) => this.consumer.polled(poll),
-    });
     this.deadLetters = new DeadLetters(log, store, GROUP);
     this.reader = isRead ? new Reader(this.process, store) : undefined;
     this.consumer.start();
-    this.#progress.start();
+    this.outlook = new Outlook(this.process, about, this.consumer);
   }
 
   /** Whether it is meant to work. */
@@ -96,7 +86,7 @@ export class Instance {
 
   async #stop(): Promise<void> {
     this.reader?.stop();
-    await this.#progress.stop();
+    await this.outlook.stop();
     await this.consumer.stop();
     this.process.world.saw('stopped in order');
   }

@@ -1,11 +1,14 @@
+import { TOPIC } from './names.ts';
 import type { PartitionLog } from './partition-log.ts';
 import type { StoreWorld } from './store-world.ts';
 import type { LogState, Topic } from './topic.ts';
 import type { World } from './world.ts';
 
-export const TOPIC = 'events';
 /** Stands for the time in which a log is put back to an earlier state, which is longer than any session. */
 const RESTORE_MS = 200;
+/** How a log is cut: whatever is last is lost, or only the markers that are. */
+export const LAST_OFFSETS = 'the last offsets';
+export const BEHIND_LAST_RECORD = 'what lies behind the last record';
 const EPOCHS: Record<string, number> = { 'same epoch': 0, 'higher epoch': 1, 'much higher epoch': 5 };
 
 /** A log that lost what was processed, for the states that are worth having seen. */
@@ -33,21 +36,32 @@ export class LogFaults {
     this.#states.push(this.#world.topics.state());
   }
 
-  /** Ends what is still broken when everything heals. */
+  /** Every broker says all that it holds. */
   heal(): void {
+    for (const { partitions } of this.#world.topics.all()) for (const log of partitions) log.sayAll();
+    this.#world.logChanged();
+  }
+
+  get hasOpenTransaction(): boolean {
+    return this.#topic.partitions.some(({ openTransactions }) => openTransactions.length > 0);
+  }
+
+  /** Rolls back whatever is open, as an administrator does whose producer never comes back. */
+  endTransactions(): void {
     for (const { partitions } of this.#world.topics.all()) {
       for (const log of partitions) {
-        log.sayAll();
         for (const transaction of log.openTransactions) log.finish(transaction, 'aborted');
       }
     }
     this.#world.logChanged();
   }
 
-  cut(where: number, count: number): void {
+  cut(where: number, count: number, how: string): void {
     const log = this.#partition(where);
     const before = this.#processed();
-    log.cut(log.realEnd - count);
+    if (how === BEHIND_LAST_RECORD && log.lastRecordEnd < log.realEnd)
+      this.#world.saw('log cut behind the last record');
+    log.cut(how === BEHIND_LAST_RECORD ? log.lastRecordEnd : log.realEnd - count);
     log.elect();
     this.#noteLosses(before, false);
     this.#world.logChanged();

@@ -1,4 +1,5 @@
 import type { Loss } from './conditions.ts';
+import { BEHIND_LAST_RECORD, LAST_OFFSETS } from './log-faults.ts';
 import type { StepDefinition } from './steps.ts';
 
 const plain = { isFault: true, weight: 1, counts: [0, 0], lasts: [0, 0], hows: [''] } as const;
@@ -24,13 +25,37 @@ export const LOG_STEPS = {
   },
   'log cut': {
     ...plain,
+    rewritesLog: true,
     counts: [1, 4],
-    run: ({ logFaults }, { where, count }) => logFaults.cut(where, count),
-    describe: ({ where, count }) =>
-      `an unclean election: partition ${where} loses its last ${count} offset(s), the next ones have a higher epoch`,
+    hows: [LAST_OFFSETS, LAST_OFFSETS, BEHIND_LAST_RECORD],
+    run: ({ logFaults }, { where, count, how }) => logFaults.cut(where, count, how),
+    describe: ({ where, count, how }) =>
+      `an unclean election: partition ${where} loses ${how === BEHIND_LAST_RECORD ? how : `its last ${count} offset(s)`}, the next ones have a higher epoch`,
+  },
+  'log and store go back': {
+    ...plain,
+    rewritesLog: true,
+    breaksLater: true,
+    weight: 0.7,
+    counts: [1, 3],
+    lasts: [100, 2500],
+    run: (simulation, { where, count, ms }) => simulation.logAndStoreGoBack(where, count, ms),
+    describe: ({ where, count, ms }) =>
+      `partition ${where} loses its last ${count} offset(s), as many are posted, and after ${ms} ms the store goes back to where it had the same offset before`,
+  },
+  'marker lost': {
+    ...plain,
+    rewritesLog: true,
+    breaksLater: true,
+    weight: 0.7,
+    lasts: [100, 2500],
+    run: (simulation, { where, ms }) => simulation.markerLost(where, ms),
+    describe: ({ where, ms }) =>
+      `in partition ${where} another producer's transaction, with an event posted behind it, ends under another leader, and is open again after ${ms} ms: an unclean election has lost its marker`,
   },
   'log restored': {
     ...plain,
+    rewritesLog: true,
     counts: [1, 6],
     hows: ['same epoch', 'higher epoch', 'much higher epoch'],
     run: ({ logFaults }, { count, how }) => logFaults.restore(count, how),

@@ -3,6 +3,7 @@ import type { Mutation } from '../faults/mutations.ts';
 const consumer = 'src/processing/consumer.ts';
 const startPosition = 'src/processing/start-position.ts';
 const memoryStore = 'src/store/memory/memory-store.ts';
+const progress = 'src/processing/progress.ts';
 const watchdog = 'src/processing/watchdog.ts';
 const FENCED =
   "this.#restartReading([batch!.partition], 'the store no longer stands where this batch continues');";
@@ -49,9 +50,41 @@ export const MUTATIONS: Record<string, Mutation[]> = {
   ],
   'an open transaction looks like the end of the log': [
     {
-      file: 'src/processing/progress.ts',
+      file: progress,
       from: 'for (const [partition, { end }] of this.#ends?.ends ?? []) {',
       to: 'for (const [partition, { stable: end }] of this.#ends?.ends ?? []) {',
+    },
+  ],
+  'records that nobody stores are not said': [
+    { file: progress, from: 'if (unmovedMs < PATIENCE_MS) continue;', to: 'if (heldBack === 0) continue;' },
+  ],
+  'an instance is ill only of what it does itself': [
+    {
+      file: 'src/operations/health.ts',
+      from: 'return this.#options.progress.problem;',
+      to: 'return undefined;',
+    },
+  ],
+  'what a hand passed over is not said': [
+    { file: progress, from: 'if (unaccounted > 0)', to: 'if (unaccounted < 0)' },
+  ],
+  'what a hand passed over is said only where the topic still has the partition': [
+    {
+      file: progress,
+      from: 'of accounts(this.#positions ?? [])) {',
+      to: 'of this.partitions) {',
+    },
+  ],
+  'a claim books what nobody accounts for as without record': [
+    {
+      file: memoryStore,
+      from: 'position.epoch++;',
+      to: `position.epoch++;
+      position.withoutRecord = Math.max(
+        position.withoutRecord,
+        (position.offset ?? 0) - (position.startOffset ?? 0) + position.rewound
+          - position.stored - position.duplicates - position.deadLettered - position.lost,
+      );`,
     },
   ],
   'what was processed is not looked for in the log': [

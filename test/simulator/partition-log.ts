@@ -50,6 +50,7 @@ export class PartitionLog {
   readonly everCommitted = new Set<number>();
   readonly everAborted = new Set<number>();
   #everEarliest = 0;
+  readonly #everDeleted = new Set<Entry>();
   /** By offset: whatever was there at some time. */
   readonly #ever: Entry[][] = [];
 
@@ -69,6 +70,11 @@ export class PartitionLog {
 
   get realEnd(): number {
     return this.#entries.length;
+  }
+
+  /** Behind the last record: what follows are markers. */
+  get lastRecordEnd(): number {
+    return this.#entries.findLastIndex(({ record }) => record !== undefined) + 1;
   }
 
   get stable(): number {
@@ -104,6 +110,8 @@ export class PartitionLog {
   }
 
   deleteBefore(offset: number): void {
+    for (const entry of this.#entries.slice(this.#earliest, Math.max(offset, this.#earliest)))
+      this.#everDeleted.add(entry);
     this.#earliest = Math.max(this.#earliest, Math.min(offset, this.#entries.length));
     this.#everEarliest = Math.max(this.#everEarliest, this.#earliest);
   }
@@ -197,6 +205,11 @@ export class PartitionLog {
   /** Everything before was deleted at some time. */
   get everEarliest(): number {
     return this.#everEarliest;
+  }
+
+  /** Whether retention has deleted it once; a log that is put back may hold it again. */
+  wasDeleted(entry: Entry): boolean {
+    return this.#everDeleted.has(entry);
   }
 
   everAt(offset: number): readonly Entry[] {

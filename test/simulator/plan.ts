@@ -1,5 +1,5 @@
 import { type Random, stream } from './random.ts';
-import { STEPS, type StepKind } from './steps.ts';
+import { STEPS, type StepDefinition, type StepKind } from './steps.ts';
 import type { Latency, WorldOptions } from './world.ts';
 
 /** One thing that a client does or that goes wrong, at a virtual time. What a number means, its kind says. */
@@ -16,6 +16,9 @@ export interface Step {
   how: string;
 }
 
+/** `heals`: nothing. */
+export type Lastly = 'heals' | 'transactions stay open' | 'nobody reads';
+
 /** All that makes a history: the same plan gives the same history, to the byte. */
 export interface Plan {
   seed: number;
@@ -23,6 +26,10 @@ export interface Plan {
   /** Whether somebody reads the stream of events. */
   readers: boolean;
   world: Omit<WorldOptions, 'seed'>;
+  /** Whether an instance that only answers requests is there. */
+  observer: boolean;
+  /** What goes on for long enough to be said, once nothing else breaks any more. */
+  lastly: Lastly;
   /** By time. */
   steps: Step[];
 }
@@ -34,6 +41,8 @@ const LATENCIES: Latency[] = [
   { leastMs: 0, mostMs: 200, slowMs: 200, slowChance: 0 },
   { leastMs: 0, mostMs: 30, slowMs: 6000, slowChance: 0.02 },
 ];
+const NOBODY_READS = 0.02;
+const STAY_OPEN = 0.1;
 const KINDS = Object.keys(STEPS) as StepKind[];
 
 /** Each history has a choice of few kinds of faults, so that some have many of a kind and others none (swarm testing). */
@@ -43,14 +52,21 @@ export function drawPlan(seed: number): Plan {
   const lastsMs = random.oneOf([1500, 4000, 8000]);
   const kinds = KINDS.filter((kind) => STEPS[kind].isFault && random.chance(0.2));
   const faults = kinds.length === 0 ? KINDS.filter((kind) => STEPS[kind].isFault) : kinds;
-  // Nobody can tell what a hand has changed while the log was another one.
-  const isLogRewritten = faults.includes('log cut') || faults.includes('log restored');
-  const possible = isLogRewritten ? faults.filter((kind) => kind !== 'position moved back') : faults;
+  // Nobody can tell what a hand has changed while the log was another one, nor what two hands have.
+  const unclear: StepKind[] = faults.some(rewritesLog)
+    ? ['position moved back', 'position moved forward']
+    : faults.includes('position moved forward')
+      ? ['position moved back']
+      : [];
+  const possible = faults.filter((kind) => !unclear.includes(kind));
   const clients = KINDS.filter((kind) => !STEPS[kind].isFault);
+  const lastly = random.chance(NOBODY_READS) ? 'nobody reads' : 'heals';
   return {
     seed,
     members: random.oneOf([1, 2, 2, 3]),
     readers: random.chance(0.08),
+    observer: lastly === 'nobody reads' || random.chance(0.03),
+    lastly: lastly === 'heals' && random.chance(STAY_OPEN) ? 'transactions stay open' : lastly,
     world: {
       partitions,
       latency: random.oneOf(LATENCIES),
@@ -81,6 +97,15 @@ function drawSteps(random: Random, kinds: readonly StepKind[], count: number, la
   });
 }
 
+/** Whether offsets hold other records afterwards than those that were processed. */
+export function rewritesLog(kind: StepKind): boolean {
+  return definitionOf(kind).rewritesLog ?? false;
+}
+
+function definitionOf(kind: StepKind): StepDefinition {
+  return STEPS[kind];
+}
+
 function drawKind(random: Random, kinds: readonly StepKind[]): StepKind {
   const total = kinds.reduce((sum, kind) => sum + STEPS[kind].weight, 0);
   let left = random.between(0, total);
@@ -91,7 +116,7 @@ function drawKind(random: Random, kinds: readonly StepKind[]): StepKind {
   return kinds.at(-1)!;
 }
 
-/** When the last step begins. */
+/** When the last thing breaks. */
 export function endOf({ steps }: Plan): number {
-  return steps.at(-1)?.at ?? 0;
+  return Math.max(0, ...steps.map(({ at, kind, ms }) => at + (definitionOf(kind).breaksLater ? ms : 0)));
 }

@@ -1,24 +1,24 @@
+import type { Logger } from '../../src/observability/logger.ts';
 import { Clients } from './clients.ts';
 import { CommitJudge } from './commit-judge.ts';
 import type { Dependency } from './conditions.ts';
+import { HealthJudge } from './health-judge.ts';
 import { Instance } from './instance.ts';
 import { judge } from './judge.ts';
-import { LogFaults, TOPIC } from './log-faults.ts';
+import { BEHIND_LAST_RECORD, LAST_OFFSETS, LogFaults } from './log-faults.ts';
+import { TOPIC } from './names.ts';
 import { tracingLogger } from './observation.ts';
+import { type Outlook, observe } from './observer.ts';
 import { endOf, type Plan, type Step } from './plan.ts';
+import { Settling } from './settling.ts';
 import { STEPS } from './steps.ts';
 import { StoreWorld } from './store-world.ts';
 import { World } from './world.ts';
 
-/** How long after the last fault everything may take. */
-const SETTLES_WITHIN_MS = 45_000;
 /** What the last fault needs to come about. */
 const AFTERMATH_MS = 250;
-const LOOK_EVERY_MS = 250;
-/** How long it has to stay quiet: one look of the watchdog. */
-const QUIET_FOR_MS = 2250;
 /** A history that takes more has gone round in circles. */
-const MAX_TURNS = 30_000;
+const MAX_TURNS = 10_000;
 
 /** One history: the plan carried out on real instances in virtual time, and then a time without faults. */
 export class Simulation {
@@ -28,11 +28,12 @@ export class Simulation {
   readonly clients: Clients;
   readonly logFaults: LogFaults;
   readonly instances: Instance[] = [];
+  readonly observer: Outlook | undefined;
+  readonly health: HealthJudge;
   readonly #commits: CommitJudge;
   readonly #trace: string[] | undefined;
   #started = 0;
   #turns = 0;
-  #quietSince: number | undefined;
   #isOver = false;
   #isAtRest = false;
   #unfinished: string | undefined;
@@ -46,11 +47,18 @@ export class Simulation {
     this.logFaults = new LogFaults(this.world, this.store);
     this.world.onAppended = () => this.logFaults.noteAppended();
     this.#commits = new CommitJudge(this.world);
+    this.health = new HealthJudge(this.world, this.store);
     this.store.onRemains = (what) => this.#commits.remains(what);
     this.store.onCommit = (batches) => this.#commits.look(batches);
-    for (let slot = 0; slot < plan.members; slot++) this.#start(slot);
+    for (let slot = 0; slot < plan.members; slot++) this.start(slot);
+    this.observer = plan.observer ? observe(this.world, this.store, this.#loggerOf('observer')) : undefined;
     for (const step of plan.steps) this.world.at(step.at, () => this.#run(step));
-    this.world.at(endOf(plan) + AFTERMATH_MS, () => this.#heal());
+    const settling = new Settling(this, (violation) => {
+      this.#isOver = true;
+      this.#isAtRest = violation === undefined;
+      this.#unfinished = violation;
+    });
+    this.world.at(endOf(plan) + AFTERMATH_MS, () => settling.begin());
   }
 
   /** Runs on until code has to run. @returns false once it is over */
@@ -67,6 +75,7 @@ export class Simulation {
     return [
       ...(this.#unfinished === undefined ? [] : [this.#unfinished]),
       ...this.#commits.violations,
+      ...this.health.violations,
       ...judged,
     ];
   }
@@ -80,7 +89,7 @@ export class Simulation {
     const instance = this.instances[slot]!;
     if (!instance.isUp) return;
     instance.process.die();
-    this.world.at(restartedAfterMs, () => this.#start(slot));
+    this.world.at(restartedAfterMs, () => this.start(slot));
   }
 
   stop(who: number, restartedAfterMs: number): void {
@@ -88,7 +97,7 @@ export class Simulation {
     const instance = this.instances[slot]!;
     if (!instance.isUp) return;
     instance.orderStop();
-    this.world.at(restartedAfterMs, () => this.#start(slot));
+    this.world.at(restartedAfterMs, () => this.start(slot));
   }
 
   freeze(who: number, ms: number): void {
@@ -128,6 +137,26 @@ export class Simulation {
     this.world.saw('store went back under a running member');
   }
 
+  /** Where a position had its present offset once before, only how often it was rewound tells one from the other. */
+  logAndStoreGoBack(where: number, count: number, ms: number): void {
+    const partition = where % this.world.topics.get(TOPIC).partitions.length;
+    this.logFaults.cut(partition, count, LAST_OFFSETS);
+    for (let at = 0; at < count; at++) this.clients.probe(partition);
+    this.world.at(ms, () => {
+      const ago = this.store.sameOffsetAgo;
+      if (ago !== undefined) this.world.saw('store went back to the same offset of another log');
+      this.storeGoesBack(ago ?? 1);
+    });
+  }
+
+  /** The leader epoch of the marker is forgotten with it. */
+  markerLost(where: number, ms: number): void {
+    const partition = where % this.world.topics.get(TOPIC).partitions.length;
+    this.clients.transactionIn(partition, { ms: ms / 2, commits: false, leaderChanges: true });
+    this.clients.probe(partition);
+    this.world.at(ms, () => this.logFaults.cut(partition, 0, BEHIND_LAST_RECORD));
+  }
+
   storeEmptied(): void {
     if (this.store.commits === 0) return;
     this.store.empty();
@@ -139,8 +168,15 @@ export class Simulation {
     const positions = this.store.positions();
     const position = positions[where % positions.length];
     if (position?.offset == null) return;
-    if (this.store.moveBack(position, Math.max(0, position.offset - count)))
+    if (this.store.move(position, Math.max(0, position.offset - count)))
       this.world.saw('position moved back by hand');
+  }
+
+  positionMovedForward(where: number, count: number): void {
+    const positions = this.store.positions();
+    const position = positions[where % positions.length];
+    if (position?.offset == null) return;
+    if (this.store.move(position, position.offset + count)) this.world.saw('position moved forward by hand');
   }
 
   #run(step: Step): void {
@@ -150,57 +186,19 @@ export class Simulation {
     run(this, step);
   }
 
-  #start(slot: number): void {
+  /** The instance of a slot, from its beginning. */
+  start(slot: number): void {
     this.instances[slot] = this.#create(`instance ${slot}`, slot === 0 && this.plan.readers);
   }
 
   #create(name: string, isRead: boolean): Instance {
     const { world, store } = this;
     const own = `${name} (${this.#started++})`;
-    const logger = this.#trace && tracingLogger((line) => world.note(own, line));
-    return new Instance({ world, store, name: own, isRead, logger });
+    return new Instance({ world, store, name: own, isRead, logger: this.#loggerOf(own) });
   }
 
-  /** From now on nothing breaks any more: everything must come to rest by itself. */
-  #heal(): void {
-    this.world.note('PLAN', 'nothing breaks any more');
-    this.world.heal();
-    this.logFaults.heal();
-    for (const { process } of this.instances) process.thaw();
-    this.world.at(LOOK_EVERY_MS, () => this.#look(this.world.scheduler.now));
-  }
-
-  #look(healedAt: number): void {
-    const { now } = this.world.scheduler;
-    const unrest = this.#unrest();
-    if (unrest !== undefined) this.#quietSince = undefined;
-    else this.#quietSince ??= now;
-    if (this.#quietSince !== undefined && now - this.#quietSince >= QUIET_FOR_MS) {
-      this.#isOver = true;
-      this.#isAtRest = true;
-    } else if (now - healedAt > SETTLES_WITHIN_MS) {
-      this.#end(`L1 not at rest ${SETTLES_WITHIN_MS / 1000} s after the last fault: ${unrest}`);
-    } else this.world.at(LOOK_EVERY_MS, () => this.#look(healedAt));
-  }
-
-  /** @returns what is still to be done, if anything */
-  #unrest(): string | undefined {
-    if (!this.clients.areIdle) return 'clients wait for an answer';
-    if (this.world.pending !== undefined) return `${this.world.pending} is on its way`;
-    const down = this.instances.findIndex((instance) => !instance.isUp || !instance.isConsuming);
-    if (down !== -1) return `instance ${down} is ${this.instances[down]!.consumer.state}`;
-    const { topicId, partitions } = this.world.topics.get(TOPIC);
-    const held = new Set(this.instances.flatMap(({ consumer }) => [...consumer.idle.keys()]));
-    const orphan = [...partitions.keys()].find((partition) => !held.has(partition));
-    if (orphan !== undefined) return `nobody reads partition ${orphan}`;
-    for (const [at, log] of partitions.entries()) {
-      const position = this.store.positions().find((one) => one.topicId === topicId && one.partition === at);
-      const offset = position?.offset ?? log.earliest;
-      // The log ends before what was processed of it, or has deleted all the rest: only a new record moves the position.
-      if (offset > log.end || (offset < log.end && log.earliest === log.end)) this.clients.probe(at);
-      if (offset !== log.end) return `partition ${at} is at ${offset} of ${log.end}`;
-    }
-    return undefined;
+  #loggerOf(name: string): Logger | undefined {
+    return this.#trace && tracingLogger((line) => this.world.note(name, line));
   }
 
   #end(violation: string): false {

@@ -8,6 +8,10 @@ import { STORE_STEPS } from './store-steps.ts';
 /** A kind of step. What is not given is drawn and not used. */
 export interface StepDefinition {
   isFault: boolean;
+  /** Whether offsets hold other records afterwards than those that were processed. */
+  rewritesLog?: boolean;
+  /** Whether something breaks up to `Step.ms` after the step. */
+  breaksLater?: boolean;
   /** How often it is drawn, compared with others. */
   weight: number;
   /** Least and most of `Step.count`. */

@@ -33,6 +33,7 @@ export const STORE_STEPS = {
   },
   'store goes back': {
     ...plain,
+    breaksLater: true,
     counts: [1, 5],
     lasts: [1, 1500],
     hows: ['at once', 'after an outage'],
@@ -59,5 +60,12 @@ export const STORE_STEPS = {
     counts: [1, 5],
     run: (simulation, { where, count }) => simulation.positionMovedBack(where, count),
     describe: ({ where, count }) => `somebody moves the position of partition ${where} back by ${count}`,
+  },
+  'position moved forward': {
+    ...plain,
+    weight: 0.6,
+    counts: [1, 5],
+    run: (simulation, { where, count }) => simulation.positionMovedForward(where, count),
+    describe: ({ where, count }) => `somebody moves the position of partition ${where} forward by ${count}`,
   },
 } satisfies Record<string, StepDefinition>;

@@ -4,7 +4,7 @@ import { MemoryStore } from '../../src/store/memory/memory-store.ts';
 /** What has changed the store, in order: carried out once more, it gives the same store. */
 type Change =
   | { is: 'claim'; ref: TopicRef; partitions: readonly number[] }
-  | { is: 'commit'; batches: readonly StoreBatch[] }
+  | { is: 'commit'; batches: readonly StoreBatch[]; byHand?: true }
   | { is: 'redriven'; group: string; ids: readonly number[]; at: Date };
 
 export interface StoredPosition extends TopicRef {
@@ -13,6 +13,16 @@ export interface StoredPosition extends TopicRef {
   offset: number | null;
   rewound: number;
   landmarks: StoreBatch['landmarks'];
+}
+
+/** What somebody moved a position past, by hand. */
+export interface PassedOver {
+  topicId: string;
+  partition: number;
+  /** Offsets from this on, */
+  from: number;
+  /** up to before this. */
+  to: number;
 }
 
 /** The store that all processes share: the real one in memory, which can be put back to what it was. */
@@ -79,13 +89,45 @@ export class StoreWorld {
     for (const change of changes) this.#repeat(change);
   }
 
+  /**
+   * How many commits ago a position had the offset it has now, and the log other records before it; undefined where
+   * there was no such time.
+   */
+  get sameOffsetAgo(): number | undefined {
+    const before = new Map<string, { offset: number; rewound: number }>();
+    let ago = 0;
+    let found: number | undefined;
+    const commits = this.#changes.flatMap((change) => (change.is === 'commit' ? [change.batches] : []));
+    for (const batches of commits) {
+      ago++;
+      for (const batch of batches) {
+        const key = keyOf(batch);
+        const rewound = (before.get(key)?.rewound ?? 0) + batch.rewound;
+        before.set(key, { offset: batch.nextOffset, rewound });
+        const now = this.#positions.get(key)!;
+        if (now.offset === batch.nextOffset && now.rewound !== rewound) found = ago;
+      }
+    }
+    return found === undefined ? undefined : commits.length - found;
+  }
+
+  /** What was moved past by hand, and is not undone. */
+  get passedOver(): PassedOver[] {
+    return this.#changes.flatMap((change) => {
+      if (change.is !== 'commit' || !change.byHand) return [];
+      return change.batches.flatMap(({ topicId, partition, fromOffset, nextOffset: to }) =>
+        to > fromOffset! ? [{ topicId, partition, from: fromOffset!, to }] : [],
+      );
+    });
+  }
+
   empty(): void {
     this.goBack(this.#changes.length);
   }
 
-  /** Moves a position back, as somebody does by hand: nobody claims it for that. @returns whether there was one */
-  moveBack({ offset, ...position }: StoredPosition, to: number): boolean {
-    if (offset === null || to >= offset) return false;
+  /** Moves a position, as somebody does by hand: nobody claims it for that. @returns whether that changes anything */
+  move({ offset, ...position }: StoredPosition, to: number): boolean {
+    if (offset === null || to === offset) return false;
     const { landmarks: before, rewound: fromRewound, ...where } = position;
     const landmarks = before.filter((landmark) => landmark.offset < to);
     const moved: StoreBatch = {
@@ -94,14 +136,14 @@ export class StoreWorld {
       fromRewound,
       nextOffset: to,
       landmarks,
-      rewound: offset - to,
+      rewound: Math.max(0, offset - to),
       events: [],
       deadLetters: [],
       startOffset: 0,
       withoutRecord: 0,
       lost: 0,
     };
-    this.#repeat({ is: 'commit', batches: [moved] });
+    this.#repeat({ is: 'commit', batches: [moved], byHand: true });
     this.#rewinds++;
     return true;
   }
@@ -109,7 +151,7 @@ export class StoreWorld {
   /** Batches that are refused leave nothing behind. */
   async #lookForRemains({ group, topic }: TopicRef): Promise<void> {
     for (const { topicId, partition, offset } of await this.#store.positions(group, topic)) {
-      const known = this.#positions.get(`${group} ${topicId} ${partition}`)?.offset ?? null;
+      const known = this.#positions.get(keyOf({ group, topicId, partition }))?.offset ?? null;
       if (offset !== known) this.onRemains(`partition ${partition} is at ${offset} instead of ${known}`);
     }
   }
@@ -128,7 +170,7 @@ export class StoreWorld {
 
   #noteClaim(ref: TopicRef, partitions: readonly number[]): void {
     for (const partition of partitions) {
-      const key = `${ref.group} ${ref.topicId} ${partition}`;
+      const key = keyOf({ ...ref, partition });
       const known = this.#positions.get(key) ?? {
         ...ref,
         partition,
@@ -142,15 +184,23 @@ export class StoreWorld {
   }
 
   #noteCommit(batches: readonly StoreBatch[]): void {
-    for (const { group, topicId, partition, nextOffset, rewound, landmarks } of batches) {
-      const key = `${group} ${topicId} ${partition}`;
+    for (const batch of batches) {
+      const key = keyOf(batch);
       const before = this.#positions.get(key)!;
       this.#positions.set(key, {
         ...before,
-        offset: nextOffset,
-        rewound: before.rewound + rewound,
-        landmarks,
+        offset: batch.nextOffset,
+        rewound: before.rewound + batch.rewound,
+        landmarks: batch.landmarks,
       });
     }
   }
+}
+
+function keyOf({
+  group,
+  topicId,
+  partition,
+}: Pick<StoredPosition, 'group' | 'topicId' | 'partition'>): string {
+  return `${group} ${topicId} ${partition}`;
 }

@@ -173,7 +173,7 @@ function fetchFrom(reading: Reading): Promise<Fetched> {
     process.deliver(process.latency(), () => {
       const isCut = world.isCut(asked, 'log');
       const answered = isCut ? failed('connection lost') : fetched;
-      world.end(asked, describeFetched(answered));
+      world.end(asked, world.trace && describeFetched(answered));
       resolve(answered);
     });
   };

@@ -13,7 +13,7 @@ export type Task =
 
 export interface Seeds {
   /** Before all others. */
-  kept: readonly number[];
+  kept: readonly Plan[];
   /** Then `first`, `first + step` and so on: `count` of them, or for as long as there is time. */
   first: number;
   step: number;
@@ -52,11 +52,10 @@ export async function carryOutTask(
     report = nothing();
     seen.clear();
   };
-  const seeds = each(task.seeds);
+  const plans = each(task.seeds);
   const next = () => {
     if (failed.length >= task.mostFailures || !mayGoOn()) return undefined;
-    const { value: seed } = seeds.next();
-    return seed === undefined ? undefined : drawPlan(seed);
+    return plans.next().value;
   };
   await carryOut(next, (result) => {
     report.histories++;
@@ -72,9 +71,9 @@ export async function carryOutTask(
   send();
 }
 
-function* each({ kept, first, step, count }: Seeds): Generator<number, undefined> {
+function* each({ kept, first, step, count }: Seeds): Generator<Plan, undefined> {
   yield* kept;
-  for (let at = 0; at !== count; at++) yield first + step * at;
+  for (let at = 0; at !== count; at++) yield drawPlan(first + step * at);
   return undefined;
 }
 

@@ -174,7 +174,7 @@ export class World {
     if (fate === 'late') this.saw('commit that lands after it was given up');
   }
 
-  end(call: Call, outcome: string): void {
+  end(call: Call, outcome?: string): void {
     this.#calls.delete(call);
     this.note(call.process.name, call.name, outcome);
   }

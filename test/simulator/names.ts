@@ -1,0 +1,2 @@
+export const TOPIC = 'events';
+export const GROUP = 'group';
