@@ -39,8 +39,8 @@ export function DeadLettersPage() {
     <>
       <h1>Dead letters</h1>
       <p class="hint">
-        Records of the topic that are no events, set aside so that the others go on. Sent back, each is
-        processed anew.
+        Records of the topic that are not valid events, kept here so that the others go on. Sent back, each is
+        processed again.
       </p>
       <Problem text={problem} />
       <p role="status">{outcome}</p>

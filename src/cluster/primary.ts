@@ -10,7 +10,7 @@ const RESTART_PAUSE_MS = 1000;
 
 type Role = 'api' | 'consumer';
 
-/** Starts the processes, and begins those anew that end before they are told to. */
+/** Starts the worker processes and restarts any that exit unexpectedly. */
 export class Workers {
   readonly #logger: Logger;
   readonly #roles: Role[];
@@ -74,7 +74,7 @@ export class Workers {
       this.#failed.resolve(code ?? 1);
       return;
     }
-    this.#logger.error({ role, code, signal }, 'A process has ended: it is begun anew');
+    this.#logger.error({ role, code, signal }, 'A process exited unexpectedly: restarting it');
     if (role === 'consumer') {
       const reason = 'the process that processes events has ended and is being restarted';
       this.#tellAll({ kind: 'consumer', view: { state: 'recovering', reason, stalled: [] } });

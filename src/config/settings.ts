@@ -88,7 +88,7 @@ export const SETTINGS = Type.Object({
   KAFKA_TOPIC: Type.String({
     pattern: '^[a-zA-Z0-9._-]{1,244}$',
     default: 'user-activity-events',
-    description: 'Topic of the events. Records that are no events are set aside in `<topic>.dlt`.',
+    description: 'Topic of the events. Records that are not events go to `<topic>.dlt`.',
   }),
   KAFKA_CONSUMER_GROUP: Type.String({
     pattern: '^\\S{1,249}$',

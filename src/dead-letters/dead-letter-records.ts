@@ -2,7 +2,7 @@
 import type { Rejection } from '../events/event.ts';
 import type { LogBatch, LogRecord, NewRecord } from '../log/event-log.ts';
 
-/** A consumed record that is no event, and why. */
+/** A consumed record that is not a valid event, and why. */
 export interface RejectedRecord extends Rejection {
   record: LogRecord;
 }

@@ -1,4 +1,4 @@
-// In: records that are no events. Out: the dead-letter topic and its index, and from there back to their topic.
+// In: records that are not valid events. Out: the dead-letter topic and its index, and from there back to their topic.
 
 import { FootfallError } from '../errors.ts';
 import { eventKey } from '../events/event.ts';

@@ -171,7 +171,7 @@ export function encodeEvent(event: UserEvent): string {
   return `{"eventId":${JSON.stringify(event.eventId)},"userId":${JSON.stringify(event.userId)},"eventType":${JSON.stringify(event.eventType)},"timestamp":${JSON.stringify(event.timestamp)},"payload":${event.payload}${attributes}}`;
 }
 
-/** Why a record is no event: `reason` is one of a closed list (a metric label), `detail` is for a person. */
+/** Why a record is not a valid event: `reason` is one of a closed list (a metric label), `detail` is for a person. */
 export interface Rejection {
   reason: 'empty' | 'not-json' | 'invalid';
   detail: string;

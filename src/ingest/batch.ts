@@ -6,7 +6,7 @@ import { type NewEvent, readNewEvent } from '../events/event.ts';
 import { type JsonObject, parseJsonBody } from '../json/json-body.ts';
 import type { Acceptance, Accepted } from './producer.ts';
 
-/** Reads one element. @throws FootfallError why it is no event */
+/** Reads one element. @throws FootfallError why it is not a valid event */
 export type ReadEvent = (element: JsonObject) => NewEvent;
 
 /** An event as its client sends it in a batch: as for `POST /events/generate`, and with a `timestamp` if wanted. */

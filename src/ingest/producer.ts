@@ -100,7 +100,7 @@ export class Producer {
     return events.length - keys.filter((key) => before.has(key)).length;
   }
 
-  /** An event accepted of late by this instance, which may not be stored yet. */
+  /** An event this instance accepted recently, which may not be stored yet. */
   recent(key: string): AcceptedEvent | undefined {
     return this.#recent.get(key);
   }

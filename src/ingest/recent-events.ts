@@ -10,7 +10,7 @@ export interface AcceptedEvent {
 const ENTRY_BYTES = 300;
 
 /**
- * The events this instance has accepted of late, by key: so that one sent again at once gets the answer of the first,
+ * The events this instance accepted recently, by key, so that an immediate retry gets the first answer
  * and one that is not stored yet can be found. Bounded; what is forgotten is in the store.
  */
 export class RecentEvents {

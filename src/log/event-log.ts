@@ -105,7 +105,7 @@ export interface LogRecord {
 /** A partition this member was given, and what the log holds of it at that moment. */
 export interface AssignedPartition {
   topic: string;
-  /** Changes when a topic of the same name is created anew, and with it the meaning of its offsets. */
+  /** Changes when a topic is deleted and created again under the same name: its offsets then mean other records. */
   topicId: string;
   partition: number;
   /** Lowest offset still held. */

@@ -23,7 +23,7 @@ export interface VerifyOptions {
 export interface MissingRecord {
   partition: number;
   offset: number;
-  /** Undefined for a record that is no event: it should be among the dead letters. */
+  /** Undefined for a record that is not a valid event: it should be among the dead letters. */
   eventId: string | undefined;
 }
 
@@ -39,7 +39,7 @@ export interface Verification {
   accounts: PartitionAccount[];
 }
 
-/** Derives the ledger anew, from every record of the log and what the store has of it. */
+/** Recomputes the ledger from every record of the log and what the store has of it. */
 export async function verify(options: VerifyOptions): Promise<Verification> {
   const { log, store, topic, group, from, to } = options;
   const positions = await store.positions(group, topic);

@@ -113,7 +113,7 @@ export class Consumer {
       try {
         const reading = log.subscribe({ topic, group, signal, startAt: (given) => this.#startAt(given) });
         for await (const read of reading) {
-          // If we die here: nothing of it is stored, and whoever claims the partitions next reads it anew.
+          // If we die here: nothing of it is stored, and whoever claims the partitions next reads it again.
           await this.#take(read);
         }
       } catch (error) {

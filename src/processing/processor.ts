@@ -106,7 +106,7 @@ export class Processor {
     metrics.eventsProcessed.inc({ outcome: 'dead-lettered' }, rejected.length);
     for (const { record, reason, detail } of rejected) {
       metrics.deadLetters.inc({ reason });
-      logger.warn({ partition, offset: record.offset, reason, detail }, '[Consumer] Record set aside');
+      logger.warn({ partition, offset: record.offset, reason, detail }, '[Consumer] Record dead-lettered');
     }
     if (logEvery === 0 || !logger.isLevelEnabled('info')) return;
     for (const [at, { eventId }] of events.entries()) {

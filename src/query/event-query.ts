@@ -1,4 +1,4 @@
-// In: what to look for. Out: the stored events that are meant, in order, page by page.
+// In: what to look for. Out: the stored events that match, in order, page by page.
 import { eventTimeMs } from '../events/event.ts';
 import { isScalarAt } from '../events/payload-path.ts';
 import { rawMembers } from '../json/raw-json.ts';

@@ -70,7 +70,7 @@ export interface EventStore {
 export interface TopicRef {
   group: string;
   topic: string;
-  /** A topic created anew under the same name is another topic: its offsets begin again. */
+  /** A topic that was deleted and created again under the same name is another topic: its offsets begin again. */
   topicId: string;
 }
 

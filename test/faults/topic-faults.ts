@@ -107,7 +107,7 @@ export const TOPIC_FAULTS: Fault[] = [
     },
   },
   {
-    name: 'the topic is deleted and created anew',
+    name: 'the topic is deleted and created again',
     cases: ['F8', 'F23'],
     lastsMs: [1000, 1000],
     async inject({ cluster, load, violated }) {

@@ -203,7 +203,7 @@ describe('POST /dead-letters/redrive', () => {
     const value = eventJson(randomUUID()).replace('"userId":"u"', '"userId":"mended"');
     const wanting = await redrive(url, { ids: [letter!.id], value: value.replace('LOGIN', 'NEVER') });
     expect(wanting.status).toBe(400);
-    expect(wanting.answer.errors).toEqual([expect.stringContaining('value is no event yet: eventType')]);
+    expect(wanting.answer.errors).toEqual([expect.stringContaining('value is not a valid event: eventType')]);
     const body = { ids: [letter!.id], value };
     expect((await redrive(url, body)).answer).toMatchObject({ redriven: 1, skipped: 0 });
     expect((await redrive(url, body)).answer).toMatchObject({ redriven: 0, skipped: 1 });

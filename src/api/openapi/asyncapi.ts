@@ -23,13 +23,13 @@ const DEAD_LETTER_HEADERS = Type.Object({
   'kafka_dlt-original-offset': text('at which offset,'),
   'kafka_dlt-original-timestamp': text('and when it was written (milliseconds since 1970),'),
   'kafka_dlt-original-timestamp-type': text('by whose clock.'),
-  'kafka_dlt-original-consumer-group': text('The group that set it aside.'),
+  'kafka_dlt-original-consumer-group': text('The group that dead-lettered it.'),
   'kafka_dlt-exception-fqcn': text(EXCEPTION),
   'kafka_dlt-exception-cause-fqcn': text(EXCEPTION),
   'kafka_dlt-exception-message': text('Why, for a person.'),
   'kafka_dlt-exception-stacktrace': text('The same; there is no stack.'),
   'footfall-dlt-reason': text('Why, in one word: `empty`, `not-json` or `invalid`.'),
-  'footfall-dlt-attempt': text('1 at first; one more each time it was sent back and set aside again.'),
+  'footfall-dlt-attempt': text('1 at first; one more each time it was sent back and dead-lettered again.'),
   [LEFT_OUT_HEADER]: Type.Optional(
     text(
       'Only where this topic refuses the record, for its size above all: the bytes of its key, value and headers, of which there is nothing here. They are where the record came from.',
@@ -52,7 +52,7 @@ export function asyncApiDocument(topic: string, version: string): object {
       events: channel(topic, 'Every event, in the order in which it was accepted.', 'event'),
       deadLetters: channel(
         deadLetterTopic(topic),
-        'Records of the topic that are no events, as they were.',
+        'Records of the topic that are not valid events, unchanged.',
         'deadLetter',
       ),
     },
@@ -70,7 +70,7 @@ export function asyncApiDocument(topic: string, version: string): object {
       setAside: {
         action: 'send',
         channel: { $ref: '#/channels/deadLetters' },
-        summary: 'A record was set aside.',
+        summary: 'A record was dead-lettered.',
       },
     },
     components: {

@@ -19,7 +19,10 @@ const TAGS = [
   { name: 'Events', description: 'Record events, and look what became of one.' },
   { name: 'Reading', description: 'Stored events, as they come, and counts of them.' },
   { name: 'Other formats', description: 'Events as CloudEvents and as messages of Segment.' },
-  { name: 'Dead letters', description: 'Records that are no events: look at them, and send them back.' },
+  {
+    name: 'Dead letters',
+    description: 'Records that are not valid events: look at them, and send them back.',
+  },
   { name: 'Operations', description: 'Whether it works, and how far processing is.' },
   { name: 'Documents', description: 'What describes this service to programs.' },
 ];

@@ -33,7 +33,7 @@ const LIST_QUERY = Type.Object({
 const LIST_DEAD_LETTERS: FastifySchema = {
   operationId: 'listDeadLetters',
   tags: ['Dead letters'],
-  summary: 'Records that are no events, newest first',
+  summary: 'Dead letters, newest first',
   querystring: LIST_QUERY,
   response: answers.read(
     { 200: json('A page of them.', ref('DeadLetters')) },
@@ -74,7 +74,7 @@ export interface DeadLetterRoutesOptions {
   logger: Logger;
 }
 
-/** What was set aside: list, look, send back. */
+/** Dead letters: list, look, send back. */
 export async function deadLetterRoutes(
   api: FastifyInstance,
   { deadLetters, catalogue, metrics, logger }: DeadLetterRoutesOptions,
@@ -154,11 +154,13 @@ function parseRedrive(
   });
 }
 
-/** What would be set aside again is not sent. The key follows the user, as for every event. */
+/** What would be dead-lettered again is not sent. The key follows the user, as for every event. */
 function mend(value: string, catalogue: Catalogue): MendedRecord {
   const decoded = decodeEvent(Buffer.from(value), catalogue);
   if (isRejection(decoded)) {
-    throw new FootfallError('invalid_redrive', { details: [`value is no event yet: ${decoded.detail}`] });
+    throw new FootfallError('invalid_redrive', {
+      details: [`value is not a valid event: ${decoded.detail}`],
+    });
   }
   return { key: decoded.userId, value };
 }

@@ -28,8 +28,8 @@ const QUERY = Type.Object({
 const LIST_EVENTS: FastifySchema = {
   operationId: 'listEvents',
   tags: ['Reading'],
-  summary: 'Stored events: all, those that are meant, or a page of them',
-  description: `Without parameters: all, oldest first. With any: a page of those that are meant, in the order of storing; \`Link: rel=next\` is the address of the next, and is there also when the search took too long to fill the page. \`Event-Cursor\` says how far an ascending page has looked; the stream goes on from there. ${PAYLOAD_FILTERS} As NDJSON or CSV and without limit and cursor: all that are meant.`,
+  summary: 'Stored events: all of them, or a page of those that match',
+  description: `Without parameters: all events, oldest first. With any: a page of the events that match, in the order they were stored; \`Link: rel=next\` is the address of the next page, also when the search ran out of time before the page was full. \`Event-Cursor\` says how far an ascending page has looked; the stream can continue from there. ${PAYLOAD_FILTERS} As NDJSON or CSV, without limit and cursor: all events that match.`,
   querystring: QUERY,
   response: answers.read(
     {
@@ -49,7 +49,7 @@ export interface ProcessedRoutesOptions {
   store: EventStore;
 }
 
-/** Stored events: all of them, those that are meant, or a page of those. */
+/** Stored events: all of them, or a page of those that match. */
 export async function processedRoutes(
   api: FastifyInstance,
   { store }: ProcessedRoutesOptions,

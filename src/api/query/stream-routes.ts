@@ -30,7 +30,7 @@ const STREAM_EVENTS: FastifySchema = {
   operationId: 'streamEvents',
   tags: ['Reading'],
   summary: 'Stored events as they come',
-  description: `Server-sent events: \`data\` is an event, \`id\` its place. Who comes back with \`Last-Event-ID\` misses none and gets none twice. An \`event: reset\` says that the store was in memory and is gone: everything follows anew. ${PAYLOAD_FILTERS}`,
+  description: `Server-sent events: \`data\` is an event, \`id\` its place. A reader that reconnects with \`Last-Event-ID\` misses no event and gets none twice. \`event: reset\` says that the store was in memory and is gone: all events follow again. ${PAYLOAD_FILTERS}`,
   querystring: QUERY,
   headers: Type.Object({ 'last-event-id': Type.Optional(Cursor) }),
   response: answers.read(

@@ -112,7 +112,7 @@ export class Consumer extends ClientConsumer {
 }
 
 /**
- * The client's producer, with two faults of it mended. Where a topic was created anew with fewer partitions, it puts
+ * The client's producer, with two of its faults fixed. Where a topic was created again with fewer partitions, it puts
  * records for those that are gone into others; and a retry for one of them fails in a callback of a socket, which ends
  * the process. Here such a partition keeps a leader, who answers that it does not know it.
  */

@@ -5,7 +5,7 @@ import type { Consumer } from './client.ts';
 
 export interface Assignment {
   partitions: number[];
-  /** Aborts when the group has given out its partitions anew, or the membership failed. */
+  /** Aborts when the group rebalances, or the membership failed. */
   signal: AbortSignal;
 }
 
@@ -54,7 +54,7 @@ export class GroupMember {
   /**
    * The latest assignment not handed out yet, as soon as there is one; nothing when `signal` aborts first.
    *
-   * @throws when the membership has failed and this member must be made anew
+   * @throws when the membership has failed: make a new member
    */
   async nextAssignment(signal: AbortSignal): Promise<Assignment | undefined> {
     while (!signal.aborted) {

@@ -29,7 +29,7 @@ interface FetchDone {
 /**
  * Reads a topic as a group member. The client keeps the membership (join, heartbeats, assignment) and speaks the
  * protocol; what is fetched from where is decided here, because reading starts at the store's positions and not
- * at Kafka's committed offsets, in each rebalance anew. The consumer is closed when the generator ends.
+ * at Kafka's committed offsets, after every rebalance. The consumer is closed when the generator ends.
  */
 export async function* readGroup(
   consumer: Consumer,

@@ -6,7 +6,7 @@ export interface LimitedTopic {
   name: string;
   /** Bytes of the largest body the service takes as an event of this topic (`MAX_BODY_BYTES`). */
   maxBodyBytes?: number;
-  /** The topic whose records are copied into this one when they are no events. */
+  /** The topic whose rejected records are copied into this one. */
   copiesOf?: string;
 }
 
