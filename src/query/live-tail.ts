@@ -173,6 +173,8 @@ export class LiveTail {
       await this.#readAll().catch(() => {});
       if (this.#clock.now() >= heartbeatAt) {
         heartbeatAt = this.#clock.now() + this.#heartbeatMs;
+        // A store that went back and came exactly as far since shows in nothing but its newest event: looked at again.
+        this.#lookedTo = -1;
         this.#tell();
       }
       await this.#clock.sleep(Math.min(POLL_MS, this.#heartbeatMs));

@@ -77,14 +77,16 @@ function freshMetadata(
   });
 }
 
+/** By topic, how many partitions a leader has given out to its group. */
+export type Division = ReadonlyMap<string, number>;
+
 /** The client's consumer, which also says what it gave out to the group where it leads it. */
 export class Consumer extends ClientConsumer {
-  /** By topic, into how many partitions this member divided it last. */
-  readonly divided: ReadonlyMap<string, number>;
+  readonly #takeDivision: () => Division | undefined;
 
   constructor(options: KafkaClientOptions, groupId: string) {
     const { sessionTimeoutMs, instanceId } = options;
-    const divided = new Map<string, number>();
+    let latest: Division | undefined;
     super({
       ...baseOptions(options),
       groupId,
@@ -97,13 +99,23 @@ export class Consumer extends ClientConsumer {
       heartbeatInterval: Math.min(3000, Math.floor(sessionTimeoutMs / 3)),
       heartbeatStallTimeout: sessionTimeoutMs,
       partitionAssigner: (self, members, topics, metadata) => {
-        divided.clear();
-        for (const [topic, { partitionsCount }] of metadata.topics) divided.set(topic, partitionsCount);
+        latest = new Map(
+          [...metadata.topics].map(([topic, { partitionsCount }]) => [topic, partitionsCount]),
+        );
         return assignToSubscribers(self, members, topics, metadata);
       },
       autocommit: false,
     });
-    this.divided = divided;
+    this.#takeDivision = () => {
+      const taken = latest;
+      latest = undefined;
+      return taken;
+    };
+  }
+
+  /** What was divided since it was asked last. Nothing where this member is alone: the client then divides by itself. */
+  takeDivision(): Division | undefined {
+    return this.#takeDivision();
   }
 
   override [kMetadata](options: MetadataOptions, callback: CallbackWithPromise<ClusterMetadata>): void {

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { withDeadline } from '../../deadline.ts';
 import type { Logger } from '../../observability/logger.ts';
-import type { Consumer } from './client.ts';
+import type { Consumer, Division } from './client.ts';
 
 export interface Assignment {
   partitions: number[];
@@ -23,7 +23,8 @@ export class GroupMember {
   readonly #commits = new Map<number, { offset: number; leaderEpoch: number }>();
   #committing: Promise<void> | undefined;
   #ended = false;
-  #isLeader = false;
+  /** What this member has given out, where it leads the group. */
+  #division: Division | undefined;
   readonly #partitionsCheck: NodeJS.Timeout;
 
   constructor(consumer: Consumer, topic: string, logger: Logger) {
@@ -31,8 +32,10 @@ export class GroupMember {
     this.#topic = topic;
     this.#logger = logger;
     consumer.on('consumer:group:join', ({ assignments = [], isLeader = false }) => {
-      this.#isLeader = isLeader;
-      this.#assign(assignments.flatMap((given) => (given.topic === topic ? given.partitions : [])));
+      const partitions = assignments.flatMap((given) => (given.topic === topic ? given.partitions : []));
+      const division = consumer.takeDivision() ?? new Map([[topic, partitions.length]]);
+      this.#division = isLeader ? division : undefined;
+      this.#assign(partitions);
     });
     consumer.on('consumer:heartbeat:stalled', ({ stalledFor }) => {
       this.#fail(new Error(`no heartbeat was answered for ${stalledFor} ms`));
@@ -108,8 +111,8 @@ export class GroupMember {
    * measure: the leader may have divided by an older answer.
    */
   async #divideAgainWhereGrown(): Promise<void> {
-    if (this.#ended || !this.#isLeader || !this.#consumer.isActive()) return;
-    for (const [topic, divided] of this.#consumer.divided) {
+    if (this.#ended || this.#division === undefined || !this.#consumer.isActive()) return;
+    for (const [topic, divided] of this.#division) {
       try {
         const count = await this.#countPartitions(topic);
         if (count === divided) continue;

@@ -101,12 +101,12 @@ class HookedStore extends SqliteStore {
 }
 
 describe('a reader of a store that went back in time', () => {
-  async function setUp() {
+  async function setUp({ heartbeatMs = 60_000 } = {}) {
     const file = openSqliteFile(join(await tempFolder(), 'footfall.db'));
     const store = new HookedStore(file);
     const store20 = await storing(store);
     await store20('first', 20);
-    const tail = new LiveTail({ store, heartbeatMs: 60_000, clock: systemClock });
+    const tail = new LiveTail({ store, heartbeatMs, clock: systemClock });
     const leave = tail.join();
     onTestFinished(() => {
       leave();
@@ -183,6 +183,17 @@ describe('a reader of a store that went back in time', () => {
     const { found, resets } = await readTo(tail, position, 48);
     expect(resets).toEqual([28]);
     expect(found).toEqual(Array.from({ length: 20 }, (_, at) => `{"third":${at}}`));
+  });
+
+  it('is told also when exactly as much has been stored again, though nothing comes after it', async () => {
+    const { file, tail, start } = await setUp({ heartbeatMs: 50 });
+    const { position } = await readTo(tail, start, 40);
+    file.db.exec(`update events set json = '{"third":' || seq || '}' where seq > 28`);
+    let told = await tail.next(position, {});
+    while (!told.isReset) told = await tail.next(told.reached, {});
+    expect(told.reached.place).toBe(28);
+    const { found } = await readTo(tail, told.reached, 40);
+    expect(found).toEqual(Array.from({ length: 12 }, (_, at) => `{"third":${at + 29}}`));
   });
 
   it('misses nothing that is stored where it was told that there is nothing', async () => {
