@@ -337,10 +337,11 @@ describe('GET /events/stats', () => {
           lastHour: '2024-02-14T11:00:00.000Z',
         },
       ],
+      otherTypes: { types: 0, events: 0 },
       interval: 'hour',
       counts: [
-        { start: '2024-02-14T01:00:00.000Z', events: { PRODUCT_VIEW: 1 } },
-        { start: '2024-02-14T02:00:00.000Z', events: { LOGIN: 1 } },
+        { start: '2024-02-14T01:00:00.000Z', events: { PRODUCT_VIEW: 1 }, others: 0 },
+        { start: '2024-02-14T02:00:00.000Z', events: { LOGIN: 1 }, others: 0 },
       ],
       activeUsers: [{ day: '2024-02-14', users: 3 }],
       day: '2024-02-14',
@@ -362,6 +363,26 @@ describe('GET /events/stats', () => {
     expect(await stats(url, 'interval=day&from=2024-02-01&to=2024-03-01')).toMatchObject({
       counts: [{ start: '2024-02-14T00:00:00.000Z', events: { LOGIN: 6, PRODUCT_VIEW: 6 } }],
     });
+  });
+
+  it('lists the types with most events, and adds up the others, however many a caller invents', async () => {
+    const now = () => new Date('2024-02-14T05:30:00Z');
+    const { url } = await serviceHere({ UNKNOWN_EVENT_TYPES: 'accept' }, { now });
+    const timestamp = '2024-02-14T05:00:00Z';
+    const invented = Array.from({ length: 1200 }, (_, at) => ({
+      userId: 'u',
+      eventType: `a${at}`,
+      timestamp,
+    }));
+    const known = { userId: 'u', eventType: 'z', timestamp };
+    await store(url, [...invented, known, known]);
+    const answer = await stats(url);
+    expect(answer).toMatchObject({ total: 1202, otherTypes: { types: 201, events: 201 } });
+    const totals = answer.totals as { eventType: string; events: number }[];
+    expect(totals).toHaveLength(1000);
+    expect(totals.at(-1)).toMatchObject({ eventType: 'z', events: 2 });
+    const [hour] = answer.counts as { events: Record<string, number>; others: number }[];
+    expect([Object.keys(hour!.events).length, hour!.events.z, hour!.others]).toEqual([1000, 2, 201]);
   });
 
   it('goes back a day by the hour, or 30 days, where it is not told', async () => {

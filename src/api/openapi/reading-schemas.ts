@@ -36,11 +36,16 @@ export const STATS = Type.Object({
       lastHour: DateTime,
     }),
   ),
+  otherTypes: Type.Object(
+    { types: Type.Integer(), events: Type.Integer() },
+    { description: 'Where there are very many types: those that are not listed, together.' },
+  ),
   interval: Type.Enum([...INTERVALS]),
   counts: Type.Array(
     Type.Object({
       start: Type.String(),
       events: Type.Object({}, { additionalProperties: { type: 'integer' } }),
+      others: { ...Type.Integer(), description: 'Events of types that are not listed.' },
     }),
   ),
   activeUsers: Type.Array(Type.Object({ day: DateText, users: Type.Integer() })),

@@ -7,6 +7,7 @@ import {
   HOUR_MS,
   HOURS_A_DAY,
   type HourCount,
+  type TypeTotal,
   USER_DIMENSION,
 } from '../../store/event-store.ts';
 import { QueryReader, type QueryString } from '../openapi/query-reader.ts';
@@ -18,6 +19,8 @@ const MOST_INTERVALS = 1000;
 /** How far back the answer goes where it is not told. */
 const USUAL_INTERVALS = { hour: 24, day: 30 };
 const TOP_LIMITS = { least: 1, most: 100, fallback: 10 };
+/** Where any type is taken there may be as many as events: so many with most events are listed, the others added up. */
+const MOST_TYPES = 1000;
 const STATS_BYTES = 200_000;
 
 const QUERY = Type.Object({
@@ -78,13 +81,15 @@ export async function statsRoutes(
         counts.byHour({ from, to }),
         counts.distinctByDay(USER_DIMENSION, days),
       ]);
+      const listed = withMostEvents(totals);
       return {
-        total: totals.reduce((sum, { events }) => sum + events, 0),
-        totals: totals.map(({ eventType, events, firstHour, lastHour }) => ({
+        total: sumOf(totals),
+        totals: listed.map(({ eventType, events, firstHour, lastHour }) => ({
           ...{ eventType, events, firstHour: timeOf(firstHour), lastHour: timeOf(lastHour) },
         })),
+        otherTypes: { types: totals.length - listed.length, events: sumOf(totals) - sumOf(listed) },
         interval,
-        counts: byInterval(hours, interval),
+        counts: byInterval(hours, interval, new Set(listed.map(({ eventType }) => eventType))),
         activeUsers: active.map(({ day, values }) => ({ day: dateOf(day), users: values })),
         day: dateOf(day),
         topUsers: await counts.topValues(USER_DIMENSION, day, top),
@@ -102,14 +107,33 @@ async function topValues(counts: EventCounts, members: readonly string[], day: n
   return Promise.all(lists);
 }
 
-/** One entry for each interval with events: its start, and the events of each type. */
-function byInterval(hours: readonly HourCount[], interval: StatsQuery['interval']) {
+/** In the order in which they are given. */
+function withMostEvents(totals: readonly TypeTotal[]): readonly TypeTotal[] {
+  if (totals.length <= MOST_TYPES) return totals;
+  const listed = new Set(totals.toSorted((a, b) => b.events - a.events).slice(0, MOST_TYPES));
+  return totals.filter((total) => listed.has(total));
+}
+
+function sumOf(totals: readonly { events: number }[]): number {
+  return totals.reduce((sum, { events }) => sum + events, 0);
+}
+
+/** One entry for each interval with events: its start, the events of each type that is listed, and of all others. */
+function byInterval(
+  hours: readonly HourCount[],
+  interval: StatsQuery['interval'],
+  listed: ReadonlySet<string>,
+) {
   const size = interval === 'hour' ? 1 : HOURS_A_DAY;
   const intervals = Map.groupBy(hours, ({ hour }) => Math.floor(hour / size) * size);
   return [...intervals].map(([start, own]) => {
     const events: Record<string, number> = Object.create(null);
-    for (const { eventType, events: count } of own) events[eventType] = (events[eventType] ?? 0) + count;
-    return { start: timeOf(start), events };
+    let others = 0;
+    for (const { eventType, events: count } of own) {
+      if (listed.has(eventType)) events[eventType] = (events[eventType] ?? 0) + count;
+      else others += count;
+    }
+    return { start: timeOf(start), events, others };
   });
 }
 
