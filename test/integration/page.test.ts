@@ -119,7 +119,7 @@ describe.runIf(browser)('the page', () => {
       await page.getByRole('link', { name: 'not-json' }).click();
       await page.getByLabel('Its content').fill(`${broken}}`.replace('LOGIN', 'LOGON'));
       await page.getByRole('button', { name: 'Send back mended' }).click();
-      await page.getByText('value is no event yet').waitFor();
+      await page.getByText('value is not a valid event').waitFor();
       await page.getByLabel('Its content').fill(`${broken}}`);
       await audit(page);
       await page.getByRole('button', { name: 'Send back mended' }).click();
