@@ -76,7 +76,7 @@ function leftOut(topic: string, record: LogRecord): string {
 export type RedriveChoice = { ids: readonly number[] } | { reason?: string };
 
 /** What a person made of a record that was set aside. */
-export type MendedRecord = Record<'key' | 'value', string>;
+export type ReplacementRecord = Record<'key' | 'value', string>;
 
 /** What came of a redrive. */
 export interface RedriveResult {
@@ -118,23 +118,23 @@ export class DeadLetters {
    * Appends dead letters to the topic they came from, oldest first, as they came. Asking again is safe: one that
    * was redriven is passed over, and of an event that was appended twice the store keeps one.
    *
-   * @param mended instead of what is in the dead-letter topic: for one id
+   * @param replacement instead of what is in the dead-letter topic: for one id
    */
-  redrive(which: RedriveChoice, mended?: MendedRecord): Promise<RedriveResult> {
+  redrive(which: RedriveChoice, replacement?: ReplacementRecord): Promise<RedriveResult> {
     // One after the other: two at once would both find the same dead letters waiting.
-    const result = this.#redriving.then(() => this.#redrive(which, mended));
+    const result = this.#redriving.then(() => this.#redrive(which, replacement));
     this.#redriving = result.catch(() => {});
     return result;
   }
 
-  async #redrive(which: RedriveChoice, mended?: MendedRecord): Promise<RedriveResult> {
+  async #redrive(which: RedriveChoice, replacement?: ReplacementRecord): Promise<RedriveResult> {
     const total: RedriveResult = { redriven: 0, skipped: 0, missing: [] };
     const ids = 'ids' in which ? [...new Set(which.ids)] : await this.#waitingIds(which.reason);
     ids.sort((a, b) => a - b);
     for (let at = 0; at < ids.length; at += REDRIVE_CHUNK) {
       const { redriven, skipped, missing } = await this.#redriveChunk(
         ids.slice(at, at + REDRIVE_CHUNK),
-        mended,
+        replacement,
       );
       total.redriven += redriven;
       total.skipped += skipped;
@@ -158,7 +158,7 @@ export class DeadLetters {
     }
   }
 
-  async #redriveChunk(ids: readonly number[], mended?: MendedRecord): Promise<RedriveResult> {
+  async #redriveChunk(ids: readonly number[], replacement?: ReplacementRecord): Promise<RedriveResult> {
     const letters = (await this.list({ ids, limit: ids.length })).reverse();
     const waiting = letters.filter(({ redrivenAt }) => redrivenAt === null);
     const records = await this.#read(waiting);
@@ -166,7 +166,7 @@ export class DeadLetters {
     const results = await this.#log.append(
       found.map(({ letter, record }) => ({
         topic: letter.topic,
-        ...(mended ?? { key: record.key, value: record.value }),
+        ...(replacement ?? { key: record.key, value: record.value }),
         headers: [...originalHeaders(record), attemptHeader(letter.attempt)],
       })),
     );

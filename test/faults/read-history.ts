@@ -129,16 +129,20 @@ export async function verifyCluster(cluster: Cluster): Promise<MissingRecord[]> 
 }
 
 /** Whether records of the topic are not processed yet. */
-export async function isBehind(cluster: Cluster): Promise<boolean> {
+async function isBehind(cluster: Cluster): Promise<boolean> {
   const ends = await readEnds(cluster);
   const positions = await readPositions(cluster);
   return ends.some((end) => (positions.find((one) => isSamePartition(one, end))?.offset ?? 0) < end.offset);
 }
 
+/** @returns whether all that is in the log was processed in time */
+export function catchesUp(cluster: Cluster): Promise<boolean> {
+  return until(async () => !(await isBehind(cluster)), CATCHES_UP_WITHIN_MS);
+}
+
 /** Waits, with nothing coming in, until all that was acknowledged is processed. */
 export async function untilCaughtUp(cluster: Cluster, violated: (what: string) => void): Promise<void> {
-  const isCaughtUp = async () => !(await isBehind(cluster));
-  if (!(await until(isCaughtUp, CATCHES_UP_WITHIN_MS)))
+  if (!(await catchesUp(cluster)))
     violated('I7 with nothing coming in, what was acknowledged is not processed');
 }
 

@@ -278,7 +278,7 @@ describe('POST /dead-letters/redrive', () => {
     });
     const [first] = await setAside(log, 'group', place, [rejected(7)]);
     const ref = { group: 'group', topic: TOPIC, topicId: 'topic' };
-    // The topic was set back: what was set aside second is now where the first was.
+    // The topic was rolled back: the second dead letter is now where the first was.
     const deadLetters = [8, 7].map((offset) => ({ ...first!, offset }));
     await storeLetters(store, ref, { startOffset: 7, nextOffset: 9, deadLetters });
     const letters = new DeadLetters(log, store, 'group');

@@ -5,8 +5,10 @@ import type { RateLimits } from '../../access/rate-limits.ts';
 import { firstBytes } from './request-encodings.ts';
 import { BodyPatience, cutIdleReader } from './slow-peers.ts';
 
-/** How long a request that is turned away waits for its answer: clients that come back at once would take the time of
- * those that were admitted. */
+/**
+ * How long a request that is turned away waits for its answer: clients that retry at once would take the time of those
+ * that were admitted.
+ */
 const REJECTION_DELAY_MS = 1000;
 
 declare module 'fastify' {

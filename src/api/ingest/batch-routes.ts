@@ -4,8 +4,13 @@ import Type from 'typebox';
 import { FootfallError } from '../../errors.ts';
 import type { Catalogue } from '../../events/catalogue.ts';
 import type { NewEvent } from '../../events/event.ts';
-import type { BatchLimits } from '../../ingest/batch.ts';
-import { Batch, type BatchResult, type ReadEvent, readBatchEvent } from '../../ingest/batch.ts';
+import {
+  Batch,
+  type BatchLimits,
+  type BatchResult,
+  type ReadEvent,
+  readBatchEvent,
+} from '../../ingest/batch.ts';
 import {
   type Element,
   type ElementFormat,
@@ -42,7 +47,6 @@ const FORMATS: Record<string, ElementFormat> = {
 const RECORD_EVENTS: FastifySchema = {
   operationId: 'recordEvents',
   tags: ['Events'],
-
   summary: 'Record many events',
   querystring: ACK_QUERY,
   headers: EVENT_HEADERS,

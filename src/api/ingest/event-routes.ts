@@ -20,7 +20,6 @@ const MAX_WARNINGS = 3;
 const RECORD_EVENT: FastifySchema = {
   operationId: 'recordEvent',
   tags: ['Events'],
-
   summary: 'Record one event',
   querystring: ACK_QUERY,
   headers: EVENT_HEADERS,

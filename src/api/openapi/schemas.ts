@@ -161,7 +161,7 @@ export const REDRIVE = Type.Union([
   Type.Object(
     {
       ids: Type.Array(IDS.items, { minItems: 1, maxItems: 1 }),
-      value: Type.String({ description: 'The event, mended, as JSON text.' }),
+      value: Type.String({ description: 'The corrected event, as JSON text.' }),
     },
     { additionalProperties: false },
   ),

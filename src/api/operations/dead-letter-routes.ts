@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import type { FastifyInstance, FastifySchema } from 'fastify';
 import Type from 'typebox';
-import type { DeadLetters, MendedRecord, RedriveChoice } from '../../dead-letters/dead-letters.ts';
+import type { DeadLetters, RedriveChoice, ReplacementRecord } from '../../dead-letters/dead-letters.ts';
 import { FootfallError } from '../../errors.ts';
 import type { Catalogue } from '../../events/catalogue.ts';
 import { decodeEvent, isRejection } from '../../events/event.ts';
@@ -108,11 +108,11 @@ export async function deadLetterRoutes(
     '/dead-letters/redrive',
     { schema: REDRIVE, config: { ...config, scope: 'admin' } },
     async (request) => {
-      const { choice, mended } = parseRedrive(request.body, catalogue);
-      const redriven = await deadLetters.redrive(choice, mended);
+      const { choice, replacement } = parseRedrive(request.body, catalogue);
+      const redriven = await deadLetters.redrive(choice, replacement);
       metrics.redrives.inc();
       const key = request.caller?.name;
-      const isMended = mended !== undefined;
+      const isMended = replacement !== undefined;
       logger.info({ key, ...choice, isMended, address: request.ip }, '[API] Dead letters sent back');
       return { success: true, ...redriven };
     },
@@ -134,14 +134,15 @@ function readQuery(query: QueryString) {
 function parseRedrive(
   body: Buffer | undefined,
   catalogue: Catalogue,
-): { choice: RedriveChoice; mended?: MendedRecord } {
+): { choice: RedriveChoice; replacement?: ReplacementRecord } {
   const { ids, all, reason, value, ...unknown } = parseJsonBody(body).fields;
   const isKnown = Object.keys(unknown).length === 0;
   const areIds = Array.isArray(ids) && ids.every((id) => typeof id === 'string' && ID.test(id));
   if (isKnown && areIds && all === undefined && reason === undefined) {
     const choice = { ids: ids.map(Number) };
     if (value === undefined) return { choice };
-    if (ids.length === 1 && typeof value === 'string') return { choice, mended: mend(value, catalogue) };
+    if (ids.length === 1 && typeof value === 'string')
+      return { choice, replacement: readReplacement(value, catalogue) };
   }
   const isReason = reason === undefined || typeof reason === 'string';
   if (isKnown && all === true && ids === undefined && value === undefined && isReason) {
@@ -149,13 +150,13 @@ function parseRedrive(
   }
   throw new FootfallError('invalid_redrive', {
     details: [
-      'send {"ids": ["1", "2"]} with ids of GET /dead-letters, or {"ids": ["1"], "value": "the event, mended"}, or {"all": true}, or {"all": true, "reason": "not-json"}',
+      'send {"ids": ["1", "2"]} with ids of GET /dead-letters, or {"ids": ["1"], "value": "the corrected event"}, or {"all": true}, or {"all": true, "reason": "not-json"}',
     ],
   });
 }
 
 /** What would be dead-lettered again is not sent. The key follows the user, as for every event. */
-function mend(value: string, catalogue: Catalogue): MendedRecord {
+function readReplacement(value: string, catalogue: Catalogue): ReplacementRecord {
   const decoded = decodeEvent(Buffer.from(value), catalogue);
   if (isRejection(decoded)) {
     throw new FootfallError('invalid_redrive', {

@@ -7,7 +7,7 @@ import { answer, answers, json, ref } from '../openapi/schemas.ts';
 const GET_HEALTH: FastifySchema = {
   operationId: 'getHealth',
   tags: ['Operations'],
-  summary: 'Whether events are taken and stored just now',
+  summary: 'Whether events are accepted and stored right now',
   response: answers.open({
     200: json('They are.', ref('Health')),
     503: json('They are not.', Type.Union([ref('Health'), ref('Problem')])),

@@ -24,7 +24,6 @@ export function eventAddress(eventId: string, caller: string | undefined): strin
 const GET_EVENT: FastifySchema = {
   operationId: 'getEvent',
   tags: ['Events'],
-
   summary: 'One event, and what became of it',
   params: Type.Object({ eventId: Type.String() }),
   querystring: Type.Object({

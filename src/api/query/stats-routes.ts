@@ -1,9 +1,9 @@
 import type { FastifyInstance, FastifyRequest, FastifySchema } from 'fastify';
 import Type from 'typebox';
 import { payloadDimension } from '../../events/payload-path.ts';
-import type { EventStore } from '../../store/event-store.ts';
 import {
   type EventCounts,
+  type EventStore,
   HOUR_MS,
   HOURS_A_DAY,
   type HourCount,
@@ -81,13 +81,14 @@ export async function statsRoutes(
         counts.byHour({ from, to }),
         counts.distinctByDay(USER_DIMENSION, days),
       ]);
+      const total = sumOf(totals);
       const listed = withMostEvents(totals);
       return {
-        total: sumOf(totals),
+        total,
         totals: listed.map(({ eventType, events, firstHour, lastHour }) => ({
           ...{ eventType, events, firstHour: timeOf(firstHour), lastHour: timeOf(lastHour) },
         })),
-        otherTypes: { types: totals.length - listed.length, events: sumOf(totals) - sumOf(listed) },
+        otherTypes: { types: totals.length - listed.length, events: total - sumOf(listed) },
         interval,
         counts: byInterval(hours, interval, new Set(listed.map(({ eventType }) => eventType))),
         activeUsers: active.map(({ day, values }) => ({ day: dateOf(day), users: values })),

@@ -82,11 +82,11 @@ export type Division = ReadonlyMap<string, number>;
 
 /** The client's consumer, which also says what it gave out to the group where it leads it. */
 export class Consumer extends ClientConsumer {
-  readonly #takeDivision: () => Division | undefined;
+  readonly #given: { division?: Division | undefined };
 
   constructor(options: KafkaClientOptions, groupId: string) {
     const { sessionTimeoutMs, instanceId } = options;
-    let latest: Division | undefined;
+    const given: { division?: Division | undefined } = {};
     super({
       ...baseOptions(options),
       groupId,
@@ -99,23 +99,21 @@ export class Consumer extends ClientConsumer {
       heartbeatInterval: Math.min(3000, Math.floor(sessionTimeoutMs / 3)),
       heartbeatStallTimeout: sessionTimeoutMs,
       partitionAssigner: (self, members, topics, metadata) => {
-        latest = new Map(
+        given.division = new Map(
           [...metadata.topics].map(([topic, { partitionsCount }]) => [topic, partitionsCount]),
         );
         return assignToSubscribers(self, members, topics, metadata);
       },
       autocommit: false,
     });
-    this.#takeDivision = () => {
-      const taken = latest;
-      latest = undefined;
-      return taken;
-    };
+    this.#given = given;
   }
 
   /** What was divided since it was asked last. Nothing where this member is alone: the client then divides by itself. */
   takeDivision(): Division | undefined {
-    return this.#takeDivision();
+    const { division } = this.#given;
+    this.#given.division = undefined;
+    return division;
   }
 
   override [kMetadata](options: MetadataOptions, callback: CallbackWithPromise<ClusterMetadata>): void {

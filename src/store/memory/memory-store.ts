@@ -37,7 +37,9 @@ export class MemoryStore implements EventStore {
   /** By place; most events come once. */
   readonly #repeats = new Map<number, Pick<EventRecord, 'duplicates' | 'conflicts'>>();
   readonly #positions = new Map<string, Position>();
-  readonly #deadLetters: (DeadLetter & { group: string; topicId: string; digest: string })[] = [];
+  readonly #deadLetters: (DeadLetter & { group: string })[] = [];
+  /** By the record it is of. */
+  readonly #deadLetterOf = new Map<string, DeadLetter>();
 
   async claim(ref: TopicRef, partitions: readonly number[]): Promise<Claim[]> {
     return partitions.map((partition) => {
@@ -117,7 +119,7 @@ export class MemoryStore implements EventStore {
       .filter(({ redrivenAt }) => !waiting || redrivenAt === null)
       .slice(-limit)
       .reverse()
-      .map(({ group: _group, topicId: _topicId, digest: _digest, ...letter }) => letter);
+      .map(({ group: _group, ...letter }) => letter);
   }
 
   async markRedriven(group: string, ids: readonly number[], at: Date): Promise<void> {
@@ -161,19 +163,16 @@ export class MemoryStore implements EventStore {
   }
 
   #addDeadLetter({ group, topic, topicId, partition }: StoreBatch, entry: DeadLetterEntry): void {
-    const known = this.#deadLetters.find(
-      (one) =>
-        one.group === group &&
-        one.topicId === topicId &&
-        one.partition === partition &&
-        one.offset === entry.offset &&
-        one.digest === entry.digest,
-    );
+    const record = [group, topicId, partition, entry.offset, entry.digest].join(' ');
+    const known = this.#deadLetterOf.get(record);
     const { deadLetterPartition, deadLetterOffset } = entry;
     if (known !== undefined) Object.assign(known, { deadLetterPartition, deadLetterOffset });
     else {
+      const { digest: _digest, ...listed } = entry;
       const id = this.#deadLetters.length + 1;
-      this.#deadLetters.push({ ...entry, id, group, topic, topicId, partition, redrivenAt: null });
+      const letter = { ...listed, id, group, topic, partition, redrivenAt: null };
+      this.#deadLetters.push(letter);
+      this.#deadLetterOf.set(record, letter);
     }
   }
 
