@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { createKey } from '../src/access/api-keys.ts';
 import { ATTACKS, type AttackersData, type AttackName } from './attackers.ts';
 import type { GoodClientsData, GoodClientsResult } from './good-clients.ts';
-import type { BenchOptions, Ground, Measured } from './ground.ts';
+import type { BenchOptions, Measured, TestCluster } from './ground.ts';
 import { median, type Row } from './rows.ts';
 
 const GOOD_CALLERS = ['shop', 'app'];
@@ -31,7 +31,7 @@ interface Stretch extends GoodClientsResult {
 }
 
 /** Each attack on a service of its own, in turns with quiet: noise of the machine meets both. */
-export async function benchAttacks(ground: Ground, options: BenchOptions): Promise<Row[]> {
+export async function benchAttacks(ground: TestCluster, options: BenchOptions): Promise<Row[]> {
   const rows: Row[] = [];
   for (const attack of Object.keys(ATTACKS) as AttackName[]) {
     const target = await start(ground, join(ground.folder, `attacks-${rows.length}`));
@@ -94,7 +94,7 @@ function describe({ eventsPerSecond, livezMs }: Stretch): string {
 }
 
 /** A service with default settings and keys, and something stored. */
-async function start(ground: Ground, folder: string): Promise<Target> {
+async function start(ground: TestCluster, folder: string): Promise<Target> {
   const created = [...GOOD_CALLERS, ATTACKER].map((name) => createKey({ name, scopes: ['write', 'read'] }));
   const env = { DATA_DIR: folder, API_KEYS: JSON.stringify(created.map(({ entry }) => entry)) };
   const footfall = await ground.footfall(env);

@@ -1,12 +1,12 @@
 import { KafkaLog } from '../src/log/kafka/kafka-log.ts';
 import { makeEvents } from './events.ts';
-import { type Ground, PARTITIONS, silent } from './ground.ts';
+import { PARTITIONS, silent, type TestCluster } from './ground.ts';
 
 /** Records that are produced at a time. */
 const PRODUCED = 3000;
 
 /** The service's own log, on the bench's broker. */
-export async function openLog(ground: Ground, topic: string): Promise<KafkaLog> {
+export async function openLog(ground: TestCluster, topic: string): Promise<KafkaLog> {
   const { bootstrap } = await ground.kafka();
   return new KafkaLog(
     {
@@ -19,7 +19,7 @@ export async function openLog(ground: Ground, topic: string): Promise<KafkaLog> 
 }
 
 /** Puts events into a topic. @returns the size of all JSON texts */
-export async function produceBacklog(ground: Ground, topic: string, count: number): Promise<number> {
+export async function produceBacklog(ground: TestCluster, topic: string, count: number): Promise<number> {
   const log = await openLog(ground, topic);
   let bytes = 0;
   for (let done = 0; done < count; done += PRODUCED) {

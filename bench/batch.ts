@@ -1,7 +1,7 @@
 // Batches of 500 events, against what Kafka's own ProducerPerformance reaches with records of the same size.
 import { KAFKA_4 } from '../scripts/kafka-jars.ts';
 import { KafkaServer } from '../scripts/kafka-server.ts';
-import type { BenchOptions, Ground } from './ground.ts';
+import type { BenchOptions, TestCluster } from './ground.ts';
 import type { Row } from './rows.ts';
 
 const BATCH_EVENTS = 500;
@@ -10,7 +10,7 @@ const RECORD_BYTES = 250;
 const RECORDS = 2_000_000;
 const WARM_UP_SECONDS = 3;
 
-export async function benchBatch(ground: Ground, options: BenchOptions): Promise<Row[]> {
+export async function benchBatch(ground: TestCluster, options: BenchOptions): Promise<Row[]> {
   const { bootstrap } = await ground.kafka();
   const tools = await KafkaServer.tools(KAFKA_4);
   const limit: number[] = [];
@@ -38,7 +38,12 @@ export async function benchBatch(ground: Ground, options: BenchOptions): Promise
   ];
 }
 
-async function postBatches(ground: Ground, bootstrap: string, seconds: number, run: number): Promise<number> {
+async function postBatches(
+  ground: TestCluster,
+  bootstrap: string,
+  seconds: number,
+  run: number,
+): Promise<number> {
   const footfall = await ground.footfall({
     ...{
       KAFKA_BROKERS: bootstrap,

@@ -4,16 +4,16 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { openSqliteFile } from '../src/sqlite/sqlite-file.ts';
-import type { StoredEvent } from '../src/store/event-store.ts';
+import type { EventToStore } from '../src/store/event-store.ts';
 import { produceBacklog } from './backlog.ts';
 import { makeEvents } from './events.ts';
 import {
   type BenchOptions,
-  type Ground,
   type Measured,
   partitionStates,
   STORE_KINDS,
   type StoreKind,
+  type TestCluster,
 } from './ground.ts';
 import { HeapProbe } from './heap.ts';
 import type { Row } from './rows.ts';
@@ -26,7 +26,7 @@ const MOST_MB = 250;
 /** An event in memory may take so much more than its JSON text. */
 const MOST_EXTRA_BYTES = 150;
 
-export async function benchCatchUp(ground: Ground, options: BenchOptions): Promise<Row[]> {
+export async function benchCatchUp(ground: TestCluster, options: BenchOptions): Promise<Row[]> {
   const topic = await ground.topic('backlog');
   const jsonBytes = await produceBacklog(ground, topic, options.events);
   const rows: Row[] = [];
@@ -36,7 +36,7 @@ export async function benchCatchUp(ground: Ground, options: BenchOptions): Promi
 }
 
 async function benchStore(
-  ground: Ground,
+  ground: TestCluster,
   { runs, events }: BenchOptions,
   topic: string,
   kind: StoreKind,
@@ -71,7 +71,7 @@ async function benchStore(
 }
 
 async function benchMemory(
-  ground: Ground,
+  ground: TestCluster,
   { events }: BenchOptions,
   topic: string,
   jsonBytes: number,
@@ -91,7 +91,12 @@ async function benchMemory(
   }
 }
 
-async function startProcessing(ground: Ground, topic: string, store: string, nodeArguments: string[] = []) {
+async function startProcessing(
+  ground: TestCluster,
+  topic: string,
+  store: string,
+  nodeArguments: string[] = [],
+) {
   const { bootstrap } = await ground.kafka();
   return ground.footfall(
     {
@@ -102,7 +107,7 @@ async function startProcessing(ground: Ground, topic: string, store: string, nod
   );
 }
 
-async function process(ground: Ground, topic: string, store: string, events: number) {
+async function process(ground: TestCluster, topic: string, store: string, events: number) {
   const footfall = await startProcessing(ground, topic, store);
   try {
     // From the first that are stored: joining the group is not what is measured.
@@ -126,7 +131,7 @@ async function untilStored(footfall: Measured, wanted: number): Promise<number> 
 
 /** Only the time in the store counts. @returns events a second */
 async function bareInserts(
-  ground: Ground,
+  ground: TestCluster,
   kind: StoreKind,
   count: number,
   isIndexed: boolean,
@@ -152,11 +157,11 @@ const INDEXES = [
 
 interface BareStore {
   execute(sql: string): Promise<void>;
-  insert(events: readonly StoredEvent[]): Promise<void>;
+  insert(events: readonly EventToStore[]): Promise<void>;
   close(): Promise<void>;
 }
 
-function bareSqlite(ground: Ground): BareStore {
+function bareSqlite(ground: TestCluster): BareStore {
   const file = openSqliteFile(join(ground.folder, `bare-${randomUUID()}.db`));
   const { db } = file;
   db.exec(
@@ -178,7 +183,7 @@ function bareSqlite(ground: Ground): BareStore {
   };
 }
 
-async function barePostgres(ground: Ground): Promise<BareStore> {
+async function barePostgres(ground: TestCluster): Promise<BareStore> {
   const client = new pg.Client({ connectionString: await ground.database() });
   await client.connect();
   await client.query(

@@ -4,10 +4,10 @@ import { KAFKA_4 } from '../scripts/kafka-jars.ts';
 import { KafkaServer } from '../scripts/kafka-server.ts';
 import { readToEnd } from '../src/operations/verify.ts';
 import { openLog, produceBacklog } from './backlog.ts';
-import type { BenchOptions, Ground } from './ground.ts';
+import type { BenchOptions, TestCluster } from './ground.ts';
 import type { Row } from './rows.ts';
 
-export async function benchConsume(ground: Ground, { runs, events }: BenchOptions): Promise<Row[]> {
+export async function benchConsume(ground: TestCluster, { runs, events }: BenchOptions): Promise<Row[]> {
   const { bootstrap } = await ground.kafka();
   const tools = await KafkaServer.tools(KAFKA_4);
   const topic = await ground.topic('consume');
@@ -33,7 +33,7 @@ export async function benchConsume(ground: Ground, { runs, events }: BenchOption
 }
 
 /** @returns records a second, from the first batch on: joining the group does not count */
-async function read(ground: Ground, topic: string): Promise<number> {
+async function read(ground: TestCluster, topic: string): Promise<number> {
   const log = await openLog(ground, topic);
   let records = 0;
   let startedAt = 0;

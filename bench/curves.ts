@@ -2,7 +2,7 @@
 import pg from 'pg';
 import { PostgresStore } from '../src/store/postgres/postgres-store.ts';
 import { fill } from './events.ts';
-import { type BenchOptions, type Ground, type Measured, silent } from './ground.ts';
+import { type BenchOptions, type Measured, silent, type TestCluster } from './ground.ts';
 import { type LoadResult, postEvents } from './load.ts';
 import { type CurvePoint, median, type Row } from './rows.ts';
 
@@ -19,7 +19,7 @@ const PAGES = 300;
 const USUAL_CONNECTIONS = 64;
 const WARM_UP_SECONDS = 3;
 
-export async function benchCurves(ground: Ground, options: BenchOptions): Promise<Row[]> {
+export async function benchCurves(ground: TestCluster, options: BenchOptions): Promise<Row[]> {
   return [
     ...(await byConnections(ground, options)),
     ...(await byEventSize(ground, options)),
@@ -29,7 +29,7 @@ export async function benchCurves(ground: Ground, options: BenchOptions): Promis
   ];
 }
 
-async function byConnections(ground: Ground, { seconds }: BenchOptions): Promise<Row[]> {
+async function byConnections(ground: TestCluster, { seconds }: BenchOptions): Promise<Row[]> {
   return withApi(ground, 'curve-connections', {}, async ({ url }) => {
     const rows: Row[] = [];
     for (const connections of CONNECTIONS) {
@@ -40,7 +40,7 @@ async function byConnections(ground: Ground, { seconds }: BenchOptions): Promise
   });
 }
 
-async function byEventSize(ground: Ground, { seconds }: BenchOptions): Promise<Row[]> {
+async function byEventSize(ground: TestCluster, { seconds }: BenchOptions): Promise<Row[]> {
   const env = { MAX_BODY_BYTES: '200000' };
   return withApi(ground, 'curve-size', env, async ({ url }) => {
     const rows: Row[] = [];
@@ -52,7 +52,7 @@ async function byEventSize(ground: Ground, { seconds }: BenchOptions): Promise<R
   });
 }
 
-async function byPartitions(ground: Ground, { seconds }: BenchOptions): Promise<Row[]> {
+async function byPartitions(ground: TestCluster, { seconds }: BenchOptions): Promise<Row[]> {
   const rows: Row[] = [];
   for (const partitions of PARTITION_COUNTS) {
     const env = { KAFKA_TOPIC_PARTITIONS: String(partitions) };
@@ -65,7 +65,7 @@ async function byPartitions(ground: Ground, { seconds }: BenchOptions): Promise<
 }
 
 /** Instances that do everything, of one group on one database, each with its share of the connections. */
-async function byInstances(ground: Ground, { seconds }: BenchOptions): Promise<Row[]> {
+async function byInstances(ground: TestCluster, { seconds }: BenchOptions): Promise<Row[]> {
   const rows: Row[] = [];
   for (const count of INSTANCES) {
     const env = await ground.kafkaAndPostgres(`curve-instances-${count}`);
@@ -82,7 +82,7 @@ async function byInstances(ground: Ground, { seconds }: BenchOptions): Promise<R
 }
 
 /** Storing, and reading a page from the middle, the more there is. */
-async function byRows(ground: Ground, { events }: BenchOptions): Promise<Row[]> {
+async function byRows(ground: TestCluster, { events }: BenchOptions): Promise<Row[]> {
   const url = await ground.database();
   const store = new PostgresStore({ url, poolSize: 4 }, silent);
   const rows: Row[] = [];
@@ -132,7 +132,7 @@ async function pageTimes(store: PostgresStore, size: number): Promise<number[]> 
 }
 
 async function withApi<T>(
-  ground: Ground,
+  ground: TestCluster,
   topic: string,
   env: Record<string, string>,
   use: (footfall: Measured) => Promise<T>,
@@ -150,7 +150,7 @@ async function withApi<T>(
 
 /** @returns the sum of what the instances took, and the worst of their latencies */
 async function load(
-  { folder }: Ground,
+  { folder }: TestCluster,
   urls: readonly string[],
   { connections, ...options }: { connections: number; seconds: number; eventBytes?: number },
 ): Promise<LoadResult> {

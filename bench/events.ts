@@ -1,5 +1,5 @@
 import { randomUUIDv7 } from 'node:crypto';
-import { type EventStore, HOUR_MS, type StoredEvent } from '../src/store/event-store.ts';
+import { type EventStore, type EventToStore, HOUR_MS } from '../src/store/event-store.ts';
 
 export const TOPIC_REF = {
   group: 'user-activity-consumer-group',
@@ -10,7 +10,7 @@ const TYPES = ['LOGIN', 'PRODUCT_VIEW', 'PRODUCT_VIEW', 'PRODUCT_VIEW', 'LOGOUT'
 const USERS = 100_000;
 
 /** Events as the processor gives them to a store: some users and products far more often than others. */
-export function makeEvents(count: number, from: number, at: Date): StoredEvent[] {
+export function makeEvents(count: number, from: number, at: Date): EventToStore[] {
   const hour = Math.floor(at.getTime() / HOUR_MS);
   const timestamp = at.toISOString();
   return Array.from({ length: count }, (_, index) => {

@@ -47,7 +47,7 @@ export interface Measured {
 }
 
 /** Real servers in a folder of their own, started when first asked for. */
-export class Ground {
+export class TestCluster {
   readonly folder: string;
   readonly #kafkaPort: number;
   readonly #profiles: string | undefined;
@@ -62,11 +62,11 @@ export class Ground {
   }
 
   /** @param profiles folder for CPU profiles of Footfall */
-  static async make(kafkaPort: number, profiles?: string): Promise<Ground> {
+  static async make(kafkaPort: number, profiles?: string): Promise<TestCluster> {
     const folder = await mkdtemp(join(tmpdir(), 'footfall-bench-'));
     // As root, PostgreSQL runs as a user of its own, who must get in.
     await chmod(folder, 0o755);
-    return new Ground(folder, kafkaPort, profiles);
+    return new TestCluster(folder, kafkaPort, profiles);
   }
 
   kafka(): Promise<KafkaServer> {

@@ -1,13 +1,13 @@
 // From POST until the event can be queried, at a steady rate on Kafka and PostgreSQL.
 import autocannon from 'autocannon';
-import type { BenchOptions, Ground } from './ground.ts';
+import type { BenchOptions, TestCluster } from './ground.ts';
 import type { Row } from './rows.ts';
 
 const EVENTS_PER_SECOND = 2000;
 const CONNECTIONS = 100;
 const WARM_UP_SECONDS = 3;
 
-export async function benchLatency(ground: Ground, { runs, seconds }: BenchOptions): Promise<Row[]> {
+export async function benchLatency(ground: TestCluster, { runs, seconds }: BenchOptions): Promise<Row[]> {
   const footfall = await ground.footfall(await ground.kafkaAndPostgres('latency'));
   const p50: number[] = [];
   const p99: number[] = [];

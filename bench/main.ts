@@ -5,7 +5,7 @@ import { benchCatchUp } from './catch-up.ts';
 import { benchConsume } from './consume.ts';
 import { benchCurves } from './curves.ts';
 import { drawCurves } from './draw.ts';
-import { type BenchOptions, Ground, type Peer } from './ground.ts';
+import { type BenchOptions, type Peer, TestCluster } from './ground.ts';
 import { benchLatency } from './latency.ts';
 import { toMarkdown } from './markdown.ts';
 import { benchPost } from './post.ts';
@@ -13,7 +13,7 @@ import { benchReads } from './reads.ts';
 import { holds, printRows, type Row, readRows, saveRows } from './rows.ts';
 import { benchStart } from './start.ts';
 
-const PARTS: Record<string, (ground: Ground, options: BenchOptions) => Promise<Row[]>> = {
+const PARTS: Record<string, (ground: TestCluster, options: BenchOptions) => Promise<Row[]>> = {
   post: benchPost,
   batch: benchBatch,
   consume: benchConsume,
@@ -86,7 +86,7 @@ if (options.save) console.error(`Kept in ${await saveRows(rows, { runs, seconds,
 if (rows.some((row) => holds(row) === false)) process.exitCode = 1;
 
 async function measure(): Promise<Row[]> {
-  const ground = await Ground.make(options.kafkaPort, options.profile);
+  const ground = await TestCluster.make(options.kafkaPort, options.profile);
   const measured: Row[] = [];
   try {
     for (const part of options.part ?? Object.keys(PARTS)) {

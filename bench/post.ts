@@ -2,12 +2,12 @@
 import { join } from 'node:path';
 import {
   type BenchOptions,
-  type Ground,
   type Measured,
   PARTITIONS,
   partitionStates,
   startNode,
   startPeer,
+  type TestCluster,
 } from './ground.ts';
 import { type LoadResult, postEvents } from './load.ts';
 import { median, type Row } from './rows.ts';
@@ -33,13 +33,17 @@ interface Target {
 /** `lagS`: what was taken and not processed at the end, as seconds of load. */
 type Result = LoadResult & { mostMb: number; lagS: number };
 
-export async function benchPost(ground: Ground, options: BenchOptions): Promise<Row[]> {
+export async function benchPost(ground: TestCluster, options: BenchOptions): Promise<Row[]> {
   const rows: Row[] = [];
   for (const connections of [64, 256]) rows.push(...(await benchConnections(ground, options, connections)));
   return rows;
 }
 
-async function benchConnections(ground: Ground, options: BenchOptions, connections: number): Promise<Row[]> {
+async function benchConnections(
+  ground: TestCluster,
+  options: BenchOptions,
+  connections: number,
+): Promise<Row[]> {
   const targets = await targetsFor(ground, options, connections);
   const results = new Map<Target, Result[]>(targets.map((target) => [target, []]));
   // A broker that has just started takes half as much as a little later: what comes first is not counted.
@@ -95,7 +99,7 @@ function describe(results: readonly Result[]): string {
 }
 
 async function measure(
-  ground: Ground,
+  ground: TestCluster,
   { seconds }: BenchOptions,
   target: Target,
   connections: number,
@@ -117,7 +121,11 @@ async function measure(
   }
 }
 
-async function targetsFor(ground: Ground, { peers }: BenchOptions, connections: number): Promise<Target[]> {
+async function targetsFor(
+  ground: TestCluster,
+  { peers }: BenchOptions,
+  connections: number,
+): Promise<Target[]> {
   const { bootstrap } = await ground.kafka();
   const name = (what: string) => `${what}-${connections}`;
   const bareTopic = await ground.topic(name('bare'));

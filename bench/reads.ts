@@ -8,11 +8,11 @@ import { SqliteStore } from '../src/store/sqlite/sqlite-store.ts';
 import { fill } from './events.ts';
 import {
   type BenchOptions,
-  type Ground,
   type Measured,
   STORE_KINDS,
   type StoreKind,
   silent,
+  type TestCluster,
 } from './ground.ts';
 import { median, type Row } from './rows.ts';
 
@@ -27,13 +27,17 @@ interface Filled {
   readWithClient(): Promise<number>;
 }
 
-export async function benchReads(ground: Ground, options: BenchOptions): Promise<Row[]> {
+export async function benchReads(ground: TestCluster, options: BenchOptions): Promise<Row[]> {
   const rows: Row[] = [];
   for (const kind of STORE_KINDS) rows.push(...(await benchKind(ground, options, kind)));
   return rows;
 }
 
-async function benchKind(ground: Ground, { runs, events }: BenchOptions, kind: StoreKind): Promise<Row[]> {
+async function benchKind(
+  ground: TestCluster,
+  { runs, events }: BenchOptions,
+  kind: StoreKind,
+): Promise<Row[]> {
   const few = await fillStore(ground, kind, FEW);
   const many = await fillStore(ground, kind, events);
   console.error(`reads, ${kind}: ${events} events are stored`);
@@ -82,11 +86,11 @@ async function benchKind(ground: Ground, { runs, events }: BenchOptions, kind: S
   return rows;
 }
 
-async function fillStore(ground: Ground, kind: StoreKind, count: number): Promise<Filled> {
+async function fillStore(ground: TestCluster, kind: StoreKind, count: number): Promise<Filled> {
   return kind === 'SQLite' ? fillSqlite(ground, count) : fillPostgres(ground, count);
 }
 
-async function fillSqlite(ground: Ground, count: number): Promise<Filled> {
+async function fillSqlite(ground: TestCluster, count: number): Promise<Filled> {
   const path = join(ground.folder, `reads-${count}.db`);
   const file = openSqliteFile(path);
   const store: EventStore = new SqliteStore(file);
@@ -105,7 +109,7 @@ async function fillSqlite(ground: Ground, count: number): Promise<Filled> {
   };
 }
 
-async function fillPostgres(ground: Ground, count: number): Promise<Filled> {
+async function fillPostgres(ground: TestCluster, count: number): Promise<Filled> {
   const url = await ground.database();
   const store = new PostgresStore({ url, poolSize: 4 }, silent);
   await fill(store, count);
@@ -132,7 +136,7 @@ async function fillPostgres(ground: Ground, count: number): Promise<Filled> {
 }
 
 async function withFootfall(
-  ground: Ground,
+  ground: TestCluster,
   { env }: Filled,
   use: (footfall: Measured) => Promise<void>,
 ): Promise<void> {

@@ -10,12 +10,12 @@ import { MAX_BATCH_BYTES, Sender } from './sender.ts';
 export type { Entry, QueuedEvent } from './event.ts';
 export type { ClientOptions, Spool } from './options.ts';
 
-/** Payloads by event type, as the service's catalogue has them. */
-export type Catalogue = Record<string, object>;
+/** Payloads by event type, as the service's catalog has them. */
+export type Catalog = Record<string, object>;
 
 const inPage = typeof document !== 'undefined';
 
-export class Footfall<Events extends Catalogue = Catalogue> {
+export class Footfall<Events extends Catalog = Catalog> {
   readonly #settings: Settings;
   readonly #queue: Queue;
   readonly #sender: Sender;

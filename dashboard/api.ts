@@ -117,7 +117,7 @@ export interface DeadLetter {
   reason: string;
   detail: string;
   attempt: number;
-  setAsideAt: string;
+  deadLetteredAt: string;
   redrivenAt: string | null;
 }
 

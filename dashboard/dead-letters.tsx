@@ -66,8 +66,8 @@ export function DeadLettersPage() {
           <li key={letter.id}>
             <a href={toDeadLetter(letter.id)}>{letter.reason}</a> <span>{letter.detail}</span>
             <span class="hint">
-              {date(letter.setAsideAt)}, {clock(letter.setAsideAt)}, partition {letter.partition}, offset{' '}
-              {letter.offset}
+              {date(letter.deadLetteredAt)}, {clock(letter.deadLetteredAt)}, partition {letter.partition},
+              offset {letter.offset}
               {letter.attempt > 1 && `, attempt ${count(letter.attempt)}`}
               {letter.redrivenAt && `, sent back ${clock(letter.redrivenAt)}`}
             </span>
@@ -103,8 +103,8 @@ export function DeadLetterPage({ id }: { id: string }) {
 
   async function sendBack(event: SubmitEvent) {
     event.preventDefault();
-    const isMended = text !== textOf(letter!);
-    setOutcome(await redrive(isMended ? { ids: [id], value: text } : { ids: [id] }));
+    const hasReplacement = text !== textOf(letter!);
+    setOutcome(await redrive(hasReplacement ? { ids: [id], value: text } : { ids: [id] }));
     await load();
   }
 
@@ -118,8 +118,8 @@ export function DeadLetterPage({ id }: { id: string }) {
             <strong>{letter.reason}</strong>: {letter.detail}
           </p>
           <p class="hint">
-            Set aside {date(letter.setAsideAt)}, {clock(letter.setAsideAt)}. From {letter.topic}, partition{' '}
-            {letter.partition}, offset {letter.offset}; attempt {letter.attempt}.
+            Set aside {date(letter.deadLetteredAt)}, {clock(letter.deadLetteredAt)}. From {letter.topic},
+            partition {letter.partition}, offset {letter.offset}; attempt {letter.attempt}.
           </p>
           <p role="status">{outcome}</p>
           {letter.redrivenAt && !outcome && (

@@ -7,7 +7,7 @@ const TYPES_MS = 60_000;
 const EXAMPLE = '{\n  "productId": "prod-789",\n  "category": "electronics"\n}';
 
 interface EventTypes {
-  takesOthers: boolean;
+  allowsOtherTypes: boolean;
   eventTypes: { eventType: string }[];
 }
 

@@ -1,7 +1,7 @@
 // Runs real clients against the real service, and prints what became of each.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { Command } from 'commander';
-import { Ground } from '../test/clients/ground.ts';
+import { TestCluster } from '../test/clients/ground.ts';
 import { ROWS, withTable } from '../test/clients/matrix.ts';
 import { MissingToolError, type Row } from '../test/clients/row.ts';
 
@@ -49,7 +49,7 @@ function chosen({ only, quick }: Options): Row[] {
   return rows.filter((row) => only.some((name) => begins(row, name)));
 }
 
-async function outcomeOf(row: Row, ground: Ground): Promise<Outcome> {
+async function outcomeOf(row: Row, ground: TestCluster): Promise<Outcome> {
   const since = performance.now();
   const seconds = () => (performance.now() - since) / 1000;
   try {
@@ -62,7 +62,7 @@ async function outcomeOf(row: Row, ground: Ground): Promise<Outcome> {
 }
 
 async function runAll(rows: readonly Row[]): Promise<Outcome[]> {
-  const ground = new Ground((text) => console.error(text));
+  const ground = new TestCluster((text) => console.error(text));
   const outcomes: Outcome[] = [];
   const waiting = [...rows.entries()];
   const lanes = Array.from({ length: ROWS_AT_ONCE }, async () => {

@@ -138,7 +138,7 @@ export const ERRORS = {
 export type ErrorCode = keyof typeof ERRORS;
 
 /** An error a caller is told about, without a stack. `details` are the single messages of the `invalid_…` codes. */
-export class FootfallError extends Error {
+export class ApiError extends Error {
   readonly code: ErrorCode;
   readonly details: readonly string[] | undefined;
   /** Seconds after which sending again is worth it. */
@@ -153,7 +153,7 @@ export class FootfallError extends Error {
     Error.stackTraceLimit = 0;
     super(options.message ?? ERRORS[code].message, { cause: options.cause });
     Error.stackTraceLimit = stackTraceLimit;
-    this.name = 'FootfallError';
+    this.name = 'ApiError';
     this.code = code;
     this.details = options.details;
     this.retryAfterS = options.retryAfterS ?? 1;

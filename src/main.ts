@@ -1,9 +1,9 @@
 import closeWithGrace from 'close-with-grace';
 import { Workers } from './cluster/primary.ts';
-import { WorkerLink } from './cluster/worker-channel.ts';
+import { WorkerChannel } from './cluster/worker-channel.ts';
 import { type Config, ConfigError, loadConfig, withEnvFile } from './config/config.ts';
 import { createLogger, type Logger } from './observability/logger.ts';
-import { realSurroundings, startService } from './service.ts';
+import { startService, systemDependencies } from './service.ts';
 
 /** Exit codes: 0 stopped cleanly, 1 failed or not stopped in time, 2 settings at fault. */
 const EXIT_FAILED = 1;
@@ -18,11 +18,11 @@ async function main(): Promise<void> {
   const config = loadConfig(withEnvFile(process.env));
   const logger = await createLogger({ level: config.LOG_LEVEL, format: logFormat(config) });
   let stopWhenTold = () => {};
-  const link = WorkerLink.open(() => stopWhenTold());
+  const link = WorkerChannel.open(() => stopWhenTold());
   const running =
     config.workers > 0
       ? startWorkers(config, logger)
-      : await startService(config, { ...realSurroundings, logger, link });
+      : await startService(config, { ...systemDependencies, logger, link });
   process.on('SIGHUP', () => running.reload());
   let stopping = false;
   const { close } = closeWithGrace(

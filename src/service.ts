@@ -8,10 +8,10 @@ import { type Adapters, openAdapters } from './adapters.ts';
 import { Certificate } from './api/certificate.ts';
 import { closeApi, createApi } from './api/server.ts';
 import { systemClock } from './clock.ts';
-import type { WorkerLink } from './cluster/worker-channel.ts';
+import type { WorkerChannel } from './cluster/worker-channel.ts';
 import { type Config, ConfigError, isLoopback } from './config/config.ts';
 import { DeadLetters } from './dead-letters/dead-letters.ts';
-import { Catalogue } from './events/catalogue.ts';
+import { Catalog } from './events/catalog.ts';
 import { Producer } from './ingest/producer.ts';
 import { StoredEvents } from './ingest/stored-event-waiter.ts';
 import type { Logger } from './observability/logger.ts';
@@ -32,12 +32,12 @@ const STALLED_AFTER_MS = 6000;
 const HEARTBEATS = 2;
 
 /** What the service takes from outside besides its settings. */
-export interface Surroundings {
+export interface Dependencies {
   logger: Logger;
   now(): Date;
   newId(): string;
   /** The other processes of this instance, where it has several. */
-  link?: WorkerLink;
+  link?: WorkerChannel;
 }
 
 export interface Service {
@@ -54,7 +54,7 @@ export interface Service {
  *
  * @throws when its own means are missing: the port is taken, the data directory is in use or cannot be written
  */
-export async function startService(config: Config, surroundings: Surroundings): Promise<Service> {
+export async function startService(config: Config, surroundings: Dependencies): Promise<Service> {
   const adapters = await openAdapters(config, surroundings.logger);
   try {
     return await run(config, surroundings, adapters);
@@ -66,7 +66,7 @@ export async function startService(config: Config, surroundings: Surroundings): 
 
 async function run(
   config: Config,
-  { logger, now, newId, link }: Surroundings,
+  { logger, now, newId, link }: Dependencies,
   { log, store, close }: Adapters,
 ): Promise<Service> {
   const { MAX_IN_FLIGHT_REQUESTS: maxRequests, MAX_IN_FLIGHT_BYTES: maxBytes } = config;
@@ -78,15 +78,15 @@ async function run(
   });
   const metrics = createMetrics(admission, liveTail);
   const { KAFKA_TOPIC: topic, KAFKA_CONSUMER_GROUP: group, LOG_EVERY_NTH_EVENT: logEvery } = config;
-  const catalogue = openCatalogue(config);
+  const catalog = openCatalogue(config);
   const apiKeys = openKeys(config);
   const certificate = openCertificate(config);
   const producer = new Producer({ log, store, topic, logger, metrics, now, newId, logEvery });
   registerLedger(metrics.registry, store, group, topic);
-  const { countedMembers } = config;
+  const { countedProperties } = config;
   const storedEvents = new StoredEvents(store);
   const processor = new Processor({
-    ...{ log, store, catalogue, group, countedMembers, logger, metrics, logEvery },
+    ...{ log, store, catalog, group, countedProperties, logger, metrics, logEvery },
     onStored: (keys) => storedEvents.tell(keys),
   });
   const consumes = config.ROLE !== 'api';
@@ -138,10 +138,10 @@ async function run(
     maxStreamsPerCaller: config.MAX_STREAMS_PER_CALLER,
     streamTimeoutMs: config.STREAM_TIMEOUT_MS,
     bodyTimeoutMs: config.BODY_TIMEOUT_MS,
-    countedMembers,
+    countedProperties,
     now,
     storedEvents,
-    catalogue,
+    catalog,
     health,
     metrics,
     logger,
@@ -150,7 +150,7 @@ async function run(
     progress,
     maxBodyBytes: config.MAX_BODY_BYTES,
     batchLimits: { events: config.MAX_BATCH_EVENTS, bytes: config.MAX_BATCH_BYTES },
-    takesEvents: config.ROLE !== 'consumer',
+    acceptsEvents: config.ROLE !== 'consumer',
     isDraining,
     allMetrics: () => link?.metrics() ?? metrics.registry.metrics(),
   });
@@ -160,7 +160,7 @@ async function run(
   if (consumes) consumer.start();
   progress.start();
   link?.ready(metrics.registry);
-  if (consumes) link?.tellOf(consumer);
+  if (consumes) link?.reportStatus(consumer);
   logger.info(
     { url, log: config.brokers.length > 0 ? 'kafka' : 'embedded', store: config.store.kind },
     url === '' ? 'Footfall processes events' : `Footfall answers on ${url}`,
@@ -257,12 +257,12 @@ function reloadCertificate(certificate: Certificate | undefined, logger: Logger)
 }
 
 /** @throws ConfigError naming every schema at fault */
-export function openCatalogue({ EVENT_CATALOG, UNKNOWN_EVENT_TYPES, MAX_NESTING_LEVELS }: Config): Catalogue {
+export function openCatalogue({ EVENT_CATALOG, UNKNOWN_EVENT_TYPES, MAX_NESTING_LEVELS }: Config): Catalog {
   try {
-    return new Catalogue(EVENT_CATALOG, UNKNOWN_EVENT_TYPES === 'accept', MAX_NESTING_LEVELS);
+    return new Catalog(EVENT_CATALOG, UNKNOWN_EVENT_TYPES === 'accept', MAX_NESTING_LEVELS);
   } catch (error) {
     throw new ConfigError((error as Error).message.split('\n').map((line) => `EVENT_CATALOG: ${line}`));
   }
 }
 
-export const realSurroundings = { now: () => new Date(), newId: () => randomUUIDv7() };
+export const systemDependencies = { now: () => new Date(), newId: () => randomUUIDv7() };

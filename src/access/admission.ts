@@ -1,4 +1,4 @@
-import { FootfallError } from '../errors.ts';
+import { ApiError } from '../errors.ts';
 
 export interface AdmissionLimits {
   maxRequests: number;
@@ -19,7 +19,7 @@ export interface Entry {
 
 /** What one admitted request holds. */
 export interface Hold {
-  /** Counts more bytes. @throws FootfallError `overloaded`, and counts none, where there is no room for them */
+  /** Counts more bytes. @throws ApiError `overloaded`, and counts none, where there is no room for them */
   grow(bytes: number): void;
   /** To be called when the request has ended, however it ended. */
   leave(): void;
@@ -74,7 +74,7 @@ export class Admission {
 
   /**
    * @param bytes what the request holds, as far as that is known
-   * @throws FootfallError `overloaded`
+   * @throws ApiError `overloaded`
    */
   enter(bytes: number, { purpose = 'write', caller }: Entry = {}): Hold {
     const budget = this.#budgets[purpose];
@@ -114,7 +114,7 @@ export class Admission {
   }
 
   #turnAway(): never {
-    throw new FootfallError('overloaded', { retryAfterS: this.#retryAfterS() });
+    throw new ApiError('overloaded', { retryAfterS: this.#retryAfterS() });
   }
 
   #countDrained(): void {

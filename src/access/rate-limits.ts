@@ -1,5 +1,5 @@
 import { TokenBucket } from 'limiter';
-import { FootfallError } from '../errors.ts';
+import { ApiError } from '../errors.ts';
 import type { ApiKey } from './api-keys.ts';
 
 /** What is left to a caller of the limit that applies. */
@@ -39,7 +39,7 @@ export class RateLimits {
    * for by waiting longer. What one limit refuses is not taken off the other.
    *
    * @returns the caller's own limit, or that of all; nothing where none applies
-   * @throws FootfallError `rate_limited`
+   * @throws ApiError `rate_limited`
    */
   take(caller: ApiKey | undefined, events: number): RateLimitState | undefined {
     const buckets = [this.#bucketOf(caller), this.#overall].filter((bucket) => bucket !== undefined);
@@ -61,7 +61,7 @@ export class RateLimits {
     await bucket.removeTokens(Math.min(elements, REFUSED_PER_SECOND));
   }
 
-  /** @throws FootfallError `rate_limited` while a sender's batches have held more that was refused than is allowed */
+  /** @throws ApiError `rate_limited` while a sender's batches have held more that was refused than is allowed */
   checkRefused(sender: string): void {
     const bucket = this.#refusedBySender.get(sender);
     if (bucket !== undefined) checkRoom(bucket, 1);
@@ -94,10 +94,10 @@ function fullBucket(perSecond: number): TokenBucket {
   return bucket;
 }
 
-/** @throws FootfallError `rate_limited` with the time after which there is room */
+/** @throws ApiError `rate_limited` with the time after which there is room */
 function checkRoom(bucket: TokenBucket, events: number): void {
   const waitMs = bucket.getWaitTime(Math.min(events, bucket.bucketSize));
-  if (waitMs > 0) throw new FootfallError('rate_limited', { retryAfterS: Math.ceil(waitMs / 1000) });
+  if (waitMs > 0) throw new ApiError('rate_limited', { retryAfterS: Math.ceil(waitMs / 1000) });
 }
 
 function stateOf({ bucketSize, content }: TokenBucket): RateLimitState {

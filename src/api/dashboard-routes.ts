@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import fastifyStatic from '@fastify/static';
 import type { FastifyInstance, FastifyReply } from 'fastify';
-import { FootfallError } from '../errors.ts';
+import { ApiError } from '../errors.ts';
 import { PAGE_POLICY } from './openapi/documents.ts';
 
 /** Where `npm run build` puts the page. */
@@ -15,7 +15,7 @@ export async function pageRoutes(api: FastifyInstance): Promise<void> {
 
   api.get('/', { schema: { hide: true } }, async (_request, reply) => {
     if (!existsSync(join(PAGE_FOLDER, 'index.html'))) {
-      throw new FootfallError('endpoint_not_found', {
+      throw new ApiError('endpoint_not_found', {
         message: 'The page is not built: run "npm run build"',
       });
     }
@@ -29,7 +29,7 @@ export async function pageRoutes(api: FastifyInstance): Promise<void> {
     async (request, reply) => {
       const path = `assets/${request.params.file}`;
       if (!FILE_NAME.test(request.params.file) || !existsSync(join(PAGE_FOLDER, path))) {
-        throw new FootfallError('endpoint_not_found');
+        throw new ApiError('endpoint_not_found');
       }
       return secured(reply).sendFile(path, { immutable: true, maxAge: '365d' });
     },

@@ -7,13 +7,13 @@ import Fastify, {
   type FastifyServerFactory,
 } from 'fastify';
 import type { Admission } from '../access/admission.ts';
-import { FootfallError } from '../errors.ts';
+import { ApiError } from '../errors.ts';
 import { MAX_ID_LENGTH } from '../events/event.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { Metrics } from '../observability/metrics.ts';
 import type { Certificate } from './certificate.ts';
 import { pageRoutes } from './dashboard-routes.ts';
-import { type AccessOptions, guard } from './hooks/access.ts';
+import { type AccessOptions, registerAuthentication } from './hooks/access.ts';
 import { type AdmitOptions, admit, giveUp } from './hooks/admit.ts';
 import { keepConnectionsInOrder } from './hooks/connections.ts';
 import { clientErrorHandler, StoreOutages, sendError, toFootfallError } from './hooks/error-responses.ts';
@@ -76,7 +76,7 @@ export function createApi(options: ApiOptions): FastifyInstance {
     routerOptions: { maxParamLength: MAX_ID_LENGTH * 9 },
     clientErrorHandler,
     frameworkErrors: (error, _request, reply) =>
-      sendError(reply, new FootfallError('bad_request', { cause: error })),
+      sendError(reply, new ApiError('bad_request', { cause: error })),
   });
   const paths = collectKnownPaths(api);
   keepConnectionsInOrder(api);
@@ -90,7 +90,7 @@ export function createApi(options: ApiOptions): FastifyInstance {
   api.addHook('onRequest', (_request, reply, done) => {
     if (!options.isDraining()) return done();
     reply.header('Connection', 'close');
-    done(new FootfallError('draining'));
+    done(new ApiError('draining'));
   });
   allowOrigins(api, options);
   // Without reading what is sent to nowhere.
@@ -99,17 +99,17 @@ export function createApi(options: ApiOptions): FastifyInstance {
   });
   // Behind the answers to browsers, so that a page can read why it was turned away.
   api.after(() => {
-    guard(api, options);
+    registerAuthentication(api, options);
     admit(api, options);
   });
   documentRoutes(api, options);
   takeBodies(api);
-  api.setErrorHandler(async (error: FastifyError | FootfallError, request, reply) => {
+  api.setErrorHandler(async (error: FastifyError | ApiError, request, reply) => {
     // What is wrong with a request to nowhere matters less than that.
-    const isNowhere = request.is404 && !(error instanceof FootfallError);
+    const isNowhere = request.is404 && !(error instanceof ApiError);
     const known = isNowhere ? unrouted(request, reply, paths) : toFootfallError(error);
     refusals.note(request, known);
-    if (request.routeOptions.config.takesEvents) options.metrics.eventsRejected.inc({ code: known.code });
+    if (request.routeOptions.config.acceptsEvents) options.metrics.eventsRejected.inc({ code: known.code });
     if (known.code === 'internal_error') options.logger.error({ err: error }, '[API] Request failed');
     if (known.code === 'store_unavailable') storeOutages.note(error);
     if (known.code === 'overloaded') {
@@ -130,7 +130,7 @@ export function createApi(options: ApiOptions): FastifyInstance {
     { parseAs: 'buffer' },
     async (_request: FastifyRequest, body: Buffer) => body,
   );
-  if (options.takesEvents) {
+  if (options.acceptsEvents) {
     api.register(eventRoutes, options);
     api.register(eventStateRoutes, options);
     api.register(batchRoutes, options);
@@ -170,12 +170,12 @@ const EXPOSED_HEADERS = [
     'RateLimit-Remaining',
     'RateLimit-Reset',
   ],
-  ...['Event-Topic', 'Event-Partition', 'Event-Offset', 'Event-Repeated', 'Event-Warnings', 'Location'],
+  ...['Event-Topic', 'Event-Partition', 'Event-Offset', 'Event-Duplicate', 'Event-Warnings', 'Location'],
   ...['Event-Cursor', 'Link'],
 ];
 const PREFLIGHT_VALID_S = 600;
 
-/** Answers browsers that ask first. That comes without a key, so here any key's origin will do; `guard` looks closer. */
+/** Answers browsers that ask first. That comes without a key, so here any key's origin will do; `registerAuthentication` looks closer. */
 function allowOrigins(api: FastifyInstance, { apiKeys, origins }: AccessOptions): void {
   if (apiKeys === undefined && origins.length === 0) return;
   const withoutKeys = new Set(origins);

@@ -2,22 +2,22 @@
 import cluster, { type Worker } from 'node:cluster';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AggregatorRegistry, type Registry } from 'prom-client';
-import type { ConsumerView } from '../operations/health.ts';
+import type { ConsumerStatus } from '../operations/health.ts';
 
 export type Message =
   | { kind: 'ready' }
-  | { kind: 'consumer'; view: ConsumerView }
+  | { kind: 'consumer'; view: ConsumerStatus }
   | { kind: 'ask-metrics'; id: number }
   | { kind: 'metrics'; id: number; text: string }
   | { kind: 'stop' };
 
 /** Longer than a process takes to say how it is, shorter than an operator takes to look. */
-const TELL_MS = 500;
+const STATUS_INTERVAL_MS = 500;
 
 /** One process of an instance, and its way to the others. */
-export class WorkerLink {
+export class WorkerChannel {
   /** How the process that processes events was when it last said so. */
-  consumer: ConsumerView = { state: 'starting', reason: undefined, stalled: [] };
+  consumer: ConsumerStatus = { state: 'starting', reason: undefined, stalled: [] };
   readonly #worker: Worker;
   readonly #asked = new Map<number, (text: string) => void>();
   #asks = 0;
@@ -32,8 +32,8 @@ export class WorkerLink {
   }
 
   /** The link of this process; undefined where it is an instance by itself. */
-  static open(stop: () => void): WorkerLink | undefined {
-    return cluster.worker && new WorkerLink(cluster.worker, stop);
+  static open(stop: () => void): WorkerChannel | undefined {
+    return cluster.worker && new WorkerChannel(cluster.worker, stop);
   }
 
   /** Told when this process has begun: it answers for its metrics from now on. */
@@ -45,11 +45,11 @@ export class WorkerLink {
   }
 
   /** Tells the others how processing is, for as long as this process lives. */
-  async tellOf(consumer: ConsumerView): Promise<void> {
+  async reportStatus(consumer: ConsumerStatus): Promise<void> {
     while (this.#worker.isConnected()) {
       const { state, reason, stalled } = consumer;
       this.#worker.send({ kind: 'consumer', view: { state, reason, stalled } } satisfies Message);
-      await sleep(TELL_MS, undefined, { ref: false });
+      await sleep(STATUS_INTERVAL_MS, undefined, { ref: false });
     }
   }
 

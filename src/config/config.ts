@@ -36,7 +36,7 @@ export interface Config extends Settings {
   origins: string[];
   /** Names and addresses this service is called by, beside those of this machine. */
   hosts: string[];
-  countedMembers: string[];
+  countedProperties: string[];
   /** Processes that answer requests; 0: this one. */
   workers: number;
   /** Empty: the embedded log. */
@@ -84,12 +84,12 @@ export function loadConfig(env: Record<string, string | undefined>): Config {
     ...{ brokers, store, dataFile, origins, keySource: keySource(settings) },
     certificate: certificateFiles(settings),
     hosts: [settings.HOST, ...(settings.ALLOWED_HOSTS?.split(',') ?? [])].map((host) => host.trim()),
-    countedMembers: countedMembers(settings),
+    countedProperties: countedProperties(settings),
     workers: settings.WORKERS === 'auto' ? availableParallelism() : Number(settings.WORKERS),
   };
 }
 
-function countedMembers({ COUNTED_PAYLOAD_MEMBERS: listed }: Settings): string[] {
+function countedProperties({ COUNTED_PAYLOAD_PROPERTIES: listed }: Settings): string[] {
   if (listed === 'none') return [];
   return [...new Set(listed.split(',').map((member) => member.trim()))];
 }

@@ -190,14 +190,13 @@ export const SETTINGS = Type.Object({
     Type.String({
       minLength: 1,
       description:
-        'Folder of the event catalogue: a JSON Schema of the payload for each type and version, in files `TYPE.VERSION.json`. The types in it are taken beside LOGIN, LOGOUT and PRODUCT_VIEW.',
+        'Folder of the event catalog: a JSON Schema of the payload for each type and version, in files `TYPE.VERSION.json`. The types in it are taken beside LOGIN, LOGOUT and PRODUCT_VIEW.',
       examples: ['./event-catalog'],
     }),
   ),
   UNKNOWN_EVENT_TYPES: Type.Enum(['reject', 'accept'], {
     default: 'reject',
-    description:
-      'Events of types that are not in the catalogue: `reject` or `accept` them, with any payload.',
+    description: 'Events of types that are not in the catalog: `reject` or `accept` them, with any payload.',
   }),
   MAX_NESTING_LEVELS: Type.Integer({
     minimum: 8,
@@ -206,7 +205,7 @@ export const SETTINGS = Type.Object({
     description:
       'How deep objects and arrays of an event may be in each other, with the list that holds the event (1), the event (2) and its payload (3). Readers such as System.Text.Json cannot read deeper lists.',
   }),
-  COUNTED_PAYLOAD_MEMBERS: Type.String({
+  COUNTED_PAYLOAD_PROPERTIES: Type.String({
     pattern: `^(none|${MEMBER}(,\\s*${MEMBER}){0,7})$`,
     default: 'productId,device',
     description:

@@ -1,6 +1,6 @@
 // In: records that are not valid events. Out: the dead-letter topic and its index, and from there back to their topic.
 
-import { FootfallError } from '../errors.ts';
+import { ApiError } from '../errors.ts';
 import { eventKey } from '../events/event.ts';
 import {
   type AppendResult,
@@ -8,7 +8,7 @@ import {
   type LogBatch,
   type LogRecord,
   type RecordPosition,
-  receiptsOf,
+  unwrapReceipts,
 } from '../log/event-log.ts';
 import { recordDigest } from '../log/landmarks.ts';
 import type { DeadLetter, DeadLetterEntry, DeadLetterQuery, EventStore } from '../store/event-store.ts';
@@ -37,7 +37,7 @@ const REDRIVE_CHUNK = 200;
  * @throws the errors of `EventLog.append` that are worth another try; copying again is safe, the store indexes each record
  *   once
  */
-export async function setAside(
+export async function sendToDeadLetterTopic(
   log: EventLog,
   group: string,
   batch: Pick<LogBatch, 'topic' | 'partition'>,
@@ -49,8 +49,10 @@ export async function setAside(
   const references = rejected.filter((_, at) => refused[at]).map((one) => referenceTo(group, batch, one));
   // If we die here: what was copied is copied once more next time.
   const instead = (await log.append(references)).values();
-  const receipts = receiptsOf(results.map((result, at) => (refused[at] ? instead.next().value! : result)));
-  const setAsideAt = new Date();
+  const receipts = unwrapReceipts(
+    results.map((result, at) => (refused[at] ? instead.next().value! : result)),
+  );
+  const deadLetteredAt = new Date();
   return rejected.map(({ record, reason, detail, eventId }, at) => ({
     key: eventId === undefined ? null : eventKey(eventId),
     offset: record.offset,
@@ -58,14 +60,14 @@ export async function setAside(
     reason,
     detail: refused[at] ? `${detail}; ${leftOut(batch.topic, record)}` : detail,
     attempt: attemptOf(record),
-    setAsideAt,
+    deadLetteredAt,
     deadLetterPartition: receipts[at]!.partition,
     deadLetterOffset: receipts[at]!.offset,
   }));
 }
 
 function isRefused(result: AppendResult): boolean {
-  return result instanceof FootfallError && !result.retryable;
+  return result instanceof ApiError && !result.retryable;
 }
 
 function leftOut(topic: string, record: LogRecord): string {
@@ -171,11 +173,11 @@ export class DeadLetters {
       })),
     );
     const done = found
-      .filter((_one, at) => !(results[at] instanceof FootfallError))
+      .filter((_one, at) => !(results[at] instanceof ApiError))
       .map(({ letter }) => letter.id);
     // If we die here: they count as waiting, and a repetition appends them once more. Events are stored once.
     await this.#store.markRedriven(this.#group, done, new Date());
-    receiptsOf(results);
+    unwrapReceipts(results);
     const accounted = new Set([
       ...done,
       ...letters.filter(({ redrivenAt }) => redrivenAt).map(({ id }) => id),

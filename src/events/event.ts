@@ -1,10 +1,10 @@
 import { isUtf8 } from 'node:buffer';
 import { hash } from 'node:crypto';
-import { FootfallError } from '../errors.ts';
+import { ApiError } from '../errors.ts';
 import { isObject, type JsonObject, NOT_JSON, parseJson } from '../json/json-body.ts';
 import { nestingErrors } from '../json/nesting.ts';
 import { rawMembers } from '../json/raw-json.ts';
-import type { Catalogue } from './catalogue.ts';
+import type { Catalog } from './catalog.ts';
 import { storableErrors } from './storable.ts';
 
 export { isStorable, MAX_ID_LENGTH } from './storable.ts';
@@ -54,20 +54,20 @@ const DATE_TIME =
 /**
  * Reads a new event as clients send it: the body of `POST /events/generate`, or one element of a batch.
  *
- * @param takesTimestamp whether a `timestamp` of the client's counts; if not, it is passed over
+ * @param acceptsTimestamp whether a `timestamp` of the client's counts; if not, it is passed over
  * @param caller the name of whoever sends it, where callers have names
- * @throws FootfallError `invalid_event` with one message for each field at fault, in the order userId, eventType,
+ * @throws ApiError `invalid_event` with one message for each field at fault, in the order userId, eventType,
  *   payload, eventId, timestamp
  */
 export function readNewEvent(
   { text, fields }: JsonObject,
-  catalogue: Catalogue,
-  { takesTimestamp, caller }: { takesTimestamp: boolean; caller?: string | undefined },
+  catalog: Catalog,
+  { acceptsTimestamp, caller }: { acceptsTimestamp: boolean; caller?: string | undefined },
 ): NewEvent {
-  const taken = takesTimestamp ? fields : { ...fields, timestamp: undefined };
-  const event = checkNewEvent(taken, () => rawPayload(text, fields), catalogue);
+  const taken = acceptsTimestamp ? fields : { ...fields, timestamp: undefined };
+  const event = checkNewEvent(taken, () => rawPayload(text, fields), catalog);
   const others = Object.keys(fields).filter(
-    (name) => !MEMBERS.includes(name) && !(takesTimestamp && name === 'timestamp'),
+    (name) => !MEMBERS.includes(name) && !(acceptsTimestamp && name === 'timestamp'),
   );
   const warnings = others.length === 0 ? event.warnings : [...(event.warnings ?? []), notKept(others)];
   return { ...event, caller: event.eventId === undefined ? undefined : caller, warnings };
@@ -87,17 +87,17 @@ function notKept(names: readonly string[]): string {
  * As `readNewEvent`, for events that come in another form.
  *
  * @param rawText the raw JSON text of the payload, asked for once its other fields are known to be valid
- * @param types which types there are: those of the catalogue, or kinds of messages beside them
+ * @param types which types there are: those of the catalog, or kinds of messages beside them
  */
 export function checkNewEvent(
   fields: Record<string, unknown>,
   rawText: () => string,
-  catalogue: Catalogue,
-  types: 'catalogue' | 'messages' = 'catalogue',
+  catalog: Catalog,
+  types: 'catalog' | 'messages' = 'catalog',
 ): NewEvent {
   const { userId, eventType, payload, eventId, timestamp } = fields;
-  const isKnown = (type: string) => (types === 'messages' ? catalogue.isRecorded(type) : catalogue.has(type));
-  const errors = fieldErrors(fields, isKnown, catalogue.names);
+  const isKnown = (type: string) => (types === 'messages' ? catalog.isRecorded(type) : catalog.has(type));
+  const errors = fieldErrors(fields, isKnown, catalog.names);
   if (eventId !== undefined && (typeof eventId !== 'string' || !UUID.test(eventId))) {
     errors.push('eventId must be a UUID');
   }
@@ -105,10 +105,10 @@ export function checkNewEvent(
     errors.push('timestamp must be an ISO 8601 date and time with a time zone');
   }
   const text = errors.length === 0 ? rawText() : '{}';
-  errors.push(...nestingErrors({ payload: text }, catalogue.maxLevels));
+  errors.push(...nestingErrors({ payload: text }, catalog.maxLevels));
   const findings =
-    errors.length === 0 ? catalogue.check(eventType as string, payload ?? {}) : { errors, warnings: [] };
-  if (findings.errors.length > 0) throw new FootfallError('invalid_event', { details: findings.errors });
+    errors.length === 0 ? catalog.check(eventType as string, payload ?? {}) : { errors, warnings: [] };
+  if (findings.errors.length > 0) throw new ApiError('invalid_event', { details: findings.errors });
   return {
     userId: userId as string,
     eventType: eventType as string,
@@ -190,7 +190,7 @@ export interface DecodedEvent extends UserEvent {
 /** Reads the value of a log record, written by us or by any other producer. Payloads were checked when they came in. */
 export function decodeEvent(
   value: Buffer | null,
-  catalogue: Pick<Catalogue, 'isRecorded' | 'names' | 'maxLevels'>,
+  catalog: Pick<Catalog, 'isRecorded' | 'names' | 'maxLevels'>,
 ): DecodedEvent | Rejection {
   if (value === null || value.length === 0) return { reason: 'empty', detail: 'the record has no value' };
   if (!isUtf8(value)) return { reason: 'not-json', detail: 'the value is not UTF-8' };
@@ -200,11 +200,11 @@ export function decodeEvent(
   if (!isObject(parsed)) return { reason: 'invalid', detail: 'the value is not a JSON object' };
   const errors = [
     ...identityErrors(parsed),
-    ...fieldErrors(parsed, (type) => catalogue.isRecorded(type), catalogue.names),
+    ...fieldErrors(parsed, (type) => catalog.isRecorded(type), catalog.names),
   ];
   const payload = rawPayload(text, parsed);
   const attributes = isObject(parsed.attributes) ? rawMembers(text).get('attributes') : undefined;
-  errors.push(...nestingErrors({ payload, attributes }, catalogue.maxLevels));
+  errors.push(...nestingErrors({ payload, attributes }, catalog.maxLevels));
   const { eventId, timestamp, userId, eventType } = parsed as Record<string, string>;
   if (errors.length > 0) {
     const known = typeof eventId === 'string' && eventId !== '' ? { eventId } : {};

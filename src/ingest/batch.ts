@@ -1,21 +1,21 @@
 // In: the elements of a batch as they arrive. Out: what became of each, when the last is durable.
 
-import { type ErrorCode, FootfallError } from '../errors.ts';
-import type { Catalogue } from '../events/catalogue.ts';
+import { ApiError, type ErrorCode } from '../errors.ts';
+import type { Catalog } from '../events/catalog.ts';
 import { type NewEvent, readNewEvent } from '../events/event.ts';
 import { type JsonObject, parseJsonBody } from '../json/json-body.ts';
 import type { Acceptance, Accepted } from './producer.ts';
 
-/** Reads one element. @throws FootfallError why it is not a valid event */
+/** Reads one element. @throws ApiError why it is not a valid event */
 export type ReadEvent = (element: JsonObject) => NewEvent;
 
 /** An event as its client sends it in a batch: as for `POST /events/generate`, and with a `timestamp` if wanted. */
-export function readBatchEvent(catalogue: Catalogue, caller: string | undefined): ReadEvent {
-  return (element) => readNewEvent(element, catalogue, { takesTimestamp: true, caller });
+export function readBatchEvent(catalog: Catalog, caller: string | undefined): ReadEvent {
+  return (element) => readNewEvent(element, catalog, { acceptsTimestamp: true, caller });
 }
 
 /** What became of one element. Without the event's text: of a large batch that would be all of it. */
-export type BatchResult = Omit<Accepted, 'json'> | FootfallError;
+export type BatchResult = Omit<Accepted, 'json'> | ApiError;
 
 const CHUNK_EVENTS = 500;
 const CHUNK_BYTES = 512_000;
@@ -41,11 +41,11 @@ export interface BatchOptions {
   limits: BatchLimits;
   /** As `Producer.acceptAll`. */
   accept(events: readonly NewEvent[], bytes: number): Promise<Acceptance[]>;
-  /** @throws FootfallError when its sender may not send so many more events just now */
-  mayTake(events: readonly NewEvent[]): Promise<void>;
+  /** @throws ApiError when its sender may not send so many more events just now */
+  checkRateLimit(events: readonly NewEvent[]): Promise<void>;
   /** Resolves when more elements may be refused than these. */
   mayRefuse(elements: number): Promise<void>;
-  /** Counts what results hold. @throws FootfallError `overloaded` when there is no room for them */
+  /** Counts what results hold. @throws ApiError `overloaded` when there is no room for them */
   hold(bytes: number): void;
 }
 
@@ -83,7 +83,7 @@ export class Batch {
       return false;
     }
     const event = this.#readElement(element);
-    if (event instanceof FootfallError) {
+    if (event instanceof ApiError) {
       this.#refuse(event);
       return true;
     }
@@ -96,26 +96,26 @@ export class Batch {
   }
 
   /** Why the next element is not looked at. */
-  #endBefore(): FootfallError | undefined {
+  #endBefore(): ApiError | undefined {
     const { limits, hold } = this.#options;
     const read = this.results.length;
-    if (read >= limits.events || this.#bytes > limits.bytes) return new FootfallError('batch_too_large');
+    if (read >= limits.events || this.#bytes > limits.bytes) return new ApiError('batch_too_large');
     const taken = read - this.#refused;
     if (this.#refused >= DETAILED_REFUSALS && this.#refused > taken * REFUSED_PER_TAKEN) {
-      return new FootfallError('batch_abandoned');
+      return new ApiError('batch_abandoned');
     }
     if (this.#heldBytes < HELD_STEP_BYTES) return undefined;
     try {
       hold(this.#heldBytes);
     } catch (error) {
-      if (error instanceof FootfallError) return error;
+      if (error instanceof ApiError) return error;
       throw error;
     }
     this.#heldBytes = 0;
     return undefined;
   }
 
-  #refuse(error: FootfallError): void {
+  #refuse(error: ApiError): void {
     this.#refused++;
     const isDetailed = this.#refused <= DETAILED_REFUSALS;
     if (isDetailed) this.#heldBytes += RESULT_BYTES + textBytes(error.details);
@@ -123,7 +123,7 @@ export class Batch {
   }
 
   /** Notes an error where the next element would be. */
-  fail(error: FootfallError): void {
+  fail(error: ApiError): void {
     this.results.push(error);
   }
 
@@ -148,34 +148,34 @@ export class Batch {
   async #accept(events: readonly NewEvent[], bytes: number): Promise<Acceptance[]> {
     if (events.length === 0) return [];
     try {
-      await this.#options.mayTake(events);
+      await this.#options.checkRateLimit(events);
     } catch (error) {
-      if (!(error instanceof FootfallError)) throw error;
+      if (!(error instanceof ApiError)) throw error;
       return events.map(() => error);
     }
     return this.#options.accept(events, bytes);
   }
 
-  #readElement(element: Buffer | 'too-large'): NewEvent | FootfallError {
+  #readElement(element: Buffer | 'too-large'): NewEvent | ApiError {
     try {
       if (element === 'too-large')
-        throw new FootfallError('body_too_large', { message: 'The event is too large' });
+        throw new ApiError('body_too_large', { message: 'The event is too large' });
       return this.#options.read(parseJsonBody(element));
     } catch (error) {
-      if (error instanceof FootfallError) return error;
+      if (error instanceof ApiError) return error;
       // Something recursed further than the stack allows: what is wrong is this element, and not its neighbours.
       if (error instanceof RangeError)
-        return new FootfallError('invalid_event', { details: ['the event is nested too deep'] });
+        return new ApiError('invalid_event', { details: ['the event is nested too deep'] });
       throw error;
     }
   }
 }
 
 /** Errors that say no more than their code: one for all elements it is true of. */
-const plainErrors = new Map<ErrorCode, FootfallError>();
+const plainErrors = new Map<ErrorCode, ApiError>();
 
-function plain(code: ErrorCode): FootfallError {
-  const known = plainErrors.get(code) ?? new FootfallError(code);
+function plain(code: ErrorCode): ApiError {
+  const known = plainErrors.get(code) ?? new ApiError(code);
   plainErrors.set(code, known);
   return known;
 }
@@ -185,9 +185,9 @@ function textBytes(texts: readonly string[] = []): number {
 }
 
 function withoutText(answer: Acceptance): BatchResult {
-  if (answer instanceof FootfallError) return answer;
+  if (answer instanceof ApiError) return answer;
   const { json: _json, ...result } = answer;
   return result;
 }
 
-const UNKNOWN = new FootfallError('internal_error');
+const UNKNOWN = new ApiError('internal_error');

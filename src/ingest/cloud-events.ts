@@ -1,7 +1,7 @@
 // In: events in the form of CloudEvents 1.0. Out: new events.
 import { isUtf8 } from 'node:buffer';
-import { FootfallError } from '../errors.ts';
-import type { Catalogue } from '../events/catalogue.ts';
+import { ApiError } from '../errors.ts';
+import type { Catalog } from '../events/catalog.ts';
 import { checkNewEvent, type NewEvent } from '../events/event.ts';
 import { callersUuid } from '../events/event-ids.ts';
 import { isObject, type JsonObject, parseJsonBody } from '../json/json-body.ts';
@@ -13,15 +13,15 @@ import { rawMembers } from '../json/raw-json.ts';
  * `source` and `id` together, which is what CloudEvents are unique by, and from the caller. All
  * attributes are kept as they were sent.
  *
- * @throws FootfallError `invalid_event`
+ * @throws ApiError `invalid_event`
  */
 export function readCloudEvent(
   { text, fields }: JsonObject,
-  catalogue: Catalogue,
+  catalog: Catalog,
   caller: string | undefined,
 ): NewEvent {
   const raw = () => (fields.data === undefined ? '{}' : rawMembers(text).get('data')!);
-  const event = fromAttributes(fields, { data: fields.data, rawData: raw }, catalogue, caller);
+  const event = fromAttributes(fields, { data: fields.data, rawData: raw }, catalog, caller);
   const attributes = [...rawMembers(text)].filter(([name]) => name !== 'data');
   return {
     ...event,
@@ -32,12 +32,12 @@ export function readCloudEvent(
 /**
  * Reads an event in binary form: attributes in `ce-` headers, data as the body.
  *
- * @throws FootfallError `invalid_event`, `body_not_json` or `body_not_object`
+ * @throws ApiError `invalid_event`, `body_not_json` or `body_not_object`
  */
 export function readBinaryCloudEvent(
   headers: Record<string, string | string[] | undefined>,
   body: Buffer | undefined,
-  catalogue: Catalogue,
+  catalog: Catalog,
   caller: string | undefined,
 ): NewEvent {
   const attributes = Object.fromEntries(
@@ -49,7 +49,7 @@ export function readBinaryCloudEvent(
   const event = fromAttributes(
     attributes,
     { data: data?.fields, rawData: () => data?.text ?? '{}' },
-    catalogue,
+    catalog,
     caller,
   );
   return { ...event, attributes: JSON.stringify(attributes) };
@@ -58,11 +58,11 @@ export function readBinaryCloudEvent(
 function fromAttributes(
   attributes: Record<string, unknown>,
   { data, rawData }: { data: unknown; rawData: () => string },
-  catalogue: Catalogue,
+  catalog: Catalog,
   caller: string | undefined,
 ): NewEvent {
   const errors = attributeErrors(attributes, data);
-  if (errors.length > 0) throw new FootfallError('invalid_event', { details: errors });
+  if (errors.length > 0) throw new ApiError('invalid_event', { details: errors });
   const { id, source, type, subject, userid, time } = attributes as Record<string, string>;
   const event = {
     userId: userid ?? subject,
@@ -72,7 +72,7 @@ function fromAttributes(
     timestamp: time,
   };
   // Attributes such as `traceparent` are of one delivery: two of one source and id may differ in them.
-  return { ...checkNewEvent(event, rawData, catalogue), varying: [] };
+  return { ...checkNewEvent(event, rawData, catalog), varying: [] };
 }
 
 function attributeErrors(attributes: Record<string, unknown>, data: unknown): string[] {

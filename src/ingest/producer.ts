@@ -1,6 +1,6 @@
 // In: new events, read and valid. Out: for each a receipt, once it is durable in the log, or why it is not.
 import { withDeadline } from '../deadline.ts';
-import { FootfallError } from '../errors.ts';
+import { ApiError } from '../errors.ts';
 import { buildEvent, encodeEvent, type NewEvent, type UserEvent } from '../events/event.ts';
 import { CALLER_HEADER, callersKey, isSameBut } from '../events/event-ids.ts';
 import type { EventLog, NewRecord, Receipt } from '../log/event-log.ts';
@@ -32,14 +32,14 @@ export interface Accepted extends AcceptedEvent {
   /** What it is deduplicated by, as of `callersKey`. */
   key: string;
   /** It was accepted before under this id, and is not stored again. */
-  repeated?: 'same' | undefined;
+  duplicate?: 'same' | undefined;
   warnings?: string[] | undefined;
 }
 
-export type Acceptance = Accepted | FootfallError;
+export type Acceptance = Accepted | ApiError;
 
 /** A new event with its identity, a UUID, ready to be appended. */
-interface Completed {
+interface PreparedEvent {
   event: UserEvent;
   json: string;
   caller: string | undefined;
@@ -51,9 +51,9 @@ export class Producer {
   readonly #options: ProducerOptions;
   readonly #recent = new RecentEvents(RECENT_BYTES);
   /** Events with ids of their clients on their way into the log: the same id sent meanwhile waits for the first. */
-  readonly #underWay = new Map<string, Promise<Acceptance>>();
-  #wordedMs = Number.NaN;
-  #wordedTime = '';
+  readonly #inFlight = new Map<string, Promise<Acceptance>>();
+  #cachedMs = Number.NaN;
+  #cachedTimestamp = '';
   #count = 0;
   #failures = 0;
   #failureLoggedAt = Number.NEGATIVE_INFINITY;
@@ -62,14 +62,12 @@ export class Producer {
     this.#options = options;
   }
 
-  /** @throws FootfallError `id_conflict`, or the errors of `EventLog.append` */
+  /** @throws ApiError `id_conflict`, or the errors of `EventLog.append` */
   async accept(event: NewEvent): Promise<Accepted> {
-    const completed = [this.#complete(event, this.#timestamp())];
+    const prepared = [this.#prepare(event, this.#timestamp())];
     const [result] =
-      event.eventId === undefined
-        ? await this.#append(completed)
-        : await this.#appendOnce([event], completed);
-    if (result instanceof FootfallError) throw result;
+      event.eventId === undefined ? await this.#append(prepared) : await this.#appendOnce([event], prepared);
+    if (result instanceof ApiError) throw result;
     return this.#withWarnings(result!, event);
   }
 
@@ -82,12 +80,12 @@ export class Producer {
    */
   async acceptAll(events: readonly NewEvent[]): Promise<Acceptance[]> {
     const timestamp = this.#timestamp();
-    const completed = events.map((event) => this.#complete(event, timestamp));
+    const prepared = events.map((event) => this.#prepare(event, timestamp));
     const answers = events.some(({ eventId }) => eventId !== undefined)
-      ? await this.#appendOnce(events, completed)
-      : await this.#append(completed);
+      ? await this.#appendOnce(events, prepared)
+      : await this.#append(prepared);
     return answers.map((answer, at) =>
-      answer instanceof FootfallError ? answer : this.#withWarnings(answer, events[at]!),
+      answer instanceof ApiError ? answer : this.#withWarnings(answer, events[at]!),
     );
   }
 
@@ -105,7 +103,7 @@ export class Producer {
     return this.#recent.get(key);
   }
 
-  #complete(newEvent: NewEvent, acceptedAt: string): Completed {
+  #prepare(newEvent: NewEvent, acceptedAt: string): PreparedEvent {
     const event = buildEvent(newEvent, this.#options.newId, acceptedAt);
     const { caller, varying } = newEvent;
     return { event, json: encodeEvent(event), caller, key: callersKey(event.eventId, caller), varying };
@@ -114,26 +112,26 @@ export class Producer {
   /** The time as events carry it; put into words once a millisecond. */
   #timestamp(): string {
     const now = this.#options.now();
-    if (now.getTime() !== this.#wordedMs) {
-      this.#wordedMs = now.getTime();
-      this.#wordedTime = now.toISOString();
+    if (now.getTime() !== this.#cachedMs) {
+      this.#cachedMs = now.getTime();
+      this.#cachedTimestamp = now.toISOString();
     }
-    return this.#wordedTime;
+    return this.#cachedTimestamp;
   }
 
-  async #appendOnce(events: readonly NewEvent[], completed: readonly Completed[]): Promise<Acceptance[]> {
+  async #appendOnce(events: readonly NewEvent[], prepared: readonly PreparedEvent[]): Promise<Acceptance[]> {
     const before = await this.#acceptedBefore(
-      completed.flatMap(({ key }, at) => (events[at]!.eventId === undefined ? [] : [key])),
+      prepared.flatMap(({ key }, at) => (events[at]!.eventId === undefined ? [] : [key])),
     );
     const { promise: appended, resolve } = Promise.withResolvers<Acceptance[]>();
-    const fresh: Completed[] = [];
-    const results = completed.map((one, at) => {
+    const fresh: PreparedEvent[] = [];
+    const results = prepared.map((one, at) => {
       // One that was under way while the store was asked may be done by now.
-      const earlier = before.get(one.key) ?? this.#recent.get(one.key) ?? this.#underWay.get(one.key);
-      if (earlier !== undefined) return this.#repeat(one, earlier);
-      const place = fresh.push(one) - 1;
-      const result = appended.then((all) => all[place]!);
-      if (events[at]!.eventId !== undefined) this.#hold(one.key, result);
+      const earlier = before.get(one.key) ?? this.#recent.get(one.key) ?? this.#inFlight.get(one.key);
+      if (earlier !== undefined) return this.#answerDuplicate(one, earlier);
+      const index = fresh.push(one) - 1;
+      const result = appended.then((all) => all[index]!);
+      if (events[at]!.eventId !== undefined) this.#trackInFlight(one.key, result);
       return result;
     });
     resolve(await this.#append(fresh));
@@ -163,38 +161,38 @@ export class Producer {
     return found;
   }
 
-  #hold(key: string, result: Promise<Acceptance>): void {
-    this.#underWay.set(key, result);
-    result.then(() => this.#underWay.delete(key));
+  #trackInFlight(key: string, result: Promise<Acceptance>): void {
+    this.#inFlight.set(key, result);
+    result.then(() => this.#inFlight.delete(key));
   }
 
-  async #repeat(
-    { event, json, key, varying }: Completed,
+  async #answerDuplicate(
+    { event, json, key, varying }: PreparedEvent,
     earlier: AcceptedEvent | Promise<Acceptance>,
   ): Promise<Acceptance> {
     const first = await earlier;
-    if (first instanceof FootfallError) return first;
+    if (first instanceof ApiError) return first;
     const isSame =
       isSameEvent(first.json, json) || (varying !== undefined && isSameBut(first.json, json, varying));
-    const repeated = isSame ? 'same' : 'conflict';
-    this.#options.metrics.eventsRepeated.inc({ kind: repeated });
-    if (repeated === 'conflict') return new FootfallError('id_conflict');
-    return { eventId: event.eventId, key, json: first.json, receipt: first.receipt, repeated };
+    const duplicate = isSame ? 'same' : 'conflict';
+    this.#options.metrics.eventsDuplicate.inc({ kind: duplicate });
+    if (duplicate === 'conflict') return new ApiError('id_conflict');
+    return { eventId: event.eventId, key, json: first.json, receipt: first.receipt, duplicate };
   }
 
-  async #append(events: readonly Completed[]): Promise<Acceptance[]> {
+  async #append(events: readonly PreparedEvent[]): Promise<Acceptance[]> {
     const { log, metrics } = this.#options;
     const stopTimer = metrics.appendSeconds.startTimer();
     const results = await log.append(events.map((one) => this.#toRecord(one)));
     // If we die here: the events are durable and will be processed; only their sender does not know.
     stopTimer();
     return results.map((result, at) => {
-      if (result instanceof FootfallError) return this.#failed(result);
+      if (result instanceof ApiError) return this.#failed(result);
       return this.#accepted(events[at]!, result);
     });
   }
 
-  #toRecord({ event, json, caller }: Completed): NewRecord {
+  #toRecord({ event, json, caller }: PreparedEvent): NewRecord {
     return {
       topic: this.#options.topic,
       key: event.userId,
@@ -207,7 +205,7 @@ export class Producer {
     };
   }
 
-  #accepted({ event, json, key }: Completed, receipt: Receipt): Accepted {
+  #accepted({ event, json, key }: PreparedEvent, receipt: Receipt): Accepted {
     const accepted = { eventId: event.eventId, key, json, receipt };
     this.#recent.add(key, accepted);
     this.#options.metrics.eventsGenerated.inc();
@@ -215,7 +213,7 @@ export class Producer {
     return accepted;
   }
 
-  #failed(error: FootfallError): FootfallError {
+  #failed(error: ApiError): ApiError {
     if (error.code === 'publish_failed') this.#logFailure(error.cause);
     return error;
   }

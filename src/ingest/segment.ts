@@ -1,7 +1,7 @@
 // In: messages as Segment's libraries send them. Out: new events.
 
-import { FootfallError } from '../errors.ts';
-import { type Catalogue, MESSAGE_TYPES, type MessageType } from '../events/catalogue.ts';
+import { ApiError } from '../errors.ts';
+import { type Catalog, MESSAGE_TYPES, type MessageType } from '../events/catalog.ts';
 import { checkNewEvent, isDateTime, type NewEvent } from '../events/event.ts';
 import { callersUuid } from '../events/event-ids.ts';
 import { isObject, type JsonObject } from '../json/json-body.ts';
@@ -13,25 +13,25 @@ const VARYING = ['sentAt', 'context', 'integrations', '_metadata'];
 const SHARED = ['context', 'integrations'];
 
 /**
- * Reads one message. The eventType is the kind of message; that of a track message is its `event`, where the catalogue
+ * Reads one message. The eventType is the kind of message; that of a track message is its `event`, where the catalog
  * has a type of this name. The userId is `userId`, else `anonymousId`; the eventId comes from `messageId` and the caller.
  * The payload is the message as it is, so that its name, properties, traits and context are all there.
  *
  * @param kind as its path says; without one, its own `type`
- * @throws FootfallError `invalid_event`
+ * @throws ApiError `invalid_event`
  */
 export function readSegmentMessage(
   { text, fields }: JsonObject,
   kind: MessageType | undefined,
-  catalogue: Catalogue,
+  catalog: Catalog,
   caller: string | undefined,
 ): NewEvent {
   const type = kind ?? fields.type;
   const errors = messageErrors(type, fields);
-  if (errors.length > 0) throw new FootfallError('invalid_event', { details: errors });
+  if (errors.length > 0) throw new ApiError('invalid_event', { details: errors });
   const { event, timestamp, originalTimestamp } = fields;
   const messageId = nonEmpty(fields.messageId);
-  const isNamed = type === 'track' && catalogue.has(event as string);
+  const isNamed = type === 'track' && catalog.has(event as string);
   const read = {
     userId: nonEmpty(fields.userId) ?? nonEmpty(fields.anonymousId),
     eventType: isNamed ? event : type,
@@ -40,7 +40,7 @@ export function readSegmentMessage(
     // Dates that are none came from clocks and libraries that nobody here can mend: it counts as it arrives.
     timestamp: [timestamp, originalTimestamp].find(isDateTime),
   };
-  return { ...checkNewEvent(read, () => text, catalogue, 'messages'), varying: VARYING };
+  return { ...checkNewEvent(read, () => text, catalog, 'messages'), varying: VARYING };
 }
 
 function messageErrors(type: unknown, { event, userId, anonymousId }: Record<string, unknown>): string[] {
@@ -67,7 +67,7 @@ function nonEmpty(id: unknown): string | undefined {
  * Reads what a batch says for all of its messages.
  *
  * @param maxBytes of all messages with that in them: a small batch could become a large one
- * @returns adds it to a message, where that does not say otherwise; throws FootfallError `batch_too_large`
+ * @returns adds it to a message, where that does not say otherwise; throws ApiError `batch_too_large`
  */
 export function sharedByBatch(
   { text, fields }: JsonObject,
@@ -81,7 +81,7 @@ export function sharedByBatch(
   let bytes = 0;
   return (message) => {
     bytes += sharedBytes + message.text.length;
-    if (bytes > maxBytes) throw new FootfallError('batch_too_large');
+    if (bytes > maxBytes) throw new ApiError('batch_too_large');
     return withMembers(message, shared);
   };
 }

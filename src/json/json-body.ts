@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import { FootfallError } from '../errors.ts';
+import { ApiError } from '../errors.ts';
 
 export interface JsonObject {
   /** As it was sent. */
@@ -10,15 +10,15 @@ export interface JsonObject {
 /**
  * Reads a request body that must be a JSON object.
  *
- * @throws FootfallError `body_missing`, `body_not_json` or `body_not_object`
+ * @throws ApiError `body_missing`, `body_not_json` or `body_not_object`
  */
 export function parseJsonBody(body: Buffer | undefined): JsonObject {
-  if (body === undefined || body.length === 0) throw new FootfallError('body_missing');
-  if (!isUtf8(body)) throw new FootfallError('body_not_json', { message: 'Request body is not valid UTF-8' });
+  if (body === undefined || body.length === 0) throw new ApiError('body_missing');
+  if (!isUtf8(body)) throw new ApiError('body_not_json', { message: 'Request body is not valid UTF-8' });
   const text = body.toString('utf8');
   const fields = parseJson(text);
-  if (fields === NOT_JSON) throw new FootfallError('body_not_json');
-  if (!isObject(fields)) throw new FootfallError('body_not_object');
+  if (fields === NOT_JSON) throw new ApiError('body_not_json');
+  if (!isObject(fields)) throw new ApiError('body_not_object');
   return { text, fields };
 }
 

@@ -60,7 +60,7 @@ function createSplitter(chunk: Buffer, format: ElementFormat, maxBytes: number):
 }
 
 /** The bytes of one element, from as many chunks as it came in. */
-class Pieces {
+class ChunkBuffer {
   readonly #maxBytes: number;
   #pieces: Buffer[] = [];
   #bytes = 0;
@@ -92,10 +92,10 @@ function isText(byte: number): boolean {
 
 class LineSplitter implements Splitter {
   readonly failed = false;
-  readonly #pieces: Pieces;
+  readonly #pieces: ChunkBuffer;
 
   constructor(maxBytes: number) {
-    this.#pieces = new Pieces(maxBytes);
+    this.#pieces = new ChunkBuffer(maxBytes);
   }
 
   push(chunk: Buffer): Element[] {
@@ -117,7 +117,7 @@ class LineSplitter implements Splitter {
 }
 
 class ArraySplitter implements Splitter {
-  readonly #pieces: Pieces;
+  readonly #pieces: ChunkBuffer;
   /** Brackets open: 0 before the array and after it, 1 between its elements. */
   #depth = 0;
   #inString = false;
@@ -127,7 +127,7 @@ class ArraySplitter implements Splitter {
   failed = false;
 
   constructor(maxBytes: number) {
-    this.#pieces = new Pieces(maxBytes);
+    this.#pieces = new ChunkBuffer(maxBytes);
   }
 
   push(chunk: Buffer): Element[] {

@@ -1,4 +1,4 @@
-import { FootfallError } from '../errors.ts';
+import { ApiError } from '../errors.ts';
 
 /**
  * The event log: an append-only, partitioned log. Events are durable once they are in it, and everything the
@@ -10,7 +10,7 @@ export interface EventLog {
    * once it is known of each what became of it. Calls that are waiting at the same time share one write. Records of
    * one call with one key keep their order.
    *
-   * @returns for each record, in the same order, its receipt once it is durable, or a FootfallError. `publish_failed`:
+   * @returns for each record, in the same order, its receipt once it is durable, or a ApiError. `publish_failed`:
    *   not known to be durable; appending it again is safe for events because the store keeps the first of each eventId.
    *   `body_too_large`: the log refuses a record of this size, `record_refused`: one of this kind; other records do not
    *   suffer from it.
@@ -65,12 +65,12 @@ export interface Receipt {
   offset: number;
 }
 
-export type AppendResult = Receipt | FootfallError;
+export type AppendResult = Receipt | ApiError;
 
 /** The receipts of records that only count together. @throws the first error among the results */
-export function receiptsOf(results: readonly AppendResult[]): Receipt[] {
+export function unwrapReceipts(results: readonly AppendResult[]): Receipt[] {
   return results.map((result) => {
-    if (result instanceof FootfallError) throw result;
+    if (result instanceof ApiError) throw result;
     return result;
   });
 }
@@ -118,7 +118,7 @@ export interface AssignedPartition {
    */
   divergesAt?: number | undefined;
   /** Whether the log goes on from this offset, known for certain: false when it ends before. */
-  reaches(offset: number): Promise<boolean>;
+  hasOffset(offset: number): Promise<boolean>;
   /** Whether the log, asked again, says the same of its topic and beginning, and ends no earlier. */
   isCurrent(): Promise<boolean>;
 }
@@ -131,13 +131,13 @@ export interface SubscribeOptions {
    * Decides where reading starts. Called at each assignment, before anything of it is read, and again whenever reading
    * has to start over: when `restart` of the last answer aborts, or when the log turns out to be another one.
    */
-  startAt(assigned: readonly AssignedPartition[]): Promise<ReadingStart>;
+  onAssigned(assigned: readonly AssignedPartition[]): Promise<ReadingStart>;
 }
 
 export interface ReadingStart {
   /** By partition; one that is left out is read from offset 0. */
   positions: ReadonlyMap<number, StartPosition>;
-  /** Ends this reading and has `startAt` asked again, without leaving the group. */
+  /** Ends this reading and has `onAssigned` asked again, without leaving the group. */
   restart?: AbortSignal | undefined;
 }
 
@@ -148,7 +148,7 @@ export interface StartPosition {
 }
 
 /** The batches of a reading, one by one. */
-export async function* oneByOne(reading: AsyncIterable<LogBatch[]>): AsyncGenerator<LogBatch> {
+export async function* flattenBatches(reading: AsyncIterable<LogBatch[]>): AsyncGenerator<LogBatch> {
   for await (const batches of reading) yield* batches;
 }
 

@@ -12,7 +12,7 @@ export interface Metrics {
   overloadRejections: Counter;
   requestsRefused: Counter<'code'>;
   redrives: Counter;
-  eventsRepeated: Counter<'kind'>;
+  eventsDuplicate: Counter<'kind'>;
   eventWarnings: Counter;
   eventsProcessed: Counter<'outcome'>;
   eventConflicts: Counter;
@@ -72,8 +72,8 @@ export function createMetrics(
       labelNames: ['code'],
       registers,
     }),
-    eventsRepeated: new Counter({
-      name: 'events_repeated_total',
+    eventsDuplicate: new Counter({
+      name: 'events_duplicate_total',
       help: 'Events sent again under an id that was accepted before: the `same`, or another, which is refused as a `conflict`.',
       labelNames: ['kind'],
       registers,

@@ -9,7 +9,7 @@ const CHECK_TIMEOUT_MS = 2000;
 const FRESH_MS = 500;
 
 /** How processing is, seen from whichever process. */
-export interface ConsumerView {
+export interface ConsumerStatus {
   readonly state: ConsumerState;
   /** Why it is recovering, if it is. */
   readonly reason: string | undefined;
@@ -36,7 +36,7 @@ export interface HealthOptions {
   store: Pick<EventStore, 'ping'>;
   clock: Clock;
   /** Gives none in an instance that only answers requests. */
-  consumer(): ConsumerView | undefined;
+  consumer(): ConsumerStatus | undefined;
   /** What keeps records from being stored, whoever should store them. */
   progress: { readonly problem: string | undefined };
 }

@@ -1,16 +1,16 @@
 // In: the log and the store. Out: what the log holds that the store does not account for.
 import { randomUUID } from 'node:crypto';
-import type { Catalogue } from '../events/catalogue.ts';
+import type { Catalog } from '../events/catalog.ts';
 import { decodeEvent, isRejection } from '../events/event.ts';
 import { recordKey } from '../events/event-ids.ts';
-import { type EventLog, type LogRecord, oneByOne } from '../log/event-log.ts';
-import { accounts, type PartitionAccount } from '../processing/ledger.ts';
+import { type EventLog, flattenBatches, type LogRecord } from '../log/event-log.ts';
+import { accounts, type PartitionTally } from '../processing/ledger.ts';
 import type { EventStore } from '../store/event-store.ts';
 
 export interface VerifyOptions {
   log: EventLog;
   store: EventStore;
-  catalogue: Catalogue;
+  catalog: Catalog;
   topic: string;
   group: string;
   /** Records with a timestamp (milliseconds since 1970) from here to there are looked at; the end is excluded. */
@@ -36,7 +36,7 @@ export interface Verification {
   inFlight: number;
   /** Processed, by the position, and neither stored nor dead-lettered. */
   missing: MissingRecord[];
-  accounts: PartitionAccount[];
+  accounts: PartitionTally[];
 }
 
 /** Recomputes the ledger from every record of the log and what the store has of it. */
@@ -51,7 +51,7 @@ export async function verify(options: VerifyOptions): Promise<Verification> {
   for await (const { topicId, partition, records } of readToEnd(log, topic)) {
     const position = positions.find((one) => one.topicId === topicId && one.partition === partition);
     const chosen = records.filter(({ timestamp }) => timestamp >= from && timestamp < to);
-    const events = chosen.map((record) => ({ record, ...identityOf(record, options.catalogue) }));
+    const events = chosen.map((record) => ({ record, ...identityOf(record, options.catalog) }));
     const keys = events.flatMap(({ key }) => (key === undefined ? [] : [key]));
     const stored = await store.get(keys);
     for (const { record, eventId, key } of events) {
@@ -66,8 +66,8 @@ export async function verify(options: VerifyOptions): Promise<Verification> {
   return result;
 }
 
-function identityOf({ value, headers }: LogRecord, catalogue: Catalogue): { eventId?: string; key?: string } {
-  const decoded = decodeEvent(value, catalogue);
+function identityOf({ value, headers }: LogRecord, catalog: Catalog): { eventId?: string; key?: string } {
+  const decoded = decodeEvent(value, catalog);
   if (isRejection(decoded)) return {};
   const { eventId } = decoded;
   return { eventId, key: recordKey(eventId, headers) };
@@ -81,7 +81,7 @@ export async function* readToEnd(log: EventLog, topic: string) {
     topic,
     group: `footfall-verify-${randomUUID()}`,
     signal: done.signal,
-    startAt: async (assigned) => {
+    onAssigned: async (assigned) => {
       for (const { partition, earliest, end } of assigned) if (end > earliest) behind.set(partition, end);
       if (behind.size === 0) done.abort();
       return {
@@ -89,7 +89,7 @@ export async function* readToEnd(log: EventLog, topic: string) {
       };
     },
   });
-  for await (const batch of oneByOne(reading)) {
+  for await (const batch of flattenBatches(reading)) {
     const end = behind.get(batch.partition);
     if (end === undefined) continue;
     yield { ...batch, records: batch.records.filter(({ offset }) => offset < end) };

@@ -4,17 +4,17 @@ import type { AssignedPartition, EventLog, LogBatch, ReadingStart } from '../log
 import { type Landmark, landmarksBehind } from '../log/landmarks.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { Metrics } from '../observability/metrics.ts';
-import { type Claim, type EventStore, Fenced } from '../store/event-store.ts';
-import type { PlacedBatch, Processor } from './processor.ts';
+import { type Claim, type EventStore, FencedError } from '../store/event-store.ts';
+import type { ClaimedBatch, Processor } from './processor.ts';
 import type { Poll } from './progress.ts';
-import { Outages } from './retrier.ts';
+import { Retrier } from './retrier.ts';
 import { groupForTransactions } from './shared-transactions.ts';
 import { batchPast, reportFinding, resolveStart } from './start-position.ts';
 import { type IdlePosition, type IdlePositions, Watchdog } from './watchdog.ts';
 
 const CANNOT_READ = 'the log cannot be read';
 /** Transactions that are tried at a time: while the store has one, the next is decoded. */
-const MAX_ATTEMPTS = 4;
+const MAX_TRANSACTIONS = 4;
 
 export interface ConsumerOptions {
   log: EventLog;
@@ -44,13 +44,13 @@ export class Consumer {
   readonly #positions = new Map<number, Position>();
   readonly #watchdog: Watchdog;
   /** Batches that are being worked on, by partition: one of each, so that a partition is stored in order. */
-  readonly #working = new Map<number, Promise<void>>();
+  readonly #inFlight = new Map<number, Promise<void>>();
   /** Transactions that are being tried. */
-  readonly #attempts = new Set<Promise<unknown>>();
+  readonly #transactions = new Set<Promise<unknown>>();
   #reading = new AbortController();
   /** Ends what is read for the present positions; those are then claimed again. */
   #restart = new AbortController();
-  readonly #outages: Outages;
+  readonly #retrier: Retrier;
   #state: Exclude<ConsumerState, 'recovering'> = 'starting';
   #running: Promise<void> | undefined;
   #saidOtherTopics = false;
@@ -58,7 +58,7 @@ export class Consumer {
   constructor(options: ConsumerOptions) {
     this.#options = options;
     const { logger, clock, stalledAfterMs } = options;
-    this.#outages = new Outages({ logger, clock, stopping: this.#stopping.signal });
+    this.#retrier = new Retrier({ logger, clock, stopping: this.#stopping.signal });
     this.#watchdog = new Watchdog({
       clock,
       stalledAfterMs,
@@ -74,22 +74,22 @@ export class Consumer {
 
   /** Why it is recovering, if it is. */
   get reason(): string | undefined {
-    return this.#outages.reason;
+    return this.#retrier.reason;
   }
 
   /** Where it stands in the partitions in which nothing is being stored just now. */
   get idle(): IdlePositions {
-    const idle = [...this.#positions].filter(([partition]) => !this.#working.has(partition));
+    const idle = [...this.#positions].filter(([partition]) => !this.#inFlight.has(partition));
     return new Map(idle.map(([partition, position]) => [partition, { ...position }]));
   }
 
   /** Told what a poll of the progress found. */
   polled(poll: Poll<IdlePositions>): void {
-    if (!this.#stopping.signal.aborted) this.#watchdog.look(poll, this.idle, this.#working.size > 0);
+    if (!this.#stopping.signal.aborted) this.#watchdog.look(poll, this.idle, this.#inFlight.size > 0);
   }
 
   get state(): ConsumerState {
-    return this.#outages.any && this.#state !== 'stopped' ? 'recovering' : this.#state;
+    return this.#retrier.hasFailures && this.#state !== 'stopped' ? 'recovering' : this.#state;
   }
 
   start(): void {
@@ -99,7 +99,7 @@ export class Consumer {
   /** Finishes the batches at hand, leaves the group and resolves. */
   async stop(): Promise<void> {
     this.#stopping.abort();
-    await this.#finishWorking();
+    await this.#drain();
     this.#reading.abort();
     await this.#running;
     this.#state = 'stopped';
@@ -111,52 +111,57 @@ export class Consumer {
       this.#reading = new AbortController();
       const { signal } = this.#reading;
       try {
-        const reading = log.subscribe({ topic, group, signal, startAt: (given) => this.#startAt(given) });
+        const reading = log.subscribe({
+          topic,
+          group,
+          signal,
+          onAssigned: (given) => this.#onAssigned(given),
+        });
         for await (const read of reading) {
           // If we die here: nothing of it is stored, and whoever claims the partitions next reads it again.
-          await this.#take(read);
+          await this.#dispatch(read);
         }
       } catch (error) {
-        await this.#outages.backOff(CANNOT_READ, error as Error);
+        await this.#retrier.backOff(CANNOT_READ, error as Error);
       }
-      await this.#finishWorking();
+      await this.#drain();
     }
   }
 
   /** Begins batches as soon as those of their partitions before are done and there is room. */
-  async #take(read: readonly LogBatch[]): Promise<void> {
+  async #dispatch(read: readonly LogBatch[]): Promise<void> {
     for (const batches of groupForTransactions(read)) {
-      await Promise.all(batches.map(({ partition }) => this.#working.get(partition)));
-      while (this.#attempts.size >= MAX_ATTEMPTS) await Promise.race(this.#attempts);
+      await Promise.all(batches.map(({ partition }) => this.#inFlight.get(partition)));
+      while (this.#transactions.size >= MAX_TRANSACTIONS) await Promise.race(this.#transactions);
       // The group is left only when what is being worked on is done.
-      if (this.#stopping.signal.aborted) return this.#finishWorking();
-      const attempt = this.#attempt(batches);
+      if (this.#stopping.signal.aborted) return this.#drain();
+      const attempt = this.#tryStore(batches);
       for (const batch of batches) {
-        const work = this.#finish(batch, attempt).finally(() => this.#working.delete(batch.partition));
-        this.#working.set(batch.partition, work);
+        const work = this.#ensureStored(batch, attempt).finally(() => this.#inFlight.delete(batch.partition));
+        this.#inFlight.set(batch.partition, work);
       }
     }
   }
 
   /** @returns why they cannot be stored, if so */
-  #attempt(batches: readonly LogBatch[]): Promise<Error | undefined> {
+  #tryStore(batches: readonly LogBatch[]): Promise<Error | undefined> {
     const attempt = this.#store(batches)
       .then(() => undefined)
       .catch((error: Error) => error)
-      .finally(() => this.#attempts.delete(attempt));
-    this.#attempts.add(attempt);
+      .finally(() => this.#transactions.delete(attempt));
+    this.#transactions.add(attempt);
     return attempt;
   }
 
   /** Resolves when nothing is being worked on. */
-  async #finishWorking(): Promise<void> {
-    await Promise.all(this.#working.values());
+  async #drain(): Promise<void> {
+    await Promise.all(this.#inFlight.values());
   }
 
   /** Claims what was assigned, for as long as it takes, and decides where to start. */
-  async #startAt(assigned: readonly AssignedPartition[]): Promise<ReadingStart> {
+  async #onAssigned(assigned: readonly AssignedPartition[]): Promise<ReadingStart> {
     // Batches at hand first: they may still move the positions we are about to read.
-    await this.#finishWorking();
+    await this.#drain();
     this.#positions.clear();
     this.#restart = new AbortController();
     const claims = assigned.length === 0 ? [] : await this.#claim(assigned);
@@ -180,8 +185,8 @@ export class Consumer {
         gaps.push(batchPast(assigned[at]!, start.finding, this.#restart.signal));
     }
     // Where nothing comes after a gap, no other batch would move the position past it, and its records would count as waiting.
-    await this.#take(gaps);
-    this.#outages.end(CANNOT_READ);
+    await this.#dispatch(gaps);
+    this.#retrier.recordSuccess(CANNOT_READ);
     this.#state = 'consuming';
     return { positions, restart: this.#restart.signal };
   }
@@ -190,7 +195,7 @@ export class Consumer {
     const { topic, topicId } = assigned[0]!;
     const ref = { group: this.#options.group, topic, topicId };
     const numbers = assigned.map(({ partition }) => partition);
-    const claims = await this.#outages.untilDone('the store cannot be reached', () =>
+    const claims = await this.#retrier.retryForever('the store cannot be reached', () =>
       this.#options.store.claim(ref, numbers),
     );
     const others = claims?.[0]?.otherTopics ?? [];
@@ -226,19 +231,19 @@ export class Consumer {
 
   /** Stores batches in one transaction, as far as they are ours and not stored yet, and tells the log. */
   async #store(batches: readonly LogBatch[]): Promise<void> {
-    const placed = batches.flatMap((batch) => this.#place(batch) ?? []);
-    if (placed.length === 0) return;
+    const claimed = batches.flatMap((batch) => this.#withClaim(batch) ?? []);
+    if (claimed.length === 0) return;
     try {
-      await this.#options.processor.process(placed);
+      await this.#options.processor.process(claimed);
     } catch (error) {
       // Another member has claimed the partition, or the store went back. Of several it shows alone.
       const [batch] = batches;
-      if (error instanceof Fenced && batches.length === 1 && batch!.isAssigned()) {
+      if (error instanceof FencedError && batches.length === 1 && batch!.isAssigned()) {
         this.#restartReading([batch!.partition], 'the store no longer stands where this batch continues');
       }
       throw error;
     }
-    for (const { batch, fromRewound, rewound, landmarks } of placed) {
+    for (const { batch, fromRewound, rewound, landmarks } of claimed) {
       const position = this.#positions.get(batch.partition)!;
       this.#positions.set(batch.partition, {
         ...position,
@@ -252,7 +257,7 @@ export class Consumer {
   }
 
   /** @returns nothing where the batch is not ours to store, or not the continuation of what is stored */
-  #place(batch: LogBatch): PlacedBatch | undefined {
+  #withClaim(batch: LogBatch): ClaimedBatch | undefined {
     const { partition, nextOffset, fetchedFrom, topicId } = batch;
     const position = this.#positions.get(partition);
     if (position === undefined || !batch.isAssigned() || isStored(position, nextOffset)) return undefined;
@@ -276,12 +281,12 @@ export class Consumer {
   }
 
   /** After an attempt that failed, which batch is at fault is not known: each goes on alone. */
-  async #finish(batch: LogBatch, attempt: Promise<Error | undefined>): Promise<void> {
+  async #ensureStored(batch: LogBatch, attempt: Promise<Error | undefined>): Promise<void> {
     const what = `partition ${batch.partition} cannot be stored`;
     const error = await attempt;
     if (error === undefined) return;
-    await this.#outages.backOff(what, error);
-    await this.#outages.untilDone(what, () => this.#store([batch]));
+    await this.#retrier.backOff(what, error);
+    await this.#retrier.retryForever(what, () => this.#store([batch]));
   }
 }
 

@@ -2,7 +2,7 @@ import { Gauge, type Registry } from 'prom-client';
 import type { EventStore, PartitionPosition } from '../store/event-store.ts';
 
 /** One partition's account: what became of every offset since reading began. */
-export interface PartitionAccount {
+export interface PartitionTally {
   partition: number;
   /** Offsets passed since reading began; those that were rewound, as often as they were passed. */
   passed: number;
@@ -17,7 +17,7 @@ export interface PartitionAccount {
 }
 
 /** The accounts of all partitions; those of earlier topics of the same name are added. */
-export function accounts(positions: readonly PartitionPosition[]): PartitionAccount[] {
+export function accounts(positions: readonly PartitionPosition[]): PartitionTally[] {
   return [...Map.groupBy(positions, ({ partition }) => partition)].map(([partition, own]) => {
     const sum = (count: (position: PartitionPosition) => number) =>
       own.reduce((total, one) => total + count(one), 0);

@@ -1,8 +1,8 @@
 // In: batches of different partitions and the claims they are processed under. Out: all in the store, with their positions.
 
 import type { RejectedRecord } from '../dead-letters/dead-letter-records.ts';
-import { setAside } from '../dead-letters/dead-letters.ts';
-import type { Catalogue } from '../events/catalogue.ts';
+import { sendToDeadLetterTopic } from '../dead-letters/dead-letters.ts';
+import type { Catalog } from '../events/catalog.ts';
 import { type DecodedEvent, decodeEvent, eventTimeMs, isRejection, isStorable } from '../events/event.ts';
 import { recordKey } from '../events/event-ids.ts';
 import { payloadDimension, payloadPath, scalarAt } from '../events/payload-path.ts';
@@ -12,20 +12,20 @@ import type { Metrics } from '../observability/metrics.ts';
 import {
   type DeadLetterEntry,
   type EventStore,
+  type EventToStore,
   HOUR_MS,
   type StoreBatch,
-  type StoredEvent,
 } from '../store/event-store.ts';
 
 export interface ProcessorOptions {
   log: EventLog;
   store: EventStore;
-  catalogue: Catalogue;
+  catalog: Catalog;
   group: string;
   logger: Logger;
   metrics: Metrics;
   /** Members of payloads whose values are counted, such as `cart.currency`. */
-  countedMembers: readonly string[];
+  countedProperties: readonly string[];
   /** Log each n-th event; 0: none. */
   logEvery: number;
   /** Told the keys of events that are in the store now. */
@@ -33,18 +33,18 @@ export interface ProcessorOptions {
 }
 
 /** An event of a batch with the id it carries, for the log line. */
-interface DecidedEvent extends StoredEvent {
+interface ClassifiedEvent extends EventToStore {
   eventId: string;
 }
 
 /** A member of payloads whose values are counted. */
-interface CountedMember {
+interface CountedProperty {
   dimension: string;
   path: readonly string[];
 }
 
 /** A batch and the claim it is processed under. */
-export interface PlacedBatch
+export interface ClaimedBatch
   extends Pick<StoreBatch, 'epoch' | 'fromOffset' | 'fromRewound' | 'rewound' | 'landmarks'> {
   batch: LogBatch;
   /** The first offset of the batch that is not processed yet. */
@@ -52,20 +52,20 @@ export interface PlacedBatch
 }
 
 /** A batch and what was decided of its records. */
-interface DecidedBatch extends PlacedBatch {
-  events: DecidedEvent[];
+interface ClassifiedBatch extends ClaimedBatch {
+  events: ClassifiedEvent[];
   rejected: RejectedRecord[];
 }
 
 /** Decides for each record: stored, duplicate, or dead-lettered. */
 export class Processor {
   readonly #options: ProcessorOptions;
-  readonly #counted: readonly CountedMember[];
+  readonly #counted: readonly CountedProperty[];
   #count = 0;
 
   constructor(options: ProcessorOptions) {
     this.#options = options;
-    this.#counted = options.countedMembers.map((member) => {
+    this.#counted = options.countedProperties.map((member) => {
       const dimension = payloadDimension(member);
       return { dimension, path: payloadPath(dimension)! };
     });
@@ -74,31 +74,31 @@ export class Processor {
   /**
    * Processes batches of different partitions of one topic, all of them or none.
    *
-   * @throws Fenced and the errors of store and log; nothing of the batches is stored then, unless the outcome is
+   * @throws FencedError and the errors of store and log; nothing of the batches is stored then, unless the outcome is
    *   unknown, and processing them again is safe
    */
-  async process(batches: readonly PlacedBatch[]): Promise<void> {
-    const { log, store, group, metrics, catalogue, onStored } = this.#options;
+  async process(batches: readonly ClaimedBatch[]): Promise<void> {
+    const { log, store, group, metrics, catalog, onStored } = this.#options;
     const stopTimer = metrics.processSeconds.startTimer();
-    const decided = batches.map((placed) => ({
-      ...placed,
-      ...decide(placed.batch.records, catalogue, this.#counted),
+    const classified = batches.map((claimed) => ({
+      ...claimed,
+      ...classify(claimed.batch.records, catalog, this.#counted),
     }));
     const deadLetters = await Promise.all(
-      decided.map(({ batch, rejected }) => setAside(log, group, batch, rejected)),
+      classified.map(({ batch, rejected }) => sendToDeadLetterTopic(log, group, batch, rejected)),
     );
     // If we die here: the dead letters are copied once more next time; their index has each origin once.
     const { stored, conflicts } = await store.process(
-      decided.map((one, at) => toStoreBatch(group, one, deadLetters[at]!)),
+      classified.map((one, at) => toStoreBatch(group, one, deadLetters[at]!)),
     );
     // If we die here: all is stored, and the next claims continue behind it.
     stopTimer();
-    onStored(decided.flatMap(({ events }) => events.map(({ key }) => key)));
+    onStored(classified.flatMap(({ events }) => events.map(({ key }) => key)));
     metrics.eventConflicts.inc(conflicts);
-    for (const [at, one] of decided.entries()) this.#report(one, stored[at]!);
+    for (const [at, one] of classified.entries()) this.#report(one, stored[at]!);
   }
 
-  #report({ batch: { partition }, events, rejected }: DecidedBatch, stored: boolean[]): void {
+  #report({ batch: { partition }, events, rejected }: ClassifiedBatch, stored: boolean[]): void {
     const { logger, metrics, logEvery } = this.#options;
     const storedCount = stored.filter(Boolean).length;
     metrics.eventsProcessed.inc({ outcome: 'stored' }, storedCount);
@@ -121,7 +121,7 @@ export class Processor {
 
 function toStoreBatch(
   group: string,
-  { batch, events, epoch, fromOffset, fromRewound, rewound, firstOffset, landmarks }: DecidedBatch,
+  { batch, events, epoch, fromOffset, fromRewound, rewound, firstOffset, landmarks }: ClassifiedBatch,
   deadLetters: DeadLetterEntry[],
 ): StoreBatch {
   const { topic, topicId, partition, nextOffset, fetchedFrom, records } = batch;
@@ -145,15 +145,15 @@ function toStoreBatch(
   };
 }
 
-function decide(
+function classify(
   records: readonly LogRecord[],
-  catalogue: Catalogue,
-  counted: readonly CountedMember[],
-): { events: DecidedEvent[]; rejected: RejectedRecord[] } {
-  const events: DecidedEvent[] = [];
+  catalog: Catalog,
+  counted: readonly CountedProperty[],
+): { events: ClassifiedEvent[]; rejected: RejectedRecord[] } {
+  const events: ClassifiedEvent[] = [];
   const rejected: RejectedRecord[] = [];
   for (const record of records) {
-    const decoded = decodeEvent(record.value, catalogue);
+    const decoded = decodeEvent(record.value, catalog);
     if (isRejection(decoded)) rejected.push({ record, ...decoded });
     else {
       const { eventId, userId, eventType, timestamp } = decoded;
@@ -171,7 +171,7 @@ function decide(
 /** Values that are too long to be looked at as a list are not counted. */
 function countedValues(
   { members, payload }: DecodedEvent,
-  counted: readonly CountedMember[],
+  counted: readonly CountedProperty[],
 ): [dimension: string, value: string][] {
   return counted.flatMap(({ dimension, path }) => {
     const value = scalarAt(members, path, payload);

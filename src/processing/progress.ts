@@ -29,7 +29,7 @@ export interface PartitionProgress {
   heldBack: number;
   /** Milliseconds for which records have waited without any being stored. */
   unmovedMs: number;
-  /** As of `PartitionAccount`. */
+  /** As of `PartitionTally`. */
   unaccounted: number;
 }
 

@@ -2,12 +2,12 @@
 import type { Clock } from '../clock.ts';
 import { describeCause } from '../describe-cause.ts';
 import type { Logger } from '../observability/logger.ts';
-import { Fenced } from '../store/event-store.ts';
+import { FencedError } from '../store/event-store.ts';
 
 const MAX_PAUSE_MS = 5000;
 
 /** What cannot be done just now and is tried again, with growing pauses. */
-export class Outages {
+export class Retrier {
   readonly #logger: Logger;
   readonly #clock: Clock;
   readonly #stopping: AbortSignal;
@@ -27,16 +27,16 @@ export class Outages {
   }
 
   /** Whether anything fails just now. */
-  get any(): boolean {
+  get hasFailures(): boolean {
     return this.#failures.size > 0;
   }
 
   /** Repeats `work` until it succeeds or the consumer is stopped. A dependency's outage never drops an event. */
-  async untilDone<T>(what: string, work: () => Promise<T>): Promise<T | undefined> {
+  async retryForever<T>(what: string, work: () => Promise<T>): Promise<T | undefined> {
     while (!this.#stopping.aborted) {
       try {
         const result = await work();
-        this.end(what);
+        this.recordSuccess(what);
         return result;
       } catch (error) {
         await this.backOff(what, error as Error);
@@ -50,9 +50,9 @@ export class Outages {
     if (this.#stopping.aborted) return;
     let failures = this.#failures.get(what)?.times ?? 0;
     // That another has the partition is no failure.
-    if (error instanceof Fenced) this.#logger.debug({ err: error }, `[Consumer] ${what}`);
+    if (error instanceof FencedError) this.#logger.debug({ err: error }, `[Consumer] ${what}`);
     else {
-      if (this.any) this.#logger.debug({ err: error, failures }, `[Consumer] ${what}`);
+      if (this.hasFailures) this.#logger.debug({ err: error, failures }, `[Consumer] ${what}`);
       else this.#logger.error({ err: error }, `[Consumer] ${what}; trying again until it works`);
       this.#failures.set(what, { times: ++failures, error });
     }
@@ -62,7 +62,7 @@ export class Outages {
   }
 
   /** Notes that it works. */
-  end(what: string): void {
-    if (this.#failures.delete(what) && !this.any) this.#logger.info('[Consumer] working again');
+  recordSuccess(what: string): void {
+    if (this.#failures.delete(what) && !this.hasFailures) this.#logger.info('[Consumer] working again');
   }
 }

@@ -65,7 +65,7 @@ async function landmarksHeld(
   log: Pick<EventLog, 'read'>,
 ): Promise<Landmark[]> {
   const { earliest, end, divergesAt = end } = assigned;
-  const isCutShort = offset > end && !(await assigned.reaches(offset));
+  const isCutShort = offset > end && !(await assigned.hasOffset(offset));
   const isUnchanged = async () =>
     !isCutShort && assigned.divergesAt === undefined && (await isSameLog(assigned, newestRecord(known), log));
   if (await isUnchanged()) return known;

@@ -5,12 +5,12 @@ import { rawMembers } from '../json/raw-json.ts';
 import { MANY_TURNS, sharedTurn } from '../loop-turns.ts';
 import {
   type EventStore,
-  type Extent,
   HOUR_MS,
-  type PlacedEvent,
-  type Selection,
-  type SelectionFilter,
-  type Span,
+  type ReadFilter,
+  type ReadQuery,
+  type SequenceRange,
+  type StoredEvent,
+  type Watermarks,
 } from '../store/event-store.ts';
 
 /** Events looked at in one step. A step of the SQLite store holds up everything else for some milliseconds. */
@@ -35,50 +35,50 @@ export interface EventFilter {
 
 export interface EventQuery extends EventFilter {
   order: 'asc' | 'desc';
-  /** The place of the last event seen, in this order. */
+  /** The sequence of the last event seen, in this order. */
   cursor?: number;
 }
 
 /** Events found in one step, and how far the step went. */
-export interface Step {
-  events: PlacedEvent[];
-  reached: number;
+export interface ScanStep {
+  events: StoredEvent[];
+  scannedUpTo: number;
 }
 
 export interface Page {
-  events: PlacedEvent[];
+  events: StoredEvent[];
   /** The cursor of the next page; undefined at the end. */
   next: number | undefined;
   /** How far this page has looked, all of it seen. */
-  reached: number;
+  scannedUpTo: number;
 }
 
-/** Looks through the store step by step. Oldest first, it ends before what may still be joined by earlier places. */
+/** Looks through the store step by step. Oldest first, it ends before what may still be joined by earlier sequences. */
 export async function* search(
   store: EventStore,
   query: EventQuery,
-  { extent, limit }: { extent?: Extent; limit?: number } = {},
-): AsyncGenerator<Step> {
-  const isMeant = matcher(query);
+  { watermarks, limit }: { watermarks?: Watermarks; limit?: number } = {},
+): AsyncGenerator<ScanStep> {
+  const matches = createPredicate(query);
   const { order, cursor } = query;
-  const { newest, settled } = extent ?? (await store.extent());
-  const span = await spanOf(store, query);
-  if (span === undefined) return;
-  let after = span.first - 1;
-  let upTo = Math.min(span.last, order === 'asc' ? settled : newest);
+  const { latest, stable } = watermarks ?? (await store.watermarks());
+  const range = await sequenceRangeOf(store, query);
+  if (range === undefined) return;
+  let after = range.first - 1;
+  let upTo = Math.min(range.last, order === 'asc' ? stable : latest);
   if (cursor !== undefined && order === 'asc') after = Math.max(after, cursor);
   if (cursor !== undefined && order === 'desc') upTo = Math.min(upTo, cursor - 1);
-  for await (const found of readSteps(store, { ...selection(query), order, after, upTo }, limit)) {
-    yield { events: found.filter(isMeant), reached: found.at(-1)!.place };
+  for await (const found of readSteps(store, { ...indexedFilter(query), order, after, upTo }, limit)) {
+    yield { events: found.filter(matches), scannedUpTo: found.at(-1)!.sequence };
   }
 }
 
 /** The events of a selection, step by step. */
 async function* readSteps(
   store: EventStore,
-  { after, upTo, ...selected }: Omit<Selection, 'limit'>,
+  { after, upTo, ...selected }: Omit<ReadQuery, 'limit'>,
   limit = STEP_EVENTS,
-): AsyncGenerator<PlacedEvent[]> {
+): AsyncGenerator<StoredEvent[]> {
   let step = Math.min(limit, FIRST_STEP_EVENTS);
   while (after < upTo) {
     // Some stores answer without waiting for anything, and the embedded log leaves as many turns before it writes.
@@ -88,18 +88,18 @@ async function* readSteps(
     if (last === undefined) return;
     yield found;
     step = nextStep(step, found, limit);
-    if (selected.order === 'asc') after = last.place;
-    else upTo = last.place - 1;
+    if (selected.order === 'asc') after = last.sequence;
+    else upTo = last.sequence - 1;
   }
 }
 
 /** So many events that they hold about as much as a step should, and not many times more than the step before. */
-function nextStep(step: number, found: readonly PlacedEvent[], most: number): number {
+function nextStep(step: number, found: readonly StoredEvent[], most: number): number {
   const mean = charactersOf(found) / found.length;
   return Math.max(1, Math.min(most, step * 4, Math.floor(STEP_CHARACTERS / mean)));
 }
 
-function charactersOf(events: readonly PlacedEvent[]): number {
+function charactersOf(events: readonly StoredEvent[]): number {
   return events.reduce((sum, { json }) => sum + json.length, 0);
 }
 
@@ -110,32 +110,32 @@ export async function readPage(
   { limit, patienceMs }: { limit: number; patienceMs: number },
 ): Promise<Page> {
   const endsAt = performance.now() + patienceMs;
-  const events: PlacedEvent[] = [];
+  const events: StoredEvent[] = [];
   let characters = 0;
-  const extent = await store.extent();
+  const watermarks = await store.watermarks();
   // Where a step finds nothing but what is meant, one more than asked for tells whether there is a next page.
   const stepLimit = isIndexed(query) ? Math.min(STEP_EVENTS, limit + 1) : STEP_EVENTS;
-  for await (const step of search(store, query, { extent, limit: stepLimit })) {
+  for await (const step of search(store, query, { watermarks, limit: stepLimit })) {
     events.push(...step.events);
     if (events.length > limit) {
-      const { place } = events[limit - 1]!;
-      return { events: events.slice(0, limit), next: place, reached: place };
+      const { sequence } = events[limit - 1]!;
+      return { events: events.slice(0, limit), next: sequence, scannedUpTo: sequence };
     }
     characters += charactersOf(step.events);
     if (characters > PAGE_CHARACTERS || performance.now() > endsAt)
-      return { events, next: step.reached, reached: step.reached };
+      return { events, next: step.scannedUpTo, scannedUpTo: step.scannedUpTo };
   }
-  return { events, next: undefined, reached: Math.max(extent.settled, query.cursor ?? 0) };
+  return { events, next: undefined, scannedUpTo: Math.max(watermarks.stable, query.cursor ?? 0) };
 }
 
 /** Everything stored when the call was made, in the order of storing. */
-export async function* readAll(store: EventStore): AsyncGenerator<PlacedEvent[]> {
-  const { newest } = await store.extent();
-  yield* readSteps(store, { order: 'asc', after: 0, upTo: newest });
+export async function* readAll(store: EventStore): AsyncGenerator<StoredEvent[]> {
+  const { latest } = await store.watermarks();
+  yield* readSteps(store, { order: 'asc', after: 0, upTo: latest });
 }
 
 /** What the store has an index for; the rest is looked at here, the same for every store. */
-export function selection({ userId, eventTypes }: EventFilter): SelectionFilter {
+export function indexedFilter({ userId, eventTypes }: EventFilter): ReadFilter {
   if (userId !== undefined) return { userId };
   return eventTypes === undefined ? {} : { eventTypes };
 }
@@ -150,9 +150,9 @@ interface ReadEvent extends Record<'userId' | 'eventType' | 'timestamp', string>
 }
 
 /** Of events that many readers of a stream look at: each is read once. */
-const readEvents = new WeakMap<PlacedEvent, ReadEvent>();
+const readEvents = new WeakMap<StoredEvent, ReadEvent>();
 
-function readOnce(event: PlacedEvent): ReadEvent {
+function parseCached(event: StoredEvent): ReadEvent {
   const known = readEvents.get(event);
   if (known !== undefined) return known;
   const read = JSON.parse(event.json) as ReadEvent;
@@ -161,31 +161,34 @@ function readOnce(event: PlacedEvent): ReadEvent {
 }
 
 /** @returns whether an event is meant */
-export function matcher({
+export function createPredicate({
   userId,
   eventTypes,
   from,
   to,
   payload,
-}: EventFilter): (event: PlacedEvent) => boolean {
+}: EventFilter): (event: StoredEvent) => boolean {
   const types = eventTypes && new Set(eventTypes);
   if (!userId && !types && from === undefined && to === undefined && payload.length === 0) return () => true;
-  return (placed) => {
-    const event = readOnce(placed);
+  return (stored) => {
+    const event = parseCached(stored);
     if (userId !== undefined && event.userId !== userId) return false;
     if (types && !types.has(event.eventType)) return false;
     const at = eventTimeMs(event.timestamp);
     if (from !== undefined && at < from) return false;
     if (to !== undefined && at >= to) return false;
-    const text = () => rawMembers(placed.json).get('payload')!;
+    const text = () => rawMembers(stored.json).get('payload')!;
     return payload.every(({ path, value }) => isScalarAt(event.payload, path, text, value));
   };
 }
 
 /** Where events of that time are: by the hour. */
-async function spanOf(store: EventStore, { from, to }: EventFilter): Promise<Span | undefined> {
+async function sequenceRangeOf(
+  store: EventStore,
+  { from, to }: EventFilter,
+): Promise<SequenceRange | undefined> {
   if (from === undefined && to === undefined) return { first: 1, last: Number.MAX_SAFE_INTEGER };
-  return store.counts.span({
+  return store.counts.sequenceRange({
     from: Math.floor((from ?? MIN_MS) / HOUR_MS),
     to: Math.floor(((to ?? MAX_MS) - 1) / HOUR_MS),
   });

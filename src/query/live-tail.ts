@@ -1,15 +1,15 @@
 // In: the store. Out: its events as they are stored, to any number of readers, each at its own pace.
 import type { Clock } from '../clock.ts';
-import type { EventStore, PlacedEvent, SelectionFilter } from '../store/event-store.ts';
+import type { EventStore, ReadFilter, StoredEvent } from '../store/event-store.ts';
 
 const POLL_MS = 50;
 const READ_EVENTS = 500;
-/** What newest events may take in memory, for all readers together. Who is further behind reads the store. */
+/** What latest events may take in memory, for all readers together. Who is further behind reads the store. */
 const WINDOW_BYTES = 4_000_000;
 /** What one reader is given at a time. */
-const PORTION_BYTES = 64_000;
-/** How many portions that were read for who is behind are kept for who comes to the same place. */
-const SHARED_PORTIONS = 64;
+const CHUNK_BYTES = 64_000;
+/** How many chunks that were read for who is behind are kept for who comes to the same sequence. */
+const SHARED_CHUNKS = 64;
 /** How far before its start events are remembered, to see up to where a store that went back is still the same. */
 const LANDMARK_DISTANCES = [0, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8];
 /** How many are kept at most. */
@@ -17,39 +17,39 @@ const LANDMARKS = 64;
 
 /** Where a reader is. */
 export interface TailPosition {
-  place: number;
+  sequence: number;
   /** How often the store had gone back in time when the reader was here. */
   rewinds: number;
 }
 
 /** Events after a position, and up to where that is all there is. */
-export interface Portion {
-  events: readonly PlacedEvent[];
-  reached: TailPosition;
-  /** The store has gone back: places after `reached` mean other events now, and some may come once more. */
+export interface Chunk {
+  events: readonly StoredEvent[];
+  next: TailPosition;
+  /** The store has gone back: sequences after `next` mean other events now, and some may come once more. */
   isReset: boolean;
 }
 
 /** What was read from the store for readers who are behind. */
-type Read = Pick<Portion, 'events'> & { place: number };
+type Read = Pick<Chunk, 'events'> & { sequence: number };
 
 /** Follows the store while somebody reads. Nothing is kept for a reader: a slow one is behind and costs nothing. */
 export class LiveTail {
   readonly #store: EventStore;
   readonly #heartbeatMs: number;
   readonly #clock: Clock;
-  /** The newest events: all after `#windowAfter` up to `#reached`. */
-  #window: PlacedEvent[] = [];
+  /** The latest events: all after `#windowAfter` up to `#readUpTo`. */
+  #window: StoredEvent[] = [];
   #windowBytes = 0;
   #windowAfter = 0;
   /** Some events before the window, the oldest first. There is none between the last of them and the window. */
-  #landmarks: PlacedEvent[] = [];
-  /** By place and filter, the oldest first. */
-  readonly #portions = new Map<string, Promise<Read>>();
-  #reached = 0;
-  /** Up to where there was no more to read: `#reached`, or a place after it where those in between are empty. */
+  #landmarks: StoredEvent[] = [];
+  /** By sequence and filter, the oldest first. */
+  readonly #chunks = new Map<string, Promise<Read>>();
+  #readUpTo = 0;
+  /** Up to where there was no more to read: `#readUpTo`, or a sequence after it where those in between are empty. */
   #lookedTo = 0;
-  /** Each time the store went back, the last place that still meant the same event. */
+  /** Each time the store went back, the last sequence that still meant the same event. */
   readonly #rewinds: number[] = [];
   #readers = 0;
   #following = false;
@@ -80,25 +80,27 @@ export class LiveTail {
   /**
    * For a reader who has joined.
    *
-   * @param after the place it comes back with; not given: it reads what is stored from now on
+   * @param after the sequence it comes back with; not given: it reads what is stored from now on
    * @returns where it begins: before `after` where the store does not reach that far
    */
   async begin(after?: number): Promise<TailPosition> {
     const rewinds = this.#rewinds.length;
     const landmarks = this.#following ? [] : await this.#readLandmarks();
     // Asked last: where the store goes back meanwhile, what is remembered of it is seen to have changed.
-    const { settled, newest } = await this.#store.extent();
-    if (!this.#following) this.#follow(settled, landmarks);
-    const place = after === undefined || after > Math.max(newest, settled) ? settled : after;
-    return { place, rewinds };
+    const { stable, latest } = await this.#store.watermarks();
+    if (!this.#following) this.#follow(stable, landmarks);
+    const sequence = after === undefined || after > Math.max(latest, stable) ? stable : after;
+    return { sequence, rewinds };
   }
 
-  async #readLandmarks(): Promise<PlacedEvent[]> {
-    const { settled } = await this.#store.extent();
-    const places = LANDMARK_DISTANCES.map((distance) => settled - distance).filter((place) => place > 0);
-    const reads = places.map((upTo) => this.#store.read({ order: 'desc', after: 0, upTo, limit: 1 }));
+  async #readLandmarks(): Promise<StoredEvent[]> {
+    const { stable } = await this.#store.watermarks();
+    const sequences = LANDMARK_DISTANCES.map((distance) => stable - distance).filter(
+      (sequence) => sequence > 0,
+    );
+    const reads = sequences.map((upTo) => this.#store.read({ order: 'desc', after: 0, upTo, limit: 1 }));
     const found = (await Promise.all(reads)).flat().reverse();
-    return found.filter(({ place }, at) => place !== found[at - 1]?.place);
+    return found.filter(({ sequence }, at) => sequence !== found[at - 1]?.sequence);
   }
 
   /** Sends all readers away. */
@@ -116,51 +118,51 @@ export class LiveTail {
    *
    * @param filter what the store may leave out, which it has an index for; it may be there all the same
    */
-  async next({ place: after, rewinds: seen }: TailPosition, filter: SelectionFilter): Promise<Portion> {
-    if (after >= this.#reached && seen === this.#rewinds.length) await this.#arrival.promise;
+  async next({ sequence: after, rewinds: seen }: TailPosition, filter: ReadFilter): Promise<Chunk> {
+    if (after >= this.#readUpTo && seen === this.#rewinds.length) await this.#arrival.promise;
     const rewinds = this.#rewinds.length;
     const rewoundTo = Math.min(...this.#rewinds.slice(seen));
-    if (rewoundTo < after) return { events: [], reached: { place: rewoundTo, rewinds }, isReset: true };
-    if (after >= this.#reached) return { events: [], reached: { place: after, rewinds }, isReset: false };
-    const { events, place } =
+    if (rewoundTo < after) return { events: [], next: { sequence: rewoundTo, rewinds }, isReset: true };
+    if (after >= this.#readUpTo) return { events: [], next: { sequence: after, rewinds }, isReset: false };
+    const { events, sequence } =
       after >= this.#windowAfter
         ? this.#fromWindow(after)
-        : await this.#fromStore(after, this.#reached, filter);
-    return { events, reached: { place, rewinds }, isReset: false };
+        : await this.#fromStore(after, this.#readUpTo, filter);
+    return { events, next: { sequence, rewinds }, isReset: false };
   }
 
-  /** Many who are behind are so at the same place: it is read, and kept in memory, once for them. */
-  #fromStore(after: number, upTo: number, filter: SelectionFilter): Promise<Read> {
+  /** Many who are behind are so at the same sequence: it is read, and kept in memory, once for them. */
+  #fromStore(after: number, upTo: number, filter: ReadFilter): Promise<Read> {
     const key = JSON.stringify([after, filter]);
-    const known = this.#portions.get(key);
+    const known = this.#chunks.get(key);
     if (known) return known;
-    const portion = this.#read(after, upTo, filter);
-    portion.catch(() => this.#portions.delete(key));
-    this.#portions.set(key, portion);
-    if (this.#portions.size > SHARED_PORTIONS) this.#portions.delete(this.#portions.keys().next().value!);
-    return portion;
+    const chunk = this.#read(after, upTo, filter);
+    chunk.catch(() => this.#chunks.delete(key));
+    this.#chunks.set(key, chunk);
+    if (this.#chunks.size > SHARED_CHUNKS) this.#chunks.delete(this.#chunks.keys().next().value!);
+    return chunk;
   }
 
-  async #read(after: number, upTo: number, filter: SelectionFilter): Promise<Read> {
+  async #read(after: number, upTo: number, filter: ReadFilter): Promise<Read> {
     const events = await this.#store.read({
       ...filter,
-      ...{ order: 'asc', after, upTo, limit: READ_EVENTS, bytes: PORTION_BYTES },
+      ...{ order: 'asc', after, upTo, limit: READ_EVENTS, bytes: CHUNK_BYTES },
     });
-    return { events, place: events.at(-1)?.place ?? upTo };
+    return { events, sequence: events.at(-1)?.sequence ?? upTo };
   }
 
   #fromWindow(after: number): Read {
     const first = firstAfter(this.#window, after);
     let end = first;
-    for (let bytes = 0; end < this.#window.length && bytes < PORTION_BYTES; end++) {
+    for (let bytes = 0; end < this.#window.length && bytes < CHUNK_BYTES; end++) {
       bytes += this.#window[end]!.json.length;
     }
     const events = this.#window.slice(first, end);
-    return { events, place: end === this.#window.length ? this.#reached : events.at(-1)!.place };
+    return { events, sequence: end === this.#window.length ? this.#readUpTo : events.at(-1)!.sequence };
   }
 
   /** Nothing else is kept of the time in which nobody read. */
-  async #follow(from: number, landmarks: PlacedEvent[]): Promise<void> {
+  async #follow(from: number, landmarks: StoredEvent[]): Promise<void> {
     this.#following = true;
     this.#landmarks = landmarks;
     this.#window = [];
@@ -173,13 +175,13 @@ export class LiveTail {
       await this.#readAll().catch(() => {});
       if (this.#clock.now() >= heartbeatAt) {
         heartbeatAt = this.#clock.now() + this.#heartbeatMs;
-        // A store that went back and came exactly as far since shows in nothing but its newest event: looked at again.
+        // A store that went back and came exactly as far since shows in nothing but its latest event: looked at again.
         this.#lookedTo = -1;
         this.#tell();
       }
       await this.#clock.sleep(Math.min(POLL_MS, this.#heartbeatMs));
     }
-    this.#portions.clear();
+    this.#chunks.clear();
     this.#following = false;
   }
 
@@ -193,102 +195,103 @@ export class LiveTail {
   }
 
   /**
-   * Asks each time how far the store reaches: it may have gone back since. Never passes a place where no event was
+   * Asks each time how far the store goes: it may have gone back since. Never passes a sequence where no event was
    * seen, because one may be stored there once it has gone back.
    *
    * @returns whether there may be more to read
    */
   async #readOn(): Promise<boolean> {
-    const { settled } = await this.#store.extent();
-    if (settled === this.#lookedTo) return false;
-    // The newest one known is read again: where it has become another, the store has gone back and come as far since.
+    const { stable } = await this.#store.watermarks();
+    if (stable === this.#lookedTo) return false;
+    // The latest one known is read again: where it has become another, the store has gone back and come as far since.
     const known = this.#window.at(-1) ?? this.#landmarks.at(-1);
-    const after = known === undefined ? 0 : known.place - 1;
-    const read = await this.#store.read({ order: 'asc', after, upTo: settled, limit: READ_EVENTS });
+    const after = known === undefined ? 0 : known.sequence - 1;
+    const read = await this.#store.read({ order: 'asc', after, upTo: stable, limit: READ_EVENTS });
     const events = known === undefined ? read : read.slice(1);
     const isUnchanged = known === undefined || isSame(known, read[0]);
-    if (settled < this.#reached || !isUnchanged || (events[0]?.place ?? Infinity) <= this.#reached) {
-      this.#rewindTo(Math.min(settled, await this.#lastUnchanged()));
+    if (stable < this.#readUpTo || !isUnchanged || (events[0]?.sequence ?? Infinity) <= this.#readUpTo) {
+      this.#rewindTo(Math.min(stable, await this.#lastUnchanged()));
       return true;
     }
     if (events.length === 0) {
-      this.#lookedTo = settled;
+      this.#lookedTo = stable;
       return false;
     }
     this.#keep(events);
-    this.#moveTo(events.at(-1)!.place);
+    this.#moveTo(events.at(-1)!.sequence);
     this.#tell();
     return true;
   }
 
-  /** The last place of an event that is known and still what it was; 0 when there is none. */
+  /** The last sequence of an event that is known and still what it was; 0 when there is none. */
   async #lastUnchanged(): Promise<number> {
     const landmarks = this.#landmarks;
     for (const [back, landmark] of landmarks.toReversed().entries()) {
-      const { place } = landmark;
-      const [found] = await this.#store.read({ order: 'asc', after: place - 1, upTo: place, limit: 1 });
-      if (isSame(landmark, found)) return back === 0 ? this.#lastUnchangedInWindow(place) : place;
+      const { sequence } = landmark;
+      const [found] = await this.#store.read({ order: 'asc', after: sequence - 1, upTo: sequence, limit: 1 });
+      if (isSame(landmark, found)) return back === 0 ? this.#lastUnchangedInWindow(sequence) : sequence;
     }
     return landmarks.length === 0 ? this.#lastUnchangedInWindow(0) : 0;
   }
 
-  /** @param place where nothing has changed, and behind which the window begins */
-  async #lastUnchangedInWindow(place: number): Promise<number> {
+  /** @param sequence where nothing has changed, and behind which the window begins */
+  async #lastUnchangedInWindow(sequence: number): Promise<number> {
     const window = this.#window;
-    const upTo = window.at(-1)?.place ?? 0;
-    let unchanged = place;
+    const upTo = window.at(-1)?.sequence ?? 0;
+    let unchanged = sequence;
     for (let at = 0; at < window.length; ) {
       const read = await this.#store.read({ order: 'asc', after: unchanged, upTo, limit: READ_EVENTS });
       if (read.length === 0) break;
       for (const event of read) {
         if (!isSame(event, window[at++])) return unchanged;
-        unchanged = event.place;
+        unchanged = event.sequence;
       }
     }
     return unchanged;
   }
 
-  #moveTo(place: number): void {
-    this.#reached = place;
-    this.#lookedTo = place;
+  #moveTo(sequence: number): void {
+    this.#readUpTo = sequence;
+    this.#lookedTo = sequence;
   }
 
   /** Readers who are further are told to come back to here. */
-  #rewindTo(place: number): void {
-    this.#rewinds.push(place);
-    this.#moveTo(place);
-    this.#landmarks = this.#landmarks.filter((landmark) => landmark.place <= place);
-    const kept = place < this.#windowAfter ? [] : this.#window.slice(0, firstAfter(this.#window, place));
-    this.#windowAfter = Math.min(this.#windowAfter, place);
+  #rewindTo(sequence: number): void {
+    this.#rewinds.push(sequence);
+    this.#moveTo(sequence);
+    this.#landmarks = this.#landmarks.filter((landmark) => landmark.sequence <= sequence);
+    const kept =
+      sequence < this.#windowAfter ? [] : this.#window.slice(0, firstAfter(this.#window, sequence));
+    this.#windowAfter = Math.min(this.#windowAfter, sequence);
     this.#window = kept;
     this.#windowBytes = kept.reduce((bytes, { json }) => bytes + json.length, 0);
-    this.#portions.clear();
+    this.#chunks.clear();
     this.#tell();
   }
 
-  #keep(events: readonly PlacedEvent[]): void {
+  #keep(events: readonly StoredEvent[]): void {
     this.#window.push(...events);
     for (const { json } of events) this.#windowBytes += json.length;
     let dropped = 0;
     while (this.#windowBytes > WINDOW_BYTES) this.#windowBytes -= this.#window[dropped++]!.json.length;
     if (dropped === 0) return;
-    this.#windowAfter = this.#window[dropped - 1]!.place;
+    this.#windowAfter = this.#window[dropped - 1]!.sequence;
     this.#landmarks.push(this.#window[dropped - 1]!);
     if (this.#landmarks.length > LANDMARKS) this.#landmarks = this.#landmarks.filter((_, at) => at % 2 === 0);
     this.#window = this.#window.slice(dropped);
   }
 }
 
-function isSame(one: PlacedEvent, other: PlacedEvent | undefined): boolean {
-  return one.place === other?.place && one.json === other.json;
+function isSame(one: StoredEvent, other: StoredEvent | undefined): boolean {
+  return one.sequence === other?.sequence && one.json === other.json;
 }
 
-function firstAfter(events: readonly PlacedEvent[], place: number): number {
+function firstAfter(events: readonly StoredEvent[], sequence: number): number {
   let low = 0;
   let high = events.length;
   while (low < high) {
     const middle = (low + high) >>> 1;
-    if (events[middle]!.place > place) high = middle;
+    if (events[middle]!.sequence > sequence) high = middle;
     else low = middle + 1;
   }
   return low;

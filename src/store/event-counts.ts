@@ -1,4 +1,4 @@
-import type { Span } from './event-store.ts';
+import type { SequenceRange } from './event-store.ts';
 
 /** Exact numbers of stored events: what came again is not counted again. */
 export interface EventCounts {
@@ -14,8 +14,8 @@ export interface EventCounts {
   /** The values of a dimension with most events on a day, most first. */
   topValues(dimension: string, day: number, limit: number): Promise<ValueCount[]>;
 
-  /** The places between which all events of these hours are; undefined when there are none. */
-  span(hours: HourRange): Promise<Span | undefined>;
+  /** The sequences between which all events of these hours are; undefined when there are none. */
+  sequenceRange(hours: HourRange): Promise<SequenceRange | undefined>;
 }
 
 /** Hours since 1970, UTC; both ends are included. */

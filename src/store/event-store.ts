@@ -11,7 +11,7 @@ export { StoreUnavailableError } from './store-unavailable.ts';
  */
 export interface EventStore {
   /**
-   * Takes over partitions for this writer: whoever claimed them before is refused from now on (`Fenced`). A position
+   * Takes over partitions for this writer: whoever claimed them before is refused from now on (`FencedError`). A position
    * that was moved back from outside is booked as rewound. A store that says it holds events and has lost all of them
    * starts from nothing.
    *
@@ -23,7 +23,7 @@ export interface EventStore {
    * Stores batches of different partitions of one topic in one transaction: events whose `key` is new, an entry for
    * each dead letter, and the new position of each partition.
    *
-   * @throws Fenced when a position is not `fromOffset` and `fromRewound`, another writer has claimed the partition since,
+   * @throws FencedError when a position is not `fromOffset` and `fromRewound`, another writer has claimed the partition since,
    *   or the events stored before are gone: nothing is stored then. After any other error the outcome is unknown, and
    *   processing the batches again is safe: they are either stored or refused.
    */
@@ -33,16 +33,16 @@ export interface EventStore {
   get(keys: readonly string[]): Promise<Map<string, EventRecord>>;
 
   /**
-   * Told apart from other stores where places in it last only as long as the process; empty where they last. A place
+   * Told apart from other stores where sequences in it last only as long as the process; empty where they last. A sequence
    * of another store means nothing here.
    */
-  readonly generation: string;
+  readonly storeId: string;
 
   /** How far there is something to read. */
-  extent(): Promise<Extent>;
+  watermarks(): Promise<Watermarks>;
 
   /** Events in the order in which they were stored: at most `limit`, or fewer where they are large; none at the end. */
-  read(selection: Selection): Promise<PlacedEvent[]>;
+  read(selection: ReadQuery): Promise<StoredEvent[]>;
 
   /** How many events there are of what, up to date whenever asked. */
   readonly counts: EventCounts;
@@ -51,7 +51,7 @@ export interface EventStore {
   positions(group: string, topic: string): Promise<PartitionPosition[]>;
 
   /**
-   * What was set aside for a group, newest first. After a failure between dead-letter topic and store a record
+   * What was set aside for a group, latest first. After a failure between dead-letter topic and store a record
    * may be in the topic twice; here it is once.
    */
   deadLetters(group: string, query: DeadLetterQuery): Promise<DeadLetter[]>;
@@ -83,13 +83,13 @@ export interface Claim {
   topicRecreated: boolean;
   /** As of `PartitionPosition`. */
   rewound: number;
-  /** Records that were processed before `offset`, newest first. */
+  /** Records that were processed before `offset`, latest first. */
   landmarks: Landmark[];
   /** Other topics whose events are in this store: an eventId is stored once across all of them. */
   otherTopics: string[];
 }
 
-export interface StoredEvent {
+export interface EventToStore {
   /** The UUID it is deduplicated by (`eventKey`). */
   key: string;
   userId: string;
@@ -104,26 +104,26 @@ export interface StoredEvent {
   json: string;
 }
 
-/** An event and its place in the order in which events were stored. Places have gaps. */
-export interface PlacedEvent {
-  place: number;
+/** An event and its sequence in the order in which events were stored. Places have gaps. */
+export interface StoredEvent {
+  sequence: number;
   json: string;
 }
 
-export interface Extent {
-  /** Of the newest event; 0 when there is none. */
-  newest: number;
-  /** No event will be stored at this place or before it any more: who has read this far has missed none. */
-  settled: number;
+export interface Watermarks {
+  /** Of the latest event; 0 when there is none. */
+  latest: number;
+  /** No event will be stored at this sequence or before it any more: who has read this far has missed none. */
+  stable: number;
 }
 
-export interface Span {
+export interface SequenceRange {
   first: number;
   last: number;
 }
 
-/** What to read: events after one place and up to another, those of a user, or of any of some types. */
-export interface Selection extends SelectionFilter {
+/** What to read: events after one sequence and up to another, those of a user, or of any of some types. */
+export interface ReadQuery extends ReadFilter {
   order: 'asc' | 'desc';
   after: number;
   upTo: number;
@@ -132,7 +132,7 @@ export interface Selection extends SelectionFilter {
   bytes?: number;
 }
 
-export interface SelectionFilter {
+export interface ReadFilter {
   userId?: string;
   /** Not together with `userId`. */
   eventTypes?: readonly string[];
@@ -164,7 +164,7 @@ export interface DeadLetterEntry {
   detail: string;
   /** 1 at first; one more each time it was redriven and set aside again. */
   attempt: number;
-  setAsideAt: Date;
+  deadLetteredAt: Date;
   deadLetterPartition: number;
   deadLetterOffset: number;
 }
@@ -200,7 +200,7 @@ export interface StoreBatch extends TopicRef {
    */
   fromRewound: number;
   nextOffset: number;
-  events: readonly StoredEvent[];
+  events: readonly EventToStore[];
   deadLetters: readonly DeadLetterEntry[];
   /** Where reading of the partition began; kept with the first batch. */
   startOffset: number;
@@ -220,7 +220,7 @@ export interface BatchOutcome {
 }
 
 /** What came of batches that were stored one after the other. */
-export function joinOutcomes(each: readonly BatchOutcome[]): StoreOutcome {
+export function mergeOutcomes(each: readonly BatchOutcome[]): StoreOutcome {
   return {
     stored: each.map(({ stored }) => stored),
     conflicts: each.reduce((sum, { conflicts }) => sum + conflicts, 0),
@@ -261,9 +261,9 @@ export interface PartitionPosition {
 }
 
 /** Raised by `process` when this writer no longer holds the partition, or its view of the position is old. */
-export class Fenced extends Error {
+export class FencedError extends Error {
   constructor({ topic, partition, epoch }: Pick<StoreBatch, 'topic' | 'partition' | 'epoch'>) {
     super(`partition ${partition} of ${topic} has moved on since claim ${epoch}`);
-    this.name = 'Fenced';
+    this.name = 'FencedError';
   }
 }

@@ -16,7 +16,7 @@ export const RECLAIM = (larger: 'max' | 'greatest') => `
 
 /**
  * True when the store holds no event although it has counted some, or not even knows up to where: its tables were emptied.
- * The newest event is looked for, which is found at once whatever was deleted before it.
+ * The latest event is looked for, which is found at once whatever was deleted before it.
  */
 export const EVENTS_ARE_GONE = `(select max(seq) from events) is null
   and (exists (select 1 from positions where stored > 0) or exists (select 1 from event_counts)

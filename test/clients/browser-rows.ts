@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { dirname, join } from 'node:path';
 import { chromium, type Page } from 'playwright-core';
 import { same, typesAndUsers } from './check.ts';
-import type { Ground, Running } from './ground.ts';
+import type { Running, TestCluster } from './ground.ts';
 import { fromNpm, fromPath } from './install.ts';
 import type { Program, Row } from './row.ts';
 import { USER } from './segment-rows.ts';
@@ -22,7 +22,7 @@ interface Shop {
 }
 
 /** @param scripts folder of the scripts that the page may load from `/scripts` */
-async function openShop(browser: string, scripts: string, ground: Ground): Promise<Shop> {
+async function openShop(browser: string, scripts: string, ground: TestCluster): Promise<Shop> {
   const site = createServer(async (request, response) => {
     const script = /^\/scripts\/([\w.-]+)$/.exec(request.url ?? '')?.[1];
     response.setHeader('Content-Type', script === undefined ? 'text/html' : 'text/javascript');
@@ -61,7 +61,7 @@ async function useSegment({ key, apiHost, user, deliveryStrategy }: SegmentUse):
   });
   await analytics.identify(user, { city: 'Köln' });
   await analytics.track('PRODUCT_VIEW', { name: 'Größe' });
-  await analytics.track('Order Completed', { total: 9.5 });
+  await analytics.track('Order PreparedEvent', { total: 9.5 });
   // Deeper than any event may be.
   await analytics.track('Refused', JSON.parse(`${'{"a":'.repeat(100)}1${'}'.repeat(100)}`));
   await analytics.page('Home');
@@ -114,7 +114,7 @@ function sendBeacon({ url, body }: { url: string; body: string }): boolean {
   return navigator.sendBeacon(url, body);
 }
 
-async function checkBeacon({ command }: Program, ground: Ground): Promise<void> {
+async function checkBeacon({ command }: Program, ground: TestCluster): Promise<void> {
   const { page, service } = await openShop(command, dirname(command), ground);
   const body = JSON.stringify([{ userId: USER, eventType: 'LOGOUT' }]);
   const url = `${service.url}/events/batch?key=${service.writeKey}`;

@@ -1,5 +1,5 @@
 import { deepStrictEqual } from 'node:assert';
-import type { StoredEvent } from './ground.ts';
+import type { EventToStore } from './ground.ts';
 
 /** @throws Error that shows both where they differ */
 export function same(what: string, found: unknown, wanted: unknown): void {
@@ -11,6 +11,6 @@ export function same(what: string, found: unknown, wanted: unknown): void {
 }
 
 /** Each event as `type of user`, in one order: what arrived twice is there twice. */
-export function typesAndUsers(events: readonly StoredEvent[]): string[] {
+export function typesAndUsers(events: readonly EventToStore[]): string[] {
   return events.map(({ eventType, userId }) => `${eventType} of ${userId}`).sort();
 }

@@ -3,7 +3,7 @@ import { copyFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createKey } from '../../src/access/api-keys.ts';
-import type { Ground } from './ground.ts';
+import type { TestCluster } from './ground.ts';
 import { python, pythonPackages } from './install.ts';
 import type { Program, Row } from './row.ts';
 
@@ -45,7 +45,7 @@ function generatedRow(
   };
 }
 
-async function checkGenerated(program: Program, args: Arguments, ground: Ground): Promise<void> {
+async function checkGenerated(program: Program, args: Arguments, ground: TestCluster): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'footfall-generated-'));
   const { key, entry } = createKey({ name: 'generated', scopes: ['admin'] });
   const API_KEYS = JSON.stringify([entry]);

@@ -9,7 +9,7 @@ import { KafkaServer } from '../../scripts/kafka-server.ts';
 import { createKey } from '../../src/access/api-keys.ts';
 import { loadConfig } from '../../src/config/config.ts';
 import { createLogger } from '../../src/observability/logger.ts';
-import { realSurroundings, startService } from '../../src/service.ts';
+import { startService, systemDependencies } from '../../src/service.ts';
 import { MissingToolError, type Program } from './row.ts';
 
 const CLIENT_TIMEOUT_MS = 120_000;
@@ -18,7 +18,7 @@ const LOOK_EVERY_MS = 50;
 const MOST_OUTPUT = 10_000_000;
 
 /** An event as the service gives it back. */
-export interface StoredEvent {
+export interface EventToStore {
   eventId: string;
   userId: string;
   eventType: string;
@@ -39,17 +39,17 @@ export class Running {
   }
 
   /** Every event there is, once all that is in the log is stored. */
-  async stored(): Promise<StoredEvent[]> {
+  async stored(): Promise<EventToStore[]> {
     const giveUpAt = Date.now() + STORED_TIMEOUT_MS;
     while ((await this.#lag()) > 0) {
       if (Date.now() > giveUpAt) throw new Error('the service has not stored what is in its log');
       await sleep(LOOK_EVERY_MS);
     }
-    return (await this.#read('/events/processed')) as StoredEvent[];
+    return (await this.#read('/events/processed')) as EventToStore[];
   }
 
   /** Waits for so many: whoever writes to the topic directly is not told when they are stored. */
-  async storedAtLeast(count: number): Promise<StoredEvent[]> {
+  async storedAtLeast(count: number): Promise<EventToStore[]> {
     const giveUpAt = Date.now() + STORED_TIMEOUT_MS;
     for (;;) {
       const stored = await this.stored();
@@ -73,7 +73,7 @@ export class Running {
 }
 
 /** Starts servers for the rows, and stops them. */
-export class Ground {
+export class TestCluster {
   readonly #progress: (text: string) => void;
   readonly #ends: (() => Promise<unknown>)[] = [];
   #kafka: Promise<KafkaServer> | undefined;
@@ -164,7 +164,7 @@ export class Ground {
     const DATA_DIR = await this.#folder();
     const config = loadConfig({ PORT: '0', DATA_DIR, ...env });
     const logger = await createLogger({ level: 'fatal', format: 'text' });
-    const service = await startService(config, { ...realSurroundings, logger });
+    const service = await startService(config, { ...systemDependencies, logger });
     this.#ends.push(() => service.stop());
     return service.url;
   }

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { KAFKA_4, kafkaJars } from '../../scripts/kafka-jars.ts';
 import { same, typesAndUsers } from './check.ts';
-import type { Ground, Running } from './ground.ts';
+import type { Running, TestCluster } from './ground.ts';
 import { fromGo, fromJava, fromNpm, fromPyPi, kcat } from './install.ts';
 import type { Program, Row } from './row.ts';
 
@@ -17,7 +17,7 @@ interface ReadRecord {
 }
 
 /** What a client does: writes a LOGOUT of each user, and reads all there is then. */
-type Use = (program: Program, ground: Ground, topic: Topic) => Promise<ReadRecord[]>;
+type Use = (program: Program, ground: TestCluster, topic: Topic) => Promise<ReadRecord[]>;
 
 interface Topic {
   brokers: string;
@@ -63,13 +63,21 @@ function checkRecords(records: readonly ReadRecord[]): void {
   }
 }
 
-async function useProgram(program: Program, ground: Ground, { brokers, name }: Topic): Promise<ReadRecord[]> {
+async function useProgram(
+  program: Program,
+  ground: TestCluster,
+  { brokers, name }: Topic,
+): Promise<ReadRecord[]> {
   const env = { KAFKA_BROKERS: brokers, KAFKA_TOPIC: name, USERS: JSON.stringify(USERS) };
   return (await ground.run<{ records: ReadRecord[] }>(program, env)).records;
 }
 
 /** By the line of docs/api.md. */
-async function useKcat(program: Program, ground: Ground, { brokers, name }: Topic): Promise<ReadRecord[]> {
+async function useKcat(
+  program: Program,
+  ground: TestCluster,
+  { brokers, name }: Topic,
+): Promise<ReadRecord[]> {
   const common = ['-b', brokers, '-t', name];
   const write = { ...program, args: ['-P', ...common, '-K:', '-X', 'partitioner=murmur2_random'] };
   await ground.output(write, {}, linesOfLogouts(':'));
@@ -83,7 +91,7 @@ async function useKcat(program: Program, ground: Ground, { brokers, name }: Topi
 
 async function useConsole(
   _program: Program,
-  ground: Ground,
+  ground: TestCluster,
   { brokers, name }: Topic,
 ): Promise<ReadRecord[]> {
   const kafka = await ground.kafka();

@@ -1,5 +1,5 @@
 import { same } from './check.ts';
-import type { Ground } from './ground.ts';
+import type { TestCluster } from './ground.ts';
 import { fromGo, fromJava, fromNpm, fromPath, fromPyPi } from './install.ts';
 import type { Program, Row } from './row.ts';
 
@@ -8,15 +8,15 @@ const BODY_BYTES = 12_000_000;
 const PATHS = ['/events/generate', '/v1/track', '/cloudevents'];
 const CHECKED = 'a body of 12 MB';
 
-type Status = (program: Program, ground: Ground, url: string) => Promise<number>;
+type Status = (program: Program, ground: TestCluster, url: string) => Promise<number>;
 
-async function statusOfProgram(program: Program, ground: Ground, url: string): Promise<number> {
+async function statusOfProgram(program: Program, ground: TestCluster, url: string): Promise<number> {
   const { pathname, origin } = new URL(url);
   const env = { FOOTFALL_URL: origin, PATHNAME: pathname, BODY_BYTES: String(BODY_BYTES) };
   return (await ground.run<{ status: number }>(program, env)).status;
 }
 
-async function statusOfCurl(program: Program, ground: Ground, url: string): Promise<number> {
+async function statusOfCurl(program: Program, ground: TestCluster, url: string): Promise<number> {
   const args = ['--silent', '--show-error', '--output', '/dev/null', '--write-out', '%{http_code}'];
   const body = ['--header', 'Content-Type: application/json', '--data-binary', '@-', url];
   const curl = { ...program, args: [...args, ...body] };

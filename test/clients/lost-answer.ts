@@ -1,7 +1,7 @@
 import { createServer, request as forward, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
-import type { Ground } from './ground.ts';
+import type { TestCluster } from './ground.ts';
 
 /** Stands before a service, and loses its first answer: the events are taken, and the client does not learn it. */
 export class LostAnswer {
@@ -12,7 +12,7 @@ export class LostAnswer {
     this.url = url;
   }
 
-  static async before(target: string, ground: Ground): Promise<LostAnswer> {
+  static async before(target: string, ground: TestCluster): Promise<LostAnswer> {
     const server = createServer();
     await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
     ground.ends(async () => {

@@ -1,6 +1,6 @@
-import type { Ground } from './ground.ts';
+import type { TestCluster } from './ground.ts';
 
-/** A client, ready to be started: what `install` gives and `Ground.run` takes. */
+/** A client, ready to be started: what `install` gives and `TestCluster.run` takes. */
 export interface Program {
   command: string;
   args: string[];
@@ -20,7 +20,7 @@ export interface Row {
   /** Fetches the client into `.cache/clients`, once. @throws MissingToolError */
   install(): Promise<Program>;
   /** Uses the client. @throws Error that says what was not as it must be */
-  check(program: Program, ground: Ground): Promise<void>;
+  check(program: Program, ground: TestCluster): Promise<void>;
 }
 
 /** Raised where a row cannot be run here; the message says what to install. */

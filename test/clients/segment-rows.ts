@@ -1,5 +1,5 @@
 import { same, typesAndUsers } from './check.ts';
-import type { Ground, Running } from './ground.ts';
+import type { Running, TestCluster } from './ground.ts';
 import { fromNpm, fromPyPi } from './install.ts';
 import { LostAnswer } from './lost-answer.ts';
 import type { Program, Row } from './row.ts';
@@ -13,7 +13,7 @@ interface Said {
   errors: string[];
 }
 
-/** One message of each kind, and one whose event is a type of the catalogue. */
+/** One message of each kind, and one whose event is a type of the catalog. */
 const WANTED = ['PRODUCT_VIEW', 'alias', 'group', 'identify', 'page', 'screen', 'track'].map(
   (type) => `${type} of ${USER}`,
 );
@@ -30,21 +30,21 @@ function segmentRow(row: Pick<Row, 'name' | 'version' | 'isQuick' | 'install'>):
   };
 }
 
-async function delivers(program: Program, ground: Ground): Promise<void> {
+async function delivers(program: Program, ground: TestCluster): Promise<void> {
   const service = await ground.serviceWithKeys();
   const { errors } = await ground.run<Said>(program, settings(service));
   same('errors', errors, []);
   same('stored', typesAndUsers(await service.stored()), WANTED);
 }
 
-async function reportsRefusal(program: Program, ground: Ground): Promise<void> {
+async function reportsRefusal(program: Program, ground: TestCluster): Promise<void> {
   const service = await ground.serviceWithKeys();
   const { errors } = await ground.run<Said>(program, { ...settings(service), WITH_REFUSED: 'yes' });
   if (errors.length === 0) throw new Error('one message was refused, and the library reported no error');
   same('stored beside one that was refused', typesAndUsers(await service.stored()), WANTED);
 }
 
-async function survivesLostAnswer(program: Program, ground: Ground): Promise<void> {
+async function survivesLostAnswer(program: Program, ground: TestCluster): Promise<void> {
   const service = await ground.serviceWithKeys();
   const network = await LostAnswer.before(service.url, ground);
   const { errors } = await ground.run<Said>(program, { ...settings(service), FOOTFALL_URL: network.url });

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { gzipSync } from 'node:zlib';
 import { same, typesAndUsers } from './check.ts';
-import type { Ground, Running } from './ground.ts';
+import type { Running, TestCluster } from './ground.ts';
 import type { Row } from './row.ts';
 import { USER } from './segment-rows.ts';
 
@@ -73,7 +73,7 @@ async function send(
   return answer.status;
 }
 
-async function checkShipper(shipper: Shipper, ground: Ground): Promise<void> {
+async function checkShipper(shipper: Shipper, ground: TestCluster): Promise<void> {
   const service = await ground.serviceWithKeys();
   const wanted = TYPES.map((type) => `${type} of ${USER}`);
   const events = chunk();

@@ -2,10 +2,10 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import {
   type AssignedPartition,
   type EventLog,
+  flattenBatches,
   type LogBatch,
   type LogRecord,
   type NewRecord,
-  oneByOne,
   type ReadingStart,
   type SubscribeOptions,
 } from '../../src/log/event-log.ts';
@@ -40,10 +40,10 @@ function record(topic: string, key: string | Buffer | null, value: string | Buff
   return { topic, key, value, headers: [] };
 }
 
-const fromStart: SubscribeOptions['startAt'] = async (assigned) =>
+const fromStart: SubscribeOptions['onAssigned'] = async (assigned) =>
   startAtOffsets(new Map(assigned.map(({ partition, earliest }) => [partition, earliest])));
 
-/** The answer of `startAt`. */
+/** The answer of `onAssigned`. */
 export function startAtOffsets(offsets: ReadonlyMap<number, number>): ReadingStart {
   return { positions: new Map([...offsets].map(([partition, offset]) => [partition, { offset }])) };
 }
@@ -53,12 +53,14 @@ async function read(
   { topic, group }: Pick<LogHarness, 'topic' | 'group'>,
   log: EventLog,
   count: number,
-  startAt = fromStart,
+  onAssigned = fromStart,
 ): Promise<{ batches: LogBatch[]; records: (LogRecord & { partition: number })[] }> {
   const leave = new AbortController();
   const batches: LogBatch[] = [];
   const records: (LogRecord & { partition: number })[] = [];
-  for await (const batch of oneByOne(log.subscribe({ topic, group, signal: leave.signal, startAt }))) {
+  for await (const batch of flattenBatches(
+    log.subscribe({ topic, group, signal: leave.signal, onAssigned }),
+  )) {
     batches.push(batch);
     records.push(...batch.records.map((read) => ({ ...read, partition: batch.partition })));
     if (records.length >= count) leave.abort();
@@ -205,8 +207,8 @@ export function eventLogContract(open: () => Promise<LogHarness>): void {
     let answers: boolean[] = [];
     await read(harness, harness.log, 2, async (given) => {
       const own = given.find(({ end }) => end === 2)!;
-      answers = await Promise.all([own.reaches(1), own.reaches(2)]);
-      answers.push(await own.reaches(3));
+      answers = await Promise.all([own.hasOffset(1), own.hasOffset(2)]);
+      answers.push(await own.hasOffset(3));
       return fromStart(given);
     });
     expect(answers).toEqual([true, true, false]);
@@ -262,14 +264,16 @@ export function eventLogContract(open: () => Promise<LogHarness>): void {
     const stop = new AbortController();
     const starts: number[] = [];
     let restart = new AbortController();
-    const startAt: SubscribeOptions['startAt'] = async (assigned) => {
+    const onAssigned: SubscribeOptions['onAssigned'] = async (assigned) => {
       restart = new AbortController();
       starts.push(assigned.length);
       const { positions } = startAtOffsets(new Map([[0, starts.length === 1 ? 0 : 1]]));
       return { positions, restart: restart.signal };
     };
     const read: number[] = [];
-    for await (const batch of oneByOne(log.subscribe({ topic, group, signal: stop.signal, startAt }))) {
+    for await (const batch of flattenBatches(
+      log.subscribe({ topic, group, signal: stop.signal, onAssigned }),
+    )) {
       read.push(...batch.records.map(({ offset }) => offset));
       if (read.length === 3) {
         restart.abort();
@@ -320,11 +324,11 @@ export function eventLogContract(open: () => Promise<LogHarness>): void {
     const { log, topic, group } = await open();
     const stop = new AbortController();
     const assigned = Promise.withResolvers<void>();
-    const startAt: SubscribeOptions['startAt'] = async (given) => {
+    const onAssigned: SubscribeOptions['onAssigned'] = async (given) => {
       assigned.resolve();
       return fromStart(given);
     };
-    const reading = Array.fromAsync(log.subscribe({ topic, group, signal: stop.signal, startAt }));
+    const reading = Array.fromAsync(log.subscribe({ topic, group, signal: stop.signal, onAssigned }));
     await assigned.promise;
     stop.abort();
     expect(await reading).toEqual([]);
@@ -334,8 +338,8 @@ export function eventLogContract(open: () => Promise<LogHarness>): void {
     const { log, topic, group } = await open();
     await appendTo(log, [record(topic, 'alice', 'x')]);
     const stop = new AbortController();
-    for await (const batch of oneByOne(
-      log.subscribe({ topic, group, signal: stop.signal, startAt: fromStart }),
+    for await (const batch of flattenBatches(
+      log.subscribe({ topic, group, signal: stop.signal, onAssigned: fromStart }),
     )) {
       expect(batch.isAssigned()).toBe(true);
       stop.abort();

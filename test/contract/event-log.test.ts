@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { Admin, Producer } from '@platformatic/kafka';
 import { describe, expect, inject, it, onTestFinished } from 'vitest';
 import { EmbeddedLog } from '../../src/log/embedded/embedded-log.ts';
-import { oneByOne } from '../../src/log/event-log.ts';
+import { flattenBatches } from '../../src/log/event-log.ts';
 import { hasKafkaError } from '../../src/log/kafka/client.ts';
 import { KafkaLog, type KafkaLogOptions } from '../../src/log/kafka/kafka-log.ts';
 import { openSqliteFile } from '../../src/sqlite/sqlite-file.ts';
@@ -143,8 +143,10 @@ for (const version of ['kafka4', 'kafka3'] as const) {
         const stop = new AbortController();
         const values: string[] = [];
         let next = 0;
-        const startAt = async () => startAtOffsets(new Map([[0, 0]]));
-        for await (const batch of oneByOne(log.subscribe({ topic, group, signal: stop.signal, startAt }))) {
+        const onAssigned = async () => startAtOffsets(new Map([[0, 0]]));
+        for await (const batch of flattenBatches(
+          log.subscribe({ topic, group, signal: stop.signal, onAssigned }),
+        )) {
           values.push(...batch.records.map(({ value }) => value!.toString()));
           next = batch.nextOffset;
           if (values.includes('last')) stop.abort();
@@ -176,8 +178,10 @@ for (const version of ['kafka4', 'kafka3'] as const) {
         const stop = new AbortController();
         const values: string[] = [];
         let next = 0;
-        const startAt = async () => startAtOffsets(new Map([[0, 0]]));
-        for await (const batch of oneByOne(log.subscribe({ topic, group, signal: stop.signal, startAt }))) {
+        const onAssigned = async () => startAtOffsets(new Map([[0, 0]]));
+        for await (const batch of flattenBatches(
+          log.subscribe({ topic, group, signal: stop.signal, onAssigned }),
+        )) {
           values.push(...batch.records.map(({ value }) => value!.toString()));
           // The open transaction holds back all behind it, the end of the one rolled back, too.
           if (next === 0) await second.commit();
@@ -250,8 +254,10 @@ for (const version of ['kafka4', 'kafka3'] as const) {
           );
         };
         const stop = new AbortController();
-        const startAt = async () => startAtOffsets(new Map([[0, 0]]));
-        for await (const batch of oneByOne(log.subscribe({ topic, group, signal: stop.signal, startAt }))) {
+        const onAssigned = async () => startAtOffsets(new Map([[0, 0]]));
+        for await (const batch of flattenBatches(
+          log.subscribe({ topic, group, signal: stop.signal, onAssigned }),
+        )) {
           batch.commit();
           batch.commit();
           if (batch.nextOffset === 50) {
@@ -276,7 +282,7 @@ for (const version of ['kafka4', 'kafka3'] as const) {
         onTestFinished(async () => void (await Promise.all([admin.close(), producer.close()])));
         const stop = new AbortController();
         let growing: Promise<void> | undefined;
-        const startAt = async (assigned: readonly { partition: number }[]) => {
+        const onAssigned = async (assigned: readonly { partition: number }[]) => {
           if (assigned.length === 4)
             return startAtOffsets(new Map(assigned.map(({ partition }) => [partition, 0])));
           const grow = async () => {
@@ -295,7 +301,7 @@ for (const version of ['kafka4', 'kafka3'] as const) {
           growing ??= grow();
           return startAtOffsets(new Map());
         };
-        const batches = oneByOne(log.subscribe({ topic, group, signal: stop.signal, startAt }));
+        const batches = flattenBatches(log.subscribe({ topic, group, signal: stop.signal, onAssigned }));
         for await (const { partition, records } of batches) {
           expect([partition, records.map(({ offset, value }) => [offset, value!.toString()])]).toEqual([
             3,
@@ -337,7 +343,7 @@ for (const version of ['kafka4', 'kafka3'] as const) {
           topic,
           group,
           signal,
-          startAt: async () => startAtOffsets(new Map([[0, 7]])),
+          onAssigned: async () => startAtOffsets(new Map([[0, 7]])),
         });
         await expect(Array.fromAsync(reading)).rejects.toSatisfy((error) =>
           hasKafkaError(error, 'OFFSET_OUT_OF_RANGE'),
@@ -351,12 +357,12 @@ for (const version of ['kafka4', 'kafka3'] as const) {
         const stop = new AbortController();
         const partitionsOf = [new Set<number>(), new Set<number>()];
         const follow = async (member: number) => {
-          const startAt = async (assigned: readonly { partition: number; end: number }[]) => {
+          const onAssigned = async (assigned: readonly { partition: number; end: number }[]) => {
             partitionsOf[member] = new Set(assigned.map(({ partition }) => partition));
             return startAtOffsets(new Map(assigned.map(({ partition, end }) => [partition, end])));
           };
-          const reading = [log, other][member]!.subscribe({ topic, group, signal: stop.signal, startAt });
-          for await (const batch of oneByOne(reading)) batch.commit();
+          const reading = [log, other][member]!.subscribe({ topic, group, signal: stop.signal, onAssigned });
+          for await (const batch of flattenBatches(reading)) batch.commit();
         };
         const following = [follow(0), follow(1)];
         await expect.poll(() => partitionsOf.map((own) => own.size).sort()).toEqual([1, 2]);
@@ -400,7 +406,7 @@ describe('Kafka log without a broker', () => {
       topic: 't',
       group: 'g',
       signal,
-      startAt: async () => startAtOffsets(new Map()),
+      onAssigned: async () => startAtOffsets(new Map()),
     });
     await expect(Array.fromAsync(reading)).rejects.toThrow();
   });

@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { expect, it } from 'vitest';
 import type {
   EventStore,
-  PlacedEvent,
-  Selection,
+  EventToStore,
+  ReadQuery,
   StoreBatch,
   StoredEvent,
 } from '../../src/store/event-store.ts';
@@ -14,14 +14,14 @@ import { batch, TOPIC } from './event-store.contract.ts';
 const DAY = 20_000;
 const HOUR = DAY * 24;
 
-function event(userId: string, eventType: string, more: Partial<StoredEvent> = {}): StoredEvent {
+function event(userId: string, eventType: string, more: Partial<EventToStore> = {}): EventToStore {
   const key = randomUUID();
   const json = JSON.stringify({ eventId: key, userId, eventType });
   return { ...{ key, userId, eventType, offset: 0, hour: HOUR, counted: [], json }, ...more };
 }
 
 /** Stores batches of partition 0, one after the other. */
-async function storeAll(store: EventStore, batches: StoredEvent[][]): Promise<void> {
+async function storeAll(store: EventStore, batches: EventToStore[][]): Promise<void> {
   const [claim] = await store.claim(TOPIC, [0]);
   const { epoch, offset } = claim!;
   let fromOffset = offset;
@@ -32,7 +32,7 @@ async function storeAll(store: EventStore, batches: StoredEvent[][]): Promise<vo
   }
 }
 
-function read(store: EventStore, selection: Partial<Selection> = {}): Promise<PlacedEvent[]> {
+function read(store: EventStore, selection: Partial<ReadQuery> = {}): Promise<StoredEvent[]> {
   const upTo = Number.MAX_SAFE_INTEGER;
   return store.read({ order: 'asc', after: 0, upTo, limit: 100, ...selection });
 }
@@ -44,22 +44,22 @@ export function eventReadingContract(open: () => Promise<StoreHarness>): void {
   it('has nothing to read and counts nothing at first', async () => {
     const { store } = await open();
     expect(await read(store)).toEqual([]);
-    expect((await store.extent()).newest).toBe(0);
+    expect((await store.watermarks()).latest).toBe(0);
     expect(await store.counts.totals()).toEqual([]);
-    expect(await store.counts.span({ from: -1e9, to: 1e9 })).toBeUndefined();
+    expect(await store.counts.sequenceRange({ from: -1e9, to: 1e9 })).toBeUndefined();
     expect(await store.counts.topValues('userId', DAY, 5)).toEqual([]);
   });
 
-  it('reads between two places, forwards and backwards', async () => {
+  it('reads between two sequences, forwards and backwards', async () => {
     const { store } = await open();
     const events = Array.from({ length: 7 }, (_, at) => event(`u${at % 2}`, 'LOGIN'));
     await storeAll(store, [events.slice(0, 3), events.slice(3)]);
     const all = await read(store);
     expect(texts(all)).toEqual(texts(events));
-    const { newest, settled } = await store.extent();
-    expect([newest, settled]).toEqual([all.at(-1)!.place, all.at(-1)!.place]);
+    const { latest, stable } = await store.watermarks();
+    expect([latest, stable]).toEqual([all.at(-1)!.sequence, all.at(-1)!.sequence]);
     const [, second, , , , sixth] = all;
-    const between = { after: second!.place, upTo: sixth!.place };
+    const between = { after: second!.sequence, upTo: sixth!.sequence };
     expect(texts(await read(store, between))).toEqual(texts(events.slice(2, 6)));
     expect(texts(await read(store, { ...between, order: 'desc' }))).toEqual(
       texts(events.slice(2, 6).reverse()),
@@ -99,7 +99,7 @@ export function eventReadingContract(open: () => Promise<StoreHarness>): void {
     const first = await read(store);
     expect(first.length).toBeGreaterThan(0);
     expect(first.length).toBeLessThan(4);
-    const rest = await read(store, { after: first.at(-1)!.place });
+    const rest = await read(store, { after: first.at(-1)!.sequence });
     expect(texts([...first, ...rest]).length).toBeLessThanOrEqual(5);
     expect(texts([...first, ...rest])).toEqual(texts(large.slice(0, first.length + rest.length)));
   });
@@ -149,17 +149,17 @@ export function eventReadingContract(open: () => Promise<StoreHarness>): void {
     expect(await store.counts.topValues('payload.color', DAY, 9)).toEqual([]);
   });
 
-  it('tells between which places the events of some hours are', async () => {
+  it('tells between which sequences the events of some hours are', async () => {
     const { store } = await open();
     const hours = [5, 5, 6, 5, 7, 6].map((hour) => event('u', hour === 6 ? 'LOGIN' : 'LOGOUT', { hour }));
     await storeAll(store, [hours.slice(0, 3), hours.slice(3)]);
-    const places = (await read(store)).map(({ place }) => place);
-    const span = (from: number, to: number) => store.counts.span({ from, to });
-    expect(await span(5, 5)).toEqual({ first: places[0], last: places[3] });
-    expect(await span(6, 6)).toEqual({ first: places[2], last: places[5] });
-    expect(await span(7, 9)).toEqual({ first: places[4], last: places[4] });
-    expect(await span(0, 9)).toEqual({ first: places[0], last: places[5] });
-    expect(await span(8, 9)).toBeUndefined();
+    const sequences = (await read(store)).map(({ sequence }) => sequence);
+    const sequenceRange = (from: number, to: number) => store.counts.sequenceRange({ from, to });
+    expect(await sequenceRange(5, 5)).toEqual({ first: sequences[0], last: sequences[3] });
+    expect(await sequenceRange(6, 6)).toEqual({ first: sequences[2], last: sequences[5] });
+    expect(await sequenceRange(7, 9)).toEqual({ first: sequences[4], last: sequences[4] });
+    expect(await sequenceRange(0, 9)).toEqual({ first: sequences[0], last: sequences[5] });
+    expect(await sequenceRange(8, 9)).toBeUndefined();
   });
 
   it('puts values with as many events in one order, whatever their number', async () => {
@@ -189,11 +189,11 @@ export function eventReadingContract(open: () => Promise<StoreHarness>): void {
       let after = 0;
       for (let last = false; !last; ) {
         last = !writing;
-        const { settled } = await stores[1]!.extent();
-        const events = await read(stores[1]!, { after, upTo: settled, limit: 7 });
-        seen.push(...events.map(({ place }) => place));
+        const { stable } = await stores[1]!.watermarks();
+        const events = await read(stores[1]!, { after, upTo: stable, limit: 7 });
+        seen.push(...events.map(({ sequence }) => sequence));
         if (events.length > 0) last = false;
-        after = events.at(-1)?.place ?? after;
+        after = events.at(-1)?.sequence ?? after;
       }
     })();
     await Promise.all(
@@ -213,7 +213,7 @@ export function eventReadingContract(open: () => Promise<StoreHarness>): void {
     for (;;) {
       const page = await read(store, { after: all.at(-1) ?? 0, limit: 1000 });
       if (page.length === 0) break;
-      all.push(...page.map(({ place }) => place));
+      all.push(...page.map(({ sequence }) => sequence));
     }
     expect(all).toHaveLength(writers * 4 * 2 + 1);
     expect(seen).toEqual(all);

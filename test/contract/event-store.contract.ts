@@ -6,9 +6,9 @@ import { readAll as readAllOf } from '../../src/query/event-query.ts';
 import {
   type DeadLetterEntry,
   type EventStore,
-  Fenced,
+  type EventToStore,
+  FencedError,
   type StoreBatch,
-  type StoredEvent,
 } from '../../src/store/event-store.ts';
 import { PATIENCE_MS } from '../support/patience.ts';
 import { eventReadingContract } from './event-reading.contract.ts';
@@ -29,14 +29,14 @@ export interface StoreFeatures {
 
 export const TOPIC = { group: 'group', topic: 'topic', topicId: 'topic-id-1' };
 
-function event(name: string, key: string = randomUUID()): StoredEvent {
+function event(name: string, key: string = randomUUID()): EventToStore {
   return {
     ...{ key, userId: 'user', eventType: 'LOGIN', offset: 0, hour: 0, counted: [] },
     json: JSON.stringify({ name }),
   };
 }
 
-export function batch(events: StoredEvent[], position: Partial<StoreBatch> = {}): StoreBatch {
+export function batch(events: EventToStore[], position: Partial<StoreBatch> = {}): StoreBatch {
   return {
     ...TOPIC,
     partition: 0,
@@ -51,7 +51,7 @@ export function batch(events: StoredEvent[], position: Partial<StoreBatch> = {})
 }
 
 function deadLetter(offset: number, reason = 'not-json', digest = 'digest'): DeadLetterEntry {
-  const setAsideAt = new Date('2024-02-14T10:30:00.000Z');
+  const deadLetteredAt = new Date('2024-02-14T10:30:00.000Z');
   return {
     key: null,
     offset,
@@ -59,7 +59,7 @@ function deadLetter(offset: number, reason = 'not-json', digest = 'digest'): Dea
     reason,
     detail: 'why',
     attempt: 1,
-    setAsideAt,
+    deadLetteredAt,
     deadLetterPartition: 2,
     deadLetterOffset: offset + 100,
   };
@@ -149,7 +149,7 @@ export function eventStoreContract(open: () => Promise<StoreHarness>, features: 
     const letter = { deadLetters: [deadLetter(0)] };
     const mine = batch([event('mine')], { ...letter, nextOffset: 2 });
     const theirs = batch([event('theirs')], { partition: 1 });
-    await expect(store.process([mine, theirs])).rejects.toThrow(new Fenced(theirs));
+    await expect(store.process([mine, theirs])).rejects.toThrow(new FencedError(theirs));
     expect(await readAll(store)).toEqual([]);
     expect(await store.deadLetters('group', { limit: 10 })).toEqual([]);
     expect(await store.positions('group', 'topic')).toMatchObject([
@@ -247,7 +247,7 @@ export function eventStoreContract(open: () => Promise<StoreHarness>, features: 
     await store.process([batch([event('d')], again)]);
     // The same offset as once before, with other events: not the same position.
     const stale = { fromOffset: 2, fromRewound: 0, nextOffset: 3 };
-    await expect(store.process([batch([event('e')], stale)])).rejects.toThrow(Fenced);
+    await expect(store.process([batch([event('e')], stale)])).rejects.toThrow(FencedError);
     expect(await store.claim(TOPIC, [0])).toMatchObject([{ offset: 2, rewound: 2 }]);
     const positions = await store.positions('group', 'topic');
     expect(positions).toMatchObject([{ startOffset: 0, offset: 2, stored: 4, rewound: 2, lost: 0 }]);
@@ -289,7 +289,7 @@ export function eventStoreContract(open: () => Promise<StoreHarness>, features: 
     const other = await second();
     await store.claim(TOPIC, [0]);
     await other.claim(TOPIC, [0]);
-    await expect(store.process([batch([event('late')])])).rejects.toThrow(Fenced);
+    await expect(store.process([batch([event('late')])])).rejects.toThrow(FencedError);
     await other.process([batch([event('rightful')], { epoch: 2 })]);
     expect(await readAll(store)).toEqual(['{"name":"rightful"}']);
     expect(await store.positions('group', 'topic')).toMatchObject([{ offset: 1, stored: 1 }]);
@@ -299,16 +299,16 @@ export function eventStoreContract(open: () => Promise<StoreHarness>, features: 
     const { store } = await open();
     await store.claim(TOPIC, [0]);
     await store.process([batch([event('a')])]);
-    await expect(store.process([batch([event('again')])])).rejects.toThrow(Fenced);
+    await expect(store.process([batch([event('again')])])).rejects.toThrow(FencedError);
     await expect(store.process([batch([event('gap')], { fromOffset: 5, nextOffset: 6 })])).rejects.toThrow(
-      Fenced,
+      FencedError,
     );
     expect(await readAll(store)).toEqual(['{"name":"a"}']);
   });
 
   it('refuses a batch of a partition that was never claimed', async () => {
     const { store } = await open();
-    await expect(store.process([batch([event('a')])])).rejects.toThrow(Fenced);
+    await expect(store.process([batch([event('a')])])).rejects.toThrow(FencedError);
     expect(await readAll(store)).toEqual([]);
   });
 
@@ -432,7 +432,12 @@ export function eventStoreContract(open: () => Promise<StoreHarness>, features: 
     await store.process([batch([], { nextOffset: 1, deadLetters: [deadLetter(0)] })]);
     const [first] = await store.deadLetters('group', { limit: 10 });
     // The log was put back and is read again: the copy of then may be gone with it.
-    const copy = { ...deadLetter(0), deadLetterPartition: 1, deadLetterOffset: 7, setAsideAt: new Date() };
+    const copy = {
+      ...deadLetter(0),
+      deadLetterPartition: 1,
+      deadLetterOffset: 7,
+      deadLetteredAt: new Date(),
+    };
     const again = { fromOffset: 1, nextOffset: 1, rewound: 1 };
     await store.process([batch([], { ...again, deadLetters: [copy] })]);
     const listed = { ...first!, deadLetterPartition: 1, deadLetterOffset: 7 };
@@ -557,7 +562,7 @@ export function eventStoreContract(open: () => Promise<StoreHarness>, features: 
       const { store, sql } = await processed();
       await sql('delete from events');
       const next = batch([event('e')], { fromOffset: 4, nextOffset: 5 });
-      await expect(store.process([next])).rejects.toThrow(Fenced);
+      await expect(store.process([next])).rejects.toThrow(FencedError);
       expect(await readAll(store)).toEqual([]);
       expect(await store.claim(TOPIC, [0])).toMatchObject([{ offset: null }]);
     });

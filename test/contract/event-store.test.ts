@@ -6,7 +6,7 @@ import { describe, expect, inject, it, onTestFinished } from 'vitest';
 import { createDatabase } from '../../scripts/postgres-server.ts';
 import { readAll } from '../../src/query/event-query.ts';
 import { openSqliteFile, type SqliteFile } from '../../src/sqlite/sqlite-file.ts';
-import type { EventStore, StoredEvent, TopicRef } from '../../src/store/event-store.ts';
+import type { EventStore, EventToStore, TopicRef } from '../../src/store/event-store.ts';
 import { MemoryStore } from '../../src/store/memory/memory-store.ts';
 import { PostgresStore } from '../../src/store/postgres/postgres-store.ts';
 import { SqliteStore } from '../../src/store/sqlite/sqlite-store.ts';
@@ -35,7 +35,7 @@ async function storeEvents(store: EventStore, count: number): Promise<void> {
   ]);
 }
 
-function newEvent(userId: string): StoredEvent {
+function newEvent(userId: string): EventToStore {
   const key = crypto.randomUUID();
   return {
     key,
@@ -242,15 +242,15 @@ describe('PostgreSQL store', () => {
     expect(await store.counts.topValues('userId', 0, 1)).toEqual([{ value: 'user-0', events: 800 }]);
   });
 
-  it('keeps readers from passing over what a slow writer has a place for already', async () => {
+  it('keeps readers from passing over what a slow writer has a sequence for already', async () => {
     const url = await createDatabase(inject('postgres'));
     const store = open(url);
     const topic = { group: 'g', topic: 't', topicId: 'id' };
     await store.claim(topic, [0, 1]);
     const [slow, stuck, fast] = ['slow', 'stuck', 'fast'].map((userId) => newEvent(userId)) as [
-      StoredEvent,
-      StoredEvent,
-      StoredEvent,
+      EventToStore,
+      EventToStore,
+      EventToStore,
     ];
     // The writer has stored its first event and waits for what becomes of this insertion of its second.
     const blocker = new pg.Client({ connectionString: url });
@@ -265,16 +265,16 @@ describe('PostgreSQL store', () => {
       .poll(async () => (await query(url, 'select 1 from pg_locks where not granted')).rowCount)
       .toBeGreaterThan(0);
     await store.process([{ ...newBatch(topic, 1), nextOffset: 1, events: [fast] }]);
-    const { newest, settled } = await store.extent();
-    const early = await store.read({ order: 'asc', after: 0, upTo: settled, limit: 10 });
+    const { latest, stable } = await store.watermarks();
+    const early = await store.read({ order: 'asc', after: 0, upTo: stable, limit: 10 });
     expect(early).toEqual([]);
-    expect(settled).toBeLessThan(newest);
+    expect(stable).toBeLessThan(latest);
     await blocker.query('rollback');
     await blocker.end();
     await writing;
-    const after = await store.extent();
-    expect(after.settled).toBeGreaterThanOrEqual(after.newest);
-    const all = await store.read({ order: 'asc', after: settled, upTo: after.settled, limit: 10 });
+    const after = await store.watermarks();
+    expect(after.stable).toBeGreaterThanOrEqual(after.latest);
+    const all = await store.read({ order: 'asc', after: stable, upTo: after.stable, limit: 10 });
     expect(all.map(({ json }) => json)).toEqual([slow, stuck, fast].map(({ json }) => json));
   });
 

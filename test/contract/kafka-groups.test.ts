@@ -26,13 +26,13 @@ function member(log: EventLog, topic: string, group: string): { partitions: numb
   const given: { partitions: number[] | undefined } = { partitions: undefined };
   const stop = new AbortController();
   const read = async () => {
-    const startAt = async (assigned: readonly { partition: number; earliest: number }[]) => {
+    const onAssigned = async (assigned: readonly { partition: number; earliest: number }[]) => {
       given.partitions = assigned.map(({ partition }) => partition).sort();
       return {
         positions: new Map(assigned.map(({ partition, earliest }) => [partition, { offset: earliest }])),
       };
     };
-    for await (const _ of log.subscribe({ topic, group, signal: stop.signal, startAt }));
+    for await (const _ of log.subscribe({ topic, group, signal: stop.signal, onAssigned }));
   };
   const reading = read();
   onTestFinished(async () => {

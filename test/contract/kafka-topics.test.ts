@@ -34,11 +34,11 @@ const USES: [name: string, use: (log: KafkaLog, topic: string) => Promise<unknow
 /** Reads as a member of a group until it has partitions. */
 async function firstAssignment(log: KafkaLog, topic: string): Promise<void> {
   const stop = new AbortController();
-  const startAt = async () => {
+  const onAssigned = async () => {
     stop.abort();
     return { positions: new Map() };
   };
-  for await (const _ of log.subscribe({ topic, group: topic, signal: stop.signal, startAt }));
+  for await (const _ of log.subscribe({ topic, group: topic, signal: stop.signal, onAssigned }));
 }
 
 for (const version of ['kafka4', 'kafka3'] as const) {

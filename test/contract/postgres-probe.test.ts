@@ -43,7 +43,7 @@ describe("a store's ping", () => {
     const reason = 'cannot execute INSERT in a read-only transaction';
     await expect.poll(() => outcome(store.ping(PATIENCE_MS))).toBe(reason);
     await expect(store.claim(TOPIC, [0])).rejects.toThrow(StoreUnavailableError);
-    expect((await store.extent()).newest).toBe(0);
+    expect((await store.watermarks()).latest).toBe(0);
     await byHand(
       url,
       `begin; set transaction read write; alter database ${database} set default_transaction_read_only = off; commit`,
@@ -130,8 +130,8 @@ describe("a store's ping", () => {
     const promoted = server.restart();
     const reason = 'the database is a replica, which does not show who is writing';
     // The first may still find a connection that is cut.
-    await expect(store.extent()).rejects.toThrow(StoreUnavailableError);
-    await expect.poll(() => outcome(store.extent().then(() => {}))).toContain(reason);
+    await expect(store.watermarks()).rejects.toThrow(StoreUnavailableError);
+    await expect.poll(() => outcome(store.watermarks().then(() => {}))).toContain(reason);
     await expect(openStore(url).get([])).rejects.toThrow(reason);
     await expect(store.ping(PATIENCE_MS)).rejects.toThrow('cannot execute INSERT in a read-only transaction');
     await byHand(url, 'select pg_promote()');

@@ -1,6 +1,6 @@
 import { globSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { Fenced, StoreUnavailableError } from '../../src/store/event-store.ts';
+import { FencedError, StoreUnavailableError } from '../../src/store/event-store.ts';
 import type { PostgresStore } from '../../src/store/postgres/postgres-store.ts';
 import { type LogLine, listeningLogger } from '../support/logger.ts';
 import { PATIENCE_MS } from '../support/patience.ts';
@@ -186,7 +186,7 @@ describe('tables that are gone', () => {
     for (const name of await tablesOf(url, 'one')) await byHand(url, `drop table one.${name}`);
     const next = newBatch([newEvent('after')], { fromOffset: 1, nextOffset: 2 });
     await expect(store.process([next])).rejects.toThrow(StoreUnavailableError);
-    await expect(store.process([next])).rejects.toThrow(Fenced);
+    await expect(store.process([next])).rejects.toThrow(FencedError);
     await expectWorksFromItsStart(store);
     expect(lines.filter(({ msg }) => msg === 'database migrated')).toHaveLength(2);
   });
@@ -195,7 +195,7 @@ describe('tables that are gone', () => {
     const { url, store, lines } = await running();
     const names = (await tablesOf(url, 'one')).filter((name) => name !== 'footfall_migrations');
     await byHand(url, `drop table ${names.map((name) => `one.${name}`).join(', ')}`);
-    await expect(store.extent()).rejects.toThrow('relation "events_seq_seq" does not exist');
+    await expect(store.watermarks()).rejects.toThrow('relation "events_seq_seq" does not exist');
     await expectWorksFromItsStart(store);
     expect(lines.map(({ msg }) => msg)).toContain('the tables were gone, and are made again');
   });
@@ -220,8 +220,8 @@ describe('tables that are gone', () => {
       .toEqual([]);
     await byHand(server, `alter database ${name} rename to ${name}_gone`);
     // The first may still find a connection that is cut.
-    await expect(store.extent()).rejects.toThrow(StoreUnavailableError);
-    await expect(store.extent()).rejects.toThrow(`database "${name}" does not exist`);
+    await expect(store.watermarks()).rejects.toThrow(StoreUnavailableError);
+    await expect(store.watermarks()).rejects.toThrow(`database "${name}" does not exist`);
     await byHand(server, `create database ${name}`);
     await byHand(url, 'create schema one');
     await expect(store.claim(TOPIC, [0])).rejects.toThrow('relation "events" does not exist');
@@ -252,7 +252,7 @@ describe('tables that are gone', () => {
 });
 
 describe('a reader', () => {
-  /** A writer in a schema that has its first place and waits for what becomes of another insertion of its second. */
+  /** A writer in a schema that has its first sequence and waits for what becomes of another insertion of its second. */
   async function stuckWriter(url: string, schema: string): Promise<{ go(): Promise<void> }> {
     const own = inSchema(url, schema);
     const store = openStore(own);
@@ -274,36 +274,36 @@ describe('a reader', () => {
     };
   }
 
-  it('is not held up by who writes in another schema, whatever the places there', async () => {
+  it('is not held up by who writes in another schema, whatever the sequences there', async () => {
     const url = await freshDatabase();
     await byHand(url, 'create schema one; create schema two');
     const [one, two] = [openStore(inSchema(url, 'one')), openStore(inSchema(url, 'two'))];
     await two.claim(TOPIC, [0]);
     await two.process([newBatch(Array.from({ length: 50 }, () => newEvent('two')))]);
     const writer = await stuckWriter(url, 'one');
-    const [{ settled: ofTwo, newest }, { settled: ofOne }] = [await two.extent(), await one.extent()];
-    expect(ofTwo).toBe(newest);
-    // The place before the writer's first is the blocker's.
+    const [{ stable: ofTwo, latest }, { stable: ofOne }] = [await two.watermarks(), await one.watermarks()];
+    expect(ofTwo).toBe(latest);
+    // The sequence before the writer's first is the blocker's.
     expect(ofOne).toBe(1);
     await writer.go();
-    expect((await one.extent()).settled).toBeGreaterThan(1);
+    expect((await one.watermarks()).stable).toBeGreaterThan(1);
   });
 
-  it('waits for who writes in its own schema also far behind places that fit 32 bits', async () => {
+  it('waits for who writes in its own schema also far behind sequences that fit 32 bits', async () => {
     const url = await freshDatabase();
     await byHand(url, 'create schema one');
     const store = openStore(inSchema(url, 'one'));
     await store.ping(PATIENCE_MS);
-    const place = 2 ** 33;
-    await byHand(url, `alter sequence one.events_seq_seq restart with ${place}`);
+    const sequence = 2 ** 33;
+    await byHand(url, `alter sequence one.events_seq_seq restart with ${sequence}`);
     const writer = await stuckWriter(url, 'one');
     await byHand(url, "select nextval('one.events_seq_seq') from generate_series(1, 10)");
-    expect((await store.extent()).settled).toBe(place);
+    expect((await store.watermarks()).stable).toBe(sequence);
     await writer.go();
-    expect((await store.extent()).settled).toBeGreaterThan(place + 10);
+    expect((await store.watermarks()).stable).toBeGreaterThan(sequence + 10);
   });
 
-  it('has no use for a sequence whose numbers are given out in portions', async () => {
+  it('has no use for a sequence whose numbers are given out in chunks', async () => {
     const url = await freshDatabase();
     await openStore(url).ping(PATIENCE_MS);
     await byHand(url, 'alter sequence events_seq_seq cache 20');

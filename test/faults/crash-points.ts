@@ -15,10 +15,10 @@ export const MIGRATION = 'src/store/postgres/schema.ts';
 
 /** Every place where the source says what a crash leaves: torture tries each, unless told otherwise. */
 export function crashPoints(
-  isMeant = (file: string) => !ELSEWHERE.test(file) && file !== MIGRATION,
+  matches = (file: string) => !ELSEWHERE.test(file) && file !== MIGRATION,
 ): CrashPoint[] {
   return globSync('src/**/*.ts')
-    .filter(isMeant)
+    .filter(matches)
     .sort()
     .flatMap((file) =>
       readFileSync(file, 'utf8')

@@ -15,7 +15,7 @@ export interface Fault {
   /** True: only a part is broken, and events are taken and stored while it lasts. */
   worksMeanwhile?: true;
   /** Resolves to what ends the fault. */
-  inject(surroundings: Surroundings): Promise<() => Promise<void>>;
+  inject(surroundings: Dependencies): Promise<() => Promise<void>>;
   /** Milliseconds from injecting to ending it. */
   lastsMs: [least: number, most: number];
   /** Where more than usual has to be done. */
@@ -28,7 +28,7 @@ export interface Showing {
   isShown(url: string): Promise<boolean>;
 }
 
-export interface Surroundings {
+export interface Dependencies {
   cluster: Cluster;
   load: Load;
   random: () => number;

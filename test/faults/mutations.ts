@@ -30,7 +30,7 @@ export const MUTATIONS: Record<string, TakenOut> = {
     changes: [
       {
         file: 'src/processing/consumer.ts',
-        from: 'await this.#options.processor.process(placed);',
+        from: 'await this.#options.processor.process(claimed);',
         to: `await this.#options.processor.process(
       placed.map((one) => ({ ...one, batch: { ...one.batch, records: [] } })),
     );
@@ -190,8 +190,8 @@ export const MUTATIONS: Record<string, TakenOut> = {
     changes: [
       {
         file: 'src/ingest/producer.ts',
-        from: 'if (result instanceof FootfallError) return this.#failed(result);',
-        to: `if (result instanceof FootfallError)
+        from: 'if (result instanceof ApiError) return this.#failed(result);',
+        to: `if (result instanceof ApiError)
         return this.#accepted(events[at]!, { topic: this.#options.topic, partition: 0, offset: 0 });`,
       },
     ],

@@ -1,5 +1,5 @@
 import { Admin } from '@platformatic/kafka';
-import { Catalogue } from '../../src/events/catalogue.ts';
+import { Catalog } from '../../src/events/catalog.ts';
 import { decodeEvent, encodeEvent, eventKey, isRejection } from '../../src/events/event.ts';
 import { KafkaLog } from '../../src/log/kafka/kafka-log.ts';
 import { type MissingRecord, readToEnd, verify } from '../../src/operations/verify.ts';
@@ -15,7 +15,7 @@ import { isSamePartition } from './past.ts';
 /** Reading all of a topic once more takes its time. */
 const CATCHES_UP_WITHIN_MS = 60_000;
 
-const CATALOGUE = new Catalogue(undefined, false);
+const CATALOGUE = new Catalog(undefined, false);
 
 type PositionRow = Record<keyof Account, string>;
 
@@ -117,7 +117,7 @@ export async function verifyCluster(cluster: Cluster): Promise<MissingRecord[]> 
   const store = openStore(cluster);
   const range = { from: 0, to: Number.POSITIVE_INFINITY };
   const { missing, accounts } = await verify({
-    ...{ log, store, catalogue: CATALOGUE, topic: TOPIC, group: GROUP },
+    ...{ log, store, catalog: CATALOGUE, topic: TOPIC, group: GROUP },
     ...range,
   });
   await Promise.all([log.close(), store.close()]);

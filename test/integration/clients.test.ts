@@ -62,18 +62,18 @@ async function behindFlakyNetwork(env: Record<string, string> = {}) {
   return { service, network: await FlakyNetwork.start(service.url) };
 }
 
-interface StoredEvent {
+interface EventToStore {
   eventId: string;
   userId: string;
   payload: Record<string, never>;
 }
 
 /** Waits until so many are stored and reads them, past the flaky network. */
-async function untilStored(service: ServiceProcess, count: number): Promise<StoredEvent[]> {
+async function untilStored(service: ServiceProcess, count: number): Promise<EventToStore[]> {
   const read = async () =>
     (await (
       await fetch(`${service.url}/events/processed`, { headers: service.headers })
-    ).json()) as StoredEvent[];
+    ).json()) as EventToStore[];
   await expect.poll(async () => (await read()).length, SELDOM).toBeGreaterThanOrEqual(count);
   return read();
 }
@@ -85,7 +85,7 @@ async function untilOffline(tab: Page): Promise<void> {
   );
 }
 
-function expectEachOnce(stored: readonly StoredEvent[], ids: readonly string[]): void {
+function expectEachOnce(stored: readonly EventToStore[], ids: readonly string[]): void {
   expect(stored.map(({ eventId }) => eventId).sort()).toEqual([...ids].sort());
 }
 
@@ -167,7 +167,7 @@ describe.skipIf(brokers === undefined)('through a network that loses answers and
         // The SDK sends once and leaves trying again to its user.
         const answer = (await emit(event).catch(() => undefined)) as { body?: string } | undefined;
         if (answer?.body?.includes('"success":true')) {
-          return (JSON.parse(answer.body) as { event: StoredEvent }).event.eventId;
+          return (JSON.parse(answer.body) as { event: EventToStore }).event.eventId;
         }
       }
     };

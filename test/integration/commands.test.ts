@@ -42,7 +42,7 @@ it('key create makes a key that it shows once', async () => {
   expect(new ApiKeys({ text: JSON.stringify([entry]) }).count).toBe(1);
 });
 
-it('catalogue check tells which stored events a new schema would refuse', async () => {
+it('catalog check tells which stored events a new schema would refuse', async () => {
   const { url } = await serviceHere();
   for (const payload of [{ device: 'iPhone' }, {}, { device: 7 }]) {
     await post(url, { userId: 'u', eventType: 'LOGIN', payload: { note: 'a\nb', ...payload } });
@@ -53,7 +53,7 @@ it('catalogue check tells which stored events a new schema would refuse', async 
   const folder = await tempFolder();
   const check = async (file: string, content: object) => {
     await writeFile(join(folder, file), JSON.stringify(content));
-    return run('catalogue.ts', ['check', join(folder, file), '--url', url]);
+    return run('catalog.ts', ['check', join(folder, file), '--url', url]);
   };
   expect(await check('LOGIN.2.json', { 'x-mode': 'warn' })).toMatchObject({
     code: 0,

@@ -11,7 +11,7 @@ import { KafkaServer } from '../../scripts/kafka-server.ts';
 import { createDatabase, PostgresServer } from '../../scripts/postgres-server.ts';
 import { openAdapters } from '../../src/adapters.ts';
 import { loadConfig } from '../../src/config/config.ts';
-import { Catalogue } from '../../src/events/catalogue.ts';
+import { Catalog } from '../../src/events/catalog.ts';
 import { verify } from '../../src/operations/verify.ts';
 import { SESSION_MS } from '../support/kafka-log.ts';
 import { silentLogger } from '../support/logger.ts';
@@ -99,7 +99,7 @@ async function missing(env: Record<string, string>) {
   const found = await verify({
     log,
     store,
-    catalogue: new Catalogue(undefined, false),
+    catalog: new Catalog(undefined, false),
     topic,
     group,
     from: 0,

@@ -89,7 +89,7 @@ describe.skipIf(brokers === undefined)('the service on Apache Kafka and PostgreS
       const response = await post(url, { ...EVENT, userId, eventId }, { 'X-API-Key': keys[caller]!.key });
       return {
         status: response.status,
-        repeated: response.headers.get('event-repeated'),
+        repeated: response.headers.get('event-duplicate'),
         text: await response.text(),
       };
     };
@@ -243,7 +243,7 @@ describe.skipIf(brokers === undefined)('the service without its dependencies', (
   let folder: string;
 
   beforeAll(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'footfall-outages-'));
+    folder = await mkdtemp(join(tmpdir(), 'footfall-retrier-'));
     kafka = await KafkaServer.start({ version: KAFKA_4, port: 0, dataDir: folder });
   });
 

@@ -9,8 +9,8 @@ import Fastify from 'fastify';
 import { describe, expect, it } from 'vitest';
 import { documentRoutes } from '../../src/api/openapi/documents.ts';
 import { batchEventSchema } from '../../src/api/openapi/schemas.ts';
-import { FootfallError } from '../../src/errors.ts';
-import { Catalogue } from '../../src/events/catalogue.ts';
+import { ApiError } from '../../src/errors.ts';
+import { Catalog } from '../../src/events/catalog.ts';
 import { readBatchEvent } from '../../src/ingest/batch.ts';
 import { serviceHere } from '../support/service.ts';
 
@@ -41,7 +41,7 @@ describe('the OpenAPI document', () => {
 
   it('has every route there is: one without a schema keeps the service from starting', () => {
     const api = Fastify();
-    documentRoutes(api, { catalogue: new Catalogue(undefined, false), apiKeys: undefined, topic: 'events' });
+    documentRoutes(api, { catalog: new Catalog(undefined, false), apiKeys: undefined, topic: 'events' });
     expect(() => api.get('/new', async () => 'undocumented')).toThrow('no schema says what GET /new is');
   });
 
@@ -108,7 +108,7 @@ describe('the OpenAPI document', () => {
 
   it('describes just the events that are taken', () => {
     const validate = compiler().compile(batchEventSchema(['LOGIN', 'LOGOUT', 'PRODUCT_VIEW']));
-    const read = readBatchEvent(new Catalogue(undefined, false), undefined);
+    const read = readBatchEvent(new Catalog(undefined, false), undefined);
     const maybe = <T>(value: fc.Arbitrary<T>) => fc.option(value, { nil: undefined });
     const odd = fc.oneof(fc.string({ maxLength: 300 }), fc.integer(), fc.constant(null), fc.constant([]));
     const event = fc.record({
@@ -133,7 +133,7 @@ describe('the OpenAPI document', () => {
         try {
           read({ text, fields });
         } catch (error) {
-          expect(error).toBeInstanceOf(FootfallError);
+          expect(error).toBeInstanceOf(ApiError);
           taken = false;
         }
         expect(taken).toBe(validate(fields));

@@ -13,7 +13,7 @@ interface BatchAnswer {
     code?: string;
     retryable?: boolean;
     errors?: string[];
-    repeated?: string;
+    duplicate?: string;
   }[];
 }
 
@@ -166,7 +166,7 @@ describe('POST /events/batch', () => {
     const ids = [randomUUID(), randomUUID()];
     const events = [...ids, ids[0]!].map((eventId) => event('u', { eventId }));
     const first = await send(url, JSON.stringify(events));
-    expect(first.answer.results.map(({ eventId, repeated }) => [eventId, repeated])).toEqual([
+    expect(first.answer.results.map(({ eventId, duplicate }) => [eventId, duplicate])).toEqual([
       [ids[0], undefined],
       [ids[1], undefined],
       [ids[0], 'same'],
@@ -174,7 +174,7 @@ describe('POST /events/batch', () => {
     await expect
       .poll(async () => {
         const { status, answer } = await send(url, JSON.stringify(events), { query: '?ack=stored' });
-        return [status, answer.results.map(({ repeated }) => repeated)];
+        return [status, answer.results.map(({ duplicate }) => duplicate)];
       })
       .toEqual([201, ['same', 'same', 'same']]);
     expect((await processed(url)).map(({ eventId }) => eventId)).toEqual(ids);

@@ -111,7 +111,7 @@ describe('of what another caller sent, one who sends', () => {
     const other = await sendAs(url, web, FORGED);
     expect([first.status, other.status]).toEqual([first.status, first.status]);
     expect(first.status).toBeLessThan(202);
-    expect([other.text, other.headers.get('event-repeated')]).toEqual([
+    expect([other.text, other.headers.get('event-duplicate')]).toEqual([
       expect.not.stringContaining('4242'),
       null,
     ]);
@@ -143,7 +143,7 @@ describe('of what another caller sent, one who sends', () => {
     ];
     for (const eventId of derived) await send(url, '/events/generate', web, { ...FORGED, eventId });
     const real = await send(url, '/events/generate', shop, EVENT, { 'Idempotency-Key': 'order-3' });
-    expect([real.status, real.headers.get('event-repeated')]).toEqual([201, null]);
+    expect([real.status, real.headers.get('event-duplicate')]).toEqual([201, null]);
     expect(JSON.parse(real.text).event).toMatchObject({ eventId: derived[0], userId: 'alice' });
     await expect.poll(async () => (await stored()).length).toBe(3);
   });
@@ -164,7 +164,7 @@ describe('a caller that sends again', () => {
     );
     await expect.poll(async () => (await again.stored()).length).toBe(2);
     const answer = await send(again.url, '/events/generate', first.shop, { ...EVENT, eventId });
-    expect([answer.headers.get('event-repeated'), answer.text]).toEqual(['same', mine.text]);
+    expect([answer.headers.get('event-duplicate'), answer.text]).toEqual(['same', mine.text]);
     const other = await send(again.url, '/events/generate', first.shop, { ...FORGED, eventId });
     expect(other.status).toBe(409);
   });
@@ -200,9 +200,9 @@ describe('a record that was set aside', () => {
     await send(again.url, '/dead-letters/redrive', operator.key, { all: true });
     await expect.poll(async () => (await again.stored()).length).toBe(1);
     const repeated = await send(again.url, '/events/generate', first.shop, order);
-    expect([repeated.headers.get('event-repeated'), repeated.text]).toEqual(['same', text]);
+    expect([repeated.headers.get('event-duplicate'), repeated.text]).toEqual(['same', text]);
     expect(
-      (await send(again.url, '/events/generate', first.web, order)).headers.get('event-repeated'),
+      (await send(again.url, '/events/generate', first.web, order)).headers.get('event-duplicate'),
     ).toBeNull();
   });
 });

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { DeadLetters, setAside } from '../../src/dead-letters/dead-letters.ts';
+import { DeadLetters, sendToDeadLetterTopic } from '../../src/dead-letters/dead-letters.ts';
 import { EmbeddedLog } from '../../src/log/embedded/embedded-log.ts';
 import type { LogRecord } from '../../src/log/event-log.ts';
 import { createMetrics } from '../../src/observability/metrics.ts';
@@ -91,7 +91,7 @@ describe('GET /dead-letters', () => {
       reason: 'empty',
       detail: 'the record has no value',
       attempt: 1,
-      setAsideAt: expect.stringMatching(/^\d{4}-\d\d-\d\dT.*Z$/),
+      deadLetteredAt: expect.stringMatching(/^\d{4}-\d\d-\d\dT.*Z$/),
       redrivenAt: null,
     });
     expect(oldest).toMatchObject({ offset: '0', reason: 'not-json', detail: 'the value is not JSON' });
@@ -241,7 +241,7 @@ describe('POST /dead-letters/redrive', () => {
       ...{ timestamp: 0, timestampType: 'CreateTime' },
     };
     const ref = { group: 'group', topic: TOPIC, topicId: 'before' };
-    const deadLetters = await setAside(log, 'group', { topic: TOPIC, partition: 0 }, [
+    const deadLetters = await sendToDeadLetterTopic(log, 'group', { topic: TOPIC, partition: 0 }, [
       { record, reason: 'invalid', detail: 'unknown type' },
     ]);
     await storeLetters(store, ref, { startOffset: 0, nextOffset: 1, deadLetters });
@@ -276,7 +276,7 @@ describe('POST /dead-letters/redrive', () => {
       reason: 'not-json' as const,
       detail: 'no JSON',
     });
-    const [first] = await setAside(log, 'group', place, [rejected(7)]);
+    const [first] = await sendToDeadLetterTopic(log, 'group', place, [rejected(7)]);
     const ref = { group: 'group', topic: TOPIC, topicId: 'topic' };
     // The topic was rolled back: the second dead letter is now where the first was.
     const deadLetters = [8, 7].map((offset) => ({ ...first!, offset }));

@@ -31,7 +31,7 @@ describe('an event with an id of its client', () => {
     const others = await Promise.all(Array.from({ length: 20 }, () => post(url, event)));
     for (const other of others) {
       expect([other.status, await other.text()]).toEqual([201, text]);
-      expect(other.headers.get('event-repeated')).toBe('same');
+      expect(other.headers.get('event-duplicate')).toBe('same');
       expect(other.headers.get('event-offset')).toBe(first.headers.get('event-offset'));
     }
     await expect.poll(async () => (await processed(url)).length).toBe(1);
@@ -45,7 +45,7 @@ describe('an event with an id of its client', () => {
     await first.stop();
     const again = await serviceHere({ DATA_DIR: first.folder });
     const answer = await post(again.url, event);
-    expect([answer.headers.get('event-repeated'), await answer.text()]).toEqual(['same', text]);
+    expect([answer.headers.get('event-duplicate'), await answer.text()]).toEqual(['same', text]);
   });
 
   it('is refused when another was sent with it before, and told nothing of that one', async () => {
@@ -56,7 +56,7 @@ describe('an event with an id of its client', () => {
     expect([other.status, other.headers.get('error-code')]).toEqual([409, 'id_conflict']);
     expect(await other.json()).toEqual({ success: false, error: expect.stringContaining('id of its own') });
     expect(await (await fetch(`${url}/metrics`)).text()).toContain(
-      'events_repeated_total{kind="conflict"} 1',
+      'events_duplicate_total{kind="conflict"} 1',
     );
     await expect.poll(() => processed(url)).toEqual([JSON.parse(text).event]);
     // Also from the store, and in a batch.

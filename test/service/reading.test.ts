@@ -387,7 +387,7 @@ describe('GET /events/stats', () => {
 
   it('goes back a day by the hour, or 30 days, where it is not told', async () => {
     const now = new Date('2024-02-14T05:30:00Z');
-    const { url } = await serviceHere({ COUNTED_PAYLOAD_MEMBERS: 'cart.empty' }, { now: () => now });
+    const { url } = await serviceHere({ COUNTED_PAYLOAD_PROPERTIES: 'cart.empty' }, { now: () => now });
     await store(url, [
       ...EVENTS,
       { userId: 'old', eventType: 'LOGIN', timestamp: '2024-02-13T06:00:00Z' },

@@ -73,7 +73,7 @@ it('who sends dead letters back is logged and counted', async () => {
   const redrive = { method: 'POST', body: JSON.stringify({ ids: ['7'] }) };
   expect((await call('/dead-letters/redrive', admin, redrive)).status).toBe(200);
   expect(logged('Dead letters sent back')).toMatchObject([
-    { key: 'the admin key', ids: [7], isMended: false },
+    { key: 'the admin key', ids: [7], hasReplacement: false },
   ]);
   expect((await call('/metrics', metrics)).text).toContain('redrives_total 1');
 });

@@ -34,14 +34,14 @@ async function storedTypes(url: string, count: number): Promise<string[]> {
   return ((await processed(url)) as unknown as { eventType: string }[]).map(({ eventType }) => eventType);
 }
 
-describe("Segment's protocol, with the catalogue as it is at first", () => {
+describe("Segment's protocol, with the catalog as it is at first", () => {
   it('takes every kind of message of its library for Node, and each arrives', async () => {
     const { url } = await serviceHere();
     const analytics = new Analytics({ writeKey: 'anything', host: url, flushAt: 20 });
     const failed: unknown[] = [];
     analytics.on('error', (error) => failed.push(error));
     analytics.track({ userId: 'u', event: 'PRODUCT_VIEW', properties: { productId: 'p' } });
-    analytics.track({ userId: 'u', event: 'Order Completed', properties: { total: 17 } });
+    analytics.track({ userId: 'u', event: 'Order PreparedEvent', properties: { total: 17 } });
     analytics.identify({ userId: 'u', traits: { plan: 'free' } });
     analytics.page({ userId: 'u', name: 'Home' });
     analytics.screen({ userId: 'u', name: 'Home' });
@@ -51,7 +51,7 @@ describe("Segment's protocol, with the catalogue as it is at first", () => {
     const kinds = ['PRODUCT_VIEW', 'track', 'identify', 'page', 'screen', 'group', 'alias'];
     expect(await storedTypes(url, 7)).toEqual(kinds);
     expect((await processed(url))[1]!.payload).toMatchObject({
-      event: 'Order Completed',
+      event: 'Order PreparedEvent',
       properties: { total: 17 },
     });
     expect(failed).toEqual([]);
@@ -280,6 +280,6 @@ describe('members that are not kept', () => {
     const again = await send(url, '/cloudevents', event.replace('"t-1"', '"t-2"'), {
       'Content-Type': 'application/cloudevents+json',
     });
-    expect([again.status, again.headers.get('event-repeated')]).toEqual([201, 'same']);
+    expect([again.status, again.headers.get('event-duplicate')]).toEqual([201, 'same']);
   });
 });

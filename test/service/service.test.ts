@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { loadConfig } from '../../src/config/config.ts';
 import { ERRORS } from '../../src/errors.ts';
-import { realSurroundings, startService } from '../../src/service.ts';
+import { startService, systemDependencies } from '../../src/service.ts';
 import { silentLogger } from '../support/logger.ts';
 import { post, processed, serviceHere } from '../support/service.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 
-const surroundings = { ...realSurroundings, logger: silentLogger };
+const surroundings = { ...systemDependencies, logger: silentLogger };
 
 describe('the service', () => {
   it('has everything again after a restart', async () => {

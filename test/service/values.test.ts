@@ -74,7 +74,7 @@ describe('the address of the next page', () => {
 
 describe('numbers', () => {
   it('past 2^53 are counted and found by their own text', async () => {
-    const { url } = await serviceHere({ COUNTED_PAYLOAD_MEMBERS: 'n' });
+    const { url } = await serviceHere({ COUNTED_PAYLOAD_PROPERTIES: 'n' });
     const numbers = ['9007199254740993', '9007199254740992', '1e400', '2e400', '1.0', '1', '-0', '0.10'];
     for (const n of numbers) await post(url, `{"userId":"u","eventType":"LOGIN","payload":{"n":${n}}}`);
     await expect.poll(async () => (await processed(url)).length).toBe(numbers.length);

@@ -1,4 +1,4 @@
-import { FootfallError } from '../../src/errors.ts';
+import { ApiError } from '../../src/errors.ts';
 import { encodeEvent } from '../../src/events/event.ts';
 import type { NewRecord } from '../../src/log/event-log.ts';
 import { partitionOf } from '../../src/log/partitioner.ts';
@@ -41,7 +41,7 @@ export class Clients {
   readonly #log: SimulatedLog;
   readonly #queues = new Map<string, Promise<void>>();
   readonly #posted: Posted[] = [];
-  #underWay = 0;
+  #inFlight = 0;
   #events = 0;
   #transactions = 0;
 
@@ -52,7 +52,7 @@ export class Clients {
   }
 
   get areIdle(): boolean {
-    return this.#underWay === 0;
+    return this.#inFlight === 0;
   }
 
   post(who: number, count: number, tryAgain: boolean): void {
@@ -78,8 +78,8 @@ export class Clients {
 
   junk(who: number, count: number, how: string): void {
     const records = Array.from({ length: count }, () => toRecord(userOf(who), JUNK[how]!));
-    this.#underWay++;
-    void this.#log.append(records).then(() => this.#underWay--);
+    this.#inFlight++;
+    void this.#log.append(records).then(() => this.#inFlight--);
   }
 
   transaction(who: number, count: number, end: TransactionEnd): void {
@@ -122,16 +122,16 @@ export class Clients {
 
   /** A user waits for the answer before the next event. */
   #send(posted: Posted, body: string, tries: number): void {
-    this.#underWay++;
+    this.#inFlight++;
     const before = this.#queues.get(posted.userId) ?? Promise.resolve();
-    const sent = before.then(() => this.#try(posted, body, tries)).then(() => void this.#underWay--);
+    const sent = before.then(() => this.#try(posted, body, tries)).then(() => void this.#inFlight--);
     this.#queues.set(posted.userId, sent);
   }
 
   async #try(posted: Posted, body: string, tries: number): Promise<void> {
     for (let left = tries; left > 0; left--) {
       const [result] = await this.#log.append([toRecord(posted.userId, eventText(posted, body))]);
-      if (!(result instanceof FootfallError)) {
+      if (!(result instanceof ApiError)) {
         const { partition, offset } = result!;
         this.acked.push({ ...posted, topicId: this.#world.topicIdOf(result!), partition, offset });
         return;

@@ -26,11 +26,11 @@ interface Outage {
 
 /** What is broken just now. */
 export class Conditions {
-  #outages: Outage[] = [];
+  #retrier: Outage[] = [];
   #losses: ArmedLoss[] = [];
 
   breakOff(outage: Outage): void {
-    this.#outages.push(outage);
+    this.#retrier.push(outage);
   }
 
   /** The next `times` calls of this name lose their answer. */
@@ -39,12 +39,12 @@ export class Conditions {
   }
 
   heal(): void {
-    this.#outages = [];
+    this.#retrier = [];
     this.#losses = [];
   }
 
   fateOf(process: string, dependency: Dependency, call: string, now: number): Fate {
-    for (const outage of this.#outages) {
+    for (const outage of this.#retrier) {
       if (outage.dependency !== dependency || outage.until <= now) continue;
       if (outage.process === undefined || outage.process === process)
         return outage.hangs ? 'hangs' : 'refused';

@@ -1,9 +1,9 @@
-import { Catalogue } from '../../src/events/catalogue.ts';
+import { Catalog } from '../../src/events/catalog.ts';
 import { decodeEvent, eventKey, isRejection } from '../../src/events/event.ts';
 import type { LogRecord } from '../../src/log/event-log.ts';
 import type { TopicRecord } from '../faults/check-history.ts';
 
-const catalogue = new Catalogue(undefined, false);
+const catalog = new Catalog(undefined, false);
 const known = new WeakMap<LogRecord, TopicRecord['event']>();
 /** By text: histories are full of the same events. */
 const decoded = new Map<string, TopicRecord['event']>();
@@ -23,7 +23,7 @@ export function eventIn(record: LogRecord): TopicRecord['event'] {
 }
 
 function decode(value: LogRecord['value']): TopicRecord['event'] {
-  const found = decodeEvent(value, catalogue);
+  const found = decodeEvent(value, catalog);
   if (isRejection(found)) return undefined;
   return { key: eventKey(found.eventId), userId: found.userId, json: found.json };
 }

@@ -1,5 +1,5 @@
 import { DeadLetters } from '../../src/dead-letters/dead-letters.ts';
-import { Catalogue } from '../../src/events/catalogue.ts';
+import { Catalog } from '../../src/events/catalog.ts';
 import type { Logger } from '../../src/observability/logger.ts';
 import { Consumer } from '../../src/processing/consumer.ts';
 import { Processor } from '../../src/processing/processor.ts';
@@ -13,7 +13,7 @@ import { SimulatedStore } from './simulated-store.ts';
 import type { StoreWorld } from './store-world.ts';
 import type { World } from './world.ts';
 
-const CATALOGUE = new Catalogue(undefined, false);
+const CATALOGUE = new Catalog(undefined, false);
 /** As in the service. */
 const STALLED_AFTER_MS = 6000;
 
@@ -47,8 +47,8 @@ export class Instance {
     const about = { log, store, group: GROUP, logger, metrics };
     const processor = new Processor({
       ...about,
-      catalogue: CATALOGUE,
-      countedMembers: [],
+      catalog: CATALOGUE,
+      countedProperties: [],
       logEvery: 1,
       onStored: () => {},
     });

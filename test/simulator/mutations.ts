@@ -8,7 +8,7 @@ const watchdog = 'src/processing/watchdog.ts';
 const FENCED =
   "this.#restartReading([batch!.partition], 'the store no longer stands where this batch continues');";
 const HOLE = 'if (fetchedFrom > position.next || topicId !== position.topicId) {';
-const IS_HELD = 'if (!isHeld || position.rewound !== batch.fromRewound) throw new Fenced(batch);';
+const IS_HELD = 'if (!isHeld || position.rewound !== batch.fromRewound) throw new FencedError(batch);';
 const CLAIM_AND_GO_ON = `{
           const { topic, topicId, partition } = batch!;
           const [claim] = await this.#options.store.claim({ group: this.#options.group, topic, topicId }, [partition]);
@@ -132,15 +132,15 @@ export const MUTATIONS: Record<string, Mutation[]> = {
     },
   ],
   'an old end of the log counts as a loss (found by torture)': [
-    { file: startPosition, from: 'offset > end && !(await assigned.reaches(offset))', to: 'offset > end' },
+    { file: startPosition, from: 'offset > end && !(await assigned.hasOffset(offset))', to: 'offset > end' },
   ],
   'commit before store': [
     {
       file: consumer,
-      from: 'await this.#options.processor.process(placed);',
-      to: `await this.#options.processor.process(placed.map((one) => ({ ...one, batch: { ...one.batch, records: [] } })));
+      from: 'await this.#options.processor.process(claimed);',
+      to: `await this.#options.processor.process(claimed.map((one) => ({ ...one, batch: { ...one.batch, records: [] } })));
       await this.#options.processor.process(
-        placed.map((one) => {
+        claimed.map((one) => {
           const { nextOffset, records } = one.batch;
           const fromRewound = one.fromRewound + one.rewound;
           return { ...one, fromOffset: nextOffset, fromRewound, rewound: records.length, firstOffset: nextOffset - records.length };
@@ -149,7 +149,7 @@ export const MUTATIONS: Record<string, Mutation[]> = {
     },
   ],
   'no fencing': [
-    { file: memoryStore, from: IS_HELD, to: 'if (position === undefined) throw new Fenced(batch);' },
+    { file: memoryStore, from: IS_HELD, to: 'if (position === undefined) throw new FencedError(batch);' },
   ],
   'no position in the transaction': [
     {
@@ -162,10 +162,10 @@ export const MUTATIONS: Record<string, Mutation[]> = {
     { file: memoryStore, from: IS_HELD, to: '' },
     {
       file: memoryStore,
-      from: 'return joinOutcomes(batches.map((batch) => this.#processOne(batch)));',
-      to: `return joinOutcomes(batches.map((batch) => {
+      from: 'return mergeOutcomes(batches.map((batch) => this.#processOne(batch)));',
+      to: `return mergeOutcomes(batches.map((batch) => {
         const position = this.#positions.get(positionKey(batch, batch.partition));
-        if (position?.epoch !== batch.epoch || position.offset !== batch.fromOffset) throw new Fenced(batch);
+        if (position?.epoch !== batch.epoch || position.offset !== batch.fromOffset) throw new FencedError(batch);
         return this.#processOne(batch);
       }));`,
     },
@@ -173,11 +173,11 @@ export const MUTATIONS: Record<string, Mutation[]> = {
   'a dead letter after the position': [
     {
       file: 'src/processing/processor.ts',
-      from: 'setAside(log, group, batch, rejected)),',
+      from: 'sendToDeadLetterTopic(log, group, batch, rejected)),',
       to: `{
-        setAside(log, group, batch, rejected).catch(() => {});
+        sendToDeadLetterTopic(log, group, batch, rejected).catch(() => {});
         return rejected.map(({ record, reason, detail }) => ({
-          key: null, offset: record.offset, digest: '', reason, detail, attempt: 1, setAsideAt: new Date(),
+          key: null, offset: record.offset, digest: '', reason, detail, attempt: 1, deadLetteredAt: new Date(),
           deadLetterPartition: 0, deadLetterOffset: record.offset,
         }));
       }),`,
@@ -186,8 +186,8 @@ export const MUTATIONS: Record<string, Mutation[]> = {
   'the live tail misses what is stored again': [
     {
       file: 'src/query/live-tail.ts',
-      from: 'settled < this.#reached || !isUnchanged ||',
-      to: 'settled < this.#reached ||',
+      from: 'stable < this.#readUpTo || !isUnchanged ||',
+      to: 'stable < this.#readUpTo ||',
     },
   ],
 };

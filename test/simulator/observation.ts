@@ -35,7 +35,7 @@ export const UNCOUNTED: Metrics = {
   overloadRejections: counter(),
   requestsRefused: counter(),
   redrives: counter(),
-  eventsRepeated: counter(),
+  eventsDuplicate: counter(),
   eventWarnings: counter(),
   eventsProcessed: counter(),
   eventConflicts: counter(),

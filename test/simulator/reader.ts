@@ -1,5 +1,5 @@
 import { LiveTail, type TailPosition } from '../../src/query/live-tail.ts';
-import type { EventStore, PlacedEvent } from '../../src/store/event-store.ts';
+import type { EventStore, StoredEvent } from '../../src/store/event-store.ts';
 import type { SimulatedProcess } from './process.ts';
 
 const HEARTBEAT_MS = 10_000;
@@ -8,7 +8,7 @@ const HEARTBEAT_MS = 10_000;
 export class Reader {
   readonly #process: SimulatedProcess;
   readonly #tail: LiveTail;
-  #view: PlacedEvent[] = [];
+  #view: StoredEvent[] = [];
   #base = 0;
   #isConnected = false;
   #wasCut = false;
@@ -28,7 +28,7 @@ export class Reader {
     return this.#isConnected && !this.#wasCut && this.#process.isAlive;
   }
 
-  /** Everything after this place was sent. */
+  /** Everything after this sequence was sent. */
   get base(): number {
     return this.#base;
   }
@@ -41,12 +41,12 @@ export class Reader {
   async #read(): Promise<void> {
     this.#tail.join();
     let position = await this.#begin();
-    this.#base = position.place;
+    this.#base = position.sequence;
     this.#isConnected = true;
     while (!this.#tail.stopped) {
-      const { events, reached, isReset } = await this.#tail.next(position, {});
-      position = reached;
-      if (isReset) this.#goBack(reached.place);
+      const { events, next, isReset } = await this.#tail.next(position, {});
+      position = next;
+      if (isReset) this.#goBack(next.sequence);
       this.#view.push(...events);
     }
     this.#wasCut = true;
@@ -63,9 +63,9 @@ export class Reader {
     }
   }
 
-  #goBack(place: number): void {
+  #goBack(sequence: number): void {
     this.#process.world.saw('reader connected while the store went back');
-    this.#base = Math.min(this.#base, place);
-    this.#view = this.#view.filter((event) => event.place <= place);
+    this.#base = Math.min(this.#base, sequence);
+    this.#view = this.#view.filter((event) => event.sequence <= sequence);
   }
 }

@@ -1,4 +1,4 @@
-import { FootfallError } from '../../src/errors.ts';
+import { ApiError } from '../../src/errors.ts';
 import type {
   AppendResult,
   EventLog,
@@ -29,7 +29,7 @@ export class SimulatedLog implements EventLog {
     if (records.length === 0) return [];
     const appending = this.#process.call('log', 'log.append', (fate) => this.#append(records, fate));
     this.#inFlight = Promise.allSettled([this.#inFlight, appending]);
-    return appending.catch((cause) => records.map(() => new FootfallError('publish_failed', { cause })));
+    return appending.catch((cause) => records.map(() => new ApiError('publish_failed', { cause })));
   }
 
   subscribe(options: SubscribeOptions): AsyncGenerator<LogBatch[]> {
@@ -82,7 +82,7 @@ export class SimulatedLog implements EventLog {
       const partition = partitionOf(key, partitions.length);
       const log = partitions[partition]!;
       taken ??= log;
-      if (fate === 'partly' && log !== taken) return new FootfallError('publish_failed');
+      if (fate === 'partly' && log !== taken) return new ApiError('publish_failed');
       const offset = log.append(toLogRecord(record, key, world.wallClock()));
       return world.appended({ topic: record.topic, partition, offset }, topicId);
     });

@@ -5,14 +5,14 @@ import {
   type EventCounts,
   type EventRecord,
   type EventStore,
-  type Extent,
-  Fenced,
+  FencedError,
   type PartitionPosition,
-  type PlacedEvent,
-  type Selection,
+  type ReadQuery,
   type StoreBatch,
+  type StoredEvent,
   type StoreOutcome,
   type TopicRef,
+  type Watermarks,
 } from '../../src/store/event-store.ts';
 import type { SimulatedProcess } from './process.ts';
 import type { StoreWorld } from './store-world.ts';
@@ -20,7 +20,7 @@ import type { StoreWorld } from './store-world.ts';
 /** The store as one process sees it. */
 export class SimulatedStore implements EventStore {
   /** As of a store that lasts. */
-  readonly generation = '';
+  readonly storeId = '';
   readonly #process: SimulatedProcess;
   readonly #shared: StoreWorld;
 
@@ -46,7 +46,7 @@ export class SimulatedStore implements EventStore {
       try {
         return await this.#shared.process(batches);
       } catch (error) {
-        if (error instanceof Fenced) this.#noteFenced(batches);
+        if (error instanceof FencedError) this.#noteFenced(batches);
         throw error;
       }
     });
@@ -56,11 +56,11 @@ export class SimulatedStore implements EventStore {
     return this.#process.call('store', 'store.get', () => this.#shared.store.get(keys));
   }
 
-  extent(): Promise<Extent> {
-    return this.#process.call('store', 'store.extent', () => this.#shared.store.extent());
+  watermarks(): Promise<Watermarks> {
+    return this.#process.call('store', 'store.watermarks', () => this.#shared.store.watermarks());
   }
 
-  read(selection: Selection): Promise<PlacedEvent[]> {
+  read(selection: ReadQuery): Promise<StoredEvent[]> {
     return this.#process.call('store', 'store.read', () => this.#shared.store.read(selection));
   }
 

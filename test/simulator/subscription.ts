@@ -50,12 +50,12 @@ export async function* readGroup(
 async function* readAssignment(
   process: SimulatedProcess,
   { partitions, ended: { signal: assigned } }: Assignment,
-  { topic, signal, startAt }: SubscribeOptions,
+  { topic, signal, onAssigned }: SubscribeOptions,
 ): AsyncGenerator<LogBatch[]> {
   let divergesAt: ReadonlyMap<number, number> = new Map();
   while (!assigned.aborted && !signal.aborted) {
     const found = await describe(process, topic, partitions, divergesAt);
-    const { positions: starts, restart } = await startAt(found);
+    const { positions: starts, restart } = await onAssigned(found);
     const positions: Positions = new Map(
       partitions.map((partition) => [partition, starts.get(partition) ?? { offset: 0 }]),
     );
@@ -88,7 +88,7 @@ function describe(
       const log = logs[partition];
       if (log === undefined) throw new Error(`unknown partition ${partition}`);
       const { earliest, stable: end } = log;
-      const reaches = (offset: number) =>
+      const hasOffset = (offset: number) =>
         process.call('log', 'log.reaches', () => offset >= log.earliest && offset <= log.realEnd);
       const isCurrent = () =>
         process.call('log', 'log.bounds', () => {
@@ -97,7 +97,7 @@ function describe(
           return id === topicId && is?.earliest === earliest && is.stable >= end;
         });
       const found = divergesAt.get(partition);
-      return { topic, topicId, partition, earliest, end, divergesAt: found, reaches, isCurrent };
+      return { topic, topicId, partition, earliest, end, divergesAt: found, hasOffset, isCurrent };
     });
   });
 }

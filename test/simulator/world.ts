@@ -43,7 +43,7 @@ export interface Call {
 }
 
 const COMMIT = 'store.process';
-const LOOKING = new Set(['log.ends', 'log.timestamps', 'store.positions', 'store.extent', 'store.read']);
+const LOOKING = new Set(['log.ends', 'log.timestamps', 'store.positions', 'store.watermarks', 'store.read']);
 const EPOCH_MS = Date.UTC(2024, 0);
 const CALM: Latency = { leastMs: 0.1, mostMs: 2, slowMs: 2, slowChance: 0 };
 

@@ -1,6 +1,6 @@
 import { onTestFinished } from 'vitest';
 import { systemClock } from '../../src/clock.ts';
-import { Catalogue } from '../../src/events/catalogue.ts';
+import { Catalog } from '../../src/events/catalog.ts';
 import type { EventLog } from '../../src/log/event-log.ts';
 import type { Logger } from '../../src/observability/logger.ts';
 import type { Metrics } from '../../src/observability/metrics.ts';
@@ -33,9 +33,9 @@ export function runConsumer(options: {
   const processor = new Processor({
     log,
     store,
-    catalogue: new Catalogue(undefined, false),
+    catalog: new Catalog(undefined, false),
     group,
-    countedMembers: [],
+    countedProperties: [],
     onStored: () => {},
     logger,
     metrics,

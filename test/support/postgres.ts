@@ -2,7 +2,7 @@ import pg from 'pg';
 import type { Logger } from 'pino';
 import { inject, onTestFinished } from 'vitest';
 import { createDatabase } from '../../scripts/postgres-server.ts';
-import type { StoreBatch, StoredEvent } from '../../src/store/event-store.ts';
+import type { EventToStore, StoreBatch } from '../../src/store/event-store.ts';
 import { PostgresStore } from '../../src/store/postgres/postgres-store.ts';
 import { silentLogger } from './logger.ts';
 
@@ -62,14 +62,14 @@ export async function createRole(url: string): Promise<{ role: string; as: (url:
 
 export const TOPIC = { group: 'g', topic: 't', topicId: 'id' };
 
-export function newEvent(userId: string): StoredEvent {
+export function newEvent(userId: string): EventToStore {
   const key = crypto.randomUUID();
   const json = JSON.stringify({ key, userId });
   return { key, userId, eventType: 'T', offset: 0, hour: 0, counted: [], json };
 }
 
 /** A batch of a partition from its start, unless said otherwise. */
-export function newBatch(events: StoredEvent[], more: Partial<StoreBatch> = {}): StoreBatch {
+export function newBatch(events: EventToStore[], more: Partial<StoreBatch> = {}): StoreBatch {
   return {
     ...TOPIC,
     partition: 0,

@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { type ApiKey, type ApiKeys, allows, type Scope } from '../../access/api-keys.ts';
 import { keyOfTicket } from '../../access/stream-tickets.ts';
-import { FootfallError } from '../../errors.ts';
+import { ApiError } from '../../errors.ts';
 import { hostCheck } from './hosts.ts';
 
 export interface AccessOptions {
@@ -28,7 +28,7 @@ declare module 'fastify' {
 }
 
 /** Lets a request in by its key and its origin. Must come before anything that costs. */
-export function guard(api: FastifyInstance, options: AccessOptions): void {
+export function registerAuthentication(api: FastifyInstance, options: AccessOptions): void {
   const { apiKeys } = options;
   const checkHost = hostCheck(options.hosts);
   api.decorateRequest('caller', undefined);
@@ -38,7 +38,7 @@ export function guard(api: FastifyInstance, options: AccessOptions): void {
     protect(reply, apiKeys !== undefined);
     try {
       if (apiKeys === undefined) checkHost(request.headers.host);
-      admitCaller(request, reply, scope, options);
+      authorize(request, reply, scope, options);
       done();
     } catch (error) {
       done(error as Error);
@@ -56,18 +56,13 @@ const DEEDS: Record<Scope, string> = {
 const TICKET_REFUSED =
   'This ticket has expired, or its key is gone or may not read: get another from POST /events/stream/tickets';
 
-/** @throws FootfallError `unauthorized`, `forbidden` or `origin_not_allowed` */
-function admitCaller(
-  request: FastifyRequest,
-  reply: FastifyReply,
-  scope: Scope,
-  options: AccessOptions,
-): void {
+/** @throws ApiError `unauthorized`, `forbidden` or `origin_not_allowed` */
+function authorize(request: FastifyRequest, reply: FastifyReply, scope: Scope, options: AccessOptions): void {
   const { apiKeys, origins } = options;
   request.caller = apiKeys && identify(request, apiKeys, scope, options);
   if (apiKeys && request.caller === undefined) throw unauthorized(request, reply);
   if (request.caller && !allows(request.caller, scope)) {
-    throw new FootfallError('forbidden', { message: `This API key does not allow to ${DEEDS[scope]}` });
+    throw new ApiError('forbidden', { message: `This API key does not allow to ${DEEDS[scope]}` });
   }
   checkOrigin(request, request.caller?.origins ?? origins);
 }
@@ -89,14 +84,14 @@ function identify(
   return found?.scopes.every((one) => one === 'write') ? found : undefined;
 }
 
-function unauthorized(request: FastifyRequest, reply: FastifyReply): FootfallError {
+function unauthorized(request: FastifyRequest, reply: FastifyReply): ApiError {
   if (presentedKey(request) === undefined && presentedTicket(request) !== undefined) {
     // No offer of basic auth: a browser would ask whoever looks at the page for a password.
     reply.header('WWW-Authenticate', 'Bearer realm="footfall"');
-    return new FootfallError('unauthorized', { message: TICKET_REFUSED });
+    return new ApiError('unauthorized', { message: TICKET_REFUSED });
   }
   reply.header('WWW-Authenticate', 'Bearer realm="footfall", Basic realm="footfall"');
-  return new FootfallError('unauthorized');
+  return new ApiError('unauthorized');
 }
 
 function presentedTicket({ query, routeOptions }: FastifyRequest): string | undefined {
@@ -133,5 +128,5 @@ function checkOrigin({ headers }: FastifyRequest, allowed: readonly string[]): v
   if (origin === undefined ? site !== 'cross-site' : allowed.includes(origin)) return;
   // Also behind a proxy that changes `Host`.
   if (site === 'same-origin' || origin === `http://${host}` || origin === `https://${host}`) return;
-  throw new FootfallError('origin_not_allowed');
+  throw new ApiError('origin_not_allowed');
 }

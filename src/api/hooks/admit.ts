@@ -14,9 +14,9 @@ const REJECTION_DELAY_MS = 1000;
 declare module 'fastify' {
   interface FastifyContextConfig {
     /** The most bytes a request of this route holds in memory; such requests are subject to admission. */
-    holdsBytes?: number;
+    reservesBytes?: number;
     /** Where events are sent, one or many in a request: what is refused is counted by its error code. */
-    takesEvents?: 'one' | 'many';
+    acceptsEvents?: 'one' | 'many';
   }
   interface FastifyRequest {
     /** What it holds, where its route is subject to admission. */
@@ -50,11 +50,11 @@ export function admit(api: FastifyInstance, options: AdmitOptions): void {
   api.addHook('onClose', async () => patience.stop());
   api.decorateRequest('hold', undefined);
   api.addHook('onRequest', (request, reply, done) => {
-    const { holdsBytes, takesEvents } = request.routeOptions.config;
-    if (holdsBytes === undefined) return done();
+    const { reservesBytes, acceptsEvents } = request.routeOptions.config;
+    if (reservesBytes === undefined) return done();
     try {
-      take(request, reply, holdsBytes);
-      if (takesEvents === 'many') rateLimits.checkRefused(senderOf(request));
+      take(request, reply, reservesBytes);
+      if (acceptsEvents === 'many') rateLimits.checkRefused(senderOf(request));
       done();
     } catch (error) {
       setTimeout(done, REJECTION_DELAY_MS, error as Error);

@@ -2,7 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FastifyInstance } from 'fastify';
-import { FootfallError } from '../../errors.ts';
+import { ApiError } from '../../errors.ts';
 import { answerOnSocket } from './error-responses.ts';
 
 /** A body that is no longer than this is read to its end, and the connection stays. */
@@ -19,7 +19,7 @@ export function keepConnectionsInOrder(api: FastifyInstance): void {
   // Its target is no path, and what comes behind it would be for somebody else.
   api.server.on('connect', (_request, socket) => {
     socket.on('error', () => socket.destroy());
-    answerOnSocket(socket, new FootfallError('method_not_allowed', { message: 'This is no proxy' }));
+    answerOnSocket(socket, new ApiError('method_not_allowed', { message: 'This is no proxy' }));
   });
   const unmet = new WeakSet<IncomingMessage>();
   api.server.on('checkExpectation', (request, response) => {
@@ -27,11 +27,11 @@ export function keepConnectionsInOrder(api: FastifyInstance): void {
     api.server.emit('request', request, response);
   });
   api.addHook('onRequest', (request, reply, done) => {
-    if (unmet.has(request.raw)) return done(new FootfallError('expectation_failed'));
+    if (unmet.has(request.raw)) return done(new ApiError('expectation_failed'));
     if (isPlain(request.raw)) return done();
     // What is behind it may be read as another request than whoever passed it on has read.
     reply.header('Connection', 'close');
-    done(new FootfallError('bad_request'));
+    done(new ApiError('bad_request'));
   });
   // Also of an answer that comes before the body has.
   api.addHook('onSend', (request, reply, payload, done) => {

@@ -1,5 +1,5 @@
 import type { FastifyError, FastifyReply } from 'fastify';
-import { type ErrorCode, FootfallError } from '../../errors.ts';
+import { ApiError, type ErrorCode } from '../../errors.ts';
 import type { Logger } from '../../observability/logger.ts';
 import { StoreUnavailableError } from '../../store/event-store.ts';
 
@@ -22,16 +22,16 @@ const FRAMEWORK_ERRORS: Record<string, ErrorCode> = {
   FST_CP_ERR_INVALID_CONTENT_ENCODING: 'unsupported_encoding',
 };
 
-/** Outages of a store last seconds at least. */
+/** Retrier of a store last seconds at least. */
 const STORE_RETRY_S = 5;
 
-export function toFootfallError(error: FastifyError | FootfallError | StoreUnavailableError): FootfallError {
-  if (error instanceof FootfallError) return error;
+export function toFootfallError(error: FastifyError | ApiError | StoreUnavailableError): ApiError {
+  if (error instanceof ApiError) return error;
   if (error instanceof StoreUnavailableError) {
-    return new FootfallError('store_unavailable', { cause: error, retryAfterS: STORE_RETRY_S });
+    return new ApiError('store_unavailable', { cause: error, retryAfterS: STORE_RETRY_S });
   }
   const code = FRAMEWORK_ERRORS[error.code] ?? (isClientFault(error) ? 'bad_request' : 'internal_error');
-  return new FootfallError(code, { cause: error });
+  return new ApiError(code, { cause: error });
 }
 
 function isClientFault({ statusCode }: FastifyError): boolean {
@@ -39,7 +39,7 @@ function isClientFault({ statusCode }: FastifyError): boolean {
 }
 
 /** `errors` lists what is wrong with an event; every other answer has one `error`. Code and retry are headers. */
-export function sendError(reply: FastifyReply, error: FootfallError): FastifyReply {
+export function sendError(reply: FastifyReply, error: ApiError): FastifyReply {
   reply
     .code(error.status)
     .header('Error-Code', error.code)
@@ -54,7 +54,7 @@ export function sendError(reply: FastifyReply, error: FootfallError): FastifyRep
 }
 
 /** What an error has besides, on the routes whose clients look for it. */
-export function errorName(reply: FastifyReply, { code, details, message }: FootfallError): object {
+export function errorName(reply: FastifyReply, { code, details, message }: ApiError): object {
   if (!reply.request.routeOptions.config?.namesErrors) return {};
   return { code, message: details?.join('; ') ?? message };
 }
@@ -73,11 +73,11 @@ export function clientErrorHandler(
     socket.destroy();
     return;
   }
-  answerOnSocket(socket, new FootfallError(CLIENT_ERRORS[error.code ?? ''] ?? 'bad_request'));
+  answerOnSocket(socket, new ApiError(CLIENT_ERRORS[error.code ?? ''] ?? 'bad_request'));
 }
 
 /** For what never becomes a request that the framework knows. */
-export function answerOnSocket(socket: import('node:stream').Duplex, known: FootfallError): void {
+export function answerOnSocket(socket: import('node:stream').Duplex, known: ApiError): void {
   const body = JSON.stringify({ success: false, error: known.message });
   socket.end(
     [

@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { FootfallError } from '../../errors.ts';
+import { ApiError } from '../../errors.ts';
 
 /** A path as requests have it, and the methods of its routes. */
 export interface KnownPath {
@@ -25,12 +25,12 @@ export function unrouted(
   request: FastifyRequest,
   reply: FastifyReply,
   paths: readonly KnownPath[],
-): FootfallError {
+): ApiError {
   const path = request.url.split('?', 1)[0]!;
   const exact = paths.filter(({ url }) => url === path);
   const matching = exact.length > 0 ? exact : paths.filter(({ pattern }) => pattern.test(path));
   const methods = matching.flatMap((known) => known.methods);
-  if (methods.length === 0) return new FootfallError('endpoint_not_found');
+  if (methods.length === 0) return new ApiError('endpoint_not_found');
   reply.header('Allow', [...new Set(methods)].sort().join(', '));
-  return new FootfallError('method_not_allowed');
+  return new ApiError('method_not_allowed');
 }

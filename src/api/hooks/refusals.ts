@@ -1,5 +1,5 @@
 import type { FastifyRequest } from 'fastify';
-import type { FootfallError } from '../../errors.ts';
+import type { ApiError } from '../../errors.ts';
 import type { Logger } from '../../observability/logger.ts';
 import type { Metrics } from '../../observability/metrics.ts';
 
@@ -27,7 +27,7 @@ export class Refusals {
     this.#metrics = metrics;
   }
 
-  note(request: FastifyRequest, { code, status }: FootfallError): void {
+  note(request: FastifyRequest, { code, status }: ApiError): void {
     if (!STATUSES.includes(status)) return;
     this.#metrics.requestsRefused.inc({ code });
     if (QUIET.includes(code)) return;

@@ -2,7 +2,7 @@ import { type Transform, type TransformCallback, Transform as TransformStream } 
 import zlib from 'node:zlib';
 import type { FastifyInstance, FastifyRequest, RequestPayload } from 'fastify';
 import type { Hold } from '../../access/admission.ts';
-import { FootfallError } from '../../errors.ts';
+import { ApiError } from '../../errors.ts';
 
 /** What comes behind the end of a compressed body would be dropped without a word. */
 const WHOLE = { rejectGarbageAfterEnd: true };
@@ -57,16 +57,16 @@ export function takeBodies(api: FastifyInstance): void {
     const hasLength = headers['content-length'] !== undefined;
     if (!hasLength && headers['transfer-encoding'] === undefined) return done(null, raw);
     const names = encodingsOf(request);
-    const isMany = request.routeOptions.config.takesEvents === 'many';
+    const isMany = request.routeOptions.config.acceptsEvents === 'many';
     if (names.length === 0 && hasLength && !isMany) return done(null, raw);
     const encoding = ENCODINGS[names[0] ?? ''];
     if (names.length > 1 || (names.length === 1 && encoding === undefined)) {
-      return done(new FootfallError('unsupported_encoding'));
+      return done(new ApiError('unsupported_encoding'));
     }
-    const { holdsBytes = 0 } = request.routeOptions.config;
+    const { reservesBytes = 0 } = request.routeOptions.config;
     const counted = countedBody(request.hold, {
-      counted: firstBytes(headers, holdsBytes),
-      most: holdsBytes + (isMany ? (encoding?.windowBytes ?? 0) : 0),
+      counted: firstBytes(headers, reservesBytes),
+      most: reservesBytes + (isMany ? (encoding?.windowBytes ?? 0) : 0),
     });
     done(null, connect(request, raw, encoding?.inflate(), counted));
   });
@@ -112,12 +112,12 @@ function connect(
     counted.receivedEncodedLength = Number(headers['content-length'] ?? 0);
   });
   const cut = () => {
-    if (!message.complete) counted.destroy(new FootfallError('bad_request'));
+    if (!message.complete) counted.destroy(new ApiError('bad_request'));
   };
   message.once('close', cut);
   // Whoever reads it learns of it. Of a body that is refused unread nobody does, and that must not end the process.
   counted.on('error', () => {});
-  inflating?.once('error', (cause) => counted.destroy(new FootfallError('bad_request', { cause })));
+  inflating?.once('error', (cause) => counted.destroy(new ApiError('bad_request', { cause })));
   counted.once('close', () => {
     message.off('close', cut);
     raw.unpipe?.(inflating ?? counted);

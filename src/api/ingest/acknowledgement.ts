@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { FootfallError } from '../../errors.ts';
+import { ApiError } from '../../errors.ts';
 import type { Accepted } from '../../ingest/producer.ts';
 import type { StoredEvents } from '../../ingest/stored-event-waiter.ts';
 
@@ -15,13 +15,12 @@ export type Acknowledgement = { ack: 'durable' } | { ack: 'stored'; waitS: numbe
 /**
  * Reads `?ack=` and `Prefer: wait=SECONDS` (RFC 7240).
  *
- * @throws FootfallError `invalid_query`
+ * @throws ApiError `invalid_query`
  */
 export function readAcknowledgement({ query, headers }: FastifyRequest): Acknowledgement {
   const { ack = 'durable' } = query as Record<string, unknown>;
   if (ack === 'durable') return { ack };
-  if (ack !== 'stored')
-    throw new FootfallError('invalid_query', { details: ['ack must be durable or stored'] });
+  if (ack !== 'stored') throw new ApiError('invalid_query', { details: ['ack must be durable or stored'] });
   const wait = WAIT.exec(String(headers.prefer ?? ''))?.[1];
   return { ack, waitS: Math.min(Number(wait ?? DEFAULT_WAIT_S), MAX_WAIT_S), asked: wait !== undefined };
 }

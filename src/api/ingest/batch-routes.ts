@@ -1,8 +1,8 @@
 import { Readable } from 'node:stream';
 import type { FastifyInstance, FastifyReply, FastifyRequest, FastifySchema } from 'fastify';
 import Type from 'typebox';
-import { FootfallError } from '../../errors.ts';
-import type { Catalogue } from '../../events/catalogue.ts';
+import { ApiError } from '../../errors.ts';
+import type { Catalog } from '../../events/catalog.ts';
 import type { NewEvent } from '../../events/event.ts';
 import {
   Batch,
@@ -66,7 +66,7 @@ const RECORD_EVENTS: FastifySchema = {
 };
 
 export interface BatchRoutesOptions extends AcceptOptions {
-  catalogue: Catalogue;
+  catalog: Catalog;
   metrics: Pick<Metrics, 'eventsRejected'>;
   /** Of one event. */
   maxBodyBytes: number;
@@ -79,14 +79,14 @@ export async function batchRoutes(api: FastifyInstance, options: BatchRoutesOpti
   api.addContentTypeParser(Object.keys(FORMATS), (_request, payload, done) => done(null, payload));
   api.post<{ Body: AsyncIterable<Buffer> | undefined }>(
     '/events/batch',
-    { schema: RECORD_EVENTS, config: { holdsBytes: BATCH_BYTES, takesEvents: 'many', scope: 'write' } },
+    { schema: RECORD_EVENTS, config: { reservesBytes: BATCH_BYTES, acceptsEvents: 'many', scope: 'write' } },
     async (request, reply) => {
       // Before any event is taken: what cannot be meant must not be found out after.
       const acknowledgement = readAcknowledgement(request);
-      if (!request.body) throw new FootfallError('body_missing');
+      if (!request.body) throw new ApiError('body_missing');
       const identify = readIdentity(request, { isMany: true });
       const isResent = countsContentOnce(request);
-      const read = readBatchEvent(options.catalogue, request.caller?.name);
+      const read = readBatchEvent(options.catalog, request.caller?.name);
       const results = await acceptElements(
         request.body,
         request,
@@ -115,7 +115,7 @@ export async function batchAnswer(
   statusOf: BatchStatus = batchStatus,
 ): Promise<object | Readable> {
   const accepted = results.filter(isAccepted);
-  const refused = results.filter((result) => result instanceof FootfallError);
+  const refused = results.filter((result) => result instanceof ApiError);
   for (const { code } of refused) metrics.eventsRejected.inc({ code });
   const taken = await acknowledge(acknowledgement, accepted, storedEvents, reply);
   const worthRetrying = refused.find(({ retryable }) => retryable);
@@ -143,7 +143,7 @@ function* answerSlices(head: object, results: readonly BatchResult[]): Generator
 
 /**
  * @param isResent whether all of it is sent again as long as any of it is not taken
- * @throws FootfallError when there is nothing in the body to answer for one by one
+ * @throws ApiError when there is nothing in the body to answer for one by one
  */
 export async function acceptElements(
   body: AsyncIterable<Buffer> | Iterable<Buffer>,
@@ -154,7 +154,7 @@ export async function acceptElements(
   { isResent = false } = {},
 ): Promise<BatchResult[]> {
   const { caller } = request;
-  const mayTake = async (events: readonly NewEvent[]) => {
+  const checkRateLimit = async (events: readonly NewEvent[]) => {
     if (!rateLimits.applyTo(caller)) return;
     // What came before costs no more: a batch larger than the limit would never arrive whole.
     const fresh = isResent ? await producer.countNew(events) : events.length;
@@ -164,7 +164,7 @@ export async function acceptElements(
   const mayRefuse = (elements: number) => rateLimits.countRefused(senderOf(request), elements);
   const accept = (events: readonly NewEvent[], bytes: number) =>
     turns.take(senderOf(request), bytes, () => producer.acceptAll(events));
-  const batch = new Batch({ accept, read, limits, mayTake, mayRefuse, hold });
+  const batch = new Batch({ accept, read, limits, checkRateLimit, mayRefuse, hold });
   const elements = readElements(chunksInTurn(body, limits.bytes), format, maxBodyBytes);
   try {
     await addAll(batch, elements);
@@ -178,7 +178,7 @@ export async function acceptElements(
 async function addAll(batch: Batch, elements: AsyncGenerator<Element[], ElementsEnd>): Promise<void> {
   for (;;) {
     const next = await nextElement(elements);
-    if (next instanceof FootfallError) return finish(batch, next);
+    if (next instanceof ApiError) return finish(batch, next);
     if (next.done) return finish(batch, END_ERRORS[next.value]);
     for (const element of next.value) {
       if (!batch.add(element)) return finish(batch, undefined);
@@ -190,26 +190,26 @@ async function addAll(batch: Batch, elements: AsyncGenerator<Element[], Elements
 /** The next elements, or why there is no reading on: what inflates to too much, or is compressed wrongly. */
 async function nextElement(
   elements: AsyncGenerator<Element[], ElementsEnd>,
-): Promise<IteratorResult<Element[], ElementsEnd> | FootfallError> {
+): Promise<IteratorResult<Element[], ElementsEnd> | ApiError> {
   try {
     return await elements.next();
   } catch (error) {
-    return error instanceof FootfallError ? error : new FootfallError('bad_request', { cause: error });
+    return error instanceof ApiError ? error : new ApiError('bad_request', { cause: error });
   }
 }
 
 /** How a body may end that is not whole. */
-const END_ERRORS: Record<ElementsEnd, FootfallError | undefined> = {
+const END_ERRORS: Record<ElementsEnd, ApiError | undefined> = {
   complete: undefined,
-  'not-array': new FootfallError('body_not_array'),
-  incomplete: new FootfallError('body_incomplete'),
+  'not-array': new ApiError('body_not_array'),
+  incomplete: new ApiError('body_incomplete'),
 };
 
 /**
  * Chunks of all batches there are, one in each turn of the event loop. What a body inflates to is counted, too: space
  * between events costs as much to read as events do.
  *
- * @throws FootfallError `batch_too_large` behind the chunk that goes beyond
+ * @throws ApiError `batch_too_large` behind the chunk that goes beyond
  */
 export async function* chunksInTurn(
   chunks: AsyncIterable<Buffer> | Iterable<Buffer>,
@@ -220,14 +220,14 @@ export async function* chunksInTurn(
     bytes += chunk.length;
     await sharedTurn();
     yield chunk;
-    if (bytes > maxBytes + SEPARATORS_BYTES) throw new FootfallError('batch_too_large');
+    if (bytes > maxBytes + SEPARATORS_BYTES) throw new ApiError('batch_too_large');
   }
 }
 
 /** @param failure of the body as a whole; what came before it is taken all the same */
-async function finish(batch: Batch, failure: FootfallError | undefined): Promise<void> {
+async function finish(batch: Batch, failure: ApiError | undefined): Promise<void> {
   await batch.flush();
-  if (batch.results.length === 0) throw failure ?? new FootfallError('batch_empty');
+  if (batch.results.length === 0) throw failure ?? new ApiError('batch_empty');
   if (failure) batch.fail(failure);
 }
 
@@ -236,18 +236,18 @@ export function mediaTypeOf({ headers }: FastifyRequest): string {
   return (headers['content-type'] ?? '').split(';', 1)[0]!.trim().toLowerCase();
 }
 
-function isAccepted(result: BatchResult): result is Exclude<BatchResult, FootfallError> {
-  return !(result instanceof FootfallError);
+function isAccepted(result: BatchResult): result is Exclude<BatchResult, ApiError> {
+  return !(result instanceof ApiError);
 }
 
 /** @returns what the body says of it besides */
-function setError(reply: FastifyReply, error: FootfallError): object {
+function setError(reply: FastifyReply, error: ApiError): object {
   reply.header('Error-Code', error.code).header('Error-Retryable', String(error.retryable));
   return errorName(reply, error);
 }
 
 /** The status of an answer to many events. */
-export type BatchStatus = (accepted: number, refused: readonly FootfallError[], taken: 201 | 202) => number;
+export type BatchStatus = (accepted: number, refused: readonly ApiError[], taken: 201 | 202) => number;
 
 /**
  * For those who look at the status alone, and whose events have ids: any that can be taken later makes the whole batch
@@ -264,23 +264,23 @@ export function plainStatus(limited: 429 | 503): BatchStatus {
 }
 
 /** All taken; some; or none, and then whose fault that is: with the log away, the same batch is worth sending again. */
-function batchStatus(accepted: number, refused: readonly FootfallError[], taken: 201 | 202): number {
+function batchStatus(accepted: number, refused: readonly ApiError[], taken: 201 | 202): number {
   if (refused.length === 0) return taken;
   if (accepted > 0) return 207;
   return refused.find(({ retryable }) => retryable)?.status ?? 400;
 }
 
-/** One entry of `results`; a FootfallError is described as it would be answered on its own. */
+/** One entry of `results`; a ApiError is described as it would be answered on its own. */
 function describeResult(result: BatchResult, index: number): object {
-  if (!(result instanceof FootfallError)) {
-    const { eventId, receipt, repeated, warnings } = result;
+  if (!(result instanceof ApiError)) {
+    const { eventId, receipt, duplicate, warnings } = result;
     return {
       index,
       status: 201,
       eventId,
       partition: receipt.partition,
       offset: String(receipt.offset),
-      repeated,
+      duplicate,
       warnings,
     };
   }

@@ -1,6 +1,6 @@
 // What a request says of the identity of its events, beside their own ids.
 import type { FastifyRequest } from 'fastify';
-import { FootfallError } from '../../errors.ts';
+import { ApiError } from '../../errors.ts';
 import { MAX_ID_LENGTH, type NewEvent } from '../../events/event.ts';
 import { callersUuid } from '../../events/event-ids.ts';
 
@@ -20,12 +20,12 @@ export function countsContentOnce({ query }: FastifyRequest): boolean {
  * content.
  *
  * @param isMany of many events in one request, each goes by the key and its index
- * @throws FootfallError `invalid_event` for a key, `invalid_query` for a choice that cannot be meant
+ * @throws ApiError `invalid_event` for a key, `invalid_query` for a choice that cannot be meant
  */
 export function readIdentity(request: FastifyRequest, { isMany }: { isMany: boolean }): Identify {
   const { dedupe } = request.query as Record<string, unknown>;
   if (dedupe !== undefined && dedupe !== CONTENT) {
-    throw new FootfallError('invalid_query', { details: [`dedupe must be ${CONTENT}`] });
+    throw new ApiError('invalid_query', { details: [`dedupe must be ${CONTENT}`] });
   }
   const caller = request.caller?.name;
   const key = readKey(request);
@@ -46,7 +46,7 @@ function readKey({ headers }: FastifyRequest): string | undefined {
   if (key === undefined) return undefined;
   if (typeof key === 'string' && key !== '' && key.length <= MAX_ID_LENGTH) return key;
   const problem = `Idempotency-Key must be 1 to ${MAX_ID_LENGTH} characters long`;
-  throw new FootfallError('invalid_event', { details: [problem] });
+  throw new ApiError('invalid_event', { details: [problem] });
 }
 
 function withId(event: NewEvent, eventId: () => string): NewEvent {

@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, FastifySchema } from 'fastify';
 import type { RateLimitState, RateLimits } from '../../access/rate-limits.ts';
 import type { Turns } from '../../access/turns.ts';
-import type { Catalogue } from '../../events/catalogue.ts';
+import type { Catalog } from '../../events/catalog.ts';
 import { type NewEvent, readNewEvent } from '../../events/event.ts';
 import type { Accepted, Producer } from '../../ingest/producer.ts';
 import type { StoredEvents } from '../../ingest/stored-event-waiter.ts';
@@ -34,7 +34,7 @@ const RECORD_EVENT: FastifySchema = {
 const LIST_EVENT_TYPES: FastifySchema = {
   operationId: 'listEventTypes',
   tags: ['Events'],
-  summary: 'The event catalogue',
+  summary: 'The event catalog',
   response: answers.read({ 200: json('Every type with its schemas.', ref('EventTypes')) }),
 };
 
@@ -47,34 +47,34 @@ export interface AcceptOptions {
 }
 
 export interface EventRoutesOptions extends AcceptOptions {
-  catalogue: Catalogue;
+  catalog: Catalog;
   maxBodyBytes: number;
 }
 
 /** Events one by one. Bodies are put together as text: an event is already JSON, and is not parsed to be sent. */
 export async function eventRoutes(api: FastifyInstance, options: EventRoutesOptions): Promise<void> {
-  const { catalogue, maxBodyBytes } = options;
+  const { catalog, maxBodyBytes } = options;
   api.post<{ Body: Buffer | undefined }>(
     '/events/generate',
-    { schema: RECORD_EVENT, config: { holdsBytes: maxBodyBytes, takesEvents: 'one', scope: 'write' } },
+    { schema: RECORD_EVENT, config: { reservesBytes: maxBodyBytes, acceptsEvents: 'one', scope: 'write' } },
     async (request, reply) => {
-      const { json } = await acceptOne(readOne(request, catalogue), request, reply, options);
+      const { json } = await acceptOne(readOne(request, catalog), request, reply, options);
       return reply.type(JSON_TYPE).send(`{"success":true,"event":${json}}`);
     },
   );
 
   api.get('/event-types', { schema: LIST_EVENT_TYPES, config: { scope: 'read' } }, async () => ({
-    eventTypes: catalogue.describe(),
-    takesOthers: catalogue.takesUnknown,
+    eventTypes: catalog.describe(),
+    allowsOtherTypes: catalog.allowsUnknownTypes,
   }));
 }
 
 /** Apart, so that nothing of the parsed body is kept while the event is appended. */
-function readOne(request: FastifyRequest<{ Body: Buffer | undefined }>, catalogue: Catalogue): NewEvent {
+function readOne(request: FastifyRequest<{ Body: Buffer | undefined }>, catalog: Catalog): NewEvent {
   const identify = readIdentity(request, { isMany: false });
   const body = parseJsonBody(request.body);
   request.body = undefined;
-  const event = readNewEvent(body, catalogue, { takesTimestamp: false, caller: request.caller?.name });
+  const event = readNewEvent(body, catalog, { acceptsTimestamp: false, caller: request.caller?.name });
   return identify(event, body.text);
 }
 
@@ -105,7 +105,7 @@ function showLimit(reply: FastifyReply, state: RateLimitState | undefined): void
 
 function setReceipt(
   reply: FastifyReply,
-  { eventId, receipt, repeated, warnings }: Accepted,
+  { eventId, receipt, duplicate, warnings }: Accepted,
   caller: string | undefined,
 ): void {
   reply
@@ -113,6 +113,6 @@ function setReceipt(
     .header('Event-Topic', receipt.topic)
     .header('Event-Partition', String(receipt.partition))
     .header('Event-Offset', String(receipt.offset));
-  if (repeated) reply.header('Event-Repeated', repeated);
+  if (duplicate) reply.header('Event-Duplicate', duplicate);
   if (warnings) reply.header('Event-Warnings', encodeURI(warnings.slice(0, MAX_WARNINGS).join('; ')));
 }

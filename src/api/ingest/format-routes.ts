@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, FastifySchema } from 'fastify';
 import Type from 'typebox';
-import { FootfallError } from '../../errors.ts';
-import { MESSAGE_TYPES, type MessageType } from '../../events/catalogue.ts';
+import { ApiError } from '../../errors.ts';
+import { MESSAGE_TYPES, type MessageType } from '../../events/catalog.ts';
 import type { NewEvent } from '../../events/event.ts';
 import type { BatchResult } from '../../ingest/batch.ts';
 import { readBinaryCloudEvent, readCloudEvent } from '../../ingest/cloud-events.ts';
@@ -99,10 +99,10 @@ export async function formatRoutes(api: FastifyInstance, options: FormatRoutesOp
   );
   api.addContentTypeParser('*', { parseAs: 'buffer' }, async (request: FastifyRequest, body: Buffer) => {
     if (isJson(mediaTypeOf(request))) return body;
-    throw new FootfallError('unsupported_media_type');
+    throw new ApiError('unsupported_media_type');
   });
-  const one = { holdsBytes: maxBodyBytes, takesEvents: 'one', scope: 'write' } as const;
-  const many = { holdsBytes: SEGMENT_BYTES, takesEvents: 'many', scope: 'write' } as const;
+  const one = { reservesBytes: maxBodyBytes, acceptsEvents: 'one', scope: 'write' } as const;
+  const many = { reservesBytes: SEGMENT_BYTES, acceptsEvents: 'many', scope: 'write' } as const;
   const bodyLimit = Math.max(SEGMENT_BYTES, maxBodyBytes);
 
   api.post<{ Body: Buffer | undefined }>(
@@ -115,10 +115,10 @@ export async function formatRoutes(api: FastifyInstance, options: FormatRoutesOp
       path,
       { schema: segmentSchema(path, kind), config: { ...one, namesErrors: true } },
       async (request, reply) => {
-        const { catalogue } = options;
+        const { catalog } = options;
         const body = parseJsonBody(request.body);
         const identify = readIdentity(request, { isMany: false });
-        const message = readSegmentMessage(body, kind, catalogue, request.caller?.name);
+        const message = readSegmentMessage(body, kind, catalog, request.caller?.name);
         await acceptOne(identify(message, body.text), request, reply, options);
         return reply.code(200).send({ success: true });
       },
@@ -144,7 +144,7 @@ function isJson(type: string): boolean {
 type BodyRequest = FastifyRequest<{ Body: Buffer | undefined }>;
 
 async function takeCloudEvents(request: BodyRequest, reply: FastifyReply, options: FormatRoutesOptions) {
-  const { catalogue } = options;
+  const { catalog } = options;
   const caller = request.caller?.name;
   const acknowledgement = readAcknowledgement(request);
   const type = mediaTypeOf(request);
@@ -152,14 +152,14 @@ async function takeCloudEvents(request: BodyRequest, reply: FastifyReply, option
   readIdentity(request, { isMany: type === CLOUD_EVENTS });
   if (type === CLOUD_EVENTS) {
     const results = await acceptAll(request, request.body, options, (element) =>
-      readCloudEvent(element, catalogue, caller),
+      readCloudEvent(element, catalog, caller),
     );
     return reply.send(await batchAnswer(results, acknowledgement, reply, options));
   }
   const event =
     type === CLOUD_EVENT
-      ? readCloudEvent(parseJsonBody(request.body), catalogue, caller)
-      : readBinaryCloudEvent(request.headers, request.body, catalogue, caller);
+      ? readCloudEvent(parseJsonBody(request.body), catalog, caller)
+      : readBinaryCloudEvent(request.headers, request.body, catalog, caller);
   const { json } = await acceptOne(event, request, reply, options);
   return reply.type('application/json; charset=utf-8').send(`{"success":true,"event":${json}}`);
 }
@@ -169,16 +169,16 @@ async function takeSegmentBatch(request: BodyRequest, reply: FastifyReply, optio
   const body = parseJsonBody(request.body);
   const { text, fields } = body;
   if (!Array.isArray(fields.batch)) {
-    throw new FootfallError('invalid_event', {
+    throw new ApiError('invalid_event', {
       details: ['batch is required and must be an array of messages'],
     });
   }
-  const { catalogue } = options;
+  const { catalog } = options;
   const share = sharedByBatch(body, options.batchLimits.bytes);
   const identify = readIdentity(request, { isMany: true });
   const messages = Buffer.from(rawMembers(text).get('batch')!);
   const results = await acceptAll(request, messages, options, (element) =>
-    identify(readSegmentMessage(share(element), undefined, catalogue, request.caller?.name), element.text),
+    identify(readSegmentMessage(share(element), undefined, catalog, request.caller?.name), element.text),
   );
   // Its libraries take 207 for success.
   const answer = await batchAnswer(results, acknowledgement, reply, options, plainStatus(429));
@@ -193,6 +193,6 @@ async function acceptAll(
   options: FormatRoutesOptions,
   read: (element: ReturnType<typeof parseJsonBody>) => NewEvent,
 ): Promise<BatchResult[]> {
-  if (body === undefined) throw new FootfallError('body_missing');
+  if (body === undefined) throw new ApiError('body_missing');
   return acceptElements([body], request, options, 'array', read, { isResent: true });
 }

@@ -67,7 +67,7 @@ export function asyncApiDocument(topic: string, version: string): object {
         channel: { $ref: '#/channels/events' },
         summary: 'An event is stored.',
       },
-      setAside: {
+      sendToDeadLetterTopic: {
         action: 'send',
         channel: { $ref: '#/channels/deadLetters' },
         summary: 'A record was dead-lettered.',

@@ -1,12 +1,12 @@
 // The shapes that have a name in the OpenAPI document. Everything else refers to them by it, and so do generated clients.
 import type { TSchema } from 'typebox';
-import type { Catalogue } from '../../events/catalogue.ts';
+import type { Catalog } from '../../events/catalog.ts';
 import { GROUPS, PARTITION, STATS, TICKET, VALUE_COUNT } from './reading-schemas.ts';
 import * as schemas from './schemas.ts';
 import * as sending from './sending-schemas.ts';
 
 /** By name. Names are part of the contract: types of generated clients are called so. */
-export function components({ names }: Catalogue): Record<string, TSchema> {
+export function components({ names }: Catalog): Record<string, TSchema> {
   return {
     NewEvent: schemas.newEventSchema(names),
     BatchEvent: schemas.batchEventSchema(names),

@@ -3,7 +3,7 @@ import swaggerUi from '@fastify/swagger-ui';
 import type { FastifyInstance, FastifySchema } from 'fastify';
 import packageJson from '../../../package.json' with { type: 'json' };
 import type { ApiKeys } from '../../access/api-keys.ts';
-import type { Catalogue } from '../../events/catalogue.ts';
+import type { Catalog } from '../../events/catalog.ts';
 import { asyncApiDocument } from './asyncapi.ts';
 import { components } from './components.ts';
 import { answers, anyObject, json } from './schemas.ts';
@@ -60,7 +60,7 @@ const ASYNCAPI: FastifySchema = {
 };
 
 export interface DocumentRoutesOptions {
-  catalogue: Catalogue;
+  catalog: Catalog;
   apiKeys: ApiKeys | undefined;
   /** Where events go. */
   topic: string;
@@ -69,9 +69,9 @@ export interface DocumentRoutesOptions {
 /** OpenAPI at `/openapi.json` and as a page at `/docs`, AsyncAPI at `/asyncapi.json`. Must come before the routes. */
 export function documentRoutes(
   api: FastifyInstance,
-  { catalogue, apiKeys, topic }: DocumentRoutesOptions,
+  { catalog, apiKeys, topic }: DocumentRoutesOptions,
 ): void {
-  for (const [name, schema] of Object.entries(components(catalogue))) api.addSchema({ $id: name, ...schema });
+  for (const [name, schema] of Object.entries(components(catalog))) api.addSchema({ $id: name, ...schema });
   const keys = Object.keys(SECURITY_SCHEMES).map((name) => ({ [name]: [] }));
   // The code reads bodies and queries itself; schemas are for the document.
   api.setValidatorCompiler(() => () => true);

@@ -1,6 +1,6 @@
 // Reads query parameters by the schema that describes them, with a message for each that cannot be used.
 import type { Static, TObject, TProperties, TSchema } from 'typebox';
-import { FootfallError } from '../../errors.ts';
+import { ApiError } from '../../errors.ts';
 import { isDateTime } from '../../events/event.ts';
 import { payloadPath } from '../../events/payload-path.ts';
 
@@ -106,9 +106,9 @@ export class QueryReader<Properties extends TProperties> {
     return Object.keys(this.#query).filter((name) => payloadPath(name) !== undefined);
   }
 
-  /** @throws FootfallError `invalid_query` with all that is wrong */
+  /** @throws ApiError `invalid_query` with all that is wrong */
   done(): void {
-    if (this.errors.length > 0) throw new FootfallError('invalid_query', { details: this.errors });
+    if (this.errors.length > 0) throw new ApiError('invalid_query', { details: this.errors });
   }
 
   #limits(name: string): Limits {

@@ -2,7 +2,7 @@
 // works from them, and tests compare them with what the code accepts.
 import Type, { type TSchema } from 'typebox';
 import { ERRORS, type ErrorCode } from '../../errors.ts';
-import { MODES } from '../../events/catalogue.ts';
+import { MODES } from '../../events/catalog.ts';
 import { MAX_ID_LENGTH } from '../../events/event.ts';
 
 const STORABLE = '^[^\\u0000]*$';
@@ -68,7 +68,7 @@ export const BATCH_RESULT = Type.Object({
   eventId: Type.Optional(UUID),
   partition: Type.Optional(Type.Integer()),
   offset: Type.Optional(Digits),
-  repeated: Type.Optional(Type.Enum(['same'])),
+  duplicate: Type.Optional(Type.Enum(['same'])),
   warnings: Type.Optional(Type.Array(Type.String())),
   code: Type.Optional(Type.Enum(Object.keys(ERRORS))),
   retryable: Type.Optional(Type.Boolean()),
@@ -118,7 +118,7 @@ export const EVENT_TYPE = Type.Object({
   versions: Type.Array(Type.Object({ version: Type.Integer(), schema: anyObject() })),
 });
 export const EVENT_TYPES = Type.Object({
-  takesOthers: Type.Boolean(),
+  allowsOtherTypes: Type.Boolean(),
   eventTypes: Type.Array(ref('EventType')),
 });
 
@@ -130,7 +130,7 @@ const DEAD_LETTER_MEMBERS = {
   reason: Type.String(),
   detail: Type.String(),
   attempt: Type.Integer(),
-  setAsideAt: DateTime,
+  deadLetteredAt: DateTime,
   redrivenAt: Nullable(DateTime),
 };
 export const DEAD_LETTER = Type.Object(DEAD_LETTER_MEMBERS);

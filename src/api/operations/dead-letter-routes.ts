@@ -2,8 +2,8 @@ import { isUtf8 } from 'node:buffer';
 import type { FastifyInstance, FastifySchema } from 'fastify';
 import Type from 'typebox';
 import type { DeadLetters, RedriveChoice, ReplacementRecord } from '../../dead-letters/dead-letters.ts';
-import { FootfallError } from '../../errors.ts';
-import type { Catalogue } from '../../events/catalogue.ts';
+import { ApiError } from '../../errors.ts';
+import type { Catalog } from '../../events/catalog.ts';
 import { decodeEvent, isRejection } from '../../events/event.ts';
 import { parseJsonBody } from '../../json/json-body.ts';
 import type { LogRecord } from '../../log/event-log.ts';
@@ -69,7 +69,7 @@ const REDRIVE: FastifySchema = {
 
 export interface DeadLetterRoutesOptions {
   deadLetters: DeadLetters;
-  catalogue: Catalogue;
+  catalog: Catalog;
   metrics: Pick<Metrics, 'redrives'>;
   logger: Logger;
 }
@@ -77,9 +77,9 @@ export interface DeadLetterRoutesOptions {
 /** Dead letters: list, look, send back. */
 export async function deadLetterRoutes(
   api: FastifyInstance,
-  { deadLetters, catalogue, metrics, logger }: DeadLetterRoutesOptions,
+  { deadLetters, catalog, metrics, logger }: DeadLetterRoutesOptions,
 ): Promise<void> {
-  const config = { holdsBytes: PAGE_BYTES, scope: 'read' } as const;
+  const config = { reservesBytes: PAGE_BYTES, scope: 'read' } as const;
   api.get<{ Querystring: QueryString }>(
     '/dead-letters',
     { schema: LIST_DEAD_LETTERS, config },
@@ -96,7 +96,7 @@ export async function deadLetterRoutes(
     { schema: GET_DEAD_LETTER, config },
     async (request) => {
       const found = ID.test(request.params.id) ? await deadLetters.get(Number(request.params.id)) : undefined;
-      if (found === undefined) throw new FootfallError('dead_letter_not_found');
+      if (found === undefined) throw new ApiError('dead_letter_not_found');
       return {
         ...describe(found.letter),
         record: found.record === undefined ? null : describeRecord(found.record),
@@ -108,18 +108,18 @@ export async function deadLetterRoutes(
     '/dead-letters/redrive',
     { schema: REDRIVE, config: { ...config, scope: 'admin' } },
     async (request) => {
-      const { choice, replacement } = parseRedrive(request.body, catalogue);
+      const { choice, replacement } = parseRedrive(request.body, catalog);
       const redriven = await deadLetters.redrive(choice, replacement);
       metrics.redrives.inc();
       const key = request.caller?.name;
-      const isMended = replacement !== undefined;
-      logger.info({ key, ...choice, isMended, address: request.ip }, '[API] Dead letters sent back');
+      const hasReplacement = replacement !== undefined;
+      logger.info({ key, ...choice, hasReplacement, address: request.ip }, '[API] Dead letters sent back');
       return { success: true, ...redriven };
     },
   );
 }
 
-/** @throws FootfallError `invalid_query` */
+/** @throws ApiError `invalid_query` */
 function readQuery(query: QueryString) {
   const reader = new QueryReader(query, LIST_QUERY);
   const limit = reader.integer('limit');
@@ -130,10 +130,10 @@ function readQuery(query: QueryString) {
   return { limit, waiting, before: cursor === undefined ? undefined : Number(cursor), reason };
 }
 
-/** @throws FootfallError `invalid_redrive` */
+/** @throws ApiError `invalid_redrive` */
 function parseRedrive(
   body: Buffer | undefined,
-  catalogue: Catalogue,
+  catalog: Catalog,
 ): { choice: RedriveChoice; replacement?: ReplacementRecord } {
   const { ids, all, reason, value, ...unknown } = parseJsonBody(body).fields;
   const isKnown = Object.keys(unknown).length === 0;
@@ -142,13 +142,13 @@ function parseRedrive(
     const choice = { ids: ids.map(Number) };
     if (value === undefined) return { choice };
     if (ids.length === 1 && typeof value === 'string')
-      return { choice, replacement: readReplacement(value, catalogue) };
+      return { choice, replacement: readReplacement(value, catalog) };
   }
   const isReason = reason === undefined || typeof reason === 'string';
   if (isKnown && all === true && ids === undefined && value === undefined && isReason) {
     return { choice: reason === undefined ? {} : { reason } };
   }
-  throw new FootfallError('invalid_redrive', {
+  throw new ApiError('invalid_redrive', {
     details: [
       'send {"ids": ["1", "2"]} with ids of GET /dead-letters, or {"ids": ["1"], "value": "the corrected event"}, or {"all": true}, or {"all": true, "reason": "not-json"}',
     ],
@@ -156,10 +156,10 @@ function parseRedrive(
 }
 
 /** What would be dead-lettered again is not sent. The key follows the user, as for every event. */
-function readReplacement(value: string, catalogue: Catalogue): ReplacementRecord {
-  const decoded = decodeEvent(Buffer.from(value), catalogue);
+function readReplacement(value: string, catalog: Catalog): ReplacementRecord {
+  const decoded = decodeEvent(Buffer.from(value), catalog);
   if (isRejection(decoded)) {
-    throw new FootfallError('invalid_redrive', {
+    throw new ApiError('invalid_redrive', {
       details: [`value is not a valid event: ${decoded.detail}`],
     });
   }
@@ -175,7 +175,7 @@ function describe({
   reason,
   detail,
   attempt,
-  setAsideAt,
+  deadLetteredAt,
   redrivenAt,
 }: DeadLetter) {
   return {
@@ -186,7 +186,7 @@ function describe({
     reason,
     detail,
     attempt,
-    setAsideAt,
+    deadLetteredAt,
     redrivenAt,
   };
 }

@@ -35,7 +35,7 @@ export async function groupRoutes(
 ): Promise<void> {
   api.get(
     '/consumer-groups',
-    { schema: GET_GROUPS, config: { holdsBytes: GROUP_BYTES, scope: 'read' } },
+    { schema: GET_GROUPS, config: { reservesBytes: GROUP_BYTES, scope: 'read' } },
     async () => {
       const positions = await store.positions(group, topic);
       // What is stored can be said without the log, too.

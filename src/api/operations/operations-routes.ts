@@ -44,13 +44,13 @@ export interface OperationsRoutesOptions {
   /** In the format of Prometheus: of all processes of this instance. */
   allMetrics(): Promise<string>;
   /** False in an instance that only processes: it answers probes and metrics. */
-  takesEvents: boolean;
+  acceptsEvents: boolean;
 }
 
 /** Health, probes and metrics: for load balancers, orchestrators and whoever is woken at night. */
 export async function operationsRoutes(
   api: FastifyInstance,
-  { health, metrics, allMetrics, takesEvents }: OperationsRoutesOptions,
+  { health, metrics, allMetrics, acceptsEvents }: OperationsRoutesOptions,
 ): Promise<void> {
   api.get('/health', { schema: GET_HEALTH }, async (_request, reply) => {
     const { log, store, consumer } = await health.check();
@@ -67,7 +67,7 @@ export async function operationsRoutes(
   api.get('/readyz', { schema: GET_READINESS }, async (_request, reply) => {
     const report = await health.check();
     // By duty: while the store is away, events are still taken, and must not be turned away in front of this instance.
-    const needed = takesEvents ? [report.log] : Object.values(report);
+    const needed = acceptsEvents ? [report.log] : Object.values(report);
     const ready = needed.every(({ ok }) => ok);
     return reply.code(ready ? 200 : 503).send({ status: ready ? 'ready' : 'not ready', ...report });
   });

@@ -36,15 +36,15 @@ export function readFilter(reader: QueryReader<typeof FILTERS>): EventFilter {
   };
 }
 
-/** A place as a text that another store does not take for its own. */
-export function toCursor(generation: string, place: number): string {
-  return `${generation}${place}`;
+/** A sequence as a text that another store does not take for its own. */
+export function toCursor(storeId: string, sequence: number): string {
+  return `${storeId}${sequence}`;
 }
 
 const CURSOR = /^(m[0-9a-f]{8}-)?(\d{1,15})$/;
 
-/** @returns the generation and the place; undefined for a text that is no cursor */
-export function parseCursor(text: string): { generation: string; place: number } | undefined {
-  const [, generation = '', place] = CURSOR.exec(text) ?? [];
-  return place === undefined ? undefined : { generation, place: Number(place) };
+/** @returns the storeId and the sequence; undefined for a text that is no cursor */
+export function parseCursor(text: string): { storeId: string; sequence: number } | undefined {
+  const [, storeId = '', sequence] = CURSOR.exec(text) ?? [];
+  return sequence === undefined ? undefined : { storeId, sequence: Number(sequence) };
 }

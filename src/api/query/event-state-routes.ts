@@ -2,7 +2,7 @@ import type { FastifyInstance, FastifySchema } from 'fastify';
 import Type from 'typebox';
 import type { ApiKeys } from '../../access/api-keys.ts';
 import type { DeadLetters } from '../../dead-letters/dead-letters.ts';
-import { FootfallError } from '../../errors.ts';
+import { ApiError } from '../../errors.ts';
 import { eventKey } from '../../events/event.ts';
 import { callersKey } from '../../events/event-ids.ts';
 import type { Producer } from '../../ingest/producer.ts';
@@ -59,7 +59,7 @@ export async function eventStateRoutes(
   const { producer, store, deadLetters, apiKeys } = options;
   api.get<StateRequest>(
     '/events/:eventId',
-    { schema: GET_EVENT, config: { holdsBytes: EVENT_BYTES, scope: 'read' } },
+    { schema: GET_EVENT, config: { reservesBytes: EVENT_BYTES, scope: 'read' } },
     async ({ params: { eventId }, query }, reply) => {
       if (OWN_PATHS.includes(eventId)) return reply.callNotFound();
       const callers = callersOf(query.caller, apiKeys?.names ?? []);
@@ -78,7 +78,7 @@ export async function eventStateRoutes(
         const facts = { state: 'dead-lettered', partition, offset: String(offset), deadLetterId: String(id) };
         return reply.type(JSON_TYPE).send(withEvent({ ...facts, reason, detail }, recent?.json ?? 'null'));
       }
-      if (recent === undefined) throw new FootfallError('event_not_found');
+      if (recent === undefined) throw new ApiError('event_not_found');
       const { partition, offset } = recent.receipt;
       const facts = { state: 'pending', partition, offset: String(offset), caller: callers[at] };
       return reply.type(JSON_TYPE).send(withEvent(facts, recent.json));
@@ -93,7 +93,7 @@ function callersOf(
 ): readonly (string | undefined)[] {
   if (asked === undefined) return [undefined, ...names];
   if (typeof asked === 'string') return [asked];
-  throw new FootfallError('invalid_query', { details: ['caller must be given once'] });
+  throw new ApiError('invalid_query', { details: ['caller must be given once'] });
 }
 
 /** @param callers all that have sent an event with this id; the first is the one that is shown */

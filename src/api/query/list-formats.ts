@@ -2,9 +2,9 @@
 import { stringify } from 'csv-stringify/sync';
 import Negotiator from 'negotiator';
 import { rawMembers } from '../../json/raw-json.ts';
-import type { PlacedEvent } from '../../store/event-store.ts';
+import type { StoredEvent } from '../../store/event-store.ts';
 
-export type EventPages = AsyncIterable<readonly PlacedEvent[]>;
+export type EventPages = AsyncIterable<readonly StoredEvent[]>;
 
 /** A form in which lists of events are sent. */
 export interface ListFormat {
@@ -48,7 +48,7 @@ const CSV: ListFormat = {
 };
 
 /** A spreadsheet must not take what a user sent for a formula. */
-function csv(page: readonly PlacedEvent[], header: boolean): string {
+function csv(page: readonly StoredEvent[], header: boolean): string {
   return stringify(
     page.map(({ json }) => csvRow(json)),
     { header, columns: [...COLUMNS], record_delimiter: '\r\n', escape_formulas: true },

@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import type { FastifyInstance, FastifyReply, FastifyRequest, FastifySchema } from 'fastify';
 import Type from 'typebox';
-import { FootfallError } from '../../errors.ts';
+import { ApiError } from '../../errors.ts';
 import { type EventQuery, readAll, readPage, search } from '../../query/event-query.ts';
 import type { EventStore } from '../../store/event-store.ts';
 import { addVary } from '../hooks/access.ts';
@@ -56,12 +56,12 @@ export async function processedRoutes(
 ): Promise<void> {
   api.get<{ Querystring: QueryString }>(
     '/events/processed',
-    { schema: LIST_EVENTS, config: { holdsBytes: LIST_BYTES, scope: 'read' } },
+    { schema: LIST_EVENTS, config: { reservesBytes: LIST_BYTES, scope: 'read' } },
     async (request, reply) => {
       const format = formatFor(request.headers.accept);
       addVary(reply.type(format.contentType), 'Accept');
       if (Object.keys(request.query).length === 0) return sendList(reply, format, readAll(store));
-      const { query, isPage } = readQuery(request, store.generation);
+      const { query, isPage } = readQuery(request, store.storeId);
       if (query.cursor !== undefined) await checkReached(query.cursor);
       if (format.mediaType !== 'application/json' && !isPage) {
         return sendList(reply, format, eventsOf(search(store, query)));
@@ -70,10 +70,10 @@ export async function processedRoutes(
     },
   );
 
-  /** A store that does not reach a place it has given out was restored or emptied since. */
-  async function checkReached(place: number): Promise<void> {
-    const { newest, settled } = await store.extent();
-    if (place > Math.max(newest, settled)) throw new FootfallError('cursor_reset');
+  /** A store that does not reach a sequence it has given out was restored or emptied since. */
+  async function checkReached(sequence: number): Promise<void> {
+    const { latest, stable } = await store.watermarks();
+    if (sequence > Math.max(latest, stable)) throw new ApiError('cursor_reset');
   }
 
   async function sendPage(
@@ -82,19 +82,19 @@ export async function processedRoutes(
     format: ListFormat,
     query: EventQuery & { limit: number },
   ): Promise<FastifyReply> {
-    const { events, next, reached } = await readPage(store, query, {
+    const { events, next, scannedUpTo } = await readPage(store, query, {
       limit: query.limit,
       patienceMs: PATIENCE_MS,
     });
-    if (query.order === 'asc') reply.header('Event-Cursor', toCursor(store.generation, reached));
+    if (query.order === 'asc') reply.header('Event-Cursor', toCursor(store.storeId, scannedUpTo));
     if (next !== undefined)
-      reply.header('Link', `<${nextAddress(request, toCursor(store.generation, next))}>; rel="next"`);
+      reply.header('Link', `<${nextAddress(request, toCursor(store.storeId, next))}>; rel="next"`);
     return reply.send((await Array.fromAsync(format.write(onePage(events)))).join(''));
   }
 }
 
-/** @throws FootfallError `invalid_query` */
-function readQuery({ query: given }: FastifyRequest<{ Querystring: QueryString }>, generation: string) {
+/** @throws ApiError `invalid_query` */
+function readQuery({ query: given }: FastifyRequest<{ Querystring: QueryString }>, storeId: string) {
   const reader = new QueryReader(given, QUERY, { takesPayload: true });
   const filter = readFilter(reader);
   const order = reader.choice('order');
@@ -105,8 +105,8 @@ function readQuery({ query: given }: FastifyRequest<{ Querystring: QueryString }
     reader.errors.push('cursor must be of the Link of an earlier answer');
   }
   reader.done();
-  if (cursor !== undefined && cursor.generation !== generation) throw new FootfallError('cursor_reset');
-  const query = { ...filter, order, limit, ...(cursor && { cursor: cursor.place }) };
+  if (cursor !== undefined && cursor.storeId !== storeId) throw new ApiError('cursor_reset');
+  const query = { ...filter, order, limit, ...(cursor && { cursor: cursor.sequence }) };
   return { query, isPage: given.limit !== undefined || given.cursor !== undefined };
 }
 

@@ -59,18 +59,18 @@ interface StatsQuery {
 export interface StatsRoutesOptions {
   store: EventStore;
   /** Members of payloads whose values are counted. */
-  countedMembers: readonly string[];
+  countedProperties: readonly string[];
   now(): Date;
 }
 
 /** Exact counts of stored events. All times are UTC. */
 export async function statsRoutes(
   api: FastifyInstance,
-  { store, countedMembers, now }: StatsRoutesOptions,
+  { store, countedProperties, now }: StatsRoutesOptions,
 ): Promise<void> {
   api.get<{ Querystring: QueryString }>(
     '/events/stats',
-    { schema: GET_STATS, config: { holdsBytes: STATS_BYTES, scope: 'read' } },
+    { schema: GET_STATS, config: { reservesBytes: STATS_BYTES, scope: 'read' } },
     async (request) => {
       const query = readQuery(request, now());
       const { counts } = store;
@@ -94,7 +94,7 @@ export async function statsRoutes(
         activeUsers: active.map(({ day, values }) => ({ day: dateOf(day), users: values })),
         day: dateOf(day),
         topUsers: await counts.topValues(USER_DIMENSION, day, top),
-        topValues: await topValues(counts, countedMembers, day, top),
+        topValues: await topValues(counts, countedProperties, day, top),
       };
     },
   );
@@ -138,7 +138,7 @@ function byInterval(
   });
 }
 
-/** @throws FootfallError `invalid_query` */
+/** @throws ApiError `invalid_query` */
 function readQuery({ query }: FastifyRequest<{ Querystring: QueryString }>, now: Date): StatsQuery {
   const reader = new QueryReader(query, QUERY);
   const interval = reader.choice('interval');

@@ -4,10 +4,10 @@ import type { FastifyInstance, FastifyRequest, FastifySchema } from 'fastify';
 import Type from 'typebox';
 import type { ApiKey, ApiKeys } from '../../access/api-keys.ts';
 import { issueTicket } from '../../access/stream-tickets.ts';
-import { FootfallError } from '../../errors.ts';
-import { type EventFilter, matcher, selection } from '../../query/event-query.ts';
+import { ApiError } from '../../errors.ts';
+import { createPredicate, type EventFilter, indexedFilter } from '../../query/event-query.ts';
 import type { LiveTail, TailPosition } from '../../query/live-tail.ts';
-import type { EventStore, PlacedEvent } from '../../store/event-store.ts';
+import type { EventStore, StoredEvent } from '../../store/event-store.ts';
 import { QueryReader, type QueryString } from '../openapi/query-reader.ts';
 import { Cursor, FILTERS, PAYLOAD_FILTERS } from '../openapi/reading-schemas.ts';
 import { answer, answers, json, ref } from '../openapi/schemas.ts';
@@ -30,7 +30,7 @@ const STREAM_EVENTS: FastifySchema = {
   operationId: 'streamEvents',
   tags: ['Reading'],
   summary: 'Stored events as they come',
-  description: `Server-sent events: \`data\` is an event, \`id\` its place. A reader that reconnects with \`Last-Event-ID\` misses no event and gets none twice. \`event: reset\` says that the store was in memory and is gone: all events follow again. ${PAYLOAD_FILTERS}`,
+  description: `Server-sent events: \`data\` is an event, \`id\` its sequence. A reader that reconnects with \`Last-Event-ID\` misses no event and gets none twice. \`event: reset\` says that the store was in memory and is gone: all events follow again. ${PAYLOAD_FILTERS}`,
   querystring: QUERY,
   headers: Type.Object({ 'last-event-id': Type.Optional(Cursor) }),
   response: answers.read(
@@ -84,8 +84,8 @@ export async function streamRoutes(
     // Of an answer without end there is no head alone.
     { schema: STREAM_EVENTS, config: { scope: 'read', takesTicket: true }, exposeHeadRoute: false },
     async (request, reply) => {
-      const { filter, beginning } = readRequest(request, store.generation);
-      if (liveTail.readers >= maxStreams) throw new FootfallError('overloaded');
+      const { filter, beginning } = readRequest(request, store.storeId);
+      if (liveTail.readers >= maxStreams) throw new ApiError('overloaded');
       const { caller } = request;
       const leave = byCaller.join(caller?.name);
       // However it ends, and also before it has begun.
@@ -95,8 +95,8 @@ export async function streamRoutes(
       const start = await liveTail.begin(after);
       // Whoever takes nothing for so long is cut, and may come back with `Last-Event-ID`.
       reply.raw.setTimeout(streamTimeoutMs);
-      const isReset = beginning.isReset || (after !== undefined && start.place < after);
-      const frames = streamFrames({ liveTail, generation: store.generation, filter, start, isReset });
+      const isReset = beginning.isReset || (after !== undefined && start.sequence < after);
+      const frames = streamFrames({ liveTail, storeId: store.storeId, filter, start, isReset });
       return reply
         .type('text/event-stream; charset=utf-8')
         .header('Cache-Control', 'no-store')
@@ -129,10 +129,10 @@ class RevokedStreams {
   }
 }
 
-/** @throws FootfallError `invalid_query` */
+/** @throws ApiError `invalid_query` */
 function readRequest(
   { query, headers }: FastifyRequest<{ Querystring: QueryString }>,
-  generation: string,
+  storeId: string,
 ): { filter: EventFilter; beginning: Beginning } {
   // What it is worth has been looked at before.
   const { ticket: _ticket, ...asked } = query;
@@ -148,16 +148,16 @@ function readRequest(
   }
   reader.done();
   // A browser that is refused never comes back: an id that is not of this store begins again from the first event.
-  const isReset = text !== undefined && cursor?.generation !== generation;
-  return { filter, beginning: { after: isReset ? 0 : cursor?.place, isReset } };
+  const isReset = text !== undefined && cursor?.storeId !== storeId;
+  return { filter, beginning: { after: isReset ? 0 : cursor?.sequence, isReset } };
 }
 
-/** Tells a reader that what it knew of the places after this is no longer so. */
+/** Tells a reader that what it knew of the sequences after this is no longer so. */
 const RESET = 'event: reset\ndata: {}\n';
 
 interface Stream {
   liveTail: LiveTail;
-  generation: string;
+  storeId: string;
   filter: EventFilter;
   start: TailPosition;
   isReset: boolean;
@@ -172,11 +172,11 @@ class Readers {
     this.#most = most;
   }
 
-  /** @returns to be called when it has ended @throws FootfallError `overloaded` */
+  /** @returns to be called when it has ended @throws ApiError `overloaded` */
   join(caller: string | undefined): () => void {
     if (caller === undefined) return () => {};
     const count = this.#byCaller.get(caller) ?? 0;
-    if (count >= this.#most) throw new FootfallError('overloaded');
+    if (count >= this.#most) throw new ApiError('overloaded');
     this.#byCaller.set(caller, count + 1);
     return () => {
       const left = this.#byCaller.get(caller)! - 1;
@@ -186,34 +186,28 @@ class Readers {
   }
 }
 
-/** Frames of a stream. Waits while its reader takes nothing, and holds no more than one portion then. */
-async function* streamFrames({
-  liveTail,
-  generation,
-  filter,
-  start,
-  isReset,
-}: Stream): AsyncGenerator<Buffer> {
-  const isMeant = matcher(filter);
-  const indexed = selection(filter);
+/** Frames of a stream. Waits while its reader takes nothing, and holds no more than one chunk then. */
+async function* streamFrames({ liveTail, storeId, filter, start, isReset }: Stream): AsyncGenerator<Buffer> {
+  const matches = createPredicate(filter);
+  const indexed = indexedFilter(filter);
   let at = start;
-  yield Buffer.from(`retry: ${RETRY_MS}\n${isReset ? RESET : ''}id: ${toCursor(generation, at.place)}\n\n`);
+  yield Buffer.from(`retry: ${RETRY_MS}\n${isReset ? RESET : ''}id: ${toCursor(storeId, at.sequence)}\n\n`);
   while (!liveTail.stopped) {
-    const { events, reached, isReset: wentBack } = await liveTail.next(at, indexed);
-    at = reached;
+    const { events, next, isReset: wentBack } = await liveTail.next(at, indexed);
+    at = next;
     // Without data this is not an event, but the reader remembers how far it is and never looks at the rest again.
-    const end = Buffer.from(`${wentBack ? RESET : ''}id: ${toCursor(generation, at.place)}\n\n`);
-    yield* inChunks([...events.filter(isMeant).map((event) => frameOf(event, generation)), end]);
+    const end = Buffer.from(`${wentBack ? RESET : ''}id: ${toCursor(storeId, at.sequence)}\n\n`);
+    yield* inChunks([...events.filter(matches).map((event) => frameOf(event, storeId)), end]);
   }
 }
 
 /** What many readers are sent is written once, and is the same piece of memory for all of them. */
-const writtenFrames = new WeakMap<PlacedEvent, Buffer>();
+const writtenFrames = new WeakMap<StoredEvent, Buffer>();
 
-function frameOf(event: PlacedEvent, generation: string): Buffer {
+function frameOf(event: StoredEvent, storeId: string): Buffer {
   const known = writtenFrames.get(event);
   if (known !== undefined) return known;
-  const frame = Buffer.from(`id: ${toCursor(generation, event.place)}\ndata: ${oneLine(event.json)}\n\n`);
+  const frame = Buffer.from(`id: ${toCursor(storeId, event.sequence)}\ndata: ${oneLine(event.json)}\n\n`);
   writtenFrames.set(event, frame);
   return frame;
 }

@@ -8,7 +8,7 @@ import {
   type SqliteFile,
   type StatementSync,
 } from '../../sqlite/sqlite-file.ts';
-import { AppendLane, type SizedRecord } from '../append-lane.ts';
+import { AppendBatcher, type SizedRecord } from '../append-batcher.ts';
 import type {
   AppendResult,
   AssignedPartition,
@@ -66,7 +66,7 @@ interface Topic {
 export class EmbeddedLog implements EventLog {
   readonly #file: SqliteFile;
   readonly #options: EmbeddedLogOptions;
-  readonly #lane: AppendLane;
+  readonly #lane: AppendBatcher;
   readonly #insert: StatementSync;
   readonly #read: StatementSync;
   readonly #topics = new Map<string, Topic>();
@@ -82,7 +82,7 @@ export class EmbeddedLog implements EventLog {
     this.#read = file.db.prepare(
       'select offset, timestamp, key, value, headers from log_records where topic = ? and partition = ? and offset >= ? order by offset limit ?',
     );
-    this.#lane = new AppendLane((records) => this.#write(records), {
+    this.#lane = new AppendBatcher((records) => this.#write(records), {
       maxGroupBytes: MAX_GROUP_BYTES,
       ...options,
     });
@@ -103,11 +103,11 @@ export class EmbeddedLog implements EventLog {
     );
   }
 
-  async *subscribe({ topic: name, signal, startAt }: SubscribeOptions): AsyncGenerator<LogBatch[]> {
+  async *subscribe({ topic: name, signal, onAssigned }: SubscribeOptions): AsyncGenerator<LogBatch[]> {
     while (!signal.aborted) {
       const topic = this.#topic(name);
       const assigned = topic.ends.map((end, partition) => assignedPartition(name, topic, partition, end));
-      const { positions, restart } = await startAt(assigned);
+      const { positions, restart } = await onAssigned(assigned);
       const ended = restart === undefined ? signal : AbortSignal.any([signal, restart]);
       const offsets = topic.ends.map((_, partition) => positions.get(partition)?.offset ?? 0);
       yield* this.#readOn(name, topic, offsets, ended);
@@ -248,10 +248,10 @@ function toRecord(row: ReturnType<StatementSync['all']>[number]): LogRecord {
 
 function assignedPartition(name: string, topic: Topic, partition: number, end: number): AssignedPartition {
   const { topicId } = topic;
-  const reaches = async (offset: number) => offset <= end;
+  const hasOffset = async (offset: number) => offset <= end;
   // Nobody else changes it.
   const isCurrent = async () => true;
-  return { topic: name, topicId, partition, earliest: 0, end, reaches, isCurrent };
+  return { topic: name, topicId, partition, earliest: 0, end, hasOffset, isCurrent };
 }
 
 function ignoreAbort(error: Error): void {

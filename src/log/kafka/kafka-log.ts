@@ -1,8 +1,8 @@
 import { withDeadline } from '../../deadline.ts';
 import { describeCause } from '../../describe-cause.ts';
-import { FootfallError } from '../../errors.ts';
+import { ApiError } from '../../errors.ts';
 import type { Logger } from '../../observability/logger.ts';
-import { AppendLane, type SizedRecord } from '../append-lane.ts';
+import { AppendBatcher, type SizedRecord } from '../append-batcher.ts';
 import type {
   AppendResult,
   EventLog,
@@ -50,7 +50,7 @@ export class KafkaLog implements EventLog {
   #producer: Producer;
   /** Replaced, and still sending what was given to them. */
   readonly #retired = new Set<Producer>();
-  readonly #lanes = new Map<number, AppendLane>();
+  readonly #lanes = new Map<number, AppendBatcher>();
   readonly #leaders = new Map<string, TopicLeaders>();
   readonly #topicIds = new Map<string, string>();
   readonly #lookups = new Map<string, Promise<TopicLeaders>>();
@@ -71,7 +71,7 @@ export class KafkaLog implements EventLog {
     const leaderOf: number[] = [];
     for (const record of records) {
       const known = this.#knownLeaders(record.topic) ?? (await this.#awaitLeaders(record.topic));
-      if (known instanceof FootfallError) return records.map(() => known);
+      if (known instanceof ApiError) return records.map(() => known);
       const { leaders } = known;
       const own = sizeRecord(record, leaders.length);
       sized.push(own);
@@ -166,11 +166,11 @@ export class KafkaLog implements EventLog {
     return results;
   }
 
-  #lane(leader: number): AppendLane {
+  #lane(leader: number): AppendBatcher {
     const known = this.#lanes.get(leader);
     if (known !== undefined) return known;
     const { producerTimeoutMs: timeoutMs } = this.#options;
-    const lane = new AppendLane((records) => this.#send(records), {
+    const lane = new AppendBatcher((records) => this.#send(records), {
       maxGroupBytes: MAX_GROUP_BYTES,
       timeoutMs,
     });
@@ -197,11 +197,11 @@ export class KafkaLog implements EventLog {
     return known;
   }
 
-  async #awaitLeaders(topic: string): Promise<TopicLeaders | FootfallError> {
+  async #awaitLeaders(topic: string): Promise<TopicLeaders | ApiError> {
     try {
       return await withDeadline(this.#lookUpLeaders(topic), this.#options.producerTimeoutMs, 'Kafka');
     } catch (cause) {
-      return new FootfallError('publish_failed', { cause });
+      return new ApiError('publish_failed', { cause });
     }
   }
 

@@ -1,5 +1,5 @@
-import { FootfallError } from '../../errors.ts';
-import type { SizedRecord } from '../append-lane.ts';
+import { ApiError } from '../../errors.ts';
+import type { SizedRecord } from '../append-batcher.ts';
 import type { Receipt } from '../event-log.ts';
 import { hasKafkaError, type Producer } from './client.ts';
 
@@ -60,12 +60,12 @@ async function sendAlone(
 }
 
 /** What the caller is told where the settings of the topic do not allow a record; undefined for any other failure. */
-function refusalOf(cause: Error, topic: string): FootfallError | undefined {
+function refusalOf(cause: Error, topic: string): ApiError | undefined {
   if (hasKafkaError(cause, 'MESSAGE_TOO_LARGE') || hasKafkaError(cause, 'RECORD_LIST_TOO_LARGE')) {
     const message = `The event is larger than topic ${topic} allows (max.message.bytes)`;
-    return new FootfallError('body_too_large', { message });
+    return new ApiError('body_too_large', { message });
   }
-  return hasKafkaError(cause, 'INVALID_RECORD') ? new FootfallError('record_refused', { cause }) : undefined;
+  return hasKafkaError(cause, 'INVALID_RECORD') ? new ApiError('record_refused', { cause }) : undefined;
 }
 
 function toMessage({ topic, partition, key, value, headers }: SizedRecord) {

@@ -79,11 +79,11 @@ async function* readAssignment(
   consumer: Consumer,
   member: GroupMember,
   { partitions, signal: assigned }: Assignment,
-  { topic, signal, startAt }: SubscribeOptions,
+  { topic, signal, onAssigned }: SubscribeOptions,
 ): AsyncGenerator<LogBatch[]> {
   let divergesAt: ReadonlyMap<number, number> = new Map();
   while (!assigned.aborted && !signal.aborted) {
-    const start = await startAt(await describePartitions(consumer, topic, partitions, divergesAt));
+    const start = await onAssigned(await describePartitions(consumer, topic, partitions, divergesAt));
     const positions = new Map(
       partitions.map((partition) => [partition, { offset: 0, ...start.positions.get(partition) }]),
     );
@@ -120,7 +120,7 @@ async function describePartitions(
     topicId,
     partition,
     divergesAt: divergesAt.get(partition),
-    reaches: (offset) => reaches(consumer, topic, partition, offset),
+    hasOffset: (offset) => hasOffset(consumer, topic, partition, offset),
     isCurrent: () => isCurrent(consumer, { topic, topicId, partition, ...bounds[at]! }),
   }));
 }
@@ -139,7 +139,7 @@ async function isCurrent(
  * After a restart a leader takes its high watermark from a checkpoint that is seconds old, and gives that as the end of
  * the log. What it refuses to read from is truly not there.
  */
-async function reaches(
+async function hasOffset(
   consumer: Consumer,
   topic: string,
   partition: number,

@@ -2,17 +2,17 @@ import {
   type DayCount,
   type DayRange,
   type EventCounts,
+  type EventToStore,
   HOURS_A_DAY,
   type HourCount,
   type HourRange,
-  type Span,
-  type StoredEvent,
+  type SequenceRange,
   type TypeTotal,
   USER_DIMENSION,
   type ValueCount,
 } from '../event-store.ts';
 
-interface CountedHour extends HourCount, Span {}
+interface CountedHour extends HourCount, SequenceRange {}
 
 /** Counts of events in memory. */
 export class MemoryCounts implements EventCounts {
@@ -21,12 +21,18 @@ export class MemoryCounts implements EventCounts {
   /** By dimension, day and value. */
   readonly #values = new Map<string, Map<number, Map<string, number>>>();
 
-  /** Counts an event that was stored at a place, which comes after the places of those before. */
-  add({ eventType, userId, hour, counted }: StoredEvent, place: number): void {
+  /** Counts an event that was stored at a sequence, which comes after the sequences of those before. */
+  add({ eventType, userId, hour, counted }: EventToStore, sequence: number): void {
     const types = entry(this.#hours, hour, () => new Map());
-    const count = entry(types, eventType, () => ({ hour, eventType, events: 0, first: place, last: place }));
+    const count = entry(types, eventType, () => ({
+      hour,
+      eventType,
+      events: 0,
+      first: sequence,
+      last: sequence,
+    }));
     count.events++;
-    count.last = place;
+    count.last = sequence;
     const day = Math.floor(hour / HOURS_A_DAY);
     this.#addValue(USER_DIMENSION, day, userId);
     for (const [dimension, value] of counted) this.#addValue(dimension, day, value);
@@ -64,7 +70,7 @@ export class MemoryCounts implements EventCounts {
       .slice(0, limit);
   }
 
-  async span(hours: HourRange): Promise<Span | undefined> {
+  async sequenceRange(hours: HourRange): Promise<SequenceRange | undefined> {
     const counts = this.#within(hours);
     if (counts.length === 0) return undefined;
     return {

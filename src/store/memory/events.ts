@@ -1,4 +1,4 @@
-import type { EventRecord, StoredEvent } from '../event-store.ts';
+import type { EventRecord, EventToStore } from '../event-store.ts';
 
 const FIRST_CAPACITY = 1024;
 
@@ -22,8 +22,8 @@ export class MemoryEvents {
     return this.#jsons.length;
   }
 
-  /** @returns its place */
-  add({ userId, eventType, offset, json }: StoredEvent, partition: number, storedAt: number): number {
+  /** @returns its sequence */
+  add({ userId, eventType, offset, json }: EventToStore, partition: number, storedAt: number): number {
     const at = this.#jsons.length;
     if (at === this.#capacity) this.#grow();
     this.#userNumbers[at] = this.#users.numberOf(userId);
@@ -34,21 +34,21 @@ export class MemoryEvents {
     return this.#jsons.push(json);
   }
 
-  json(place: number): string {
-    return this.#jsons[place - 1]!;
+  json(sequence: number): string {
+    return this.#jsons[sequence - 1]!;
   }
 
-  userId(place: number): string {
-    return this.#users.name(this.#userNumbers[place - 1]!);
+  userId(sequence: number): string {
+    return this.#users.name(this.#userNumbers[sequence - 1]!);
   }
 
-  eventType(place: number): string {
-    return this.#types.name(this.#typeNumbers[place - 1]!);
+  eventType(sequence: number): string {
+    return this.#types.name(this.#typeNumbers[sequence - 1]!);
   }
 
   /** Where it was read from, and when it was stored. */
-  origin(place: number): Pick<EventRecord, 'partition' | 'offset' | 'storedAt'> {
-    const at = place - 1;
+  origin(sequence: number): Pick<EventRecord, 'partition' | 'offset' | 'storedAt'> {
+    const at = sequence - 1;
     return {
       partition: this.#partitions[at]!,
       offset: this.#offsets[at]!,

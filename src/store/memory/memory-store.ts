@@ -8,17 +8,17 @@ import {
   type DeadLetterQuery,
   type EventRecord,
   type EventStore,
-  type Extent,
-  Fenced,
+  FencedError,
   isSameEvent,
-  joinOutcomes,
+  mergeOutcomes,
   type PartitionPosition,
-  type PlacedEvent,
   READ_BYTES,
-  type Selection,
+  type ReadQuery,
   type StoreBatch,
+  type StoredEvent,
   type StoreOutcome,
   type TopicRef,
+  type Watermarks,
 } from '../event-store.ts';
 import { MemoryCounts } from './counts.ts';
 import { MemoryEvents } from './events.ts';
@@ -29,12 +29,12 @@ interface Position extends TopicRef, PartitionPosition {
 
 /** Keeps events in memory: rebuilt from the start of the topic at each start, and gone at its end. */
 export class MemoryStore implements EventStore {
-  readonly generation = `m${randomBytes(4).toString('hex')}-`;
+  readonly storeId = `m${randomBytes(4).toString('hex')}-`;
   readonly counts = new MemoryCounts();
   readonly #events = new MemoryEvents();
-  /** Key, as of `packed`, to place. */
+  /** Key, as of `packed`, to sequence. */
   readonly #keys = new Map<string, number>();
-  /** By place; most events come once. */
+  /** By sequence; most events come once. */
   readonly #repeats = new Map<number, Pick<EventRecord, 'duplicates' | 'conflicts'>>();
   readonly #positions = new Map<string, Position>();
   readonly #deadLetters: (DeadLetter & { group: string })[] = [];
@@ -65,9 +65,9 @@ export class MemoryStore implements EventStore {
     for (const batch of batches) {
       const position = this.#positions.get(positionKey(batch, batch.partition));
       const isHeld = position?.epoch === batch.epoch && position.offset === batch.fromOffset;
-      if (!isHeld || position.rewound !== batch.fromRewound) throw new Fenced(batch);
+      if (!isHeld || position.rewound !== batch.fromRewound) throw new FencedError(batch);
     }
-    return joinOutcomes(batches.map((batch) => this.#processOne(batch)));
+    return mergeOutcomes(batches.map((batch) => this.#processOne(batch)));
   }
 
   async get(keys: readonly string[]): Promise<Map<string, EventRecord>> {
@@ -75,8 +75,8 @@ export class MemoryStore implements EventStore {
     return new Map(known.map((key) => [key, this.#record(this.#keys.get(packed(key))!)]));
   }
 
-  async extent(): Promise<Extent> {
-    return { newest: this.#events.count, settled: this.#events.count };
+  async watermarks(): Promise<Watermarks> {
+    return { latest: this.#events.count, stable: this.#events.count };
   }
 
   async read({
@@ -87,17 +87,17 @@ export class MemoryStore implements EventStore {
     bytes: most = READ_BYTES,
     userId,
     eventTypes,
-  }: Selection): Promise<PlacedEvent[]> {
+  }: ReadQuery): Promise<StoredEvent[]> {
     const first = after + 1;
     const last = Math.min(upTo, this.#events.count);
-    const found: PlacedEvent[] = [];
+    const found: StoredEvent[] = [];
     let bytes = 0;
     for (let step = 0; step <= last - first && found.length < limit && bytes < most; step++) {
-      const place = order === 'asc' ? first + step : last - step;
-      if (userId !== undefined && this.#events.userId(place) !== userId) continue;
-      if (eventTypes !== undefined && !eventTypes.includes(this.#events.eventType(place))) continue;
-      const json = this.#events.json(place);
-      found.push({ place, json });
+      const sequence = order === 'asc' ? first + step : last - step;
+      if (userId !== undefined && this.#events.userId(sequence) !== userId) continue;
+      if (eventTypes !== undefined && !eventTypes.includes(this.#events.eventType(sequence))) continue;
+      const json = this.#events.json(sequence);
+      found.push({ sequence, json });
       bytes += json.length;
     }
     return found;
@@ -143,9 +143,9 @@ export class MemoryStore implements EventStore {
         if (this.#noteRepeat(known, event.json)) conflicts++;
         return false;
       }
-      const place = this.#events.add(event, batch.partition, storedAt);
-      this.#keys.set(key, place);
-      this.counts.add(event, place);
+      const sequence = this.#events.add(event, batch.partition, storedAt);
+      this.#keys.set(key, sequence);
+      this.counts.add(event, sequence);
       return true;
     });
     const storedCount = stored.filter(Boolean).length;
@@ -177,18 +177,18 @@ export class MemoryStore implements EventStore {
   }
 
   /** @returns whether it conflicts with the event that is stored */
-  #noteRepeat(place: number, json: string): boolean {
-    const conflicts = !isSameEvent(this.#events.json(place), json);
-    const repeats = this.#repeats.get(place) ?? { duplicates: 0, conflicts: 0 };
+  #noteRepeat(sequence: number, json: string): boolean {
+    const conflicts = !isSameEvent(this.#events.json(sequence), json);
+    const repeats = this.#repeats.get(sequence) ?? { duplicates: 0, conflicts: 0 };
     repeats.duplicates++;
     if (conflicts) repeats.conflicts++;
-    this.#repeats.set(place, repeats);
+    this.#repeats.set(sequence, repeats);
     return conflicts;
   }
 
-  #record(place: number): EventRecord {
-    const repeats = this.#repeats.get(place) ?? { duplicates: 0, conflicts: 0 };
-    return { json: this.#events.json(place), ...this.#events.origin(place), ...repeats };
+  #record(sequence: number): EventRecord {
+    const repeats = this.#repeats.get(sequence) ?? { duplicates: 0, conflicts: 0 };
+    return { json: this.#events.json(sequence), ...this.#events.origin(sequence), ...repeats };
   }
 
   #topicsBeside(topic: string): string[] {

@@ -5,13 +5,13 @@ import {
   HOURS_A_DAY,
   type HourCount,
   type HourRange,
-  type Span,
+  type SequenceRange,
   type TypeTotal,
   USER_DIMENSION,
   type ValueCount,
 } from '../event-store.ts';
 import type { Database } from './client.ts';
-import { type AsText, extent } from './reads.ts';
+import { type AsText, watermarks } from './reads.ts';
 
 /** Events that are counted in one transaction, at most. */
 const STEP = 50_000;
@@ -19,8 +19,8 @@ const STEP = 50_000;
 const COUNT_AFTER = 20_000;
 
 /**
- * Counts the events behind the place that was counted up to, and moves that place: all in one statement, so that
- * each is counted once whatever dies. The row of the place is locked first: one counts at a time.
+ * Counts the events behind the sequence that was counted up to, and moves that sequence: all in one statement, so that
+ * each is counted once whatever dies. The row of the sequence is locked first: one counts at a time.
  */
 const COUNT = `
 with standing as (
@@ -92,9 +92,9 @@ export class PostgresCounts implements EventCounts {
     this.#counting = this.#waiting;
     this.#waiting = undefined;
     try {
-      const { settled } = await extent(this.#database);
-      for (let upTo = 0; upTo < settled; ) {
-        const [row] = await this.#database.query<{ upto: string }>(COUNT, [settled]);
+      const { stable } = await watermarks(this.#database);
+      for (let upTo = 0; upTo < stable; ) {
+        const [row] = await this.#database.query<{ upto: string }>(COUNT, [stable]);
         upTo = Number(row!.upto);
       }
     } finally {
@@ -145,7 +145,7 @@ export class PostgresCounts implements EventCounts {
     return rows.map(({ value, events }) => ({ value, events: Number(events) }));
   }
 
-  async span({ from, to }: HourRange): Promise<Span | undefined> {
+  async sequenceRange({ from, to }: HourRange): Promise<SequenceRange | undefined> {
     await this.#countUp();
     const [row] = await this.#database.query<{ first: string | null; last: string | null }>(
       'select min(first_seq) as first, max(last_seq) as last from event_counts where hour >= $1 and hour <= $2',

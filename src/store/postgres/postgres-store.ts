@@ -7,13 +7,13 @@ import type {
   DeadLetterQuery,
   EventRecord,
   EventStore,
-  Extent,
   PartitionPosition,
-  PlacedEvent,
-  Selection,
+  ReadQuery,
   StoreBatch,
+  StoredEvent,
   StoreOutcome,
   TopicRef,
+  Watermarks,
 } from '../event-store.ts';
 import { EVENTS_ARE_GONE, FORGET_EVENTS, RECLAIM } from '../position-sql.ts';
 import { Database } from './client.ts';
@@ -34,7 +34,7 @@ const FORGET_UNDISTURBED = ['lock table events in share row exclusive mode', ...
 
 /** Keeps events in PostgreSQL; any number of instances may share it. Creates its tables when first used. */
 export class PostgresStore implements EventStore {
-  readonly generation = '';
+  readonly storeId = '';
   readonly counts: PostgresCounts;
   readonly #database: Database;
 
@@ -74,11 +74,11 @@ export class PostgresStore implements EventStore {
     return reads.get(this.#database, keys);
   }
 
-  extent(): Promise<Extent> {
-    return reads.extent(this.#database);
+  watermarks(): Promise<Watermarks> {
+    return reads.watermarks(this.#database);
   }
 
-  read(selection: Selection): Promise<PlacedEvent[]> {
+  read(selection: ReadQuery): Promise<StoredEvent[]> {
     return reads.read(this.#database, selection);
   }
 

@@ -2,41 +2,41 @@ import {
   type DeadLetter,
   type DeadLetterQuery,
   type EventRecord,
-  type Extent,
-  type PlacedEvent,
   READ_BYTES,
-  type Selection,
+  type ReadQuery,
+  type StoredEvent,
   StoreUnavailableError,
+  type Watermarks,
 } from '../event-store.ts';
 import type { Database } from './client.ts';
-import { IS_REPLICA, LAST_PLACE, placeOf, WRITERS } from './writer-locks.ts';
+import { IS_REPLICA, LAST_SEQUENCE, placeOf, WRITERS } from './writer-locks.ts';
 
 /** Numbers of 64 bits come as text. */
 export type AsText<T, Names extends keyof T> = { [K in keyof T]: K extends Names ? string : T[K] };
 
 /**
- * The last place given out is read first, the writers at work after it: whoever is no longer at work has stored what it
+ * The last sequence given out is read first, the writers at work after it: whoever is no longer at work has stored what it
  * got. Each statement sees what was stored before it began.
  */
-const EXTENT = [LAST_PLACE, WRITERS, 'select max(seq) as place from events'];
+const WATERMARKS = [LAST_SEQUENCE, WRITERS, 'select max(seq) as sequence from events'];
 
 /** @throws StoreUnavailableError also where there is only a replica to ask */
-export async function extent(database: Database): Promise<Extent> {
-  const [given, writers, newest] = (await database.sequence(EXTENT)) as [
-    [{ place: string; isReplica: boolean }],
+export async function watermarks(database: Database): Promise<Watermarks> {
+  const [given, writers, latest] = (await database.sequence(WATERMARKS)) as [
+    [{ sequence: string; isReplica: boolean }],
     [{ locks: string[] | null }],
-    [{ place: string | null }],
+    [{ sequence: string | null }],
   ];
   if (given[0].isReplica) throw new StoreUnavailableError(IS_REPLICA);
-  const last = Number(given[0].place);
+  const last = Number(given[0].sequence);
   const atWork = (writers[0].locks ?? []).map((lock) => placeOf(lock, last));
-  return { newest: Number(newest[0].place ?? 0), settled: Math.min(last, ...atWork) };
+  return { latest: Number(latest[0].sequence ?? 0), stable: Math.min(last, ...atWork) };
 }
 
 export async function read(
   database: Database,
-  { order, after, upTo, limit, bytes = READ_BYTES, userId, eventTypes }: Selection,
-): Promise<PlacedEvent[]> {
+  { order, after, upTo, limit, bytes = READ_BYTES, userId, eventTypes }: ReadQuery,
+): Promise<StoredEvent[]> {
   // Only the bound where reading begins is for the index. Of a range with both ends the planner thinks that it is small,
   // until the table has been analysed, and sorts all of it.
   const [begins, ends] = order === 'asc' ? ['seq > $1', 'seq <= $2'] : ['seq <= $2', 'seq > $1'];
@@ -50,15 +50,15 @@ export async function read(
          ) as of_type order by seq ${order} limit $3`
       : `select seq, json from events where ${inOrder}`;
   const filter = userId ?? eventTypes;
-  const found = await database.query<AsText<PlacedEvent, 'place'>>(
-    `select seq as place, json from (
+  const found = await database.query<AsText<StoredEvent, 'sequence'>>(
+    `select seq as sequence, json from (
        select seq, json, sum(octet_length(json)) over (order by seq ${order} rows unbounded preceding)
          - octet_length(json) as before
        from (${rows}) as rows
      ) as measured where before < $4 and ${ends} order by seq ${order}`,
     [after, upTo, limit, bytes, ...(filter === undefined ? [] : [filter])],
   );
-  return found.map(({ place, json }) => ({ place: Number(place), json }));
+  return found.map(({ sequence, json }) => ({ sequence: Number(sequence), json }));
 }
 
 export async function get(database: Database, keys: readonly string[]): Promise<Map<string, EventRecord>> {
@@ -73,7 +73,7 @@ export async function get(database: Database, keys: readonly string[]): Promise<
 }
 
 const DEAD_LETTERS = `
-select seq as id, event_key as key, topic, partition, "offset", reason, detail, attempt, set_aside_at as "setAsideAt",
+select seq as id, event_key as key, topic, partition, "offset", reason, detail, attempt, set_aside_at as "deadLetteredAt",
   redriven_at as "redrivenAt", dlt_partition as "deadLetterPartition", dlt_offset as "deadLetterOffset"
 from dead_letters
 where consumer_group = $1 and ($2::bigint is null or seq < $2) and ($3::bigint[] is null or seq = any($3))

@@ -25,7 +25,7 @@ interface Migration {
 }
 
 /** Where the connection leads, and what is there. */
-interface Ground {
+interface DatabaseState {
   schema: string | null;
   searchPath: string;
   role: string;
@@ -42,7 +42,7 @@ interface Ground {
 }
 
 /** What is to be done until all tables are there. */
-interface Standing extends Omit<Ground, 'schema'> {
+interface Standing extends Omit<DatabaseState, 'schema'> {
   schema: string;
   isComplete: boolean;
   /** All tables are gone, and the bookkeeping is not. */
@@ -112,46 +112,49 @@ select current_schema() as schema, current_setting('search_path') as "searchPath
 
 async function inspect(client: ClientBase, { searchPath }: SchemaOptions): Promise<Standing> {
   const known = migrations();
-  const { rows } = await client.query<Ground>(GROUND, [known.flatMap(({ tables }) => tables)]);
-  const { schema, ...ground } = rows[0]!;
-  if (ground.isReplica) throw new StoreUnavailableError(IS_REPLICA);
-  if (searchPath !== undefined && listed(searchPath) !== listed(ground.searchPath)) {
+  const { rows } = await client.query<DatabaseState>(GROUND, [known.flatMap(({ tables }) => tables)]);
+  const { schema, ...state } = rows[0]!;
+  if (state.isReplica) throw new StoreUnavailableError(IS_REPLICA);
+  if (searchPath !== undefined && listed(searchPath) !== listed(state.searchPath)) {
     throw new StoreUnavailableError(
-      `the search_path of DATABASE_URL does not reach the database, which has ${ground.searchPath}: a pooler in between drops it. Give it to the role instead: ALTER ROLE ${quoted(ground.role)} SET search_path = ${searchPath}`,
+      `the search_path of DATABASE_URL does not reach the database, which has ${state.searchPath}: a pooler in between drops it. Give it to the role instead: ALTER ROLE ${quoted(state.role)} SET search_path = ${searchPath}`,
     );
   }
   if (schema === null) {
     throw new StoreUnavailableError(
-      `the search_path ${ground.searchPath} leads to no schema that is there and that ${ground.role} may use: create one (CREATE SCHEMA … AUTHORIZATION ${quoted(ground.role)}), or name another`,
+      `the search_path ${state.searchPath} leads to no schema that is there and that ${state.role} may use: create one (CREATE SCHEMA … AUTHORIZATION ${quoted(state.role)}), or name another`,
     );
   }
-  if (ground.others.length > 0) {
+  if (state.others.length > 0) {
     throw new StoreUnavailableError(
-      `the search_path ${ground.searchPath} leads to schema ${schema}, and behind it is another Footfall, in schema ${ground.others[0]}: name the one that is meant alone, as in DATABASE_URL=…?options=-c%20search_path%3D${encodeURIComponent(schema)}`,
+      `the search_path ${state.searchPath} leads to schema ${schema}, and behind it is another Footfall, in schema ${state.others[0]}: name the one that is meant alone, as in DATABASE_URL=…?options=-c%20search_path%3D${encodeURIComponent(schema)}`,
     );
   }
-  const applied = await appliedMigrations(client, ground);
-  return { ...ground, schema, ...compare(schema, ground, applied, known) };
+  const applied = await appliedMigrations(client, state);
+  return { ...state, schema, ...compare(schema, state, applied, known) };
 }
 
 /** Of the schema; of `public`, where an earlier version kept its bookkeeping beside tables in another schema. */
-async function appliedMigrations(client: ClientBase, ground: Omit<Ground, 'schema'>): Promise<string[]> {
-  const isAdopted = isSplitFrom(ground);
-  if (!ground.hasBookkeeping && !isAdopted) return [];
+async function appliedMigrations(
+  client: ClientBase,
+  state: Omit<DatabaseState, 'schema'>,
+): Promise<string[]> {
+  const isAdopted = isSplitFrom(state);
+  if (!state.hasBookkeeping && !isAdopted) return [];
   const { rows } = await client.query<{ name: string }>(
     `select name from ${isAdopted ? 'public.' : ''}${MIGRATIONS_TABLE}`,
   );
   return rows.map(({ name }) => name);
 }
 
-function isSplitFrom({ hasBookkeeping, isSplit, tables }: Omit<Ground, 'schema'>): boolean {
+function isSplitFrom({ hasBookkeeping, isSplit, tables }: Omit<DatabaseState, 'schema'>): boolean {
   return !hasBookkeeping && isSplit && tables.length > 0;
 }
 
 /** @throws StoreUnavailableError where tables are neither as migrations left them nor all gone */
 function compare(
   schema: string,
-  ground: Omit<Ground, 'schema'>,
+  state: Omit<DatabaseState, 'schema'>,
   applied: readonly string[],
   known: readonly Migration[],
 ): Pick<Standing, 'isComplete' | 'isEmptied'> {
@@ -162,20 +165,20 @@ function compare(
     );
   }
   const expected = known.filter(({ name }) => applied.includes(name)).flatMap(({ tables }) => tables);
-  const missing = expected.filter((name) => !ground.tables.includes(name));
-  const foreign = ground.tables.filter((name) => !expected.includes(name));
+  const missing = expected.filter((name) => !state.tables.includes(name));
+  const foreign = state.tables.filter((name) => !expected.includes(name));
   if (foreign.length > 0) {
     throw new StoreUnavailableError(
       `schema ${schema} has a table ${foreign[0]} that no migration of Footfall made there: give Footfall a schema of its own`,
     );
   }
   // Positions without their events would say that these are stored: what is to be kept is for a person to decide.
-  if (missing.length > 0 && ground.tables.length > 0) {
+  if (missing.length > 0 && state.tables.length > 0) {
     throw new StoreUnavailableError(
-      `in schema ${schema} the tables ${missing.join(', ')} are gone, and ${ground.tables.join(', ')} are there: restore them from a backup, or drop these, too, so that Footfall makes all of them and reads the topic from its start`,
+      `in schema ${schema} the tables ${missing.join(', ')} are gone, and ${state.tables.join(', ')} are there: restore them from a backup, or drop these, too, so that Footfall makes all of them and reads the topic from its start`,
     );
   }
-  const isComplete = missing.length === 0 && applied.length === known.length && !isSplitFrom(ground);
+  const isComplete = missing.length === 0 && applied.length === known.length && !isSplitFrom(state);
   return { isComplete, isEmptied: missing.length > 0 };
 }
 
@@ -255,7 +258,7 @@ async function checkLocks(client: ClientBase, schema: string): Promise<void> {
   }
   if (sequence.rows[0].cache !== 1) {
     throw new StoreUnavailableError(
-      `connections get their numbers from the sequence events_seq_seq in portions, so that readers would pass over events: ALTER SEQUENCE ${quoted(schema)}.events_seq_seq CACHE 1`,
+      `connections get their numbers from the sequence events_seq_seq in chunks, so that readers would pass over events: ALTER SEQUENCE ${quoted(schema)}.events_seq_seq CACHE 1`,
     );
   }
 }

@@ -1,8 +1,8 @@
 /**
- * Who writes tells readers that events at places before others are still to come, with an advisory lock that it holds
- * from before it gets its first place until what it stored can be seen. Advisory locks belong to the database, so the
- * upper half of the 64 bits is the sequence that gives out the places: other schemas have others. Below it are the lower
- * 32 bits of a place that all it stores comes after.
+ * Who writes tells readers that events at sequences before others are still to come, with an advisory lock that it holds
+ * from before it gets its first sequence until what it stored can be seen. Advisory locks belong to the database, so the
+ * upper half of the 64 bits is the sequence that gives out the sequences: other schemas have others. Below it are the lower
+ * 32 bits of a sequence that all it stores comes after.
  */
 const SEQUENCE = 'events_seq_seq';
 const LAST = '(last_value - (not is_called)::integer)';
@@ -10,8 +10,8 @@ const LAST = '(last_value - (not is_called)::integer)';
 export const LOCK_AS_WRITER = `pg_advisory_xact_lock_shared(
   (select (tableoid::bigint << 32) | (${LAST} & 4294967295) from ${SEQUENCE}))`;
 
-/** The last place that was given out. A replica is no place to ask: it does not have the locks. */
-export const LAST_PLACE = `select ${LAST} as place, pg_is_in_recovery() as "isReplica" from ${SEQUENCE}`;
+/** The last sequence that was given out. A replica is no sequence to ask: it does not have the locks. */
+export const LAST_SEQUENCE = `select ${LAST} as sequence, pg_is_in_recovery() as "isReplica" from ${SEQUENCE}`;
 
 export const IS_REPLICA =
   'the database is a replica, which does not show who is writing: let DATABASE_URL lead to the primary, for reading, too';
@@ -23,9 +23,9 @@ where locktype = 'advisory' and objsubid = 1 and granted and classid = '${SEQUEN
   and database = (select oid from pg_database where datname = current_database())`;
 
 /**
- * @param lock the lower 32 bits of a place
- * @param last a place at most 2^31 before it or behind it: nobody writes while so many are given out
- * @returns the place
+ * @param lock the lower 32 bits of a sequence
+ * @param last a sequence at most 2^31 before it or behind it: nobody writes while so many are given out
+ * @returns the sequence
  */
 export function placeOf(lock: string, last: number): number {
   return last + ((Number(lock) - last) | 0);

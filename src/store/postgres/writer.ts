@@ -1,10 +1,10 @@
 import { encodeLandmarks } from '../../log/landmarks.ts';
 import {
-  Fenced,
+  type EventToStore,
+  FencedError,
   HOURS_A_DAY,
   isSameEvent,
   type StoreBatch,
-  type StoredEvent,
   type StoreOutcome,
   TIMESTAMP_MEMBER,
 } from '../event-store.ts';
@@ -92,7 +92,7 @@ select array(select partition from held) as held,
     then array(select event_key::text from inserted) end as stored,
   (select coalesce(sum(conflicts), 0)::integer from repeated) as conflicts`;
 
-/** @throws Fenced */
+/** @throws FencedError */
 export async function processBatches(
   database: Database,
   batches: readonly StoreBatch[],
@@ -117,7 +117,7 @@ export async function processBatches(
   ]);
   const { held, stored, conflicts } = row!;
   const lost = batches.find(({ partition }) => !held.includes(partition));
-  if (lost !== undefined) throw new Fenced(lost);
+  if (lost !== undefined) throw new FencedError(lost);
   const inserted = new Set(stored ?? distinct.map(({ key }) => key));
   const within = again.reduce(
     (sum, { key, isConflict }) => sum + (inserted.has(key) && isConflict ? 1 : 0),
@@ -151,7 +151,7 @@ function deadLetterColumns(batches: readonly StoreBatch[]): unknown[][] {
   const entries = batches.flatMap(({ partition, deadLetters }) =>
     deadLetters.map((entry) => ({ ...entry, partition })),
   );
-  const first = ['partition', 'offset', 'digest', 'reason', 'detail', 'attempt', 'setAsideAt'] as const;
+  const first = ['partition', 'offset', 'digest', 'reason', 'detail', 'attempt', 'deadLetteredAt'] as const;
   return [
     ...columns(entries, first),
     ...columns(entries, ['deadLetterPartition', 'deadLetterOffset', 'key']),
@@ -163,9 +163,9 @@ function columns<T>(rows: readonly T[], names: readonly (keyof T)[]): unknown[][
   return names.map((name) => rows.map((row) => row[name]));
 }
 
-function eventColumns({ distinct, partitions, again }: Parted): Buffer[] {
+function eventColumns({ distinct, partitions, again }: SplitEvents): Buffer[] {
   const repeats = Map.groupBy(again, ({ key }) => key);
-  const of = ({ key }: StoredEvent) => repeats.get(key) ?? [];
+  const of = ({ key }: EventToStore) => repeats.get(key) ?? [];
   return [
     uuids(distinct.map(({ key }) => key)),
     texts(distinct.map(({ userId }) => userId)),
@@ -180,7 +180,7 @@ function eventColumns({ distinct, partitions, again }: Parted): Buffer[] {
 }
 
 /** The counted values of payloads: key of the event, dimension, day, value. */
-function valueColumns(events: readonly StoredEvent[]): Buffer[] {
+function valueColumns(events: readonly EventToStore[]): Buffer[] {
   const keys: string[] = [];
   const dimensions: string[] = [];
   const days: number[] = [];
@@ -197,18 +197,18 @@ function valueColumns(events: readonly StoredEvent[]): Buffer[] {
 }
 
 /** An event whose key came before, in the same batch or in another. */
-type Repeat = StoredEvent & { isConflict: boolean };
+type Repeat = EventToStore & { isConflict: boolean };
 
 /** The events of batches: those of new keys, and those that repeat them. */
-interface Parted {
-  distinct: StoredEvent[];
+interface SplitEvents {
+  distinct: EventToStore[];
   /** Of each of them. */
   partitions: number[];
   again: Repeat[];
 }
 
-function withoutRepeats(batches: readonly StoreBatch[]): Parted {
-  const first = new Map<string, StoredEvent>();
+function withoutRepeats(batches: readonly StoreBatch[]): SplitEvents {
+  const first = new Map<string, EventToStore>();
   const partitions: number[] = [];
   const again: Repeat[] = [];
   for (const { partition, events } of batches) {

@@ -3,11 +3,11 @@ import {
   type DayCount,
   type DayRange,
   type EventCounts,
+  type EventToStore,
   HOURS_A_DAY,
   type HourCount,
   type HourRange,
-  type Span,
-  type StoredEvent,
+  type SequenceRange,
   type TypeTotal,
   USER_DIMENSION,
   type ValueCount,
@@ -22,7 +22,7 @@ const STEP = 50_000;
 /** What was stored before hours were is counted at the hour of its storing. */
 const HOUR = 'coalesce(hour, stored_at / 3600000, 0)';
 
-/** Count the events behind `:before` up to `:upTo`, in the transaction that moves that place. */
+/** Count the events behind `:before` up to `:upTo`, in the transaction that moves that sequence. */
 const COUNT_STEPS = [
   'insert into user_events select user_id, seq from events where seq > :before and seq <= :upTo order by user_id, seq',
   `insert into event_counts
@@ -67,8 +67,8 @@ export class SqliteCounts implements EventCounts {
     this.#addPending = db.prepare('insert into pending_values values (?, ?, ?, ?, ?)');
   }
 
-  /** Keeps the values of what was stored up to a place, in the transaction that stores it. */
-  addValues(events: readonly StoredEvent[], place: number): void {
+  /** Keeps the values of what was stored up to a sequence, in the transaction that stores it. */
+  addValues(events: readonly EventToStore[], sequence: number): void {
     const pending = new Map<string, [dimension: string, day: number, value: string, events: number]>();
     for (const { hour, counted } of events) {
       const day = Math.floor(hour / HOURS_A_DAY);
@@ -79,7 +79,7 @@ export class SqliteCounts implements EventCounts {
         else pending.set(key, [dimension, day, value, 1]);
       }
     }
-    for (const values of pending.values()) this.#addPending.run(place, ...values);
+    for (const values of pending.values()) this.#addPending.run(sequence, ...values);
   }
 
   /** Told what was stored, after that. */
@@ -99,18 +99,18 @@ export class SqliteCounts implements EventCounts {
   /** @returns whether there may be more */
   #countStep(): boolean {
     const db = this.#db;
-    const { before, newest } = db
+    const { before, latest } = db
       .prepare(
-        'select seq as before, (select coalesce(max(seq), 0) from events) as newest from counted_up_to',
+        'select seq as before, (select coalesce(max(seq), 0) from events) as latest from counted_up_to',
       )
-      .get() as { before: number; newest: number };
-    if (newest <= before) return false;
-    const upTo = Math.min(newest, before + STEP);
+      .get() as { before: number; latest: number };
+    if (latest <= before) return false;
+    const upTo = Math.min(latest, before + STEP);
     // If we die here: the events are stored, and counted by whoever counts next.
     inTransaction(db, () => {
       for (const step of this.#countSteps) step.run({ before, upTo });
     });
-    return upTo < newest;
+    return upTo < latest;
   }
 
   async totals(): Promise<TypeTotal[]> {
@@ -149,7 +149,7 @@ export class SqliteCounts implements EventCounts {
     );
   }
 
-  async span({ from, to }: HourRange): Promise<Span | undefined> {
+  async sequenceRange({ from, to }: HourRange): Promise<SequenceRange | undefined> {
     const [found] = this.#all<{ first: number | null; last: number | null }>(
       'select min(first_seq) as first, max(last_seq) as last from event_counts where hour >= ? and hour <= ?',
       from,

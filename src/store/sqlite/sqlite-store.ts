@@ -12,14 +12,14 @@ import {
   type DeadLetterQuery,
   type EventRecord,
   type EventStore,
-  type Extent,
   type PartitionPosition,
-  type PlacedEvent,
   READ_BYTES,
-  type Selection,
+  type ReadQuery,
   type StoreBatch,
+  type StoredEvent,
   type StoreOutcome,
   type TopicRef,
+  type Watermarks,
 } from '../event-store.ts';
 import { EVENTS_ARE_GONE, FORGET_EVENTS, RECLAIM } from '../position-sql.ts';
 import { SqliteCounts } from './counts.ts';
@@ -29,7 +29,7 @@ import { keyBytes, SqliteWriter } from './writer.ts';
 
 /** Keeps events in a SQLite file. Synchronous inside, so a batch is one uninterrupted transaction. */
 export class SqliteStore implements EventStore {
-  readonly generation = '';
+  readonly storeId = '';
   readonly counts: SqliteCounts;
   readonly #file: SqliteFile;
   readonly #writer: SqliteWriter;
@@ -99,27 +99,27 @@ export class SqliteStore implements EventStore {
     return found;
   }
 
-  async extent(): Promise<Extent> {
+  async watermarks(): Promise<Watermarks> {
     // One writer, whose transactions come one after the other.
-    const newest = onFile(
+    const latest = onFile(
       () => this.#file.db.prepare('select max(seq) as seq from events').get()!.seq as number | null,
     );
-    return { newest: newest ?? 0, settled: newest ?? 0 };
+    return { latest: latest ?? 0, stable: latest ?? 0 };
   }
 
-  async read(selection: Selection): Promise<PlacedEvent[]> {
+  async read(selection: ReadQuery): Promise<StoredEvent[]> {
     return onFile(() => this.#read(selection));
   }
 
-  #read(selection: Selection): PlacedEvent[] {
+  #read(selection: ReadQuery): StoredEvent[] {
     const { order, limit, bytes: most = READ_BYTES, userId, eventTypes } = selection;
     // Where the events of users are is known up to where they are counted.
     if (userId !== undefined) this.counts.countUp();
     const sources = eventTypes?.map((type) => this.#rows(selection, type)) ?? [this.#rows(selection)];
-    const found: PlacedEvent[] = [];
+    const found: StoredEvent[] = [];
     let bytes = 0;
-    for (const [place, json] of sources.length === 1 ? sources[0]! : merged(sources, order)) {
-      found.push({ place, json });
+    for (const [sequence, json] of sources.length === 1 ? sources[0]! : merged(sources, order)) {
+      found.push({ sequence, json });
       bytes += json.length;
       if (found.length === limit || bytes >= most) break;
     }
@@ -174,9 +174,9 @@ export class SqliteStore implements EventStore {
   }
 
   #rows(
-    { order, after, upTo, limit, userId }: Selection,
+    { order, after, upTo, limit, userId }: ReadQuery,
     eventType?: string,
-  ): IterableIterator<PlaceAndJson> {
+  ): IterableIterator<SequenceAndJson> {
     const [from, value] =
       userId !== undefined
         ? ['user_events join events using (seq) where user_events.user_id = ? and', userId]
@@ -188,17 +188,20 @@ export class SqliteStore implements EventStore {
     );
     statement.setReturnArrays(true);
     const values = [...(value === undefined ? [] : [value]), after, upTo, limit];
-    return statement.iterate(...values) as unknown as IterableIterator<PlaceAndJson>;
+    return statement.iterate(...values) as unknown as IterableIterator<SequenceAndJson>;
   }
 }
 
 /** An event as an array: an object for each row takes twice as long. */
-type PlaceAndJson = [place: number, json: string];
+type SequenceAndJson = [sequence: number, json: string];
 
 /** Rows of sources that are each in order, in order. */
-function* merged(sources: readonly Iterator<PlaceAndJson>[], order: 'asc' | 'desc'): Generator<PlaceAndJson> {
+function* merged(
+  sources: readonly Iterator<SequenceAndJson>[],
+  order: 'asc' | 'desc',
+): Generator<SequenceAndJson> {
   const heads = sources.map((source) => ({ source, row: nextRow(source) }));
-  const isBefore = ([a]: PlaceAndJson, [b]: PlaceAndJson) => a < b === (order === 'asc');
+  const isBefore = ([a]: SequenceAndJson, [b]: SequenceAndJson) => a < b === (order === 'asc');
   for (;;) {
     let first: (typeof heads)[number] | undefined;
     for (const head of heads) {
@@ -210,7 +213,7 @@ function* merged(sources: readonly Iterator<PlaceAndJson>[], order: 'asc' | 'des
   }
 }
 
-function nextRow(rows: Iterator<PlaceAndJson>): PlaceAndJson | undefined {
+function nextRow(rows: Iterator<SequenceAndJson>): SequenceAndJson | undefined {
   const { done, value } = rows.next();
   return done ? undefined : value;
 }
@@ -238,7 +241,7 @@ function toDeadLetter(row: Row): DeadLetter {
     reason: row.reason as string,
     detail: row.detail as string,
     attempt: row.attempt as number,
-    setAsideAt: new Date(row.set_aside_at as string),
+    deadLetteredAt: new Date(row.set_aside_at as string),
     redrivenAt: row.redriven_at === null ? null : new Date(row.redriven_at as string),
     deadLetterPartition: row.dlt_partition as number,
     deadLetterOffset: row.dlt_offset as number,

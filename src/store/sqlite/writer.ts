@@ -2,11 +2,11 @@ import { encodeLandmarks } from '../../log/landmarks.ts';
 import type { DatabaseSync, StatementSync } from '../../sqlite/sqlite-file.ts';
 import {
   type BatchOutcome,
-  Fenced,
+  type EventToStore,
+  FencedError,
   isSameEvent,
-  joinOutcomes,
+  mergeOutcomes,
   type StoreBatch,
-  type StoredEvent,
   type StoreOutcome,
 } from '../event-store.ts';
 import { EVENTS_ARE_GONE } from '../position-sql.ts';
@@ -50,20 +50,20 @@ export class SqliteWriter {
     );
   }
 
-  /** @throws Fenced */
+  /** @throws FencedError */
   write(batches: readonly StoreBatch[]): StoreOutcome {
-    return joinOutcomes(batches.map((batch) => this.#writeOne(batch)));
+    return mergeOutcomes(batches.map((batch) => this.#writeOne(batch)));
   }
 
   #writeOne(batch: StoreBatch): BatchOutcome {
     const { group, topic, topicId, partition, nextOffset, deadLetters } = batch;
     const held = [batch.epoch, batch.fromOffset, batch.fromRewound];
     const moved = this.#move.run(nextOffset, group, topic, topicId, partition, ...held).changes;
-    if (moved === 0) throw new Fenced(batch);
+    if (moved === 0) throw new FencedError(batch);
     const storedAt = Date.now();
     let conflicts = 0;
-    const fresh: StoredEvent[] = [];
-    let newest = 0;
+    const fresh: EventToStore[] = [];
+    let latest = 0;
     const stored = batch.events.map((event) => {
       const { key, userId, eventType, json, offset } = event;
       const id = keyBytes(key);
@@ -71,7 +71,7 @@ export class SqliteWriter {
       const { changes, lastInsertRowid } = this.#insertEvent.run(id, userId, eventType, json, ...origin);
       if (changes === 1) {
         fresh.push(event);
-        newest = Number(lastInsertRowid);
+        latest = Number(lastInsertRowid);
         return true;
       }
       const conflict = !isSameEvent(this.#get.get(id)!.json as string, json);
@@ -79,11 +79,11 @@ export class SqliteWriter {
       if (conflict) conflicts++;
       return false;
     });
-    this.#counts.addValues(fresh, newest);
-    for (const { key, offset, digest, reason, detail, attempt, setAsideAt, ...copy } of deadLetters) {
+    this.#counts.addValues(fresh, latest);
+    for (const { key, offset, digest, reason, detail, attempt, deadLetteredAt, ...copy } of deadLetters) {
       this.#insertDeadLetter.run(
         ...[group, topic, topicId, partition, offset, digest],
-        ...[reason, detail, attempt, setAsideAt.toISOString()],
+        ...[reason, detail, attempt, deadLetteredAt.toISOString()],
         ...[copy.deadLetterPartition, copy.deadLetterOffset, key === null ? null : keyBytes(key)],
       );
     }

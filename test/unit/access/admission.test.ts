@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { Admission } from '../../../src/access/admission.ts';
-import { ERRORS, type FootfallError } from '../../../src/errors.ts';
+import { type ApiError, ERRORS } from '../../../src/errors.ts';
 
-function refusal(admission: Admission, bytes: number): FootfallError {
+function refusal(admission: Admission, bytes: number): ApiError {
   try {
     admission.enter(bytes);
   } catch (error) {
-    return error as FootfallError;
+    return error as ApiError;
   }
   throw new Error('admitted');
 }

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { ERRORS, FootfallError } from '../../../src/errors.ts';
-import { Catalogue } from '../../../src/events/catalogue.ts';
+import { ApiError, ERRORS } from '../../../src/errors.ts';
+import { Catalog } from '../../../src/events/catalog.ts';
 import {
   buildEvent,
   decodeEvent,
@@ -18,18 +18,18 @@ import { parseJsonBody } from '../../../src/json/json-body.ts';
 
 const USER_MESSAGE = 'userId is required and must be a string';
 const TYPE_MESSAGE = 'eventType is required and must be one of: LOGIN, LOGOUT, PRODUCT_VIEW';
-const CATALOGUE = new Catalogue(undefined, false);
+const CATALOGUE = new Catalog(undefined, false);
 const NOW = '2024-02-14T10:30:00.000Z';
 
 function parseNewEvent(body: Buffer | undefined): NewEvent {
-  return readNewEvent(parseJsonBody(body), CATALOGUE, { takesTimestamp: false });
+  return readNewEvent(parseJsonBody(body), CATALOGUE, { acceptsTimestamp: false });
 }
 
-function refusal(body: string | Buffer | undefined): Pick<FootfallError, 'code' | 'details' | 'message'> {
+function refusal(body: string | Buffer | undefined): Pick<ApiError, 'code' | 'details' | 'message'> {
   try {
     parseNewEvent(typeof body === 'string' ? Buffer.from(body) : body);
   } catch (error) {
-    if (error instanceof FootfallError) return error;
+    if (error instanceof ApiError) return error;
     throw error;
   }
   throw new Error('accepted');

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { Catalogue } from '../../../src/events/catalogue.ts';
+import { Catalog } from '../../../src/events/catalog.ts';
 import { EmbeddedLog } from '../../../src/log/embedded/embedded-log.ts';
 import { type Verification, verify } from '../../../src/operations/verify.ts';
 import { openSqliteFile } from '../../../src/sqlite/sqlite-file.ts';
@@ -18,7 +18,7 @@ async function verifyFolder(
   const log = new EmbeddedLog(file, { partitions: 1, timeoutMs: PATIENCE_MS });
   try {
     return await verify({
-      ...{ log, store: new SqliteStore(file), catalogue: new Catalogue(undefined, false) },
+      ...{ log, store: new SqliteStore(file), catalog: new Catalog(undefined, false) },
       ...{ topic: TOPIC, group: GROUP, ...range },
     });
   } finally {

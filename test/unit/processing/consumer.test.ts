@@ -6,8 +6,8 @@ import { EmbeddedLog } from '../../../src/log/embedded/embedded-log.ts';
 import {
   type AssignedPartition,
   type EventLog,
+  flattenBatches,
   type LogBatch,
-  oneByOne,
 } from '../../../src/log/event-log.ts';
 import { createMetrics } from '../../../src/observability/metrics.ts';
 import type { Consumer } from '../../../src/processing/consumer.ts';
@@ -134,9 +134,9 @@ describe('the consumer', () => {
 
     const letters = [];
     const stop = new AbortController();
-    const startAt = async () => ({ positions: new Map([[0, { offset: 0 }]]) });
-    const reading = log.subscribe({ topic: `${TOPIC}.dlt`, group: 'look', signal: stop.signal, startAt });
-    for await (const batch of oneByOne(reading)) {
+    const onAssigned = async () => ({ positions: new Map([[0, { offset: 0 }]]) });
+    const reading = log.subscribe({ topic: `${TOPIC}.dlt`, group: 'look', signal: stop.signal, onAssigned });
+    for await (const batch of flattenBatches(reading)) {
       letters.push(...batch.records);
       if (letters.length >= junk.length) stop.abort();
     }
@@ -390,7 +390,8 @@ describe('at an assignment the consumer', () => {
       (real) => (options) =>
         real({
           ...options,
-          startAt: (assigned) => options.startAt(assigned.map((partition) => ({ ...partition, ...change }))),
+          onAssigned: (assigned) =>
+            options.onAssigned(assigned.map((partition) => ({ ...partition, ...change }))),
         }),
     );
   }
@@ -523,9 +524,9 @@ describe('at an assignment the consumer', () => {
       'subscribe',
       (real) =>
         async function* (options) {
-          const startAt: typeof options.startAt = (assigned) =>
-            options.startAt(assigned.map((partition) => ({ ...partition, topicId: 'anew' })));
-          for await (const batches of real({ ...options, startAt }))
+          const onAssigned: typeof options.onAssigned = (assigned) =>
+            options.onAssigned(assigned.map((partition) => ({ ...partition, topicId: 'anew' })));
+          for await (const batches of real({ ...options, onAssigned }))
             yield batches.map((batch) => ({ ...batch, topicId: 'anew' }));
         },
     );

@@ -4,26 +4,26 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { systemClock } from '../../../src/clock.ts';
 import { LiveTail, type TailPosition } from '../../../src/query/live-tail.ts';
 import { openSqliteFile } from '../../../src/sqlite/sqlite-file.ts';
-import type { Selection } from '../../../src/store/event-store.ts';
+import type { ReadQuery } from '../../../src/store/event-store.ts';
 import { MemoryStore } from '../../../src/store/memory/memory-store.ts';
 import { SqliteStore } from '../../../src/store/sqlite/sqlite-store.ts';
 import { tempFolder } from '../../support/temp-folder.ts';
 
-const at = (place: number) => ({ place, rewinds: 0 });
+const at = (sequence: number) => ({ sequence, rewinds: 0 });
 const TOPIC = { group: 'g', topic: 't', topicId: 'id' };
 
 class CountingStore extends MemoryStore {
-  readonly reads: Selection[] = [];
+  readonly reads: ReadQuery[] = [];
   fails = false;
 
-  override async read(selection: Selection) {
+  override async read(selection: ReadQuery) {
     this.reads.push(selection);
     if (this.fails) throw new Error('away');
     return super.read(selection);
   }
 }
 
-it('reads once for all who are behind at the same place, and for each filter by itself', async () => {
+it('reads once for all who are behind at the same sequence, and for each filter by itself', async () => {
   const store = new CountingStore();
   const [claim] = await store.claim(TOPIC, [0]);
   const events = Array.from({ length: 20 }, (_, offset) => ({
@@ -55,22 +55,22 @@ it('reads once for all who are behind at the same place, and for each filter by 
   await expect(tail.next(at(0), {})).rejects.toThrow('away');
   store.fails = false;
   store.reads.length = 0;
-  const portions = await Promise.all(Array.from({ length: 100 }, () => tail.next(at(0), {})));
+  const chunks = await Promise.all(Array.from({ length: 100 }, () => tail.next(at(0), {})));
   expect(store.reads).toHaveLength(1);
-  expect(portions[0]).toMatchObject({ reached: { place: 7 } });
-  for (const { events: shared } of portions) expect(shared[0]).toBe(portions[0]!.events[0]);
+  expect(chunks[0]).toMatchObject({ next: { sequence: 7 } });
+  for (const { events: shared } of chunks) expect(shared[0]).toBe(chunks[0]!.events[0]);
   const own = await tail.next(at(0), { userId: 'u1' });
-  expect(own.events.map(({ place }) => place)).toEqual([2, 4, 6, 8, 10, 12, 14]);
-  expect((await tail.next(at(7), {})).events[0]!.place).toBe(8);
+  expect(own.events.map(({ sequence }) => sequence)).toEqual([2, 4, 6, 8, 10, 12, 14]);
+  expect((await tail.next(at(7), {})).events[0]!.sequence).toBe(8);
   expect(store.reads).toHaveLength(3);
 });
 
 it('reads no more than once where the store reaches further than its last event', async () => {
   let polls = 0;
   class StoreWithEmptyPlaces extends CountingStore {
-    override async extent() {
+    override async watermarks() {
       polls++;
-      return { newest: 0, settled: 5 + Math.min(polls, 5) };
+      return { latest: 0, stable: 5 + Math.min(polls, 5) };
     }
   }
   const store = new StoreWithEmptyPlaces();
@@ -88,11 +88,11 @@ it('reads no more than once where the store reaches further than its last event'
   expect(store.reads).toHaveLength(reads);
 });
 
-/** Lets something happen between what the store says of its extent and what is then read. */
+/** Lets something happen between what the store says of its watermarks and what is then read. */
 class HookedStore extends SqliteStore {
   beforeNextRead: (() => Promise<void>) | undefined;
 
-  override async read(selection: Selection) {
+  override async read(selection: ReadQuery) {
     const hook = this.beforeNextRead;
     this.beforeNextRead = undefined;
     await hook?.();
@@ -136,7 +136,7 @@ describe('a reader of a store that went back in time', () => {
         },
         json: `{"${name}":${offset}}`,
       }));
-      const place = {
+      const sequence = {
         ...TOPIC,
         partition: 0,
         epoch: claim!.epoch,
@@ -145,20 +145,20 @@ describe('a reader of a store that went back in time', () => {
       };
       next = from + count;
       const counts = { startOffset: 0, withoutRecord: 0, lost: 0, fromRewound: 0, rewound: 0, landmarks: [] };
-      return store.process([{ ...place, ...counts, events, deadLetters: [] }]);
+      return store.process([{ ...sequence, ...counts, events, deadLetters: [] }]);
     };
   }
 
-  /** Reads until a place. */
-  async function readTo(tail: LiveTail, from: TailPosition, place: number) {
+  /** Reads until a sequence. */
+  async function readTo(tail: LiveTail, from: TailPosition, sequence: number) {
     const found: string[] = [];
     const resets: number[] = [];
     let position = from;
-    while (position.place < place) {
-      const portion = await tail.next(position, {});
-      if (portion.isReset) resets.push(portion.reached.place);
-      found.push(...portion.events.map(({ json }) => json));
-      position = portion.reached;
+    while (position.sequence < sequence) {
+      const chunk = await tail.next(position, {});
+      if (chunk.isReset) resets.push(chunk.next.sequence);
+      found.push(...chunk.events.map(({ json }) => json));
+      position = chunk.next;
     }
     return { found, resets, position };
   }
@@ -167,10 +167,10 @@ describe('a reader of a store that went back in time', () => {
     const { file, tail, start, storeMore } = await setUp();
     const { position } = await readTo(tail, start, 40);
     file.db.exec('delete from events where seq > 28');
-    const { reached, isReset } = await tail.next(position, {});
-    expect([reached.place, isReset]).toEqual([28, true]);
+    const { next, isReset } = await tail.next(position, {});
+    expect([next.sequence, isReset]).toEqual([28, true]);
     await storeMore('third', 20);
-    const { found, resets } = await readTo(tail, reached, 48);
+    const { found, resets } = await readTo(tail, next, 48);
     expect(found).toEqual(Array.from({ length: 20 }, (_, at) => `{"third":${at}}`));
     expect(resets).toEqual([]);
   });
@@ -190,9 +190,9 @@ describe('a reader of a store that went back in time', () => {
     const { position } = await readTo(tail, start, 40);
     file.db.exec(`update events set json = '{"third":' || seq || '}' where seq > 28`);
     let told = await tail.next(position, {});
-    while (!told.isReset) told = await tail.next(told.reached, {});
-    expect(told.reached.place).toBe(28);
-    const { found } = await readTo(tail, told.reached, 40);
+    while (!told.isReset) told = await tail.next(told.next, {});
+    expect(told.next.sequence).toBe(28);
+    const { found } = await readTo(tail, told.next, 40);
     expect(found).toEqual(Array.from({ length: 12 }, (_, at) => `{"third":${at + 29}}`));
   });
 
@@ -218,16 +218,16 @@ describe('a reader of a store that went back in time', () => {
     const { file, tail, start, storeMore } = await setUp();
     const { position } = await readTo(tail, start, 40);
     file.db.exec('delete from events where seq > 10');
-    const { reached, isReset } = await tail.next(position, {});
-    expect([reached.place, isReset]).toEqual([0, true]);
+    const { next, isReset } = await tail.next(position, {});
+    expect([next.sequence, isReset]).toEqual([0, true]);
     await storeMore('third', 5);
-    const { found } = await readTo(tail, reached, 15);
+    const { found } = await readTo(tail, next, 15);
     expect(found.slice(10)).toEqual(Array.from({ length: 5 }, (_, at) => `{"third":${at}}`));
   });
 
-  it('starts where the store ends when it comes back with a place beyond', async () => {
+  it('starts where the store ends when it comes back with a sequence beyond', async () => {
     const { tail } = await setUp();
-    expect((await tail.begin(41)).place).toBe(40);
-    expect((await tail.begin(40)).place).toBe(40);
+    expect((await tail.begin(41)).sequence).toBe(40);
+    expect((await tail.begin(40)).sequence).toBe(40);
   });
 });

@@ -92,7 +92,7 @@ describe('a file that is damaged, or may not be written', () => {
     await disk.close();
     const outage = new StoreUnavailableError('database disk image is malformed');
     await expect(store.claim(topic, [0])).rejects.toThrow(outage);
-    await expect(store.extent()).rejects.toThrow(outage);
+    await expect(store.watermarks()).rejects.toThrow(outage);
     await expect(store.read({ order: 'asc', after: 0, upTo: 9, limit: 9 })).rejects.toThrow(outage);
     await expect(store.get([randomUUID()])).rejects.toThrow(outage);
     await expect(store.positions('g', 't')).rejects.toThrow(outage);

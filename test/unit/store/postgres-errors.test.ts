@@ -21,7 +21,7 @@ describe('errors of PostgreSQL', () => {
     ['55P03', 'canceling statement due to lock timeout'],
     ['57P01', 'terminating connection due to administrator command'],
     ['58030', 'could not read block 1'],
-  ])('of code %s are outages', (code, message) => {
+  ])('of code %s are retrier', (code, message) => {
     const cause = driverError(message, code);
     const error = statementError(cause, false);
     expect(error).toEqual(new StoreUnavailableError(message));
@@ -38,7 +38,7 @@ describe('errors of PostgreSQL', () => {
     expect(statementError(error, false)).toBe(error);
   });
 
-  it('on a connection that broke are outages, whatever they say; so is the limit of the driver', () => {
+  it('on a connection that broke are retrier, whatever they say; so is the limit of the driver', () => {
     const broken = driverError('read ECONNRESET', 'ECONNRESET');
     expect(statementError(broken, true)).toEqual(new StoreUnavailableError('read ECONNRESET'));
     expect(statementError(driverError('Query read timeout'), false)).toBeInstanceOf(StoreUnavailableError);

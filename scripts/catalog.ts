@@ -3,12 +3,12 @@ import { basename } from 'node:path';
 import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';
 import { Command } from 'commander';
-import { describeError, parseSchemaFile } from '../src/events/catalogue.ts';
+import { describeError, parseSchemaFile } from '../src/events/catalog.ts';
 import { schemaCompiler } from '../src/events/payload-schemas.ts';
 
 const program = new Command()
-  .name('npm run catalogue --')
-  .description('Works on the event catalogue: the JSON Schemas in the folder EVENT_CATALOG.');
+  .name('npm run catalog --')
+  .description('Works on the event catalog: the JSON Schemas in the folder EVENT_CATALOG.');
 
 program
   .command('check <file>')
@@ -22,8 +22,8 @@ program
 The file is named TYPE.VERSION.json and holds the JSON Schema (2020-12) of the type's payload.
 
 Examples:
-  npm run catalogue -- check event-catalog/ORDER_PLACED.2.json
-  npm run catalogue -- check LOGIN.1.json --url https://events.example --key "$KEY"`,
+  npm run catalog -- check event-catalog/ORDER_PLACED.2.json
+  npm run catalog -- check LOGIN.1.json --url https://events.example --key "$KEY"`,
   )
   .action(checkStored);
 

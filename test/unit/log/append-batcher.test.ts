@@ -1,11 +1,11 @@
 import { describe, expect, it, vi } from 'vitest';
 import {
-  AppendLane,
+  AppendBatcher,
   type LaneLimits,
-  type SendGroup,
   type SizedRecord,
-} from '../../../src/log/append-lane.ts';
-import { type AppendResult, type Receipt, receiptsOf } from '../../../src/log/event-log.ts';
+  type WriteGroup,
+} from '../../../src/log/append-batcher.ts';
+import { type AppendResult, type Receipt, unwrapReceipts } from '../../../src/log/event-log.ts';
 import { PATIENCE_MS, RUNS_OUT_MS } from '../../support/patience.ts';
 import { stopClock } from '../../support/stopped-clock.ts';
 
@@ -16,7 +16,7 @@ function record(value: string, bytes = 1): SizedRecord {
 }
 
 function offsetOf(result: AppendResult): number {
-  return receiptsOf([result])[0]!.offset;
+  return unwrapReceipts([result])[0]!.offset;
 }
 
 /** A lane whose sends are answered by hand. */
@@ -27,7 +27,7 @@ function laneByHand(limits: Partial<LaneLimits> = {}) {
     fail(error: Error): void;
   }[] = [];
   let offset = 0;
-  const send: SendGroup = (records) => {
+  const send: WriteGroup = (records) => {
     const { promise, resolve, reject } = Promise.withResolvers<(Receipt | Error)[]>();
     const receipts = records.map(() => ({ topic: 't', partition: 0, offset: offset++ }));
     sends.push({
@@ -37,7 +37,7 @@ function laneByHand(limits: Partial<LaneLimits> = {}) {
     });
     return promise;
   };
-  const lane = new AppendLane(send, { ...LIMITS, ...limits });
+  const lane = new AppendBatcher(send, { ...LIMITS, ...limits });
   const nextSend = async () => {
     while (sends.length === 0) await new Promise(setImmediate);
     return sends.shift()!;
@@ -45,7 +45,7 @@ function laneByHand(limits: Partial<LaneLimits> = {}) {
   return { lane, nextSend, sends };
 }
 
-describe('AppendLane', () => {
+describe('AppendBatcher', () => {
   it('sends what arrives in one turn together, and what arrives meanwhile as the next group', async () => {
     const { lane, nextSend, sends } = laneByHand();
     const first = [lane.add([record('a')]), lane.add([record('b')])];

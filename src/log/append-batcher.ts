@@ -1,4 +1,4 @@
-import { FootfallError } from '../errors.ts';
+import { ApiError } from '../errors.ts';
 import type { AppendResult, NewRecord, Receipt } from './event-log.ts';
 
 /** A record with its bytes counted, so that a group stays below what one write may hold. */
@@ -8,7 +8,7 @@ export interface SizedRecord extends NewRecord {
 }
 
 /** Writes one group and answers for each record in turn: its receipt, or why it is not known to be durable. */
-export type SendGroup = (records: readonly SizedRecord[]) => Promise<(Receipt | Error)[]>;
+export type WriteGroup = (records: readonly SizedRecord[]) => Promise<(Receipt | Error)[]>;
 
 export interface LaneLimits {
   /** Most bytes in one group; a single larger record is sent alone. */
@@ -29,15 +29,15 @@ interface Call {
  * group. There is no timer that waits for more, so a lone append is sent at once, and the busier it gets, the
  * larger the groups.
  */
-export class AppendLane {
-  readonly #send: SendGroup;
+export class AppendBatcher {
+  readonly #send: WriteGroup;
   readonly #limits: LaneLimits;
   #waiting: Call[] = [];
   #inFlight: readonly Call[] = [];
   #running: Promise<void> | undefined;
   #expiry: NodeJS.Timeout | undefined;
 
-  constructor(send: SendGroup, limits: LaneLimits) {
+  constructor(send: WriteGroup, limits: LaneLimits) {
     this.#send = send;
     this.#limits = limits;
   }
@@ -122,13 +122,13 @@ function settle(group: readonly Call[], results: readonly (Receipt | Error)[]): 
 }
 
 function fail({ records, resolve }: Call, why: string): void {
-  const error = new FootfallError('publish_failed', { cause: new Error(why) });
+  const error = new ApiError('publish_failed', { cause: new Error(why) });
   resolve(records.map(() => error));
 }
 
 function toAppendResult(result: Receipt | Error): AppendResult {
-  if (!(result instanceof Error) || result instanceof FootfallError) return result;
-  return new FootfallError('publish_failed', { cause: result });
+  if (!(result instanceof Error) || result instanceof ApiError) return result;
+  return new ApiError('publish_failed', { cause: result });
 }
 
 function sumBytes(records: readonly SizedRecord[]): number {

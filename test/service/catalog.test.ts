@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { ConfigError, loadConfig } from '../../src/config/config.ts';
-import { Catalogue } from '../../src/events/catalogue.ts';
+import { Catalog } from '../../src/events/catalog.ts';
 import { openCatalogue } from '../../src/service.ts';
 import { post, serviceHere } from '../support/service.ts';
 import { tempFolder } from '../support/temp-folder.ts';
@@ -23,19 +23,19 @@ async function folderOf(files: Record<string, unknown>): Promise<string> {
   return folder;
 }
 
-describe('the event catalogue', () => {
+describe('the event catalog', () => {
   it('has the three core types where there is no folder, and takes any payload for them', () => {
-    const catalogue = new Catalogue(undefined, false);
-    expect(catalogue.names).toEqual(['LOGIN', 'LOGOUT', 'PRODUCT_VIEW']);
-    expect(catalogue.has('ORDER')).toBe(false);
-    expect(catalogue.check('LOGIN', { any: 'thing' })).toEqual({ errors: [], warnings: [] });
+    const catalog = new Catalog(undefined, false);
+    expect(catalog.names).toEqual(['LOGIN', 'LOGOUT', 'PRODUCT_VIEW']);
+    expect(catalog.has('ORDER')).toBe(false);
+    expect(catalog.check('LOGIN', { any: 'thing' })).toEqual({ errors: [], warnings: [] });
   });
 
   it('says where a payload is against the schema of its type', async () => {
-    const catalogue = new Catalogue(await folderOf({ 'ORDER.1.json': ORDER }), false);
-    expect(catalogue.names).toEqual(['LOGIN', 'LOGOUT', 'PRODUCT_VIEW', 'ORDER']);
-    expect(catalogue.check('ORDER', { total: 1, at: '2024-02-14T10:30:00Z' }).errors).toEqual([]);
-    expect(catalogue.check('ORDER', { total: -1, at: 'today', more: 1 })).toEqual({
+    const catalog = new Catalog(await folderOf({ 'ORDER.1.json': ORDER }), false);
+    expect(catalog.names).toEqual(['LOGIN', 'LOGOUT', 'PRODUCT_VIEW', 'ORDER']);
+    expect(catalog.check('ORDER', { total: 1, at: '2024-02-14T10:30:00Z' }).errors).toEqual([]);
+    expect(catalog.check('ORDER', { total: -1, at: 'today', more: 1 })).toEqual({
       errors: ['/payload must NOT have additional properties (more)'],
       warnings: [],
     });
@@ -47,13 +47,13 @@ describe('the event catalogue', () => {
       'ORDER.2.json': { type: 'object', required: ['amount'] },
       'ORDER.10.json': { type: 'object', required: ['total'] },
     });
-    const catalogue = new Catalogue(folder, false);
+    const catalog = new Catalog(folder, false);
     for (const payload of [{ sum: 1 }, { amount: 1 }, { total: 1 }]) {
-      expect(catalogue.check('ORDER', payload).errors).toEqual([]);
+      expect(catalog.check('ORDER', payload).errors).toEqual([]);
     }
-    expect(catalogue.check('ORDER', {}).errors).toEqual(["/payload must have required property 'total'"]);
+    expect(catalog.check('ORDER', {}).errors).toEqual(["/payload must have required property 'total'"]);
     expect(
-      catalogue
+      catalog
         .describe()
         .at(-1)!
         .versions.map(({ version }) => version),
@@ -65,15 +65,15 @@ describe('the event catalogue', () => {
       'WARNED.1.json': { ...ORDER, 'x-mode': 'warn' },
       'ANY.1.json': { ...ORDER, 'x-mode': 'accept' },
     });
-    const catalogue = new Catalogue(folder, false);
+    const catalog = new Catalog(folder, false);
     const finding = "/payload must have required property 'total'";
-    expect(catalogue.check('WARNED', {})).toEqual({ errors: [], warnings: [finding] });
-    expect(catalogue.check('ANY', {})).toEqual({ errors: [], warnings: [] });
+    expect(catalog.check('WARNED', {})).toEqual({ errors: [], warnings: [finding] });
+    expect(catalog.check('ANY', {})).toEqual({ errors: [], warnings: [] });
   });
 
   it('takes types it does not have where it is told to', () => {
-    const catalogue = new Catalogue(undefined, true);
-    expect([catalogue.has('anything'), catalogue.names]).toEqual([true, undefined]);
+    const catalog = new Catalog(undefined, true);
+    expect([catalog.has('anything'), catalog.names]).toEqual([true, undefined]);
   });
 
   it('names every file at fault at the start', async () => {
@@ -156,13 +156,13 @@ describe('the event catalogue', () => {
       undefined,
     ],
   ])('answers soon, whatever the schema: %s', async (_what, schema, payload, error) => {
-    const catalogue = new Catalogue(await folderOf({ 'ORDER.1.json': schema }), false);
-    expect(catalogue.check('ORDER', payload).errors).toEqual(error === undefined ? [] : [error]);
+    const catalog = new Catalog(await folderOf({ 'ORDER.1.json': schema }), false);
+    expect(catalog.check('ORDER', payload).errors).toEqual(error === undefined ? [] : [error]);
   });
 
   it.each(['(?=a)b', '(?<!a)b', '(a)\\1'])('does not take the pattern %s, and says why', async (pattern) => {
     const folder = await folderOf({ 'ORDER.1.json': { properties: { a: { pattern } } } });
-    expect(() => new Catalogue(folder, false)).toThrow(/ORDER\.1\.json: .*cannot be checked in linear time/);
+    expect(() => new Catalog(folder, false)).toThrow(/ORDER\.1\.json: .*cannot be checked in linear time/);
   });
 });
 

@@ -1,4 +1,4 @@
-// In: an event type and a payload. Out: whether the catalogue has the type, and what its schemas say of the payload.
+// In: an event type and a payload. Out: whether the catalog has the type, and what its schemas say of the payload.
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ErrorObject } from 'ajv/dist/2020.js';
@@ -12,7 +12,7 @@ export type Mode = (typeof MODES)[number];
 /** The types there always are. */
 export const CORE_EVENT_TYPES = ['LOGIN', 'LOGOUT', 'PRODUCT_VIEW'] as const;
 
-/** The kinds of messages of Segment's libraries: their routes take them whatever the catalogue has. */
+/** The kinds of messages of Segment's libraries: their routes take them whatever the catalog has. */
 export const MESSAGE_TYPES = ['track', 'identify', 'page', 'screen', 'group', 'alias'] as const;
 export type MessageType = (typeof MESSAGE_TYPES)[number];
 
@@ -45,21 +45,21 @@ const NONE: PayloadFindings = { errors: [], warnings: [] };
  * payload is valid if any version of its type takes it, so clients move from one to the next in their own time. The
  * newest version says the mode (`x-mode`, `enforce` if it does not) and is the one that errors are told about.
  */
-export class Catalogue {
+export class Catalog {
   /** By name, the newest version first. */
   readonly #types = new Map<string, Version[]>();
-  /** Whether events of types that are not in the catalogue are taken. */
-  readonly takesUnknown: boolean;
+  /** Whether events of types that are not in the catalog are taken. */
+  readonly allowsUnknownTypes: boolean;
   /** Most levels of objects and arrays in each other, of a list that holds an event. */
   readonly maxLevels: number;
 
   /**
    * @param folder none: the core types alone
-   * @param takesUnknown whether events of types that are not in the catalogue are taken
+   * @param allowsUnknownTypes whether events of types that are not in the catalog are taken
    * @throws Error that names every file at fault, one a line
    */
-  constructor(folder: string | undefined, takesUnknown: boolean, maxLevels: number = DEFAULT_LEVELS) {
-    this.takesUnknown = takesUnknown;
+  constructor(folder: string | undefined, allowsUnknownTypes: boolean, maxLevels: number = DEFAULT_LEVELS) {
+    this.allowsUnknownTypes = allowsUnknownTypes;
     this.maxLevels = maxLevels;
     for (const eventType of CORE_EVENT_TYPES) this.#types.set(eventType, []);
     const problems = folder === undefined ? [] : this.#load(folder);
@@ -67,20 +67,20 @@ export class Catalogue {
   }
 
   has(eventType: string): boolean {
-    return this.takesUnknown || this.#types.has(eventType);
+    return this.allowsUnknownTypes || this.#types.has(eventType);
   }
 
-  /** Whether records of a type are events: of the catalogue, or messages that came on routes of their own. */
+  /** Whether records of a type are events: of the catalog, or messages that came on routes of their own. */
   isRecorded(eventType: string): boolean {
     return this.has(eventType) || MESSAGE_TYPES.includes(eventType as MessageType);
   }
 
   /** The names of all types; undefined when others are taken, too. */
   get names(): string[] | undefined {
-    return this.takesUnknown ? undefined : [...this.#types.keys()];
+    return this.allowsUnknownTypes ? undefined : [...this.#types.keys()];
   }
 
-  /** Every type, in the order of the catalogue. */
+  /** Every type, in the order of the catalog. */
   describe(): EventTypeDescription[] {
     return [...this.#types].map(([eventType, versions]) => ({
       eventType,
