@@ -10,8 +10,14 @@ export async function openLog(ground: TestCluster, topic: string): Promise<Kafka
   const { bootstrap } = await ground.kafka();
   return new KafkaLog(
     {
-      ...{ brokers: [bootstrap], clientId: 'bench', instanceId: undefined, topics: [{ name: topic }] },
-      ...{ partitions: PARTITIONS, replication: -1, producerRetries: 3, producerTimeoutMs: 30_000 },
+      brokers: [bootstrap],
+      clientId: 'bench',
+      instanceId: undefined,
+      topics: [{ name: topic }],
+      partitions: PARTITIONS,
+      replication: -1,
+      producerRetries: 3,
+      producerTimeoutMs: 30_000,
       sessionTimeoutMs: 10_000,
     },
     silent,

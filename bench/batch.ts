@@ -18,8 +18,17 @@ export async function benchBatch(ground: TestCluster, options: BenchOptions): Pr
   for (let run = 0; run < options.runs; run++) {
     const topic = await ground.topic(`performance-${run}`);
     const said = await tools.tool('org.apache.kafka.tools.ProducerPerformance', [
-      ...['--topic', topic, '--num-records', String(RECORDS), '--record-size', String(RECORD_BYTES)],
-      ...['--throughput', '-1', '--producer-props', `bootstrap.servers=${bootstrap}`, 'acks=all'],
+      '--topic',
+      topic,
+      '--num-records',
+      String(RECORDS),
+      '--record-size',
+      String(RECORD_BYTES),
+      '--throughput',
+      '-1',
+      '--producer-props',
+      `bootstrap.servers=${bootstrap}`,
+      'acks=all',
     ]);
     limit.push(Number([...said.matchAll(/([\d.]+) records\/sec/g)].at(-1)![1]));
     runs.push(await postBatches(ground, bootstrap, options.seconds, run));
@@ -29,11 +38,12 @@ export async function benchBatch(ground: TestCluster, options: BenchOptions): Pr
   }
   return [
     {
-      ...{ part: 'batch', what: `Footfall, ROLE=api, batches of ${BATCH_EVENTS}`, unit: 'events/s', runs },
-      ...{
-        limit: { name: 'ProducerPerformance, same size, acks=all', runs: limit },
-        wanted: { atLeast: 0.6 },
-      },
+      part: 'batch',
+      what: `Footfall, ROLE=api, batches of ${BATCH_EVENTS}`,
+      unit: 'events/s',
+      runs,
+      limit: { name: 'ProducerPerformance, same size, acks=all', runs: limit },
+      wanted: { atLeast: 0.6 },
     },
   ];
 }
@@ -45,12 +55,10 @@ async function postBatches(
   run: number,
 ): Promise<number> {
   const footfall = await ground.footfall({
-    ...{
-      KAFKA_BROKERS: bootstrap,
-      KAFKA_TOPIC: `batches-${run}`,
-      ROLE: 'api',
-      DATABASE_URL: await ground.database(),
-    },
+    KAFKA_BROKERS: bootstrap,
+    KAFKA_TOPIC: `batches-${run}`,
+    ROLE: 'api',
+    DATABASE_URL: await ground.database(),
   });
   try {
     const body = JSON.stringify(Array.from({ length: BATCH_EVENTS }, (_, index) => sized(index)));
@@ -61,7 +69,9 @@ async function postBatches(
       Array.from({ length: CONNECTIONS }, async () => {
         while (performance.now() < until) {
           const response = await fetch(`${footfall.url}/events/batch`, {
-            ...{ method: 'POST', headers: { 'Content-Type': 'application/json' }, body },
+            method: 'POST',
+            headers: { 'Content-Type': 'application/json' },
+            body,
           });
           await response.arrayBuffer();
           if (response.status !== 201) throw new Error(`a batch was answered with ${response.status}`);

@@ -62,7 +62,8 @@ async function benchStore(
   const row = { part: 'catch-up', what, unit: 'events/s', runs: rates };
   return [
     {
-      ...{ ...row, wanted: { atLeast: 0.85 } },
+      ...row,
+      wanted: { atLeast: 0.85 },
       limit: { name: 'bare multi-row inserts, indexed by id, user and type', runs: indexed },
     },
     { ...row, limit: { name: 'bare multi-row inserts, indexed by id', runs: plain } },
@@ -83,8 +84,11 @@ async function benchMemory(
     await untilStored(footfall, events);
     const extra = ((await probe.used()) - before - jsonBytes) / events;
     return {
-      ...{ part: 'catch-up', what: 'memory store: beside the JSON text', unit: 'bytes an event' },
-      ...{ runs: [extra], wanted: { atMost: MOST_EXTRA_BYTES } },
+      part: 'catch-up',
+      what: 'memory store: beside the JSON text',
+      unit: 'bytes an event',
+      runs: [extra],
+      wanted: { atMost: MOST_EXTRA_BYTES },
     };
   } finally {
     await footfall.stop();
@@ -100,7 +104,9 @@ async function startProcessing(
   const { bootstrap } = await ground.kafka();
   return ground.footfall(
     {
-      ...{ KAFKA_BROKERS: bootstrap, KAFKA_TOPIC: topic, KAFKA_CONSUMER_GROUP: randomUUID() },
+      KAFKA_BROKERS: bootstrap,
+      KAFKA_TOPIC: topic,
+      KAFKA_CONSUMER_GROUP: randomUUID(),
       DATABASE_URL: store,
     },
     nodeArguments,

@@ -16,8 +16,14 @@ export async function benchConsume(ground: TestCluster, { runs, events }: BenchO
   const rates: number[] = [];
   for (let run = 0; run < runs; run++) {
     const said = await tools.tool('org.apache.kafka.tools.ConsumerPerformance', [
-      ...['--bootstrap-server', bootstrap, '--topic', topic, '--messages', String(events)],
-      ...['--group', randomUUID()],
+      '--bootstrap-server',
+      bootstrap,
+      '--topic',
+      topic,
+      '--messages',
+      String(events),
+      '--group',
+      randomUUID(),
     ]);
     // The last column of the last line: messages a second of fetching, without the time to join.
     limit.push(Number(said.trim().split('\n').at(-1)!.split(',').at(-1)));
@@ -26,7 +32,10 @@ export async function benchConsume(ground: TestCluster, { runs, events }: BenchO
   }
   return [
     {
-      ...{ part: 'consume', what: 'reading a topic as the consumer does', unit: 'records/s', runs: rates },
+      part: 'consume',
+      what: 'reading a topic as the consumer does',
+      unit: 'records/s',
+      runs: rates,
       limit: { name: 'ConsumerPerformance', runs: limit },
     },
   ];

@@ -96,8 +96,11 @@ async function byRows(ground: TestCluster, { events }: BenchOptions): Promise<Ro
       const times = await pageTimes(store, size);
       const p99Ms = times[Math.floor(times.length * 0.99)]!;
       rows.push({
-        ...{ part: 'curves', what: `storing in PostgreSQL, ${size} rows there`, unit: 'events/s' },
-        ...{ runs: [perSecond], curve: { name: 'rows', x: size, p99Ms } },
+        part: 'curves',
+        what: `storing in PostgreSQL, ${size} rows there`,
+        unit: 'events/s',
+        runs: [perSecond],
+        curve: { name: 'rows', x: size, p99Ms },
         notes: `a page of 100 from the middle: p50 ${median(times).toFixed(2)} ms, p99 ${p99Ms.toFixed(2)} ms`,
       });
       console.error(`curves: ${size} rows: ${Math.round(perSecond)}/s`);
@@ -139,7 +142,8 @@ async function withApi<T>(
 ): Promise<T> {
   const footfall = await ground.footfall({
     ...(await ground.kafkaAndPostgres(topic)),
-    ...{ ROLE: 'api', ...env },
+    ROLE: 'api',
+    ...env,
   });
   try {
     return await use(footfall);
@@ -172,7 +176,11 @@ function point(what: string, result: LoadResult, curve: Omit<CurvePoint, 'p99Ms'
   const { requestsPerSecond, p50Ms, p99Ms, failures } = result;
   console.error(`curves: ${what}: ${Math.round(requestsPerSecond)}/s, p99 ${p99Ms.toFixed(1)} ms`);
   return {
-    ...{ part: 'curves', what, unit: 'requests/s', runs: [requestsPerSecond], curve: { ...curve, p99Ms } },
+    part: 'curves',
+    what,
+    unit: 'requests/s',
+    runs: [requestsPerSecond],
+    curve: { ...curve, p99Ms },
     notes: `p50 ${p50Ms.toFixed(2)} ms, p99 ${p99Ms.toFixed(2)} ms, ${failures} failures`,
   };
 }

@@ -47,14 +47,20 @@ function draw(text: CurveText, rows: readonly Row[]): string {
     legend: { top: 4 },
     grid: { left: 70, right: 70, top: 60, bottom: 45 },
     xAxis: {
-      ...{ type: 'category', name: text.x, nameLocation: 'middle', nameGap: 28 },
+      type: 'category',
+      name: text.x,
+      nameLocation: 'middle',
+      nameGap: 28,
       data: rows.map(({ curve }) => curve!.x.toLocaleString('en')),
     },
     yAxis: [axis(text.throughput), { ...axis(text.p99), splitLine: { show: false } }],
     series: [
       { name: text.throughput, type: 'line', data: rows.map(({ runs }) => Math.round(runs[0]!)) },
       {
-        ...{ name: text.p99, type: 'line', yAxisIndex: 1, lineStyle: { type: 'dashed' } },
+        name: text.p99,
+        type: 'line',
+        yAxisIndex: 1,
+        lineStyle: { type: 'dashed' },
         data: rows.map(({ curve }) => Number(curve!.p99Ms.toPrecision(3))),
       },
     ],

@@ -19,7 +19,12 @@ export function makeEvents(count: number, from: number, at: Date): EventToStore[
     const eventType = TYPES[index % TYPES.length]!;
     const productId = `prod-${Math.floor(1000 * Math.random() ** 3)}`;
     return {
-      ...{ key, userId, eventType, offset: from + index, hour, counted: [['payload.productId', productId]] },
+      key,
+      userId,
+      eventType,
+      offset: from + index,
+      hour,
+      counted: [['payload.productId', productId]],
       json: `{"eventId":"${key}","userId":"${userId}","eventType":"${eventType}","timestamp":"${timestamp}","payload":{"productId":"${productId}","category":"electronics","price":19.99}}`,
     };
   });
@@ -35,17 +40,19 @@ export async function fill(store: EventStore, count: number, batch = 1000): Prom
     const at = new Date(now - ((count - done) / count) * 30 * 24 * HOUR_MS);
     await store.process([
       {
-        ...{ ...TOPIC_REF, partition: 0, epoch: claim!.epoch, fromOffset: from, nextOffset: next },
-        ...{
-          events: makeEvents(batch, from ?? 0, at),
-          deadLetters: [],
-          startOffset: 0,
-          withoutRecord: 0,
-          lost: 0,
-          fromRewound: 0,
-          rewound: 0,
-          landmarks: [],
-        },
+        ...TOPIC_REF,
+        partition: 0,
+        epoch: claim!.epoch,
+        fromOffset: from,
+        nextOffset: next,
+        events: makeEvents(batch, from ?? 0, at),
+        deadLetters: [],
+        startOffset: 0,
+        withoutRecord: 0,
+        lost: 0,
+        fromRewound: 0,
+        rewound: 0,
+        landmarks: [],
       },
     ]);
     from = next;

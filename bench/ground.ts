@@ -71,7 +71,9 @@ export class TestCluster {
 
   kafka(): Promise<KafkaServer> {
     this.#kafka ??= KafkaServer.start({
-      ...{ version: KAFKA_4, port: this.#kafkaPort, dataDir: join(this.folder, 'kafka') },
+      version: KAFKA_4,
+      port: this.#kafkaPort,
+      dataDir: join(this.folder, 'kafka'),
       progress: (text) => console.error(text),
     });
     return this.#kafka;
@@ -115,7 +117,9 @@ export class TestCluster {
   async kafkaAndPostgres(topic: string): Promise<Record<string, string>> {
     const { bootstrap } = await this.kafka();
     return {
-      ...{ KAFKA_BROKERS: bootstrap, KAFKA_TOPIC: topic, KAFKA_CONSUMER_GROUP: topic },
+      KAFKA_BROKERS: bootstrap,
+      KAFKA_TOPIC: topic,
+      KAFKA_CONSUMER_GROUP: topic,
       DATABASE_URL: await this.database(),
     };
   }

@@ -31,8 +31,11 @@ export async function benchLatency(ground: TestCluster, { runs, seconds }: Bench
 
 function post(url: string, duration: number): Promise<autocannon.Result> {
   return autocannon({
-    ...{ url: `${url}/events/generate?ack=stored`, method: 'POST', duration },
-    ...{ connections: CONNECTIONS, overallRate: EVENTS_PER_SECOND },
+    url: `${url}/events/generate?ack=stored`,
+    method: 'POST',
+    duration,
+    connections: CONNECTIONS,
+    overallRate: EVENTS_PER_SECOND,
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify({ userId: 'user-1', eventType: 'LOGIN', payload: { device: 'phone' } }),
   });

@@ -141,27 +141,36 @@ async function targetsFor(
   return [
     { what: BARE, limits: [], start: () => bare('grouped') },
     {
-      ...{ what: 'Footfall, ROLE=api', limits: [BARE, ...peerNames], wanted: { atLeast: 0.85 } },
-      ...{ isSteady: true, start: () => footfall('api', { ROLE: 'api' }) },
+      what: 'Footfall, ROLE=api',
+      limits: [BARE, ...peerNames],
+      wanted: { atLeast: 0.85 },
+      isSteady: true,
+      start: () => footfall('api', { ROLE: 'api' }),
     },
     {
-      ...{ what: 'Footfall, API + consumer + PostgreSQL', ...of(BARE, 0.5), processes: true },
+      what: 'Footfall, API + consumer + PostgreSQL',
+      ...of(BARE, 0.5),
+      processes: true,
       start: () => footfall('all', {}),
     },
     {
-      ...{ what: 'Footfall, WORKERS=1, that and the consumer a process each', ...of(BARE, 0.5) },
+      what: 'Footfall, WORKERS=1, that and the consumer a process each',
+      ...of(BARE, 0.5),
       processes: true,
       start: () => footfall('workers', { WORKERS: '1' }),
     },
     {
-      ...{ what: 'Footfall, ROLE=api, 10 times what it admits', limits: [BARE], overload: 10 },
+      what: 'Footfall, ROLE=api, 10 times what it admits',
+      limits: [BARE],
+      overload: 10,
       start: () => footfall('overload', { ROLE: 'api', MAX_IN_FLIGHT_REQUESTS: String(connections) }),
     },
     { what: 'one send for each request', limits: [BARE], start: () => bare('single') },
     { what: BARE_HTTP, limits: [], start: () => bare('none') },
     { what: 'Footfall, embedded', ...of(BARE_HTTP, 25 / 60), start: embedded },
     ...peers.map((peer) => ({
-      ...{ what: peer.name, limits: [BARE] },
+      what: peer.name,
+      limits: [BARE],
       start: () => startPeer(peer, { KAFKA_BROKERS: bootstrap, KAFKA_TOPIC: bareTopic }),
     })),
   ];

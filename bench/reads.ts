@@ -59,13 +59,11 @@ async function benchKind(
   };
   const rows: Row[] = [
     {
-      ...{
-        part: 'reads',
-        what: `all of ${events} from ${kind}`,
-        unit: 'events/s',
-        runs: rates,
-        wanted: { atLeast: 0.7 },
-      },
+      part: 'reads',
+      what: `all of ${events} from ${kind}`,
+      unit: 'events/s',
+      runs: rates,
+      wanted: { atLeast: 0.7 },
       limit: { name: "the store's own client", runs: limit },
     },
     {
@@ -78,8 +76,11 @@ async function benchKind(
   ];
   for (const which of ['first', 'middle', 'last']) {
     rows.push({
-      ...{ part: 'reads', what: `the ${which} page of ${PAGE} of ${events}, ${kind}`, unit: 'ms' },
-      ...{ runs: [await pages(many, which)], wanted: { atMost: 1.5 } },
+      part: 'reads',
+      what: `the ${which} page of ${PAGE} of ${events}, ${kind}`,
+      unit: 'ms',
+      runs: [await pages(many, which)],
+      wanted: { atMost: 1.5 },
       limit: { name: `of ${FEW}`, runs: [await pages(few, which)] },
     });
   }

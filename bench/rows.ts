@@ -81,8 +81,11 @@ export async function saveRows(rows: readonly Row[], options: object): Promise<s
   const date = new Date().toISOString();
   const [cpu] = cpus();
   const machine = {
-    ...{ cpu: cpu?.model, cores: cpus().length, memoryGb: Math.round(totalmem() / 2 ** 30) },
-    ...{ node: process.version, commit: commit() },
+    cpu: cpu?.model,
+    cores: cpus().length,
+    memoryGb: Math.round(totalmem() / 2 ** 30),
+    node: process.version,
+    commit: commit(),
   };
   await mkdir(RESULTS_FOLDER, { recursive: true });
   const path = join(RESULTS_FOLDER, `${date.slice(0, 16).replace(':', '')}.json`);

@@ -40,8 +40,14 @@ function installSchemathesis(): void {
 
 async function fuzz(url: string, key: string): Promise<number> {
   const args = [
-    ...['--config-file', 'test/fuzz/schemathesis.toml', 'run', `${url}/openapi.json`],
-    ...['--seed', options.seed, '--max-examples', options.examples],
+    '--config-file',
+    'test/fuzz/schemathesis.toml',
+    'run',
+    `${url}/openapi.json`,
+    '--seed',
+    options.seed,
+    '--max-examples',
+    options.examples,
   ];
   const child = spawn(join(VENV, 'bin/schemathesis'), args, {
     stdio: 'inherit',

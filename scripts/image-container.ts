@@ -17,7 +17,7 @@ interface ImageConfig {
 /** Options of a run: variables on top of the image's own, and `SOURCE:TARGET[:ro]` with absolute paths. */
 export interface RunOptions {
   environment: Record<string, string>;
-  volumes?: string[];
+  volumes?: string[] | undefined;
 }
 
 /** A container of an image. Its processes have the image's user, variables and files, and the network of this machine. */

@@ -41,7 +41,11 @@ try {
   const { log, store } = adapters;
   let shownAt = 0;
   const result = await verify({
-    ...{ log, store, catalog: openCatalogue(config), from, to },
+    log,
+    store,
+    catalog: openCatalogue(config),
+    from,
+    to,
     topic: config.KAFKA_TOPIC,
     group: config.KAFKA_CONSUMER_GROUP,
     progress(records) {

@@ -37,7 +37,7 @@ export interface Dependencies {
   now(): Date;
   newId(): string;
   /** The other processes of this instance, where it has several. */
-  link?: WorkerChannel;
+  link?: WorkerChannel | undefined;
 }
 
 export interface Service {
@@ -86,7 +86,14 @@ async function run(
   const { countedProperties } = config;
   const storedEvents = new StoredEvents(store);
   const processor = new Processor({
-    ...{ log, store, catalog, group, countedProperties, logger, metrics, logEvery },
+    log,
+    store,
+    catalog,
+    group,
+    countedProperties,
+    logger,
+    metrics,
+    logEvery,
     onStored: (keys) => storedEvents.tell(keys),
   });
   const consumes = config.ROLE !== 'api';
@@ -125,7 +132,8 @@ async function run(
   const api = createApi({
     producer,
     turns: new Turns(),
-    ...{ apiKeys, certificate },
+    apiKeys,
+    certificate,
     origins: config.origins,
     hosts: config.hosts,
     rateLimits: new RateLimits(config.RATE_LIMIT_EVENTS_PER_SECOND),

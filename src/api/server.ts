@@ -162,16 +162,20 @@ function serverOptions({ certificate }: ApiOptions) {
 
 /** What pages of other sites may read beside the body. */
 const EXPOSED_HEADERS = [
-  ...[
-    'Error-Code',
-    'Error-Retryable',
-    'Retry-After',
-    'RateLimit-Limit',
-    'RateLimit-Remaining',
-    'RateLimit-Reset',
-  ],
-  ...['Event-Topic', 'Event-Partition', 'Event-Offset', 'Event-Duplicate', 'Event-Warnings', 'Location'],
-  ...['Event-Cursor', 'Link'],
+  'Error-Code',
+  'Error-Retryable',
+  'Retry-After',
+  'RateLimit-Limit',
+  'RateLimit-Remaining',
+  'RateLimit-Reset',
+  'Event-Topic',
+  'Event-Partition',
+  'Event-Offset',
+  'Event-Duplicate',
+  'Event-Warnings',
+  'Location',
+  'Event-Cursor',
+  'Link',
 ];
 const PREFLIGHT_VALID_S = 600;
 

@@ -81,7 +81,11 @@ export function loadConfig(env: Record<string, string | undefined>): Config {
   const origins = settings.CORS_ORIGINS?.split(',').map((origin) => origin.trim()) ?? [];
   return {
     ...settings,
-    ...{ brokers, store, dataFile, origins, keySource: keySource(settings) },
+    brokers,
+    store,
+    dataFile,
+    origins,
+    keySource: keySource(settings),
     certificate: certificateFiles(settings),
     hosts: [settings.HOST, ...(settings.ALLOWED_HOSTS?.split(',') ?? [])].map((host) => host.trim()),
     countedProperties: countedProperties(settings),

@@ -27,29 +27,37 @@ const MAX_PORT = 65_535;
 
 /** Parameters that ask for nothing, or for what is so anyway. */
 const WITHOUT_EFFECT = [
-  ...['keepalives', 'keepalives_idle', 'keepalives_interval', 'keepalives_count', 'tcp_user_timeout'],
-  ...[
-    'gssencmode',
-    'krbsrvname',
-    'sslcompression',
-    'client_encoding',
-    'fallback_application_name',
-    'pgbouncer',
-  ],
+  'keepalives',
+  'keepalives_idle',
+  'keepalives_interval',
+  'keepalives_count',
+  'tcp_user_timeout',
+  'gssencmode',
+  'krbsrvname',
+  'sslcompression',
+  'client_encoding',
+  'fallback_application_name',
+  'pgbouncer',
 ];
 const KNOWN = [
-  ...['host', 'port', 'user', 'password', 'dbname', 'options', 'application_name', 'connect_timeout'],
-  ...[
-    'ssl',
-    'sslmode',
-    'sslrootcert',
-    'sslcert',
-    'sslkey',
-    'sslpassword',
-    'sslnegotiation',
-    'channel_binding',
-  ],
-  ...['target_session_attrs', 'uselibpqcompat'],
+  'host',
+  'port',
+  'user',
+  'password',
+  'dbname',
+  'options',
+  'application_name',
+  'connect_timeout',
+  'ssl',
+  'sslmode',
+  'sslrootcert',
+  'sslcert',
+  'sslkey',
+  'sslpassword',
+  'sslnegotiation',
+  'channel_binding',
+  'target_session_attrs',
+  'uselibpqcompat',
 ];
 /** Parameters of other drivers, and what says the same here. */
 const ELSEWHERE: Record<string, string> = {

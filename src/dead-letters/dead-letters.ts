@@ -152,8 +152,8 @@ export class DeadLetters {
       const page = await this.list({
         limit: 1000,
         waiting: true,
-        ...(before === undefined ? {} : { before }),
-        ...(reason === undefined ? {} : { reason }),
+        before,
+        reason,
       });
       if (page.length === 0) return ids;
       ids.push(...page.map(({ id }) => id));

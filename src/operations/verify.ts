@@ -45,7 +45,11 @@ export async function verify(options: VerifyOptions): Promise<Verification> {
   const positions = await store.positions(group, topic);
   const letters = await deadLetterOrigins(store, group, topic);
   const result: Verification = {
-    ...{ records: 0, stored: 0, deadLettered: 0, inFlight: 0, missing: [] },
+    records: 0,
+    stored: 0,
+    deadLettered: 0,
+    inFlight: 0,
+    missing: [],
     accounts: accounts(positions),
   };
   for await (const { topicId, partition, records } of readToEnd(log, topic)) {

@@ -1,6 +1,6 @@
 // In: batches of the log. Out: each processed once, in order, and the position committed to the log afterwards.
 import type { Clock } from '../clock.ts';
-import type { AssignedPartition, EventLog, LogBatch, ReadingStart } from '../log/event-log.ts';
+import type { AssignedPartition, EventLog, LogBatch, ReadingStart, StartPosition } from '../log/event-log.ts';
 import { type Landmark, landmarksBehind } from '../log/landmarks.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { Metrics } from '../observability/metrics.ts';
@@ -165,7 +165,7 @@ export class Consumer {
     this.#positions.clear();
     this.#restart = new AbortController();
     const claims = assigned.length === 0 ? [] : await this.#claim(assigned);
-    const positions = new Map<number, { offset: number; leaderEpoch: number }>();
+    const positions = new Map<number, StartPosition>();
     const gaps: LogBatch[] = [];
     for (const [at, claim] of (claims ?? []).entries()) {
       const { partition, topic, topicId } = assigned[at]!;

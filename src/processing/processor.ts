@@ -158,7 +158,11 @@ function classify(
     else {
       const { eventId, userId, eventType, timestamp } = decoded;
       events.push({
-        ...{ key: recordKey(eventId, record.headers), eventId, userId, eventType, offset: record.offset },
+        key: recordKey(eventId, record.headers),
+        eventId,
+        userId,
+        eventType,
+        offset: record.offset,
         hour: Math.floor(eventTimeMs(timestamp) / HOUR_MS),
         counted: countedValues(decoded, counted),
         json: decoded.json,

@@ -24,19 +24,19 @@ const PAGE_CHARACTERS = 2_000_000;
 
 /** Which events are meant; all parts that are given must hold. */
 export interface EventFilter {
-  userId?: string;
+  userId?: string | undefined;
   /** Any of these. */
-  eventTypes?: readonly string[];
+  eventTypes?: readonly string[] | undefined;
   /** Milliseconds since 1970, by the event's own timestamp: from, including; to, excluding. */
-  from?: number;
-  to?: number;
+  from?: number | undefined;
+  to?: number | undefined;
   payload: readonly { path: readonly string[]; value: string }[];
 }
 
 export interface EventQuery extends EventFilter {
   order: 'asc' | 'desc';
   /** The sequence of the last event seen, in this order. */
-  cursor?: number;
+  cursor?: number | undefined;
 }
 
 /** Events found in one step, and how far the step went. */
@@ -136,8 +136,7 @@ export async function* readAll(store: EventStore): AsyncGenerator<StoredEvent[]>
 
 /** What the store has an index for; the rest is looked at here, the same for every store. */
 export function indexedFilter({ userId, eventTypes }: EventFilter): ReadFilter {
-  if (userId !== undefined) return { userId };
-  return eventTypes === undefined ? {} : { eventTypes };
+  return userId === undefined ? { eventTypes } : { userId };
 }
 
 function isIndexed({ userId, eventTypes, from, to, payload }: EventFilter): boolean {

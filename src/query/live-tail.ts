@@ -144,10 +144,8 @@ export class LiveTail {
   }
 
   async #read(after: number, upTo: number, filter: ReadFilter): Promise<Read> {
-    const events = await this.#store.read({
-      ...filter,
-      ...{ order: 'asc', after, upTo, limit: READ_EVENTS, bytes: CHUNK_BYTES },
-    });
+    const query = { ...filter, order: 'asc', after, upTo, limit: READ_EVENTS, bytes: CHUNK_BYTES } as const;
+    const events = await this.#store.read(query);
     return { events, sequence: events.at(-1)?.sequence ?? upTo };
   }
 

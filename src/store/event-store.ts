@@ -133,9 +133,9 @@ export interface ReadQuery extends ReadFilter {
 }
 
 export interface ReadFilter {
-  userId?: string;
+  userId?: string | undefined;
   /** Not together with `userId`. */
-  eventTypes?: readonly string[];
+  eventTypes?: readonly string[] | undefined;
 }
 
 /** Most bytes that one `read` returns where it is not told otherwise. */
@@ -181,12 +181,12 @@ export interface DeadLetter extends Omit<DeadLetterEntry, 'digest'> {
 export interface DeadLetterQuery {
   limit: number;
   /** Only ids below this. */
-  before?: number;
-  ids?: readonly number[];
-  key?: string;
-  reason?: string;
+  before?: number | undefined;
+  ids?: readonly number[] | undefined;
+  key?: string | undefined;
+  reason?: string | undefined;
   /** True: only those not redriven yet. */
-  waiting?: boolean;
+  waiting?: boolean | undefined;
 }
 
 export interface StoreBatch extends TopicRef {

@@ -84,7 +84,9 @@ interface PageWithSegment {
 
 function segmentRow(name: string, checked: string, deliveryStrategy: object | undefined): Row {
   return {
-    ...{ name, version: SEGMENT, isQuick: true },
+    name,
+    version: SEGMENT,
+    isQuick: true,
     checked,
     install: async () => {
       const { args } = await fromNpm('', `@segment/analytics-next@${SEGMENT}`);

@@ -16,16 +16,31 @@ type Arguments = (folder: string) => string[];
 function openApiPythonClient(folder: string): string[] {
   // Its formatter is not needed.
   return [
-    ...['generate', '--path', join(folder, 'openapi.json'), '--output-path', join(folder, 'client')],
-    ...['--meta', 'none', '--config', join(folder, 'config.json')],
+    'generate',
+    '--path',
+    join(folder, 'openapi.json'),
+    '--output-path',
+    join(folder, 'client'),
+    '--meta',
+    'none',
+    '--config',
+    join(folder, 'config.json'),
   ];
 }
 
 function datamodelCodegen(folder: string): string[] {
   return [
-    ...['--input', join(folder, 'openapi.json'), '--input-file-type', 'openapi'],
-    ...['--output', join(folder, 'models.py'), '--output-model-type', 'pydantic_v2.BaseModel'],
-    ...['--formatters', 'builtin', '--disable-timestamp'],
+    '--input',
+    join(folder, 'openapi.json'),
+    '--input-file-type',
+    'openapi',
+    '--output',
+    join(folder, 'models.py'),
+    '--output-model-type',
+    'pydantic_v2.BaseModel',
+    '--formatters',
+    'builtin',
+    '--disable-timestamp',
   ];
 }
 
@@ -34,7 +49,9 @@ function generatedRow(
   { generator, args, with: more = [] }: { generator: string; args: Arguments; with?: string[] },
 ): Row {
   return {
-    ...{ name, version, isQuick: true },
+    name,
+    version,
+    isQuick: true,
     checked: 'code made of `/openapi.json`',
     install: async () => {
       const folder = await pythonPackages(`${name}==${version}`, ...more);

@@ -45,7 +45,13 @@ export async function pythonPackages(...packages: string[]): Promise<string> {
   const interpreter = await python();
   return installed(packages, (work) =>
     execute(interpreter, [
-      ...['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '--target', work],
+      '-m',
+      'pip',
+      'install',
+      '--quiet',
+      '--disable-pip-version-check',
+      '--target',
+      work,
       ...packages,
     ]),
   );

@@ -56,8 +56,11 @@ const TIMES = ['2026-01-02T03:04:05.000001Z', '2026-01-02T03:04:05.123456789Z', 
 function chunk(): object[] {
   return TYPES.map((eventType, at) => ({
     timestamp: TIMES[at],
-    ...{ userId: USER, eventType, payload: { city: 'Köln', chunk: randomUUID() } },
-    ...{ host: 'web-1', source_type: 'file' },
+    userId: USER,
+    eventType,
+    payload: { city: 'Köln', chunk: randomUUID() },
+    host: 'web-1',
+    source_type: 'file',
   }));
 }
 
@@ -90,7 +93,9 @@ async function checkShipper(shipper: Shipper, ground: TestCluster): Promise<void
 
 function shipperRow(name: string, shipper: Shipper): Row {
   return {
-    ...{ name, version: 'its wire format', isQuick: true },
+    name,
+    version: 'its wire format',
+    isQuick: true,
     checked: 'a chunk sent twice; a refusal',
     install: async () => ({ command: '', args: [] }),
     check: (_program, ground) => checkShipper(shipper, ground),

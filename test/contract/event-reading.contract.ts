@@ -17,7 +17,7 @@ const HOUR = DAY * 24;
 function event(userId: string, eventType: string, more: Partial<EventToStore> = {}): EventToStore {
   const key = randomUUID();
   const json = JSON.stringify({ eventId: key, userId, eventType });
-  return { ...{ key, userId, eventType, offset: 0, hour: HOUR, counted: [], json }, ...more };
+  return { key, userId, eventType, offset: 0, hour: HOUR, counted: [], json, ...more };
 }
 
 /** Stores batches of partition 0, one after the other. */

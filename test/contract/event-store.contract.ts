@@ -31,7 +31,12 @@ export const TOPIC = { group: 'group', topic: 'topic', topicId: 'topic-id-1' };
 
 function event(name: string, key: string = randomUUID()): EventToStore {
   return {
-    ...{ key, userId: 'user', eventType: 'LOGIN', offset: 0, hour: 0, counted: [] },
+    key,
+    userId: 'user',
+    eventType: 'LOGIN',
+    offset: 0,
+    hour: 0,
+    counted: [],
     json: JSON.stringify({ name }),
   };
 }
@@ -45,7 +50,12 @@ export function batch(events: EventToStore[], position: Partial<StoreBatch> = {}
     nextOffset: events.length,
     events,
     deadLetters: [],
-    ...{ startOffset: 0, withoutRecord: 0, lost: 0, fromRewound: 0, rewound: 0, landmarks: [] },
+    startOffset: 0,
+    withoutRecord: 0,
+    lost: 0,
+    fromRewound: 0,
+    rewound: 0,
+    landmarks: [],
     ...position,
   };
 }
@@ -175,7 +185,11 @@ export function eventStoreContract(open: () => Promise<StoreHarness>, features: 
     });
     const found = await store.get([key, other.key]);
     expect(found.get(key)).toEqual({
-      ...{ json: json('1', 'a'), partition: 0, offset: 0, duplicates: 5, conflicts: 3 },
+      json: json('1', 'a'),
+      partition: 0,
+      offset: 0,
+      duplicates: 5,
+      conflicts: 3,
       storedAt: expect.any(Date),
     });
     expect(found.get(other.key)).toMatchObject({ offset: 3, duplicates: 0, conflicts: 0 });
@@ -203,16 +217,17 @@ export function eventStoreContract(open: () => Promise<StoreHarness>, features: 
     await store.process([batch([event('a', key), event('b', key)], { nextOffset: 3, deadLetters })]);
     expect(await store.positions('group', 'topic')).toEqual([
       {
-        ...{ topicId: 'topic-id-1', partition: 0, startOffset: 0, offset: 3 },
-        ...{
-          stored: 1,
-          duplicates: 1,
-          deadLettered: 1,
-          withoutRecord: 0,
-          lost: 0,
-          rewound: 0,
-          epoch: 1,
-        },
+        topicId: 'topic-id-1',
+        partition: 0,
+        startOffset: 0,
+        offset: 3,
+        stored: 1,
+        duplicates: 1,
+        deadLettered: 1,
+        withoutRecord: 0,
+        lost: 0,
+        rewound: 0,
+        epoch: 1,
       },
     ]);
     expect(await store.claim(TOPIC, [0])).toMatchObject([{ epoch: 2, offset: 3, topicRecreated: false }]);

@@ -29,8 +29,19 @@ async function storeEvents(store: EventStore, count: number): Promise<void> {
   }));
   await store.process([
     {
-      ...{ ...topic, partition: 0, epoch: 1, fromOffset: null, nextOffset: count, events, deadLetters: [] },
-      ...{ startOffset: 0, withoutRecord: 0, lost: 0, fromRewound: 0, rewound: 0, landmarks: [] },
+      ...topic,
+      partition: 0,
+      epoch: 1,
+      fromOffset: null,
+      nextOffset: count,
+      events,
+      deadLetters: [],
+      startOffset: 0,
+      withoutRecord: 0,
+      lost: 0,
+      fromRewound: 0,
+      rewound: 0,
+      landmarks: [],
     },
   ]);
 }
@@ -50,8 +61,17 @@ function newEvent(userId: string): EventToStore {
 
 function newBatch(topic: TopicRef, partition: number) {
   return {
-    ...{ ...topic, partition, epoch: 1, fromOffset: null, deadLetters: [] },
-    ...{ startOffset: 0, withoutRecord: 0, lost: 0, fromRewound: 0, rewound: 0, landmarks: [] },
+    ...topic,
+    partition,
+    epoch: 1,
+    fromOffset: null,
+    deadLetters: [],
+    startOffset: 0,
+    withoutRecord: 0,
+    lost: 0,
+    fromRewound: 0,
+    rewound: 0,
+    landmarks: [],
   };
 }
 
@@ -91,7 +111,12 @@ describe('SQLite store', () => {
     const store = new SqliteStore(before);
     await store.claim(topic, [0]);
     const event = {
-      ...{ key: crypto.randomUUID(), userId: 'u', eventType: 'LOGIN', offset: 0, hour: 0, counted: [] },
+      key: crypto.randomUUID(),
+      userId: 'u',
+      eventType: 'LOGIN',
+      offset: 0,
+      hour: 0,
+      counted: [],
       json: '{}',
     };
     await store.process([
@@ -103,7 +128,12 @@ describe('SQLite store', () => {
         nextOffset: 4,
         events: [event],
         deadLetters: [],
-        ...{ startOffset: 0, withoutRecord: 0, lost: 0, fromRewound: 0, rewound: 0, landmarks: [] },
+        startOffset: 0,
+        withoutRecord: 0,
+        lost: 0,
+        fromRewound: 0,
+        rewound: 0,
+        landmarks: [],
       },
     ]);
     before.close();

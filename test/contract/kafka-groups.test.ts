@@ -15,7 +15,7 @@ async function grow(admin: Admin, topic: string, count: number): Promise<void> {
 async function partitionsOf(
   client: Pick<Admin, 'metadata'>,
   topic: string,
-  forceUpdate?: boolean,
+  forceUpdate = false,
 ): Promise<number | undefined> {
   const { topics } = await client.metadata({ topics: [topic], forceUpdate });
   return topics.get(topic)?.partitionsCount;

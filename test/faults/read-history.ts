@@ -117,7 +117,11 @@ export async function verifyCluster(cluster: Cluster): Promise<MissingRecord[]> 
   const store = openStore(cluster);
   const range = { from: 0, to: Number.POSITIVE_INFINITY };
   const { missing, accounts } = await verify({
-    ...{ log, store, catalog: CATALOGUE, topic: TOPIC, group: GROUP },
+    log,
+    store,
+    catalog: CATALOGUE,
+    topic: TOPIC,
+    group: GROUP,
     ...range,
   });
   await Promise.all([log.close(), store.close()]);
@@ -170,9 +174,15 @@ function openStore(cluster: Cluster): PostgresStore {
 function openLog(cluster: Cluster): KafkaLog {
   return new KafkaLog(
     {
-      ...{ brokers: cluster.bootstrap, clientId: 'checker', instanceId: undefined },
-      ...{ topics: [{ name: TOPIC }], partitions: 3, replication: -1 },
-      ...{ producerRetries: 3, producerTimeoutMs: 10_000, sessionTimeoutMs: 10_000 },
+      brokers: cluster.bootstrap,
+      clientId: 'checker',
+      instanceId: undefined,
+      topics: [{ name: TOPIC }],
+      partitions: 3,
+      replication: -1,
+      producerRetries: 3,
+      producerTimeoutMs: 10_000,
+      sessionTimeoutMs: 10_000,
     },
     silentLogger,
   );

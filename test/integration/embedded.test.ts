@@ -129,7 +129,9 @@ describe('the service as a process, embedded', () => {
       // With room to spare, garbage is not collected and nothing is shown.
       const NODE_OPTIONS = '--max-old-space-size=100';
       const service = await ServiceProcess.start({
-        ...{ LOG_EVERY_NTH_EVENT: '0', MAX_BATCH_BYTES: '200000000', NODE_OPTIONS },
+        LOG_EVERY_NTH_EVENT: '0',
+        MAX_BATCH_BYTES: '200000000',
+        NODE_OPTIONS,
       });
       await post(service.url, EVENT);
       const payload = { text: 'x'.repeat(20_000) };

@@ -149,7 +149,8 @@ describe.runIf(browser)('the page', () => {
   ] as const)('is whole and accessible %s, %s pixels wide', async (colorScheme, width) => {
     const service = await ServiceProcess.start();
     const events = Array.from({ length: 40 }, (_, at) => ({
-      ...{ userId: `user-${at % 7}-${'long'.repeat(12)}`, eventType: 'PRODUCT_VIEW' },
+      userId: `user-${at % 7}-${'long'.repeat(12)}`,
+      eventType: 'PRODUCT_VIEW',
       payload: { productId: `product ${at % 5}`, text: 'a long text without an end '.repeat(20) },
     }));
     await store(service.url, events);

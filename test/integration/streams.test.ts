@@ -9,7 +9,9 @@ const EVENTS = 2000;
 const BATCH = 100;
 /** What only the stalled ones would get: more than the system keeps for a connection. */
 const LARGE = Array.from({ length: 160 }, () => ({
-  ...{ userId: 'large', eventType: 'LOGIN', payload: { text: 'x'.repeat(60_000) } },
+  userId: 'large',
+  eventType: 'LOGIN',
+  payload: { text: 'x'.repeat(60_000) },
 }));
 /** What the stalled ones were sent and did not take would be 2.4 GB. */
 const MOST_MEMORY = 500_000_000;
@@ -92,7 +94,9 @@ it('serves 500 readers of which half take nothing: those are cut, the others mis
   const before = service.memory().now;
   for (let number = 0; number < EVENTS; number += BATCH) {
     const events = Array.from({ length: BATCH }, (_, at) => ({
-      ...{ userId: `u${at}`, eventType: 'LOGIN', payload: { number: number + at, kind: 'small' } },
+      userId: `u${at}`,
+      eventType: 'LOGIN',
+      payload: { number: number + at, kind: 'small' },
     }));
     await send(service.url, [...events, ...LARGE.slice((number / BATCH) * 8, (number / BATCH + 1) * 8)]);
     for (const reader of readers.slice(0, READERS / 5)) if (Math.random() < 0.3) reader.cut();

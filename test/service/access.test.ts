@@ -22,7 +22,12 @@ async function guarded(env: Record<string, string> = {}) {
   const service = await serviceHere({ API_KEYS_FILE: file, ...env });
   return {
     ...service,
-    ...{ file, list, write: write.key, read: read.key, admin: admin.key, both: both.key },
+    file,
+    list,
+    write: write.key,
+    read: read.key,
+    admin: admin.key,
+    both: both.key,
   };
 }
 

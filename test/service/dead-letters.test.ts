@@ -237,8 +237,12 @@ describe('POST /dead-letters/redrive', () => {
     const id = randomUUID();
     // Set aside by an earlier version, to which this event was none.
     const record: LogRecord = {
-      ...{ offset: 0, key: Buffer.from('u'), value: Buffer.from(eventJson(id)), headers: [] },
-      ...{ timestamp: 0, timestampType: 'CreateTime' },
+      offset: 0,
+      key: Buffer.from('u'),
+      value: Buffer.from(eventJson(id)),
+      headers: [],
+      timestamp: 0,
+      timestampType: 'CreateTime',
     };
     const ref = { group: 'group', topic: TOPIC, topicId: 'before' };
     const deadLetters = await sendToDeadLetterTopic(log, 'group', { topic: TOPIC, partition: 0 }, [
@@ -267,8 +271,12 @@ describe('POST /dead-letters/redrive', () => {
     const log = new EmbeddedLog(file, { partitions: 1, timeoutMs: PATIENCE_MS });
     const store = new MemoryStore();
     const junk = (offset: number): LogRecord => ({
-      ...{ offset, key: null, value: Buffer.from(`junk ${offset}`), headers: [] },
-      ...{ timestamp: 0, timestampType: 'CreateTime' },
+      offset,
+      key: null,
+      value: Buffer.from(`junk ${offset}`),
+      headers: [],
+      timestamp: 0,
+      timestampType: 'CreateTime',
     });
     const place = { topic: TOPIC, partition: 0 };
     const rejected = (offset: number) => ({

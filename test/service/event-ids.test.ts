@@ -152,8 +152,13 @@ describe('GET /events/{eventId}', () => {
     await expect
       .poll(async () => (await getEvent(url, event.eventId)).answer)
       .toEqual({
-        ...{ state: 'stored', partition: 0, offset: '0', storedAt: expect.any(String) },
-        ...{ duplicates: 0, conflicts: 0, event },
+        state: 'stored',
+        partition: 0,
+        offset: '0',
+        storedAt: expect.any(String),
+        duplicates: 0,
+        conflicts: 0,
+        event,
       });
   });
 
@@ -169,7 +174,11 @@ describe('GET /events/{eventId}', () => {
     await expect
       .poll(async () => (await getEvent(url, 'order-7')).answer)
       .toMatchObject({
-        ...{ state: 'dead-lettered', partition: 0, offset: '0', deadLetterId: '1', reason: 'invalid' },
+        state: 'dead-lettered',
+        partition: 0,
+        offset: '0',
+        deadLetterId: '1',
+        reason: 'invalid',
         event: null,
       });
   });

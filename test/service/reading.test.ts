@@ -444,7 +444,9 @@ describe('GET /consumer-groups', () => {
     const { groups } = (await (await fetch(`${url}/consumer-groups`)).json()) as { groups: object[] };
     expect(groups).toEqual([
       {
-        ...{ group: 'user-activity-consumer-group', topic: 'user-activity-events', logReachable: true },
+        group: 'user-activity-consumer-group',
+        topic: 'user-activity-events',
+        logReachable: true,
         partitions: [
           {
             partition: 0,
@@ -482,7 +484,8 @@ describe('readers that do not read', () => {
     await new Promise((resolve) => stalled.once('data', resolve));
     stalled.pause();
     const large = Array.from({ length: 40 }, (_, at) => ({
-      ...{ userId: 'u', eventType: 'LOGIN' },
+      userId: 'u',
+      eventType: 'LOGIN',
       payload: { at, text: 'x'.repeat(500_000) },
     }));
     for (const event of large) await store(url, [event]);

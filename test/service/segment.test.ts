@@ -193,8 +193,11 @@ describe('what Segment’s libraries are told, who look at the status alone', ()
     const { status, answer } = await send(url, '/v1/batch', { batch });
     expect([status, answer.results?.length]).toEqual([400, others + 1]);
     expect(answer).toMatchObject({
-      ...{ success: false, accepted: others, rejected: 1 },
-      ...{ code: 'invalid_event', message: 'userId or anonymousId is required' },
+      success: false,
+      accepted: others,
+      rejected: 1,
+      code: 'invalid_event',
+      message: 'userId or anonymousId is required',
     });
     const events = [{}, ...Array.from({ length: others }, () => ({ userId: 'u', eventType: 'LOGIN' }))];
     const plain = await send(url, '/events/batch?dedupe=content', events);

@@ -22,8 +22,18 @@ export function makeCertificate(folder: string): { ca: string; cert: string; key
   const openssl = (...args: string[]) => execFileSync('openssl', [...request, ...args], { stdio: 'pipe' });
   openssl('-keyout', caKey, '-out', ca, '-subj', '/CN=authority');
   openssl(
-    ...['-CA', ca, '-CAkey', caKey, '-keyout', key, '-out', cert, '-subj', '/CN=localhost'],
-    ...['-addext', 'subjectAltName=DNS:localhost'],
+    '-CA',
+    ca,
+    '-CAkey',
+    caKey,
+    '-keyout',
+    key,
+    '-out',
+    cert,
+    '-subj',
+    '/CN=localhost',
+    '-addext',
+    'subjectAltName=DNS:localhost',
   );
   return { ca, cert, key };
 }

@@ -37,8 +37,12 @@ export class Refusals {
     const path = request.url.split('?', 1)[0]!.slice(0, PATH_LENGTH);
     this.#logger.warn(
       {
-        ...{ code, method: request.method, path, key: request.caller?.name, address: request.ip },
-        ...(omitted > 0 && { omitted }),
+        code,
+        method: request.method,
+        path,
+        key: request.caller?.name,
+        address: request.ip,
+        omitted: omitted > 0 ? omitted : undefined,
       },
       '[API] Request refused',
     );

@@ -213,8 +213,12 @@ const ALWAYS: ErrorCode[] = [
 const GUARDED: ErrorCode[] = ['unauthorized', 'forbidden', 'origin_not_allowed', 'overloaded'];
 /** What requests that send something can be answered with besides. */
 const SENT: ErrorCode[] = [
-  ...(['body_missing', 'body_not_json', 'body_not_object', 'body_too_large'] as const),
-  ...(['unsupported_media_type', 'unsupported_encoding'] as const),
+  'body_missing',
+  'body_not_json',
+  'body_not_object',
+  'body_too_large',
+  'unsupported_media_type',
+  'unsupported_encoding',
 ];
 /** What requests that send events can be answered with besides. */
 const EVENTS_SENT: ErrorCode[] = [

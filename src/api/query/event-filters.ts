@@ -27,13 +27,7 @@ export function readFilter(reader: QueryReader<typeof FILTERS>): EventFilter {
     reader.errors.push(`at most ${MAX_PAYLOAD_FILTERS} members of payloads may be given`);
   }
   const payload = names.map((name) => ({ path: payloadPath(name)!, value: reader.one(name) ?? '' }));
-  return {
-    ...(userId === undefined ? {} : { userId }),
-    ...(eventTypes === undefined ? {} : { eventTypes: [...new Set(eventTypes)] }),
-    ...(from === undefined ? {} : { from }),
-    ...(to === undefined ? {} : { to }),
-    payload,
-  };
+  return { userId, eventTypes: eventTypes && [...new Set(eventTypes)], from, to, payload };
 }
 
 /** A sequence as a text that another store does not take for its own. */

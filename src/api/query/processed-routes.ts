@@ -106,7 +106,7 @@ function readQuery({ query: given }: FastifyRequest<{ Querystring: QueryString }
   }
   reader.done();
   if (cursor !== undefined && cursor.storeId !== storeId) throw new ApiError('cursor_reset');
-  const query = { ...filter, order, limit, ...(cursor && { cursor: cursor.sequence }) };
+  const query = { ...filter, order, limit, cursor: cursor?.sequence };
   return { query, isPage: given.limit !== undefined || given.cursor !== undefined };
 }
 

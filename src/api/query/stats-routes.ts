@@ -86,7 +86,10 @@ export async function statsRoutes(
       return {
         total,
         totals: listed.map(({ eventType, events, firstHour, lastHour }) => ({
-          ...{ eventType, events, firstHour: timeOf(firstHour), lastHour: timeOf(lastHour) },
+          eventType,
+          events,
+          firstHour: timeOf(firstHour),
+          lastHour: timeOf(lastHour),
         })),
         otherTypes: { types: totals.length - listed.length, events: total - sumOf(listed) },
         interval,

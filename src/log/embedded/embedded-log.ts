@@ -5,6 +5,8 @@ import {
   checkWritable,
   inTransaction,
   migrateSqlite,
+  prepareQuery,
+  type Query,
   type SqliteFile,
   type StatementSync,
 } from '../../sqlite/sqlite-file.ts';
@@ -68,7 +70,7 @@ export class EmbeddedLog implements EventLog {
   readonly #options: EmbeddedLogOptions;
   readonly #lane: AppendBatcher;
   readonly #insert: StatementSync;
-  readonly #read: StatementSync;
+  readonly #read: Query<RecordRow>;
   readonly #topics = new Map<string, Topic>();
   readonly #appended = new EventEmitter().setMaxListeners(0);
   #closing: Promise<void> | undefined;
@@ -79,7 +81,8 @@ export class EmbeddedLog implements EventLog {
     this.#options = options;
     migrateSqlite(file.db, 'log', SCHEMA);
     this.#insert = file.db.prepare('insert into log_records values (?, ?, ?, ?, ?, ?, ?)');
-    this.#read = file.db.prepare(
+    this.#read = prepareQuery(
+      file.db,
       'select offset, timestamp, key, value, headers from log_records where topic = ? and partition = ? and offset >= ? order by offset limit ?',
     );
     this.#lane = new AppendBatcher((records) => this.#write(records), {
@@ -220,29 +223,37 @@ export class EmbeddedLog implements EventLog {
     db.prepare(
       'insert into log_topics (name, topic_id, partitions) values (?, ?, ?) on conflict (name) do nothing',
     ).run(name, randomUUID(), this.#options.partitions);
-    const row = db.prepare('select id, topic_id, partitions from log_topics where name = ?').get(name)!;
-    const [id, partitions] = [row.id as number, row.partitions as number];
-    const last = db.prepare(
-      'select max(offset) as offset from log_records where topic = ? and partition = ?',
+    const { id, topicId, partitions } = prepareQuery<Omit<Topic, 'ends'>>(
+      db,
+      'select id, topic_id as topicId, partitions from log_topics where name = ?',
+    ).get(name)!;
+    const end = prepareQuery<{ end: number }>(
+      db,
+      'select coalesce(max(offset) + 1, 0) as end from log_records where topic = ? and partition = ?',
     );
-    const ends = Array.from({ length: partitions }, (_, partition) => {
-      const offset = last.get(id, partition)!.offset as number | null;
-      return offset === null ? 0 : offset + 1;
-    });
-    const topic = { id, topicId: row.topic_id as string, partitions, ends };
+    const ends = Array.from({ length: partitions }, (_, partition) => end.get(id, partition)!.end);
+    const topic = { id, topicId, partitions, ends };
     this.#topics.set(name, topic);
     return topic;
   }
 }
 
-function toRecord(row: ReturnType<StatementSync['all']>[number]): LogRecord {
+interface RecordRow {
+  offset: number;
+  timestamp: number;
+  key: Uint8Array | null;
+  value: Uint8Array | null;
+  headers: string;
+}
+
+function toRecord({ offset, timestamp, key, value, headers }: RecordRow): LogRecord {
   return {
-    offset: row.offset as number,
-    timestamp: row.timestamp as number,
+    offset,
+    timestamp,
     timestampType: 'LogAppendTime',
-    key: row.key === null ? null : Buffer.from(row.key as Uint8Array),
-    value: row.value === null ? null : Buffer.from(row.value as Uint8Array),
-    headers: decodeHeaders(row.headers as string),
+    key: key && Buffer.from(key),
+    value: value && Buffer.from(value),
+    headers: decodeHeaders(headers),
   };
 }
 

@@ -111,7 +111,9 @@ export class PostgresCounts implements EventCounts {
     );
     return rows.map(({ eventType, events, firstHour, lastHour }) => ({
       eventType,
-      ...{ events: Number(events), firstHour: Number(firstHour), lastHour: Number(lastHour) },
+      events: Number(events),
+      firstHour: Number(firstHour),
+      lastHour: Number(lastHour),
     }));
   }
 

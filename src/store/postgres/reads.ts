@@ -88,10 +88,18 @@ export async function deadLetters(
 ): Promise<DeadLetter[]> {
   const { before = null, ids = null, key = null, reason = null, waiting = false, limit } = query;
   const rows = await database.query<AsText<DeadLetter, 'id' | 'offset' | 'deadLetterOffset'>>(DEAD_LETTERS, [
-    ...[group, before, ids, reason, waiting, limit, key],
+    group,
+    before,
+    ids,
+    reason,
+    waiting,
+    limit,
+    key,
   ]);
   return rows.map((row) => ({
     ...row,
-    ...{ id: Number(row.id), offset: Number(row.offset), deadLetterOffset: Number(row.deadLetterOffset) },
+    id: Number(row.id),
+    offset: Number(row.offset),
+    deadLetterOffset: Number(row.deadLetterOffset),
   }));
 }

@@ -185,8 +185,8 @@ function compare(
 /** Building an index takes as long as it takes: the driver's limit of time is for what is asked day by day. */
 function withoutLimit(client: ClientBase): ClientBase {
   const query = (statement: string | QueryConfig, values?: unknown[]) => {
-    const config = typeof statement === 'string' ? { text: statement, values } : statement;
-    return client.query({ ...config, query_timeout: LONGEST_MS } as QueryConfig);
+    const config = typeof statement === 'string' ? { text: statement, values: values ?? [] } : statement;
+    return client.query(Object.assign({ query_timeout: LONGEST_MS }, config));
   };
   return Object.assign(Object.create(client), { query }) as ClientBase;
 }

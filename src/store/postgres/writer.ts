@@ -103,17 +103,18 @@ export async function processBatches(
   // If we die before the answer: the batches are stored with their positions or not at all. Either way the next
   // claims say where to go on.
   const [row] = await database.prepared<ProcessRow>('process', PROCESS, [
-    ...[group, topic, topicId],
+    group,
+    topic,
+    topicId,
     ...positionColumns(batches),
     ...eventColumns(parted),
-    ...[uuids(again.map(({ key }) => key)), texts(again.map(({ json }) => json))],
+    uuids(again.map(({ key }) => key)),
+    texts(again.map(({ json }) => json)),
     ...deadLetterColumns(batches),
     ...valueColumns(distinct),
-    ...[
-      batches.map(({ fromRewound }) => fromRewound),
-      batches.map(({ rewound }) => rewound),
-      texts(batches.map(({ landmarks }) => encodeLandmarks(landmarks))),
-    ],
+    batches.map(({ fromRewound }) => fromRewound),
+    batches.map(({ rewound }) => rewound),
+    texts(batches.map(({ landmarks }) => encodeLandmarks(landmarks))),
   ]);
   const { held, stored, conflicts } = row!;
   const lost = batches.find(({ partition }) => !held.includes(partition));
@@ -142,7 +143,8 @@ function positionColumns(batches: readonly StoreBatch[]): unknown[][] {
   const fields = ['partition', 'epoch', 'fromOffset', 'nextOffset'] as const;
   return [
     ...columns(batches, fields),
-    ...[batches.map(({ events }) => events.length), batches.map(({ deadLetters }) => deadLetters.length)],
+    batches.map(({ events }) => events.length),
+    batches.map(({ deadLetters }) => deadLetters.length),
     ...columns(batches, ['startOffset', 'withoutRecord', 'lost']),
   ];
 }

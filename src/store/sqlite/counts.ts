@@ -1,4 +1,9 @@
-import { type DatabaseSync, inTransaction, type StatementSync } from '../../sqlite/sqlite-file.ts';
+import {
+  type DatabaseSync,
+  inTransaction,
+  prepareQuery,
+  type StatementSync,
+} from '../../sqlite/sqlite-file.ts';
 import {
   type DayCount,
   type DayRange,
@@ -99,11 +104,10 @@ export class SqliteCounts implements EventCounts {
   /** @returns whether there may be more */
   #countStep(): boolean {
     const db = this.#db;
-    const { before, latest } = db
-      .prepare(
-        'select seq as before, (select coalesce(max(seq), 0) from events) as latest from counted_up_to',
-      )
-      .get() as { before: number; latest: number };
+    const { before, latest } = prepareQuery<{ before: number; latest: number }>(
+      db,
+      'select seq as before, (select coalesce(max(seq), 0) from events) as latest from counted_up_to',
+    ).get()!;
     if (latest <= before) return false;
     const upTo = Math.min(latest, before + STEP);
     // If we die here: the events are stored, and counted by whoever counts next.
@@ -160,7 +164,7 @@ export class SqliteCounts implements EventCounts {
 
   #all<Row>(sql: string, ...values: (string | number)[]): Row[] {
     this.countUp();
-    const rows = onFile(() => this.#db.prepare(sql).all(...values));
-    return rows.map((row) => ({ ...row }) as Row);
+    const rows = onFile(() => prepareQuery<Row>(this.#db, sql).all(...values));
+    return rows.map((row) => ({ ...row }));
   }
 }

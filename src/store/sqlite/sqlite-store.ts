@@ -3,8 +3,10 @@ import {
   checkWritable,
   inTransaction,
   migrateSqlite,
+  prepareArrayQuery,
+  prepareQuery,
+  type Query,
   type SqliteFile,
-  type StatementSync,
 } from '../../sqlite/sqlite-file.ts';
 import {
   type Claim,
@@ -27,58 +29,87 @@ import { onFile } from './errors.ts';
 import { STORE_SCHEMA } from './schema.ts';
 import { keyBytes, SqliteWriter } from './writer.ts';
 
+const POSITIONS = `
+select topic_id as topicId, partition, epoch, next_offset as offset, stored, duplicates, dead_lettered as deadLettered,
+  start_offset as startOffset, without_record as withoutRecord, lost, rewound
+from positions where consumer_group = ? and topic = ? order by topic_id, partition`;
+
+const DEAD_LETTERS = `
+select seq as id, event_key as key, topic, partition, offset, reason, detail, attempt, set_aside_at as deadLetteredAt,
+  redriven_at as redrivenAt, dlt_partition as deadLetterPartition, dlt_offset as deadLetterOffset
+from dead_letters
+where consumer_group = :group and (:before is null or seq < :before)
+  and (:ids is null or seq in (select value from json_each(:ids)))
+  and (:key is null or event_key = :key) and (:reason is null or reason = :reason)
+  and (:waiting = 0 or redriven_at is null)
+order by seq desc limit :limit`;
+
+const EVENT = `
+select json, partition, offset, stored_at as storedAt, duplicates, conflicts from events where event_key = ?`;
+
+type ClaimRow = Pick<Claim, 'epoch' | 'offset' | 'rewound'> & { landmarks: string };
+type EventRow = Omit<EventRecord, 'storedAt'> & { storedAt: number | null };
+type DeadLetterRow = Omit<DeadLetter, 'key' | 'deadLetteredAt' | 'redrivenAt'> & {
+  key: Uint8Array | null;
+  deadLetteredAt: string;
+  redrivenAt: string | null;
+};
+
 /** Keeps events in a SQLite file. Synchronous inside, so a batch is one uninterrupted transaction. */
 export class SqliteStore implements EventStore {
   readonly storeId = '';
   readonly counts: SqliteCounts;
   readonly #file: SqliteFile;
   readonly #writer: SqliteWriter;
-  readonly #claim: StatementSync;
-  readonly #earlierTopic: StatementSync;
-  readonly #otherTopics: StatementSync;
-  readonly #deadLetters: StatementSync;
-  readonly #get: StatementSync;
+  readonly #claim: Query<ClaimRow>;
+  readonly #earlierTopic: Query<object>;
+  readonly #otherTopics: Query<{ topic: string }>;
+  readonly #positions: Query<PartitionPosition>;
+  readonly #deadLetters: Query<DeadLetterRow>;
+  readonly #get: Query<EventRow>;
+  readonly #latest: Query<{ latest: number }>;
+  readonly #eventsAreGone: Query<{ areGone: number }>;
 
   /** @param file stays open after `close`: it belongs to whoever opened it */
   constructor(file: SqliteFile) {
     const { db } = file;
     this.#file = file;
     migrateSqlite(db, 'store', STORE_SCHEMA);
-    this.#claim = db.prepare(
+    this.#claim = prepareQuery(
+      db,
       `insert into positions (consumer_group, topic, topic_id, partition, epoch) values (?, ?, ?, ?, 1)
-       on conflict do update set ${RECLAIM('max')} returning epoch, next_offset, rewound, landmarks`,
+       on conflict do update set ${RECLAIM('max')} returning epoch, next_offset as offset, rewound, landmarks`,
     );
-    this.#otherTopics = db.prepare('select distinct topic from positions where topic <> ? and stored > 0');
-    this.#earlierTopic = db.prepare(
+    this.#otherTopics = prepareQuery(
+      db,
+      'select distinct topic from positions where topic <> ? and stored > 0',
+    );
+    this.#earlierTopic = prepareQuery(
+      db,
       'select 1 from positions where consumer_group = ? and topic = ? and topic_id <> ? limit 1',
     );
-    this.#deadLetters = db.prepare(
-      `select * from dead_letters where consumer_group = ? and (? is null or seq < ?)
-         and (? is null or seq in (select value from json_each(?)))
-         and (? is null or event_key = ?) and (? is null or reason = ?) and (? = 0 or redriven_at is null)
-       order by seq desc limit ?`,
-    );
-    this.#get = db.prepare('select * from events where event_key = ?');
+    this.#positions = prepareQuery(db, POSITIONS);
+    this.#deadLetters = prepareQuery(db, DEAD_LETTERS);
+    this.#get = prepareQuery(db, EVENT);
+    this.#latest = prepareQuery(db, 'select coalesce(max(seq), 0) as latest from events');
+    this.#eventsAreGone = prepareQuery(db, `select ${EVENTS_ARE_GONE} as areGone`);
     this.counts = new SqliteCounts(db);
     this.#writer = new SqliteWriter(db, this.counts);
   }
 
   async claim({ group, topic, topicId }: TopicRef, partitions: readonly number[]): Promise<Claim[]> {
     const claimOne = (partition: number, otherTopics: string[]): Claim => {
-      const row = this.#claim.get(group, topic, topicId, partition)!;
-      const offset = row.next_offset as number | null;
+      const { epoch, offset, rewound, landmarks } = this.#claim.get(group, topic, topicId, partition)!;
       const topicRecreated = offset === null && this.#earlierTopic.get(group, topic, topicId) !== undefined;
-      const landmarks = decodeLandmarks(row.landmarks as string);
-      const { epoch, rewound } = row as Record<string, number>;
-      return { epoch: epoch!, offset, rewound: rewound!, topicRecreated, landmarks, otherTopics };
+      return { epoch, offset, rewound, topicRecreated, landmarks: decodeLandmarks(landmarks), otherTopics };
     };
     return onFile(() =>
       inTransaction(this.#file.db, () => {
-        if (this.#eventsAreGone()) {
+        if (this.#areEventsGone()) {
           for (const statement of [...FORGET_EVENTS, 'delete from user_events'])
             this.#file.db.exec(statement);
         }
-        const otherTopics = this.#otherTopics.all(topic).map((row) => row.topic as string);
+        const otherTopics = this.#otherTopics.all(topic).map((row) => row.topic);
         return partitions.map((partition) => claimOne(partition, otherTopics));
       }),
     );
@@ -94,28 +125,27 @@ export class SqliteStore implements EventStore {
     const found = new Map<string, EventRecord>();
     for (const key of keys) {
       const row = onFile(() => this.#get.get(keyBytes(key)));
-      if (row !== undefined) found.set(key, toEventRecord(row));
+      if (row === undefined) continue;
+      found.set(key, { ...row, storedAt: row.storedAt === null ? null : new Date(row.storedAt) });
     }
     return found;
   }
 
   async watermarks(): Promise<Watermarks> {
     // One writer, whose transactions come one after the other.
-    const latest = onFile(
-      () => this.#file.db.prepare('select max(seq) as seq from events').get()!.seq as number | null,
-    );
-    return { latest: latest ?? 0, stable: latest ?? 0 };
+    const { latest } = onFile(() => this.#latest.get()!);
+    return { latest, stable: latest };
   }
 
-  async read(selection: ReadQuery): Promise<StoredEvent[]> {
-    return onFile(() => this.#read(selection));
+  async read(query: ReadQuery): Promise<StoredEvent[]> {
+    return onFile(() => this.#read(query));
   }
 
-  #read(selection: ReadQuery): StoredEvent[] {
-    const { order, limit, bytes: most = READ_BYTES, userId, eventTypes } = selection;
+  #read(query: ReadQuery): StoredEvent[] {
+    const { order, limit, bytes: most = READ_BYTES, userId, eventTypes } = query;
     // Where the events of users are is known up to where they are counted.
     if (userId !== undefined) this.counts.countUp();
-    const sources = eventTypes?.map((type) => this.#rows(selection, type)) ?? [this.#rows(selection)];
+    const sources = eventTypes?.map((type) => this.#rows(query, type)) ?? [this.#rows(query)];
     const found: StoredEvent[] = [];
     let bytes = 0;
     for (const [sequence, json] of sources.length === 1 ? sources[0]! : merged(sources, order)) {
@@ -127,34 +157,31 @@ export class SqliteStore implements EventStore {
   }
 
   async positions(group: string, topic: string): Promise<PartitionPosition[]> {
-    const sql = 'select * from positions where consumer_group = ? and topic = ? order by topic_id, partition';
+    const rows = onFile(() => this.#positions.all(group, topic));
     // What a claim would find.
-    const areGone = onFile(() => this.#eventsAreGone());
-    return onFile(() => this.#file.db.prepare(sql).all(group, topic)).map((row) => ({
-      topicId: row.topic_id as string,
-      partition: row.partition as number,
-      epoch: row.epoch as number,
-      offset: areGone ? null : (row.next_offset as number | null),
-      stored: row.stored as number,
-      duplicates: row.duplicates as number,
-      deadLettered: row.dead_lettered as number,
-      startOffset: row.start_offset as number | null,
-      withoutRecord: row.without_record as number,
-      lost: row.lost as number,
-      rewound: row.rewound as number,
-    }));
+    const areGone = onFile(() => this.#areEventsGone());
+    return rows.map((row) => ({ ...row, offset: areGone ? null : row.offset }));
   }
 
   async deadLetters(group: string, query: DeadLetterQuery): Promise<DeadLetter[]> {
     const { before = null, ids, key, reason = null, waiting = false, limit } = query;
-    const eventKey = key === undefined ? null : keyBytes(key);
     const rows = onFile(() =>
-      this.#deadLetters.all(
-        ...[group, before, before, ids === undefined ? null : JSON.stringify(ids), JSON.stringify(ids ?? [])],
-        ...[eventKey, eventKey, reason, reason, waiting ? 1 : 0, limit],
-      ),
+      this.#deadLetters.all({
+        group,
+        before,
+        ids: ids === undefined ? null : JSON.stringify(ids),
+        key: key === undefined ? null : keyBytes(key),
+        reason,
+        waiting: waiting ? 1 : 0,
+        limit,
+      }),
     );
-    return rows.map(toDeadLetter);
+    return rows.map((row) => ({
+      ...row,
+      key: row.key && keyText(row.key),
+      deadLetteredAt: new Date(row.deadLetteredAt),
+      redrivenAt: row.redrivenAt === null ? null : new Date(row.redrivenAt),
+    }));
   }
 
   async markRedriven(group: string, ids: readonly number[], at: Date): Promise<void> {
@@ -169,8 +196,8 @@ export class SqliteStore implements EventStore {
 
   async close(): Promise<void> {}
 
-  #eventsAreGone(): boolean {
-    return this.#file.db.prepare(`select ${EVENTS_ARE_GONE} as gone`).get()!.gone === 1;
+  #areEventsGone(): boolean {
+    return this.#eventsAreGone.get()!.areGone === 1;
   }
 
   #rows(
@@ -183,16 +210,15 @@ export class SqliteStore implements EventStore {
         : eventType !== undefined
           ? ['events where event_type = ? and', eventType]
           : ['events where', undefined];
-    const statement = this.#file.db.prepare(
+    const statement = prepareArrayQuery<SequenceAndJson>(
+      this.#file.db,
       `select seq, json from ${from} seq > ? and seq <= ? order by seq ${order} limit ?`,
     );
-    statement.setReturnArrays(true);
-    const values = [...(value === undefined ? [] : [value]), after, upTo, limit];
-    return statement.iterate(...values) as unknown as IterableIterator<SequenceAndJson>;
+    const range = [after, upTo, limit];
+    return value === undefined ? statement.iterate(...range) : statement.iterate(value, ...range);
   }
 }
 
-/** An event as an array: an object for each row takes twice as long. */
 type SequenceAndJson = [sequence: number, json: string];
 
 /** Rows of sources that are each in order, in order. */
@@ -216,36 +242,6 @@ function* merged(
 function nextRow(rows: Iterator<SequenceAndJson>): SequenceAndJson | undefined {
   const { done, value } = rows.next();
   return done ? undefined : value;
-}
-
-type Row = ReturnType<StatementSync['all']>[number];
-
-function toEventRecord(row: Row): EventRecord {
-  return {
-    json: row.json as string,
-    partition: row.partition as number | null,
-    offset: row.offset as number | null,
-    storedAt: row.stored_at === null ? null : new Date(row.stored_at as number),
-    duplicates: row.duplicates as number,
-    conflicts: row.conflicts as number,
-  };
-}
-
-function toDeadLetter(row: Row): DeadLetter {
-  return {
-    id: row.seq as number,
-    key: row.event_key === null ? null : keyText(row.event_key as Uint8Array),
-    topic: row.topic as string,
-    partition: row.partition as number,
-    offset: row.offset as number,
-    reason: row.reason as string,
-    detail: row.detail as string,
-    attempt: row.attempt as number,
-    deadLetteredAt: new Date(row.set_aside_at as string),
-    redrivenAt: row.redriven_at === null ? null : new Date(row.redriven_at as string),
-    deadLetterPartition: row.dlt_partition as number,
-    deadLetterOffset: row.dlt_offset as number,
-  };
 }
 
 function keyText(bytes: Uint8Array): string {

@@ -1,5 +1,5 @@
 import { encodeLandmarks } from '../../log/landmarks.ts';
-import type { DatabaseSync, StatementSync } from '../../sqlite/sqlite-file.ts';
+import { type DatabaseSync, prepareQuery, type Query, type StatementSync } from '../../sqlite/sqlite-file.ts';
 import {
   type BatchOutcome,
   type EventToStore,
@@ -15,7 +15,7 @@ import type { SqliteCounts } from './counts.ts';
 /** Writes batches, within a transaction of its caller. */
 export class SqliteWriter {
   readonly #counts: SqliteCounts;
-  readonly #get: StatementSync;
+  readonly #get: Query<{ json: string }>;
   readonly #move: StatementSync;
   readonly #insertEvent: StatementSync;
   readonly #noteRepeat: StatementSync;
@@ -24,7 +24,7 @@ export class SqliteWriter {
 
   constructor(db: DatabaseSync, counts: SqliteCounts) {
     this.#counts = counts;
-    this.#get = db.prepare('select json from events where event_key = ?');
+    this.#get = prepareQuery(db, 'select json from events where event_key = ?');
     this.#move = db.prepare(
       `update positions set next_offset = ? where consumer_group = ? and topic = ? and topic_id = ? and partition = ?
        and epoch = ? and next_offset is ? and rewound = ? and not (${EVENTS_ARE_GONE})`,
@@ -39,14 +39,17 @@ export class SqliteWriter {
     this.#insertDeadLetter = db.prepare(
       `insert into dead_letters (consumer_group, topic, topic_id, partition, offset, digest, reason, detail, attempt,
          set_aside_at, dlt_partition, dlt_offset, event_key)
-       values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict do update
+       values (:group, :topic, :topicId, :partition, :offset, :digest, :reason, :detail, :attempt, :deadLetteredAt,
+         :deadLetterPartition, :deadLetterOffset, :key)
+       on conflict do update
          set dlt_partition = excluded.dlt_partition, dlt_offset = excluded.dlt_offset`,
     );
     this.#count = db.prepare(
-      `update positions set stored = stored + ?, duplicates = duplicates + ?, dead_lettered = dead_lettered + ?,
-         start_offset = coalesce(start_offset, ?), without_record = without_record + ?, lost = lost + ?,
-         rewound = rewound + ?, landmarks = ?
-       where consumer_group = ? and topic = ? and topic_id = ? and partition = ?`,
+      `update positions set stored = stored + :stored, duplicates = duplicates + :duplicates,
+         dead_lettered = dead_lettered + :deadLettered, start_offset = coalesce(start_offset, :startOffset),
+         without_record = without_record + :withoutRecord, lost = lost + :lost, rewound = rewound + :rewound,
+         landmarks = :landmarks
+       where consumer_group = :group and topic = :topic and topic_id = :topicId and partition = :partition`,
     );
   }
 
@@ -74,25 +77,34 @@ export class SqliteWriter {
         latest = Number(lastInsertRowid);
         return true;
       }
-      const conflict = !isSameEvent(this.#get.get(id)!.json as string, json);
+      const conflict = !isSameEvent(this.#get.get(id)!.json, json);
       this.#noteRepeat.run(conflict ? 1 : 0, id);
       if (conflict) conflicts++;
       return false;
     });
     this.#counts.addValues(fresh, latest);
-    for (const { key, offset, digest, reason, detail, attempt, deadLetteredAt, ...copy } of deadLetters) {
-      this.#insertDeadLetter.run(
-        ...[group, topic, topicId, partition, offset, digest],
-        ...[reason, detail, attempt, deadLetteredAt.toISOString()],
-        ...[copy.deadLetterPartition, copy.deadLetterOffset, key === null ? null : keyBytes(key)],
-      );
+    const where = { group, topic, topicId, partition };
+    for (const letter of deadLetters) {
+      const { key, deadLetteredAt } = letter;
+      this.#insertDeadLetter.run({
+        ...where,
+        ...letter,
+        deadLetteredAt: deadLetteredAt.toISOString(),
+        key: key && keyBytes(key),
+      });
     }
     const storedCount = stored.filter(Boolean).length;
-    this.#count.run(
-      ...[storedCount, stored.length - storedCount, deadLetters.length],
-      ...[batch.startOffset, batch.withoutRecord, batch.lost],
-      ...[batch.rewound, encodeLandmarks(batch.landmarks), group, topic, topicId, partition],
-    );
+    this.#count.run({
+      ...where,
+      stored: storedCount,
+      duplicates: stored.length - storedCount,
+      deadLettered: deadLetters.length,
+      startOffset: batch.startOffset,
+      withoutRecord: batch.withoutRecord,
+      lost: batch.lost,
+      rewound: batch.rewound,
+      landmarks: encodeLandmarks(batch.landmarks),
+    });
     return { stored, conflicts };
   }
 }

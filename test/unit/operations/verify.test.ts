@@ -18,8 +18,12 @@ async function verifyFolder(
   const log = new EmbeddedLog(file, { partitions: 1, timeoutMs: PATIENCE_MS });
   try {
     return await verify({
-      ...{ log, store: new SqliteStore(file), catalog: new Catalog(undefined, false) },
-      ...{ topic: TOPIC, group: GROUP, ...range },
+      log,
+      store: new SqliteStore(file),
+      catalog: new Catalog(undefined, false),
+      topic: TOPIC,
+      group: GROUP,
+      ...range,
     });
   } finally {
     file.close();
@@ -30,11 +34,22 @@ describe('verify', () => {
   it('accounts for every record of a sound store', async () => {
     const { folder } = await processedFolder();
     expect(await verifyFolder(folder)).toEqual({
-      ...{ records: 5, stored: 4, deadLettered: 1, inFlight: 0, missing: [] },
+      records: 5,
+      stored: 4,
+      deadLettered: 1,
+      inFlight: 0,
+      missing: [],
       accounts: [
         {
-          ...{ partition: 0, passed: 5, stored: 3, duplicates: 1, deadLettered: 1 },
-          ...{ withoutRecord: 0, lost: 0, rewound: 0, unaccounted: 0 },
+          partition: 0,
+          passed: 5,
+          stored: 3,
+          duplicates: 1,
+          deadLettered: 1,
+          withoutRecord: 0,
+          lost: 0,
+          rewound: 0,
+          unaccounted: 0,
         },
       ],
     });
@@ -45,7 +60,10 @@ describe('verify', () => {
     await append(folder, [eventJson(randomUUID())]);
     damage(folder, `delete from events where json = '${eventJson(ids[1]!)}'; delete from dead_letters`);
     expect(await verifyFolder(folder)).toMatchObject({
-      ...{ records: 6, stored: 3, deadLettered: 0, inFlight: 1 },
+      records: 6,
+      stored: 3,
+      deadLettered: 0,
+      inFlight: 1,
       missing: [
         { partition: 0, offset: 1, eventId: ids[1] },
         { partition: 0, offset: 3, eventId: undefined },

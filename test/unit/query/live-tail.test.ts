@@ -27,21 +27,29 @@ it('reads once for all who are behind at the same sequence, and for each filter 
   const store = new CountingStore();
   const [claim] = await store.claim(TOPIC, [0]);
   const events = Array.from({ length: 20 }, (_, offset) => ({
-    ...{ key: randomUUID(), userId: `u${offset % 2}`, eventType: 'LOGIN', offset, hour: 0, counted: [] },
+    key: randomUUID(),
+    userId: `u${offset % 2}`,
+    eventType: 'LOGIN',
+    offset,
+    hour: 0,
+    counted: [],
     json: 'x'.repeat(10_000),
   }));
   await store.process([
     {
-      ...{ ...TOPIC, partition: 0, epoch: claim!.epoch, fromOffset: null, nextOffset: 20, events },
-      ...{
-        deadLetters: [],
-        startOffset: 0,
-        withoutRecord: 0,
-        lost: 0,
-        fromRewound: 0,
-        rewound: 0,
-        landmarks: [],
-      },
+      ...TOPIC,
+      partition: 0,
+      epoch: claim!.epoch,
+      fromOffset: null,
+      nextOffset: 20,
+      events,
+      deadLetters: [],
+      startOffset: 0,
+      withoutRecord: 0,
+      lost: 0,
+      fromRewound: 0,
+      rewound: 0,
+      landmarks: [],
     },
   ]);
   const tail = new LiveTail({ store, heartbeatMs: 1000, clock: systemClock });
@@ -126,14 +134,12 @@ describe('a reader of a store that went back in time', () => {
     return (name: string, count: number) => {
       const from = next ?? 0;
       const events = Array.from({ length: count }, (_, offset) => ({
-        ...{
-          key: randomUUID(),
-          userId: 'u',
-          eventType: 'LOGIN',
-          offset: from + offset,
-          hour: 0,
-          counted: [],
-        },
+        key: randomUUID(),
+        userId: 'u',
+        eventType: 'LOGIN',
+        offset: from + offset,
+        hour: 0,
+        counted: [],
         json: `{"${name}":${offset}}`,
       }));
       const sequence = {

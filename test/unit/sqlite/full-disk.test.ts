@@ -62,8 +62,19 @@ describe('on a full disk', () => {
       json,
     }));
     const batch = {
-      ...{ ...topic, partition: 0, epoch: 1, fromOffset: null, nextOffset: 50, events, deadLetters: [] },
-      ...{ startOffset: 0, withoutRecord: 0, lost: 0, fromRewound: 0, rewound: 0, landmarks: [] },
+      ...topic,
+      partition: 0,
+      epoch: 1,
+      fromOffset: null,
+      nextOffset: 50,
+      events,
+      deadLetters: [],
+      startOffset: 0,
+      withoutRecord: 0,
+      lost: 0,
+      fromRewound: 0,
+      rewound: 0,
+      landmarks: [],
     };
     fill(file);
     await expect(store.process([batch])).rejects.toThrow(

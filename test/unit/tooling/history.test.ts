@@ -41,8 +41,15 @@ describe('the history checker', () => {
   it('finds nothing in a sound history', () => {
     expect(checkHistory(sound())).toEqual({
       counts: {
-        ...{ acknowledged: 3, 'in the topic': 4, stored: 3, duplicates: 0, 'dead-lettered': 1 },
-        ...{ 'deleted unprocessed': 0, 'lost with the log or the tables': 0, lost: 0, reordered: 0 },
+        acknowledged: 3,
+        'in the topic': 4,
+        stored: 3,
+        duplicates: 0,
+        'dead-lettered': 1,
+        'deleted unprocessed': 0,
+        'lost with the log or the tables': 0,
+        lost: 0,
+        reordered: 0,
       },
       violations: [],
     });
@@ -81,7 +88,10 @@ describe('the history checker', () => {
     const deleted = history.topic.slice(3);
     const counted = { ...history.positions[0]!, stored: 2 };
     const without = {
-      ...{ ...history, topic: history.topic.slice(0, 3), deleted, stored: history.stored.slice(0, 2) },
+      ...history,
+      topic: history.topic.slice(0, 3),
+      deleted,
+      stored: history.stored.slice(0, 2),
       counted: { users: [{ userId: 'u', events: 2 }], total: 2, distinct: [1, 1] as [number, number] },
     };
     expect(checkHistory({ ...without, positions: [{ ...counted, lost: 1 }] }).violations).toEqual([]);
