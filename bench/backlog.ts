@@ -8,20 +8,18 @@ const PRODUCED = 3000;
 /** The service's own log, on the bench's broker. */
 export async function openLog(ground: TestCluster, topic: string): Promise<KafkaLog> {
   const { bootstrap } = await ground.kafka();
-  return new KafkaLog(
-    {
-      brokers: [bootstrap],
-      clientId: 'bench',
-      instanceId: undefined,
-      topics: [{ name: topic }],
-      partitions: PARTITIONS,
-      replication: -1,
-      producerRetries: 3,
-      producerTimeoutMs: 30_000,
-      sessionTimeoutMs: 10_000,
-    },
-    silent,
-  );
+  return new KafkaLog({
+    brokers: [bootstrap],
+    clientId: 'bench',
+    instanceId: undefined,
+    topics: [{ name: topic }],
+    partitions: PARTITIONS,
+    replication: -1,
+    producerRetries: 3,
+    producerTimeoutMs: 30_000,
+    sessionTimeoutMs: 10_000,
+    logger: silent,
+  });
 }
 
 /** Puts events into a topic. @returns the size of all JSON texts */

@@ -84,7 +84,7 @@ async function byInstances(ground: TestCluster, { seconds }: BenchOptions): Prom
 /** Storing, and reading a page from the middle, the more there is. */
 async function byRows(ground: TestCluster, { events }: BenchOptions): Promise<Row[]> {
   const url = await ground.database();
-  const store = new PostgresStore({ url, poolSize: 4 }, silent);
+  const store = new PostgresStore({ url, poolSize: 4, logger: silent });
   const rows: Row[] = [];
   try {
     for (let size = FEWEST_ROWS, stored = 0; size <= events; size *= 10) {

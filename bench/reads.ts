@@ -112,7 +112,7 @@ async function fillSqlite(ground: TestCluster, count: number): Promise<Filled> {
 
 async function fillPostgres(ground: TestCluster, count: number): Promise<Filled> {
   const url = await ground.database();
-  const store = new PostgresStore({ url, poolSize: 4 }, silent);
+  const store = new PostgresStore({ url, poolSize: 4, logger: silent });
   await fill(store, count);
   await store.close();
   return {

@@ -84,7 +84,7 @@ lost, a repetition is a second event with an id of its own.
 
 function metricsPage(): string {
   const { registry } = createMetrics({ requests: 0, bytes: 0 }, { readers: 0 });
-  registerLedger(registry, new MemoryStore(), 'group', 'topic');
+  registerLedger(registry, { store: new MemoryStore(), group: 'group', topic: 'topic' });
   const metrics = registry.getMetricsAsArray() as unknown as {
     name: string;
     help: string;

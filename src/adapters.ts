@@ -54,7 +54,7 @@ async function openLog(config: Config, logger: Logger, files: OpenFiles): Promis
     producerTimeoutMs: timeoutMs,
     sessionTimeoutMs: config.KAFKA_CONSUMER_SESSION_TIMEOUT_MS,
   };
-  return new KafkaLog(options, logger);
+  return new KafkaLog({ ...options, logger });
 }
 
 async function openStore({ store }: Config, logger: Logger, files: OpenFiles): Promise<EventStore> {
@@ -67,7 +67,7 @@ async function openStore({ store }: Config, logger: Logger, files: OpenFiles): P
     return new SqliteStore(await files.open(store.path));
   }
   const { PostgresStore } = await import('./store/postgres/postgres-store.ts');
-  return new PostgresStore(store, logger);
+  return new PostgresStore({ ...store, logger });
 }
 
 /** Each file once: the embedded log and the SQLite store share theirs. */

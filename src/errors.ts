@@ -146,7 +146,12 @@ export class ApiError extends Error {
 
   constructor(
     code: ErrorCode,
-    options: { message?: string; details?: readonly string[]; retryAfterS?: number; cause?: unknown } = {},
+    options: {
+      message?: string | undefined;
+      details?: readonly string[];
+      retryAfterS?: number;
+      cause?: unknown;
+    } = {},
   ) {
     // A batch may hold a hundred thousand of them, and each stack costs more than what it is about.
     const { stackTraceLimit } = Error;

@@ -82,7 +82,7 @@ async function run(
   const apiKeys = openKeys(config);
   const certificate = openCertificate(config);
   const producer = new Producer({ log, store, topic, logger, metrics, now, newId, logEvery });
-  registerLedger(metrics.registry, store, group, topic);
+  registerLedger(metrics.registry, { store, group, topic });
   const { countedProperties } = config;
   const storedEvents = new StoredEvents(store);
   const processor = new Processor({
@@ -138,7 +138,7 @@ async function run(
     hosts: config.hosts,
     rateLimits: new RateLimits(config.RATE_LIMIT_EVENTS_PER_SECOND),
     admission,
-    deadLetters: new DeadLetters(log, store, group),
+    deadLetters: new DeadLetters({ log, store, group }),
     log,
     store,
     liveTail,
@@ -267,7 +267,11 @@ function reloadCertificate(certificate: Certificate | undefined, logger: Logger)
 /** @throws ConfigError naming every schema at fault */
 export function openCatalogue({ EVENT_CATALOG, UNKNOWN_EVENT_TYPES, MAX_NESTING_LEVELS }: Config): Catalog {
   try {
-    return new Catalog(EVENT_CATALOG, UNKNOWN_EVENT_TYPES === 'accept', MAX_NESTING_LEVELS);
+    return new Catalog({
+      folder: EVENT_CATALOG,
+      allowsUnknownTypes: UNKNOWN_EVENT_TYPES === 'accept',
+      maxLevels: MAX_NESTING_LEVELS,
+    });
   } catch (error) {
     throw new ConfigError((error as Error).message.split('\n').map((line) => `EVENT_CATALOG: ${line}`));
   }

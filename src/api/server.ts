@@ -16,7 +16,7 @@ import { pageRoutes } from './dashboard-routes.ts';
 import { type AccessOptions, registerAuthentication } from './hooks/access.ts';
 import { type AdmitOptions, admit, giveUp } from './hooks/admit.ts';
 import { keepConnectionsInOrder } from './hooks/connections.ts';
-import { clientErrorHandler, StoreOutages, sendError, toFootfallError } from './hooks/error-responses.ts';
+import { clientErrorHandler, StoreOutages, sendError, toApiError } from './hooks/error-responses.ts';
 import { collectKnownPaths, unrouted } from './hooks/not-found.ts';
 import { Refusals } from './hooks/refusals.ts';
 import { takeBodies } from './hooks/request-encodings.ts';
@@ -107,7 +107,7 @@ export function createApi(options: ApiOptions): FastifyInstance {
   api.setErrorHandler(async (error: FastifyError | ApiError, request, reply) => {
     // What is wrong with a request to nowhere matters less than that.
     const isNowhere = request.is404 && !(error instanceof ApiError);
-    const known = isNowhere ? unrouted(request, reply, paths) : toFootfallError(error);
+    const known = isNowhere ? unrouted(request, reply, paths) : toApiError(error);
     refusals.note(request, known);
     if (request.routeOptions.config.acceptsEvents) options.metrics.eventsRejected.inc({ code: known.code });
     if (known.code === 'internal_error') options.logger.error({ err: error }, '[API] Request failed');

@@ -1,8 +1,8 @@
 // In: records that are not valid events. Out: the dead-letter topic and its index, and from there back to their topic.
 
-import { ApiError } from '../errors.ts';
 import { eventKey } from '../events/event.ts';
 import {
+  AppendError,
   type AppendResult,
   type EventLog,
   type LogBatch,
@@ -67,7 +67,7 @@ export async function sendToDeadLetterTopic(
 }
 
 function isRefused(result: AppendResult): boolean {
-  return result instanceof ApiError && !result.retryable;
+  return result instanceof AppendError && !result.retryable;
 }
 
 function leftOut(topic: string, record: LogRecord): string {
@@ -97,7 +97,7 @@ export class DeadLetters {
   readonly #group: string;
   #redriving: Promise<unknown> = Promise.resolve();
 
-  constructor(log: EventLog, store: EventStore, group: string) {
+  constructor({ log, store, group }: { log: EventLog; store: EventStore; group: string }) {
     this.#log = log;
     this.#store = store;
     this.#group = group;
@@ -173,7 +173,7 @@ export class DeadLetters {
       })),
     );
     const done = found
-      .filter((_one, at) => !(results[at] instanceof ApiError))
+      .filter((_one, at) => !(results[at] instanceof AppendError))
       .map(({ letter }) => letter.id);
     // If we die here: they count as waiting, and a repetition appends them once more. Events are stored once.
     await this.#store.markRedriven(this.#group, done, new Date());

@@ -40,6 +40,14 @@ const FILE = /^(?<eventType>.+)\.(?<version>[1-9]\d{0,8})\.json$/;
 const MAX_FINDING_LENGTH = 200;
 const NONE: PayloadFindings = { errors: [], warnings: [] };
 
+export interface CatalogOptions {
+  /** Holds the schema files; without it there are the core types alone. */
+  folder?: string | undefined;
+  /** Whether events of types that are not in the catalog are accepted; false if not given. */
+  allowsUnknownTypes?: boolean;
+  maxLevels?: number;
+}
+
 /**
  * The event types there are. A folder holds `TYPE.VERSION.json` files, each the JSON Schema (2020-12) of a payload; a
  * payload is valid if any version of its type takes it, so clients move from one to the next in their own time. The
@@ -54,11 +62,9 @@ export class Catalog {
   readonly maxLevels: number;
 
   /**
-   * @param folder none: the core types alone
-   * @param allowsUnknownTypes whether events of types that are not in the catalog are taken
    * @throws Error that names every file at fault, one a line
    */
-  constructor(folder: string | undefined, allowsUnknownTypes: boolean, maxLevels: number = DEFAULT_LEVELS) {
+  constructor({ folder, allowsUnknownTypes = false, maxLevels = DEFAULT_LEVELS }: CatalogOptions = {}) {
     this.allowsUnknownTypes = allowsUnknownTypes;
     this.maxLevels = maxLevels;
     for (const eventType of CORE_EVENT_TYPES) this.#types.set(eventType, []);

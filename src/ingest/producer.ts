@@ -3,10 +3,11 @@ import { withDeadline } from '../deadline.ts';
 import { ApiError } from '../errors.ts';
 import { buildEvent, encodeEvent, type NewEvent, type UserEvent } from '../events/event.ts';
 import { CALLER_HEADER, callersKey, isSameBut } from '../events/event-ids.ts';
-import type { EventLog, NewRecord, Receipt } from '../log/event-log.ts';
+import { AppendError, type EventLog, type NewRecord, type Receipt } from '../log/event-log.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { Metrics } from '../observability/metrics.ts';
 import { type EventStore, isSameEvent } from '../store/event-store.ts';
+import { toApiError } from './append-failure.ts';
 import { type AcceptedEvent, RecentEvents } from './recent-events.ts';
 
 const FAILURE_LOG_INTERVAL_MS = 5000;
@@ -187,7 +188,7 @@ export class Producer {
     // If we die here: the events are durable and will be processed; only their sender does not know.
     stopTimer();
     return results.map((result, at) => {
-      if (result instanceof ApiError) return this.#failed(result);
+      if (result instanceof AppendError) return this.#failed(result);
       return this.#accepted(events[at]!, result);
     });
   }
@@ -213,9 +214,9 @@ export class Producer {
     return accepted;
   }
 
-  #failed(error: ApiError): ApiError {
-    if (error.code === 'publish_failed') this.#logFailure(error.cause);
-    return error;
+  #failed(error: AppendError): ApiError {
+    if (error.retryable) this.#logFailure(error.cause);
+    return toApiError(error);
   }
 
   #withWarnings(answer: Accepted, { warnings }: NewEvent): Accepted {

@@ -1,5 +1,4 @@
-import { ApiError } from '../errors.ts';
-import type { AppendResult, NewRecord, Receipt } from './event-log.ts';
+import { AppendError, type AppendResult, type NewRecord, type Receipt } from './event-log.ts';
 
 /** A record with its bytes counted, so that a group stays below what one write may hold. */
 export interface SizedRecord extends NewRecord {
@@ -122,13 +121,17 @@ function settle(group: readonly Call[], results: readonly (Receipt | Error)[]): 
 }
 
 function fail({ records, resolve }: Call, why: string): void {
-  const error = new ApiError('publish_failed', { cause: new Error(why) });
+  const error = unconfirmed(new Error(why));
   resolve(records.map(() => error));
 }
 
 function toAppendResult(result: Receipt | Error): AppendResult {
-  if (!(result instanceof Error) || result instanceof ApiError) return result;
-  return new ApiError('publish_failed', { cause: result });
+  if (!(result instanceof Error) || result instanceof AppendError) return result;
+  return unconfirmed(result);
+}
+
+function unconfirmed(cause: Error): AppendError {
+  return new AppendError('unconfirmed', 'The log did not confirm the record', cause);
 }
 
 function sumBytes(records: readonly SizedRecord[]): number {

@@ -1,5 +1,3 @@
-import { ApiError } from '../errors.ts';
-
 /**
  * The event log: an append-only, partitioned log. Events are durable once they are in it, and everything the
  * store holds can be derived from it. Both adapters pass `test/contract/event-log.contract.ts`.
@@ -10,10 +8,9 @@ export interface EventLog {
    * once it is known of each what became of it. Calls that are waiting at the same time share one write. Records of
    * one call with one key keep their order.
    *
-   * @returns for each record, in the same order, its receipt once it is durable, or a ApiError. `publish_failed`:
-   *   not known to be durable; appending it again is safe for events because the store keeps the first of each eventId.
-   *   `body_too_large`: the log refuses a record of this size, `record_refused`: one of this kind; other records do not
-   *   suffer from it.
+   * @returns for each record, in the same order, its receipt once it is durable, or an AppendError. Appending an
+   *   unconfirmed record again is safe for events, because the store keeps the first of each eventId. A record that the
+   *   log refuses does not affect the others.
    */
   append(records: readonly NewRecord[]): Promise<AppendResult[]>;
 
@@ -65,12 +62,34 @@ export interface Receipt {
   offset: number;
 }
 
-export type AppendResult = Receipt | ApiError;
+/**
+ * `unconfirmed`: the record may or may not be durable. `too-large`, `refused`: the log takes no record of this size, or
+ * of this kind, and holds nothing of it.
+ */
+export type AppendFailure = 'unconfirmed' | 'too-large' | 'refused';
+
+/** Why a record is not known to be durable; `cause` is what the log reported. */
+export class AppendError extends Error {
+  readonly failure: AppendFailure;
+
+  constructor(failure: AppendFailure, message: string, cause?: unknown) {
+    super(message, { cause });
+    this.name = 'AppendError';
+    this.failure = failure;
+  }
+
+  /** Whether appending the same record later can succeed. */
+  get retryable(): boolean {
+    return this.failure === 'unconfirmed';
+  }
+}
+
+export type AppendResult = Receipt | AppendError;
 
 /** The receipts of records that only count together. @throws the first error among the results */
 export function unwrapReceipts(results: readonly AppendResult[]): Receipt[] {
   return results.map((result) => {
-    if (result instanceof ApiError) throw result;
+    if (result instanceof AppendError) throw result;
     return result;
   });
 }

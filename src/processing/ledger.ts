@@ -57,7 +57,10 @@ const OUTCOMES = [
 ] as const;
 
 /** Shows the ledger at each scrape, read from the store; absent while the store cannot be asked, never a guess. */
-export function registerLedger(registry: Registry, store: EventStore, group: string, topic: string): void {
+export function registerLedger(
+  registry: Registry,
+  { store, group, topic }: { store: EventStore; group: string; topic: string },
+): void {
   new Gauge({
     name: 'ledger_records',
     // Every process reads the same from the store.

@@ -170,7 +170,7 @@ describe('SQLite store', () => {
 
 describe('PostgreSQL store', () => {
   function open(url: string): PostgresStore {
-    const store = new PostgresStore({ url, poolSize: 5 }, silentLogger);
+    const store = new PostgresStore({ url, poolSize: 5, logger: silentLogger });
     onTestFinished(() => store.close());
     return store;
   }

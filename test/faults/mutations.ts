@@ -190,8 +190,8 @@ export const MUTATIONS: Record<string, TakenOut> = {
     changes: [
       {
         file: 'src/ingest/producer.ts',
-        from: 'if (result instanceof ApiError) return this.#failed(result);',
-        to: `if (result instanceof ApiError)
+        from: 'if (result instanceof AppendError) return this.#failed(result);',
+        to: `if (result instanceof AppendError)
         return this.#accepted(events[at]!, { topic: this.#options.topic, partition: 0, offset: 0 });`,
       },
     ],

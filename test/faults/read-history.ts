@@ -15,7 +15,7 @@ import { isSamePartition } from './past.ts';
 /** Reading all of a topic once more takes its time. */
 const CATCHES_UP_WITHIN_MS = 60_000;
 
-const CATALOGUE = new Catalog(undefined, false);
+const CATALOGUE = new Catalog();
 
 type PositionRow = Record<keyof Account, string>;
 
@@ -168,24 +168,22 @@ export async function withAdmin<T>(cluster: Cluster, use: (admin: Admin) => Prom
 }
 
 function openStore(cluster: Cluster): PostgresStore {
-  return new PostgresStore({ url: `${cluster.postgres.url}/postgres`, poolSize: 2 }, silentLogger);
+  return new PostgresStore({ url: `${cluster.postgres.url}/postgres`, poolSize: 2, logger: silentLogger });
 }
 
 function openLog(cluster: Cluster): KafkaLog {
-  return new KafkaLog(
-    {
-      brokers: cluster.bootstrap,
-      clientId: 'checker',
-      instanceId: undefined,
-      topics: [{ name: TOPIC }],
-      partitions: 3,
-      replication: -1,
-      producerRetries: 3,
-      producerTimeoutMs: 10_000,
-      sessionTimeoutMs: 10_000,
-    },
-    silentLogger,
-  );
+  return new KafkaLog({
+    brokers: cluster.bootstrap,
+    clientId: 'checker',
+    instanceId: undefined,
+    topics: [{ name: TOPIC }],
+    partitions: 3,
+    replication: -1,
+    producerRetries: 3,
+    producerTimeoutMs: 10_000,
+    sessionTimeoutMs: 10_000,
+    logger: silentLogger,
+  });
 }
 
 export async function readTopic(cluster: Cluster): Promise<TopicRecord[]> {

@@ -99,7 +99,7 @@ async function missing(env: Record<string, string>) {
   const found = await verify({
     log,
     store,
-    catalog: new Catalog(undefined, false),
+    catalog: new Catalog(),
     topic,
     group,
     from: 0,

@@ -151,7 +151,7 @@ describe.skipIf(brokers === undefined)('a service that may not create topics', (
     await expect.poll(() => mayCreate(attempt++)).toBe(false);
     const lines: string[] = [];
     const logger = pino({ level: 'debug' }, { write: (line) => lines.push(line) });
-    const log = openKafkaLog(kafkaLogOptions(broker.bootstrap, 'g'), logger);
+    const log = openKafkaLog({ ...kafkaLogOptions(broker.bootstrap, 'g'), logger });
     const failure = () =>
       log.ping(PATIENCE_MS).then(
         () => undefined,

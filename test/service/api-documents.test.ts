@@ -41,7 +41,7 @@ describe('the OpenAPI document', () => {
 
   it('has every route there is: one without a schema keeps the service from starting', () => {
     const api = Fastify();
-    documentRoutes(api, { catalog: new Catalog(undefined, false), apiKeys: undefined, topic: 'events' });
+    documentRoutes(api, { catalog: new Catalog(), apiKeys: undefined, topic: 'events' });
     expect(() => api.get('/new', async () => 'undocumented')).toThrow('no schema says what GET /new is');
   });
 
@@ -108,7 +108,7 @@ describe('the OpenAPI document', () => {
 
   it('describes just the events that are taken', () => {
     const validate = compiler().compile(batchEventSchema(['LOGIN', 'LOGOUT', 'PRODUCT_VIEW']));
-    const read = readBatchEvent(new Catalog(undefined, false), undefined);
+    const read = readBatchEvent(new Catalog(), undefined);
     const maybe = <T>(value: fc.Arbitrary<T>) => fc.option(value, { nil: undefined });
     const odd = fc.oneof(fc.string({ maxLength: 300 }), fc.integer(), fc.constant(null), fc.constant([]));
     const event = fc.record({

@@ -25,14 +25,14 @@ async function folderOf(files: Record<string, unknown>): Promise<string> {
 
 describe('the event catalog', () => {
   it('has the three core types where there is no folder, and takes any payload for them', () => {
-    const catalog = new Catalog(undefined, false);
+    const catalog = new Catalog();
     expect(catalog.names).toEqual(['LOGIN', 'LOGOUT', 'PRODUCT_VIEW']);
     expect(catalog.has('ORDER')).toBe(false);
     expect(catalog.check('LOGIN', { any: 'thing' })).toEqual({ errors: [], warnings: [] });
   });
 
   it('says where a payload is against the schema of its type', async () => {
-    const catalog = new Catalog(await folderOf({ 'ORDER.1.json': ORDER }), false);
+    const catalog = new Catalog({ folder: await folderOf({ 'ORDER.1.json': ORDER }) });
     expect(catalog.names).toEqual(['LOGIN', 'LOGOUT', 'PRODUCT_VIEW', 'ORDER']);
     expect(catalog.check('ORDER', { total: 1, at: '2024-02-14T10:30:00Z' }).errors).toEqual([]);
     expect(catalog.check('ORDER', { total: -1, at: 'today', more: 1 })).toEqual({
@@ -47,7 +47,7 @@ describe('the event catalog', () => {
       'ORDER.2.json': { type: 'object', required: ['amount'] },
       'ORDER.10.json': { type: 'object', required: ['total'] },
     });
-    const catalog = new Catalog(folder, false);
+    const catalog = new Catalog({ folder });
     for (const payload of [{ sum: 1 }, { amount: 1 }, { total: 1 }]) {
       expect(catalog.check('ORDER', payload).errors).toEqual([]);
     }
@@ -65,14 +65,14 @@ describe('the event catalog', () => {
       'WARNED.1.json': { ...ORDER, 'x-mode': 'warn' },
       'ANY.1.json': { ...ORDER, 'x-mode': 'accept' },
     });
-    const catalog = new Catalog(folder, false);
+    const catalog = new Catalog({ folder });
     const finding = "/payload must have required property 'total'";
     expect(catalog.check('WARNED', {})).toEqual({ errors: [], warnings: [finding] });
     expect(catalog.check('ANY', {})).toEqual({ errors: [], warnings: [] });
   });
 
   it('takes types it does not have where it is told to', () => {
-    const catalog = new Catalog(undefined, true);
+    const catalog = new Catalog({ allowsUnknownTypes: true });
     expect([catalog.has('anything'), catalog.names]).toEqual([true, undefined]);
   });
 
@@ -156,13 +156,13 @@ describe('the event catalog', () => {
       undefined,
     ],
   ])('answers soon, whatever the schema: %s', async (_what, schema, payload, error) => {
-    const catalog = new Catalog(await folderOf({ 'ORDER.1.json': schema }), false);
+    const catalog = new Catalog({ folder: await folderOf({ 'ORDER.1.json': schema }) });
     expect(catalog.check('ORDER', payload).errors).toEqual(error === undefined ? [] : [error]);
   });
 
   it.each(['(?=a)b', '(?<!a)b', '(a)\\1'])('does not take the pattern %s, and says why', async (pattern) => {
     const folder = await folderOf({ 'ORDER.1.json': { properties: { a: { pattern } } } });
-    expect(() => new Catalog(folder, false)).toThrow(/ORDER\.1\.json: .*cannot be checked in linear time/);
+    expect(() => new Catalog({ folder })).toThrow(/ORDER\.1\.json: .*cannot be checked in linear time/);
   });
 });
 

@@ -251,7 +251,7 @@ describe('POST /dead-letters/redrive', () => {
     await storeLetters(store, ref, { startOffset: 0, nextOffset: 1, deadLetters });
 
     const markRedriven = vi.spyOn(store, 'markRedriven').mockRejectedValueOnce(new Error('crash'));
-    const letters = new DeadLetters(log, store, 'group');
+    const letters = new DeadLetters({ log, store, group: 'group' });
     await expect(letters.redrive({})).rejects.toThrow('crash');
     expect(await letters.redrive({})).toEqual({ redriven: 1, skipped: 0, missing: [] });
     expect(await letters.redrive({})).toEqual({ redriven: 0, skipped: 0, missing: [] });
@@ -289,7 +289,7 @@ describe('POST /dead-letters/redrive', () => {
     // The topic was rolled back: the second dead letter is now where the first was.
     const deadLetters = [8, 7].map((offset) => ({ ...first!, offset }));
     await storeLetters(store, ref, { startOffset: 7, nextOffset: 9, deadLetters });
-    const letters = new DeadLetters(log, store, 'group');
+    const letters = new DeadLetters({ log, store, group: 'group' });
     expect(await letters.get(1)).toMatchObject({ letter: { offset: 8 }, record: undefined });
     expect(await letters.get(2)).toMatchObject({ record: { value: Buffer.from('junk 7') } });
     expect(await letters.redrive({})).toEqual({ redriven: 1, skipped: 0, missing: ['1'] });

@@ -1,6 +1,6 @@
-import { ApiError } from '../../src/errors.ts';
 import { encodeEvent } from '../../src/events/event.ts';
 import type { NewRecord } from '../../src/log/event-log.ts';
+import { AppendError } from '../../src/log/event-log.ts';
 import { partitionOf } from '../../src/log/partitioner.ts';
 import type { Acked } from '../faults/load.ts';
 import { TOPIC } from './names.ts';
@@ -131,7 +131,7 @@ export class Clients {
   async #try(posted: Posted, body: string, tries: number): Promise<void> {
     for (let left = tries; left > 0; left--) {
       const [result] = await this.#log.append([toRecord(posted.userId, eventText(posted, body))]);
-      if (!(result instanceof ApiError)) {
+      if (!(result instanceof AppendError)) {
         const { partition, offset } = result!;
         this.acked.push({ ...posted, topicId: this.#world.topicIdOf(result!), partition, offset });
         return;

@@ -3,7 +3,7 @@ import { decodeEvent, eventKey, isRejection } from '../../src/events/event.ts';
 import type { LogRecord } from '../../src/log/event-log.ts';
 import type { TopicRecord } from '../faults/check-history.ts';
 
-const catalog = new Catalog(undefined, false);
+const catalog = new Catalog();
 const known = new WeakMap<LogRecord, TopicRecord['event']>();
 /** By text: histories are full of the same events. */
 const decoded = new Map<string, TopicRecord['event']>();

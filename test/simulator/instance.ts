@@ -13,7 +13,7 @@ import { SimulatedStore } from './simulated-store.ts';
 import type { StoreWorld } from './store-world.ts';
 import type { World } from './world.ts';
 
-const CATALOGUE = new Catalog(undefined, false);
+const CATALOGUE = new Catalog();
 /** As in the service. */
 const STALLED_AFTER_MS = 6000;
 
@@ -59,7 +59,7 @@ export class Instance {
       clock,
       stalledAfterMs: STALLED_AFTER_MS,
     });
-    this.deadLetters = new DeadLetters(log, store, GROUP);
+    this.deadLetters = new DeadLetters({ log, store, group: GROUP });
     this.reader = isRead ? new Reader(this.process, store) : undefined;
     this.consumer.start();
     this.outlook = new Outlook(this.process, about, this.consumer);

@@ -1,13 +1,13 @@
-import { ApiError } from '../../src/errors.ts';
-import type {
-  AppendResult,
-  EventLog,
-  LogBatch,
-  LogRecord,
-  NewRecord,
-  RecordPosition,
-  SubscribeOptions,
-  TopicEnds,
+import {
+  AppendError,
+  type AppendResult,
+  type EventLog,
+  type LogBatch,
+  type LogRecord,
+  type NewRecord,
+  type RecordPosition,
+  type SubscribeOptions,
+  type TopicEnds,
 } from '../../src/log/event-log.ts';
 import { partitionOf } from '../../src/log/partitioner.ts';
 import type { Fate } from './conditions.ts';
@@ -29,7 +29,7 @@ export class SimulatedLog implements EventLog {
     if (records.length === 0) return [];
     const appending = this.#process.call('log', 'log.append', (fate) => this.#append(records, fate));
     this.#inFlight = Promise.allSettled([this.#inFlight, appending]);
-    return appending.catch((cause) => records.map(() => new ApiError('publish_failed', { cause })));
+    return appending.catch((cause) => records.map(() => new AppendError('unconfirmed', 'no answer', cause)));
   }
 
   subscribe(options: SubscribeOptions): AsyncGenerator<LogBatch[]> {
@@ -82,7 +82,7 @@ export class SimulatedLog implements EventLog {
       const partition = partitionOf(key, partitions.length);
       const log = partitions[partition]!;
       taken ??= log;
-      if (fate === 'partly' && log !== taken) return new ApiError('publish_failed');
+      if (fate === 'partly' && log !== taken) return new AppendError('unconfirmed', 'no answer');
       const offset = log.append(toLogRecord(record, key, world.wallClock()));
       return world.appended({ topic: record.topic, partition, offset }, topicId);
     });

@@ -33,7 +33,7 @@ export function runConsumer(options: {
   const processor = new Processor({
     log,
     store,
-    catalog: new Catalog(undefined, false),
+    catalog: new Catalog(),
     group,
     countedProperties: [],
     onStored: () => {},

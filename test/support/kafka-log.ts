@@ -2,7 +2,6 @@ import { randomUUID } from 'node:crypto';
 import { Admin } from '@platformatic/kafka';
 import { onTestFinished } from 'vitest';
 import { KafkaLog, type KafkaLogOptions } from '../../src/log/kafka/kafka-log.ts';
-import type { Logger } from '../../src/observability/logger.ts';
 import { silentLogger } from './logger.ts';
 import { PATIENCE_MS } from './patience.ts';
 
@@ -24,12 +23,13 @@ export function kafkaLogOptions(bootstrap: string, topic: string): KafkaLogOptio
     producerRetries: 3,
     producerTimeoutMs: PATIENCE_MS,
     sessionTimeoutMs: SESSION_MS,
+    logger: silentLogger,
   };
 }
 
 /** A log of the test's own, closed when the test ends. */
-export function openKafkaLog(options: KafkaLogOptions, logger: Logger = silentLogger): KafkaLog {
-  const log = new KafkaLog(options, logger);
+export function openKafkaLog(options: KafkaLogOptions): KafkaLog {
+  const log = new KafkaLog(options);
   onTestFinished(() => log.close());
   return log;
 }

@@ -8,7 +8,7 @@ import { silentLogger } from './logger.ts';
 
 /** A store that is closed when its test ends. */
 export function openStore(url: string, logger: Logger = silentLogger, poolSize = 5): PostgresStore {
-  const store = new PostgresStore({ url, poolSize }, logger);
+  const store = new PostgresStore({ url, poolSize, logger });
   onTestFinished(() => store.close());
   return store;
 }

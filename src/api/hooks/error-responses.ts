@@ -1,5 +1,7 @@
 import type { FastifyError, FastifyReply } from 'fastify';
 import { ApiError, type ErrorCode } from '../../errors.ts';
+import { toApiError as appendFailure } from '../../ingest/append-failure.ts';
+import { AppendError } from '../../log/event-log.ts';
 import type { Logger } from '../../observability/logger.ts';
 import { StoreUnavailableError } from '../../store/event-store.ts';
 
@@ -22,11 +24,12 @@ const FRAMEWORK_ERRORS: Record<string, ErrorCode> = {
   FST_CP_ERR_INVALID_CONTENT_ENCODING: 'unsupported_encoding',
 };
 
-/** Retrier of a store last seconds at least. */
+/** A store outage lasts seconds at least. */
 const STORE_RETRY_S = 5;
 
-export function toFootfallError(error: FastifyError | ApiError | StoreUnavailableError): ApiError {
+export function toApiError(error: FastifyError | ApiError | AppendError | StoreUnavailableError): ApiError {
   if (error instanceof ApiError) return error;
+  if (error instanceof AppendError) return appendFailure(error);
   if (error instanceof StoreUnavailableError) {
     return new ApiError('store_unavailable', { cause: error, retryAfterS: STORE_RETRY_S });
   }

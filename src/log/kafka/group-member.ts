@@ -27,7 +27,7 @@ export class GroupMember {
   #division: Division | undefined;
   readonly #partitionsCheck: NodeJS.Timeout;
 
-  constructor(consumer: Consumer, topic: string, logger: Logger) {
+  constructor({ consumer, topic, logger }: { consumer: Consumer; topic: string; logger: Logger }) {
     this.#consumer = consumer;
     this.#topic = topic;
     this.#logger = logger;

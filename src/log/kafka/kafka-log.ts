@@ -1,18 +1,18 @@
 import { withDeadline } from '../../deadline.ts';
 import { describeCause } from '../../describe-cause.ts';
-import { ApiError } from '../../errors.ts';
 import type { Logger } from '../../observability/logger.ts';
 import { AppendBatcher, type SizedRecord } from '../append-batcher.ts';
-import type {
-  AppendResult,
-  EventLog,
-  LogBatch,
-  LogRecord,
-  NewRecord,
-  Receipt,
-  RecordPosition,
-  SubscribeOptions,
-  TopicEnds,
+import {
+  AppendError,
+  type AppendResult,
+  type EventLog,
+  type LogBatch,
+  type LogRecord,
+  type NewRecord,
+  type Receipt,
+  type RecordPosition,
+  type SubscribeOptions,
+  type TopicEnds,
 } from '../event-log.ts';
 import { partitionOf } from '../partitioner.ts';
 import {
@@ -28,7 +28,9 @@ import { KafkaReader } from './reader.ts';
 import { readGroup } from './subscription.ts';
 import { isUnknownTopic, KafkaTopics, type TopicsOptions } from './topics.ts';
 
-export interface KafkaLogOptions extends KafkaClientOptions, TopicsOptions {}
+export interface KafkaLogOptions extends KafkaClientOptions, TopicsOptions {
+  logger: Logger;
+}
 
 /** Below the broker's default `message.max.bytes` (1 048 588) even if all of a group goes to one partition. */
 const MAX_GROUP_BYTES = 1_000_000;
@@ -58,11 +60,11 @@ export class KafkaLog implements EventLog {
   #closing: Promise<void> | undefined;
 
   /** Connects when first used, so that a start does not depend on Kafka being there. */
-  constructor(options: KafkaLogOptions, logger: Logger) {
+  constructor(options: KafkaLogOptions) {
     this.#options = options;
-    this.#logger = logger;
+    this.#logger = options.logger;
     this.#admin = createAdmin(options);
-    this.#topics = new KafkaTopics(options, this.#admin, logger);
+    this.#topics = new KafkaTopics({ ...options, admin: this.#admin });
     this.#producer = this.#openProducer();
   }
 
@@ -71,7 +73,7 @@ export class KafkaLog implements EventLog {
     const leaderOf: number[] = [];
     for (const record of records) {
       const known = this.#knownLeaders(record.topic) ?? (await this.#awaitLeaders(record.topic));
-      if (known instanceof ApiError) return records.map(() => known);
+      if (known instanceof AppendError) return records.map(() => known);
       const { leaders } = known;
       const own = sizeRecord(record, leaders.length);
       sized.push(own);
@@ -197,11 +199,11 @@ export class KafkaLog implements EventLog {
     return known;
   }
 
-  async #awaitLeaders(topic: string): Promise<TopicLeaders | ApiError> {
+  async #awaitLeaders(topic: string): Promise<TopicLeaders | AppendError> {
     try {
       return await withDeadline(this.#lookUpLeaders(topic), this.#options.producerTimeoutMs, 'Kafka');
     } catch (cause) {
-      return new ApiError('publish_failed', { cause });
+      return new AppendError('unconfirmed', `The leaders of topic ${topic} are not known`, cause);
     }
   }
 

@@ -1,6 +1,5 @@
-import { ApiError } from '../../errors.ts';
 import type { SizedRecord } from '../append-batcher.ts';
-import type { Receipt } from '../event-log.ts';
+import { AppendError, type Receipt } from '../event-log.ts';
 import { hasKafkaError, type Producer } from './client.ts';
 
 /**
@@ -60,12 +59,13 @@ async function sendAlone(
 }
 
 /** What the caller is told where the settings of the topic do not allow a record; undefined for any other failure. */
-function refusalOf(cause: Error, topic: string): ApiError | undefined {
+function refusalOf(cause: Error, topic: string): AppendError | undefined {
   if (hasKafkaError(cause, 'MESSAGE_TOO_LARGE') || hasKafkaError(cause, 'RECORD_LIST_TOO_LARGE')) {
     const message = `The event is larger than topic ${topic} allows (max.message.bytes)`;
-    return new ApiError('body_too_large', { message });
+    return new AppendError('too-large', message, cause);
   }
-  return hasKafkaError(cause, 'INVALID_RECORD') ? new ApiError('record_refused', { cause }) : undefined;
+  if (!hasKafkaError(cause, 'INVALID_RECORD')) return undefined;
+  return new AppendError('refused', `Topic ${topic} refuses the record`, cause);
 }
 
 function toMessage({ topic, partition, key, value, headers }: SizedRecord) {

@@ -38,7 +38,7 @@ export async function* readGroup(
 ): AsyncGenerator<LogBatch[]> {
   const { topic, signal } = options;
   consumer.topics.track(topic);
-  const member = new GroupMember(consumer, topic, logger);
+  const member = new GroupMember({ consumer, topic, logger });
   try {
     await member.join(signal);
     while (!signal.aborted) {

@@ -39,7 +39,7 @@ export class KafkaTopics {
   #ready: Promise<void> | undefined;
   #warned = false;
 
-  constructor(options: TopicsOptions, admin: Admin, logger: Logger) {
+  constructor({ admin, logger, ...options }: TopicsOptions & { admin: Admin; logger: Logger }) {
     this.#options = options;
     this.#admin = admin;
     this.#logger = logger;

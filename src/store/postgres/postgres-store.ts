@@ -39,7 +39,7 @@ export class PostgresStore implements EventStore {
   readonly #database: Database;
 
   /** Connects when first used, so that a start does not depend on PostgreSQL being there. */
-  constructor(options: { url: string; poolSize: number }, logger: Logger) {
+  constructor({ logger, ...options }: { url: string; poolSize: number; logger: Logger }) {
     this.#database = new Database(options, logger);
     this.counts = new PostgresCounts(this.#database);
   }

@@ -18,7 +18,7 @@ import { parseJsonBody } from '../../../src/json/json-body.ts';
 
 const USER_MESSAGE = 'userId is required and must be a string';
 const TYPE_MESSAGE = 'eventType is required and must be one of: LOGIN, LOGOUT, PRODUCT_VIEW';
-const CATALOGUE = new Catalog(undefined, false);
+const CATALOGUE = new Catalog();
 const NOW = '2024-02-14T10:30:00.000Z';
 
 function parseNewEvent(body: Buffer | undefined): NewEvent {

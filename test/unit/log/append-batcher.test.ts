@@ -99,7 +99,7 @@ describe('AppendBatcher', () => {
     send.answer([{ topic: 't', partition: 0, offset: 0 }, new Error('partition 1 has no leader')]);
     await expect(calls[0]).resolves.toEqual([{ topic: 't', partition: 0, offset: 0 }]);
     await expect(calls[1]).resolves.toMatchObject([
-      { code: 'publish_failed', cause: new Error('partition 1 has no leader') },
+      { failure: 'unconfirmed', cause: new Error('partition 1 has no leader') },
     ]);
   });
 
@@ -107,7 +107,7 @@ describe('AppendBatcher', () => {
     const { lane, nextSend } = laneByHand();
     const calls = [lane.add([record('a')]), lane.add([record('b')])];
     (await nextSend()).fail(new Error('away'));
-    for (const call of calls) await expect(call).resolves.toMatchObject([{ code: 'publish_failed' }]);
+    for (const call of calls) await expect(call).resolves.toMatchObject([{ failure: 'unconfirmed' }]);
     const next = lane.add([record('c')]);
     (await nextSend()).answer();
     await next;
@@ -120,8 +120,8 @@ describe('AppendBatcher', () => {
     const send = await nextSend();
     const waiting = lane.add([record('b')]);
     vi.advanceTimersByTime(RUNS_OUT_MS);
-    await expect(inFlight).resolves.toMatchObject([{ code: 'publish_failed' }]);
-    await expect(waiting).resolves.toMatchObject([{ code: 'publish_failed' }]);
+    await expect(inFlight).resolves.toMatchObject([{ failure: 'unconfirmed' }]);
+    await expect(waiting).resolves.toMatchObject([{ failure: 'unconfirmed' }]);
     send.answer();
     await lane.idle();
     expect(sends).toEqual([]);

@@ -20,7 +20,7 @@ async function verifyFolder(
     return await verify({
       log,
       store: new SqliteStore(file),
-      catalog: new Catalog(undefined, false),
+      catalog: new Catalog(),
       topic: TOPIC,
       group: GROUP,
       ...range,

@@ -37,7 +37,7 @@ describe('on a full disk', () => {
     expect(await append('before')).toMatchObject([{ offset: 0 }]);
     fill(file);
     await expect(append('x'.repeat(100_000))).rejects.toMatchObject({
-      code: 'publish_failed',
+      failure: 'unconfirmed',
       retryable: true,
     });
     const [kept] = await log.read('events', [{ partition: 0, offset: 0 }]);
