@@ -13,6 +13,7 @@ import { type Config, ConfigError, isLoopback } from './config/config.ts';
 import { DeadLetters } from './dead-letters/dead-letters.ts';
 import { Catalog } from './events/catalog.ts';
 import { Producer } from './ingest/producer.ts';
+import { RejectedEvents } from './ingest/rejected-events.ts';
 import { StoredEvents } from './ingest/stored-event-waiter.ts';
 import type { Logger } from './observability/logger.ts';
 import { createMetrics } from './observability/metrics.ts';
@@ -138,6 +139,7 @@ async function run(
     hosts: config.hosts,
     rateLimits: new RateLimits(config.RATE_LIMIT_EVENTS_PER_SECOND),
     admission,
+    rejected: new RejectedEvents({ maxBytes: config.REJECTED_EVENTS_BYTES, now }),
     deadLetters: new DeadLetters({ log, store, group }),
     log,
     store,

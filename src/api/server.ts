@@ -29,6 +29,7 @@ import { type GroupRoutesOptions, groupRoutes } from './operations/group-routes.
 import { type OperationsRoutesOptions, operationsRoutes } from './operations/operations-routes.ts';
 import { type EventStateRoutesOptions, eventStateRoutes } from './query/event-state-routes.ts';
 import { type ProcessedRoutesOptions, processedRoutes } from './query/processed-routes.ts';
+import { type RejectedRoutesOptions, rejectedRoutes } from './query/rejected-routes.ts';
 import { type StatsRoutesOptions, statsRoutes } from './query/stats-routes.ts';
 import { type StreamRoutesOptions, streamRoutes } from './query/stream-routes.ts';
 
@@ -40,6 +41,7 @@ export interface ApiOptions
     EventRoutesOptions,
     EventStateRoutesOptions,
     ProcessedRoutesOptions,
+    RejectedRoutesOptions,
     StreamRoutesOptions,
     StatsRoutesOptions,
     DeadLetterRoutesOptions,
@@ -109,7 +111,7 @@ export function createApi(options: ApiOptions): FastifyInstance {
     const isNowhere = request.is404 && !(error instanceof ApiError);
     const known = isNowhere ? unrouted(request, reply, paths) : toApiError(error);
     refusals.note(request, known);
-    if (request.routeOptions.config.acceptsEvents) options.metrics.eventsRejected.inc({ code: known.code });
+    if (request.routeOptions.config.acceptsEvents) noteRejected(request, known, options);
     if (known.code === 'internal_error') options.logger.error({ err: error }, '[API] Request failed');
     if (known.code === 'store_unavailable') storeOutages.note(error);
     if (known.code === 'overloaded') {
@@ -136,6 +138,7 @@ export function createApi(options: ApiOptions): FastifyInstance {
     api.register(batchRoutes, options);
     api.register(formatRoutes, options);
     api.register(processedRoutes, options);
+    api.register(rejectedRoutes, options);
     api.register(streamRoutes, options);
     api.register(statsRoutes, options);
     api.register(deadLetterRoutes, options);
@@ -144,6 +147,13 @@ export function createApi(options: ApiOptions): FastifyInstance {
   }
   api.register(operationsRoutes, options);
   return api;
+}
+
+function noteRejected(request: FastifyRequest, error: ApiError, { metrics, rejected }: ApiOptions): void {
+  metrics.eventsRejected.inc({ code: error.code });
+  if (request.isRejectionNoted) return;
+  const body = Buffer.isBuffer(request.body) ? request.body : undefined;
+  rejected.add(error, { caller: request.caller?.name, body });
 }
 
 function serverOptions({ certificate }: ApiOptions) {

@@ -205,6 +205,13 @@ export const SETTINGS = Type.Object({
     description:
       'How deep objects and arrays of an event may be in each other, with the list that holds the event (1), the event (2) and its payload (3). Readers such as System.Text.Json cannot read deeper lists.',
   }),
+  REJECTED_EVENTS_BYTES: Type.Integer({
+    minimum: 0,
+    maximum: 1_000_000_000,
+    default: 4_000_000,
+    description:
+      'Memory for the latest refused events, which `GET /events/rejected` shows with their bodies to keys that may read; 0 keeps none. For each process.',
+  }),
   COUNTED_PAYLOAD_PROPERTIES: Type.String({
     pattern: `^(none|${MEMBER}(,\\s*${MEMBER}){0,7})$`,
     default: 'productId,device',

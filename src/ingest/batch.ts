@@ -5,6 +5,7 @@ import type { Catalog } from '../events/catalog.ts';
 import { type NewEvent, readNewEvent } from '../events/event.ts';
 import { type JsonObject, parseJsonBody } from '../json/json-body.ts';
 import type { Acceptance, Accepted } from './producer.ts';
+import { eventText } from './rejected-events.ts';
 
 /** Reads one element. @throws ApiError why it is not a valid event */
 export type ReadEvent = (element: JsonObject) => NewEvent;
@@ -45,6 +46,8 @@ export interface BatchOptions {
   checkRateLimit(events: readonly NewEvent[]): Promise<void>;
   /** Resolves when more elements may be refused than these. */
   mayRefuse(elements: number): Promise<void>;
+  /** Told of refused elements, with what was sent; of the first thousand of a batch. */
+  onRejected(error: ApiError, body: Buffer | string | undefined): void;
   /** Counts what results hold. @throws ApiError `overloaded` when there is no room for them */
   hold(bytes: number): void;
 }
@@ -84,7 +87,7 @@ export class Batch {
     }
     const event = this.#readElement(element);
     if (event instanceof ApiError) {
-      this.#refuse(event);
+      this.#refuse(event, element);
       return true;
     }
     this.#chunk.push({ event, at: this.results.length });
@@ -115,10 +118,13 @@ export class Batch {
     return undefined;
   }
 
-  #refuse(error: ApiError): void {
+  #refuse(error: ApiError, element: Buffer | 'too-large'): void {
     this.#refused++;
     const isDetailed = this.#refused <= DETAILED_REFUSALS;
-    if (isDetailed) this.#heldBytes += RESULT_BYTES + textBytes(error.details);
+    if (isDetailed) {
+      this.#heldBytes += RESULT_BYTES + textBytes(error.details);
+      this.#options.onRejected(error, element === 'too-large' ? undefined : element);
+    }
     this.fail(isDetailed ? error : plain(error.code));
   }
 
@@ -135,7 +141,11 @@ export class Batch {
     this.#chunkBytes = 0;
     const events = chunk.map(({ event }) => event);
     const answers = await this.#accept(events, bytes);
-    for (const [index, { at }] of chunk.entries()) this.results[at] = withoutText(answers[index]!);
+    for (const [index, { event, at }] of chunk.entries()) {
+      const answer = answers[index]!;
+      this.results[at] = withoutText(answer);
+      if (answer instanceof ApiError && !answer.retryable) this.#options.onRejected(answer, eventText(event));
+    }
   }
 
   async #countRefused(): Promise<void> {

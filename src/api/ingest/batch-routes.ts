@@ -148,7 +148,7 @@ function* answerSlices(head: object, results: readonly BatchResult[]): Generator
 export async function acceptElements(
   body: AsyncIterable<Buffer> | Iterable<Buffer>,
   request: FastifyRequest,
-  { producer, turns, rateLimits, maxBodyBytes, batchLimits: limits }: BatchRoutesOptions,
+  { producer, turns, rateLimits, rejected, maxBodyBytes, batchLimits: limits }: BatchRoutesOptions,
   format: ElementFormat,
   read: ReadEvent,
   { isResent = false } = {},
@@ -164,7 +164,9 @@ export async function acceptElements(
   const mayRefuse = (elements: number) => rateLimits.countRefused(senderOf(request), elements);
   const accept = (events: readonly NewEvent[], bytes: number) =>
     turns.take(senderOf(request), bytes, () => producer.acceptAll(events));
-  const batch = new Batch({ accept, read, limits, checkRateLimit, mayRefuse, hold });
+  const onRejected = (error: ApiError, body: Buffer | string | undefined) =>
+    rejected.add(error, { caller: caller?.name, body });
+  const batch = new Batch({ accept, read, limits, checkRateLimit, mayRefuse, onRejected, hold });
   const elements = readElements(chunksInTurn(body, limits.bytes), format, maxBodyBytes);
   try {
     await addAll(batch, elements);

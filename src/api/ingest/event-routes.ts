@@ -1,9 +1,11 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, FastifySchema } from 'fastify';
 import type { RateLimitState, RateLimits } from '../../access/rate-limits.ts';
 import type { Turns } from '../../access/turns.ts';
+import { ApiError } from '../../errors.ts';
 import type { Catalog } from '../../events/catalog.ts';
 import { type NewEvent, readNewEvent } from '../../events/event.ts';
 import type { Accepted, Producer } from '../../ingest/producer.ts';
+import { eventText, type RejectedEvents } from '../../ingest/rejected-events.ts';
 import type { StoredEvents } from '../../ingest/stored-event-waiter.ts';
 import { parseJsonBody } from '../../json/json-body.ts';
 import { senderOf } from '../hooks/admit.ts';
@@ -38,12 +40,20 @@ const LIST_EVENT_TYPES: FastifySchema = {
   response: answers.read({ 200: json('Every type with its schemas.', ref('EventTypes')) }),
 };
 
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Whether the refusal of its event is among the rejected events already. */
+    isRejectionNoted?: boolean;
+  }
+}
+
 /** What it takes to accept events. */
 export interface AcceptOptions {
   producer: Producer;
   turns: Turns;
   rateLimits: RateLimits;
   storedEvents: StoredEvents;
+  rejected: RejectedEvents;
 }
 
 export interface EventRoutesOptions extends AcceptOptions {
@@ -73,8 +83,8 @@ export async function eventRoutes(api: FastifyInstance, options: EventRoutesOpti
 function readOne(request: FastifyRequest<{ Body: Buffer | undefined }>, catalog: Catalog): NewEvent {
   const identify = readIdentity(request, { isMany: false });
   const body = parseJsonBody(request.body);
-  request.body = undefined;
   const event = readNewEvent(body, catalog, { acceptsTimestamp: false, caller: request.caller?.name });
+  request.body = undefined;
   return identify(event, body.text);
 }
 
@@ -83,15 +93,31 @@ export async function acceptOne(
   event: NewEvent,
   request: FastifyRequest,
   reply: FastifyReply,
-  { producer, turns, rateLimits, storedEvents }: AcceptOptions,
+  options: AcceptOptions,
 ): Promise<Accepted> {
+  const { rateLimits, storedEvents } = options;
   const acknowledgement = readAcknowledgement(request);
   if (rateLimits.applyTo(request.caller)) showLimit(reply, rateLimits.take(request.caller, 1));
-  const accepted = await turns.take(senderOf(request), event.payload.length, () => producer.accept(event));
+  const accepted = await appendOne(event, request, options);
   const waits = acknowledgement.ack === 'stored';
   reply.code(waits ? await acknowledge(acknowledgement, [accepted], storedEvents, reply) : 201);
   setReceipt(reply, accepted, event.caller);
   return accepted;
+}
+
+async function appendOne(
+  event: NewEvent,
+  request: FastifyRequest,
+  { producer, turns, rejected }: AcceptOptions,
+): Promise<Accepted> {
+  try {
+    return await turns.take(senderOf(request), event.payload.length, () => producer.accept(event));
+  } catch (error) {
+    if (error instanceof ApiError)
+      rejected.add(error, { caller: request.caller?.name, body: eventText(event) });
+    request.isRejectionNoted = true;
+    throw error;
+  }
 }
 
 /** The limit that applies, as in the IETF's draft of `RateLimit` headers. */

@@ -1,7 +1,7 @@
 // The shapes that have a name in the OpenAPI document. Everything else refers to them by it, and so do generated clients.
 import type { TSchema } from 'typebox';
 import type { Catalog } from '../../events/catalog.ts';
-import { GROUPS, PARTITION, STATS, TICKET, VALUE_COUNT } from './reading-schemas.ts';
+import * as reading from './reading-schemas.ts';
 import * as schemas from './schemas.ts';
 import * as sending from './sending-schemas.ts';
 
@@ -21,11 +21,13 @@ export function components({ names }: Catalog): Record<string, TSchema> {
     SegmentMessage: sending.SEGMENT_MESSAGE,
     SegmentBatch: sending.SEGMENT_BATCH,
     SegmentAnswer: sending.SEGMENT_ANSWER,
-    StreamTicket: TICKET,
-    ValueCount: VALUE_COUNT,
-    Stats: STATS,
-    Partition: PARTITION,
-    ConsumerGroups: GROUPS,
+    RejectedEvent: reading.REJECTED_EVENT,
+    RejectedEvents: reading.REJECTED_EVENTS,
+    StreamTicket: reading.TICKET,
+    ValueCount: reading.VALUE_COUNT,
+    Stats: reading.STATS,
+    Partition: reading.PARTITION,
+    ConsumerGroups: reading.GROUPS,
     DeadLetter: schemas.DEAD_LETTER,
     DeadLetters: schemas.DEAD_LETTERS,
     Bytes: schemas.BYTES,

@@ -1,5 +1,6 @@
 // What queries and answers of the routes that read look like.
 import Type from 'typebox';
+import { ERRORS } from '../../errors.ts';
 import { MAX_ID_LENGTH } from '../../events/event.ts';
 import { DateTime, Digits, Nullable, ref } from './schemas.ts';
 
@@ -57,6 +58,20 @@ export const STATS = Type.Object({
       values: Type.Array(ref('ValueCount')),
     }),
   ),
+});
+
+export const REJECTED_EVENT = Type.Object({
+  id: Digits,
+  rejectedAt: DateTime,
+  caller: Nullable(Type.String()),
+  code: Type.Enum(Object.keys(ERRORS)),
+  errors: Type.Array(Type.String()),
+  body: Nullable({ ...Type.String(), description: 'What was sent; null where it was not read or not kept.' }),
+  truncated: { ...Type.Boolean(), description: 'Whether `body` is only the beginning of it.' },
+});
+export const REJECTED_EVENTS = Type.Object({
+  events: Type.Array(ref('RejectedEvent')),
+  next: Nullable(Digits),
 });
 
 export const TICKET = Type.Object({ ticket: Type.String(), expiresAt: DateTime });

@@ -13,7 +13,7 @@ import { answers, json, ref } from '../openapi/schemas.ts';
 const EVENT_BYTES = 1_000_000;
 const JSON_TYPE = 'application/json; charset=utf-8';
 /** Paths beside events, which answer other methods than this one. */
-const OWN_PATHS = ['generate', 'batch', 'stream'];
+const OWN_PATHS = ['generate', 'batch', 'stream', 'rejected'];
 
 /** Where an event is shown. @param caller whose choice its eventId is, where callers have names */
 export function eventAddress(eventId: string, caller: string | undefined): string {

@@ -1,0 +1,103 @@
+// In: events that were refused, and why. Out: the latest of them, so that whoever sent them can see what is wrong.
+import type { ApiError, ErrorCode } from '../errors.ts';
+import type { NewEvent } from '../events/event.ts';
+
+/** A refused event, or a request for events that was refused as a whole. */
+export interface RejectedEvent {
+  /** Ascending, from 1; starts over with the process. */
+  id: number;
+  rejectedAt: Date;
+  /** Name of the caller; null where callers have no names. */
+  caller: string | null;
+  code: ErrorCode;
+  errors: readonly string[];
+  /** What was sent, at most MAX_BODY_CHARACTERS of it; null where the body was not kept or not read. */
+  body: string | null;
+  isTruncated: boolean;
+}
+
+export interface RejectedQuery {
+  limit: number;
+  /** Only ids below this. */
+  before?: number | undefined;
+  code?: string | undefined;
+  caller?: string | undefined;
+}
+
+const MAX_BODY_CHARACTERS = 10_000;
+/** About what an entry takes beside its texts. */
+const ENTRY_BYTES = 400;
+/** The caller has to do something else about these: send a key, wait, or send the body faster. */
+const NOT_ABOUT_EVENTS: readonly number[] = [401, 403, 408, 429];
+
+/** The latest refused events of this instance, in memory. Where there is no room, who has most of them loses the oldest. */
+export class RejectedEvents {
+  readonly #maxBytes: number;
+  readonly #now: () => Date;
+  readonly #byCaller = new Map<string | null, { entries: RejectedEvent[]; bytes: number }>();
+  #bytes = 0;
+  #lastId = 0;
+
+  /** @param maxBytes for all callers together; 0 keeps nothing */
+  constructor({ maxBytes, now }: { maxBytes: number; now(): Date }) {
+    this.#maxBytes = maxBytes;
+    this.#now = now;
+  }
+
+  /** Keeps what the caller has to correct; errors that pass by themselves are not kept. */
+  add(
+    error: ApiError,
+    { caller, body }: { caller: string | undefined; body?: Buffer | string | undefined },
+  ): void {
+    const { code, status, retryable, details, message } = error;
+    if (this.#maxBytes === 0 || retryable || status >= 500 || NOT_ABOUT_EVENTS.includes(status)) return;
+    const text = body === undefined ? undefined : textOf(body);
+    const entry: RejectedEvent = {
+      id: ++this.#lastId,
+      rejectedAt: this.#now(),
+      caller: caller ?? null,
+      code,
+      errors: details ?? [message],
+      body: text?.slice(0, MAX_BODY_CHARACTERS).toWellFormed() ?? null,
+      isTruncated: body !== undefined && body.length > MAX_BODY_CHARACTERS,
+    };
+    const own = this.#byCaller.get(entry.caller) ?? { entries: [], bytes: 0 };
+    this.#byCaller.set(entry.caller, own);
+    own.entries.push(entry);
+    own.bytes += bytesOf(entry);
+    this.#bytes += bytesOf(entry);
+    while (this.#bytes > this.#maxBytes) this.#forgetOne();
+  }
+
+  /** Newest first. */
+  list({ limit, before = Number.POSITIVE_INFINITY, code, caller }: RejectedQuery): RejectedEvent[] {
+    const all = [...this.#byCaller.values()].flatMap(({ entries }) => entries);
+    return all
+      .filter((one) => one.id < before)
+      .filter((one) => code === undefined || one.code === code)
+      .filter((one) => caller === undefined || one.caller === caller)
+      .sort((a, b) => b.id - a.id)
+      .slice(0, limit);
+  }
+
+  #forgetOne(): void {
+    const [most] = [...this.#byCaller.values()].sort((a, b) => b.bytes - a.bytes);
+    const bytes = bytesOf(most!.entries.shift()!);
+    most!.bytes -= bytes;
+    this.#bytes -= bytes;
+  }
+}
+
+/** A new event as its sender might have written it, where the body is no longer at hand. */
+export function eventText({ eventId, userId, eventType, payload }: NewEvent): string {
+  return `${JSON.stringify({ eventId, userId, eventType }).slice(0, -1)},"payload":${payload}}`;
+}
+
+/** A character has at most four bytes: more need not be decoded. */
+function textOf(body: Buffer | string): string {
+  return typeof body === 'string' ? body : body.subarray(0, MAX_BODY_CHARACTERS * 4).toString('utf8');
+}
+
+function bytesOf({ body, errors }: RejectedEvent): number {
+  return errors.reduce((sum, error) => sum + error.length, ENTRY_BYTES + (body?.length ?? 0));
+}
