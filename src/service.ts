@@ -7,7 +7,7 @@ import { Turns } from './access/turns.ts';
 import { type Adapters, openAdapters } from './adapters.ts';
 import { Certificate } from './api/certificate.ts';
 import { closeApi, createApi } from './api/server.ts';
-import { systemClock } from './clock.ts';
+import { type Clock, systemClock } from './clock.ts';
 import type { WorkerChannel } from './cluster/worker-channel.ts';
 import { type Config, ConfigError, isLoopback } from './config/config.ts';
 import { DeadLetters } from './dead-letters/dead-letters.ts';
@@ -35,7 +35,7 @@ const HEARTBEATS = 2;
 /** What the service takes from outside besides its settings. */
 export interface Dependencies {
   logger: Logger;
-  now(): Date;
+  clock: Clock;
   newId(): string;
   /** The other processes of this instance, where it has several. */
   link?: WorkerChannel | undefined;
@@ -67,7 +67,7 @@ export async function startService(config: Config, surroundings: Dependencies): 
 
 async function run(
   config: Config,
-  { logger, now, newId, link }: Dependencies,
+  { logger, clock, newId, link }: Dependencies,
   { log, store, close }: Adapters,
 ): Promise<Service> {
   const { MAX_IN_FLIGHT_REQUESTS: maxRequests, MAX_IN_FLIGHT_BYTES: maxBytes } = config;
@@ -75,14 +75,14 @@ async function run(
   const liveTail = new LiveTail({
     store,
     heartbeatMs: config.STREAM_TIMEOUT_MS / HEARTBEATS,
-    clock: systemClock,
+    clock,
   });
   const metrics = createMetrics(admission, liveTail);
   const { KAFKA_TOPIC: topic, KAFKA_CONSUMER_GROUP: group, LOG_EVERY_NTH_EVENT: logEvery } = config;
   const catalog = openCatalogue(config);
   const apiKeys = openKeys(config);
   const certificate = openCertificate(config);
-  const producer = new Producer({ log, store, topic, logger, metrics, now, newId, logEvery });
+  const producer = new Producer({ log, store, topic, logger, metrics, clock, newId, logEvery });
   registerLedger(metrics.registry, { store, group, topic });
   const { countedProperties } = config;
   const storedEvents = new StoredEvents(store);
@@ -106,7 +106,7 @@ async function run(
     group,
     logger,
     metrics,
-    clock: systemClock,
+    clock,
     stalledAfterMs: STALLED_AFTER_MS,
   });
   const progress = new Progress({
@@ -114,7 +114,7 @@ async function run(
     store,
     topic,
     group,
-    clock: systemClock,
+    clock,
     logger,
     everyMs: PROGRESS_EVERY_MS,
     held: () => consumer.idle,
@@ -124,7 +124,7 @@ async function run(
   const health = new Health({
     log,
     store,
-    clock: systemClock,
+    clock,
     consumer: () => (consumes ? consumer : link?.consumer),
     progress,
   });
@@ -139,7 +139,7 @@ async function run(
     hosts: config.hosts,
     rateLimits: new RateLimits(config.RATE_LIMIT_EVENTS_PER_SECOND),
     admission,
-    rejected: new RejectedEvents({ maxBytes: config.REJECTED_EVENTS_BYTES, now }),
+    rejected: new RejectedEvents({ maxBytes: config.REJECTED_EVENTS_BYTES, clock }),
     deadLetters: new DeadLetters({ log, store, group }),
     log,
     store,
@@ -149,7 +149,7 @@ async function run(
     streamTimeoutMs: config.STREAM_TIMEOUT_MS,
     bodyTimeoutMs: config.BODY_TIMEOUT_MS,
     countedProperties,
-    now,
+    clock,
     storedEvents,
     catalog,
     health,
@@ -279,4 +279,4 @@ export function openCatalogue({ EVENT_CATALOG, UNKNOWN_EVENT_TYPES, MAX_NESTING_
   }
 }
 
-export const systemDependencies = { now: () => new Date(), newId: () => randomUUIDv7() };
+export const systemDependencies = { clock: systemClock, newId: () => randomUUIDv7() };

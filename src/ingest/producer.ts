@@ -1,4 +1,5 @@
 // In: new events, read and valid. Out: for each a receipt, once it is durable in the log, or why it is not.
+import type { Clock } from '../clock.ts';
 import { withDeadline } from '../deadline.ts';
 import { ApiError } from '../errors.ts';
 import { buildEvent, encodeEvent, type NewEvent, type UserEvent } from '../events/event.ts';
@@ -21,7 +22,7 @@ export interface ProducerOptions {
   topic: string;
   logger: Logger;
   metrics: Metrics;
-  now(): Date;
+  clock: Pick<Clock, 'date'>;
   newId(): string;
   /** Log each n-th event; 0: none. */
   logEvery: number;
@@ -112,7 +113,7 @@ export class Producer {
 
   /** The time as events carry it; put into words once a millisecond. */
   #timestamp(): string {
-    const now = this.#options.now();
+    const now = this.#options.clock.date();
     if (now.getTime() !== this.#cachedMs) {
       this.#cachedMs = now.getTime();
       this.#cachedTimestamp = now.toISOString();

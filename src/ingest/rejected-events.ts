@@ -1,4 +1,5 @@
 // In: events that were refused, and why. Out: the latest of them, so that whoever sent them can see what is wrong.
+import type { Clock } from '../clock.ts';
 import type { ApiError, ErrorCode } from '../errors.ts';
 import type { NewEvent } from '../events/event.ts';
 
@@ -33,15 +34,15 @@ const NOT_ABOUT_EVENTS: readonly number[] = [401, 403, 408, 429];
 /** The latest refused events of this instance, in memory. Where there is no room, who has most of them loses the oldest. */
 export class RejectedEvents {
   readonly #maxBytes: number;
-  readonly #now: () => Date;
+  readonly #clock: Pick<Clock, 'date'>;
   readonly #byCaller = new Map<string | null, { entries: RejectedEvent[]; bytes: number }>();
   #bytes = 0;
   #lastId = 0;
 
   /** @param maxBytes for all callers together; 0 keeps nothing */
-  constructor({ maxBytes, now }: { maxBytes: number; now(): Date }) {
+  constructor({ maxBytes, clock }: { maxBytes: number; clock: Pick<Clock, 'date'> }) {
     this.#maxBytes = maxBytes;
-    this.#now = now;
+    this.#clock = clock;
   }
 
   /** Keeps what the caller has to correct; errors that pass by themselves are not kept. */
@@ -54,7 +55,7 @@ export class RejectedEvents {
     const text = body === undefined ? undefined : textOf(body);
     const entry: RejectedEvent = {
       id: ++this.#lastId,
-      rejectedAt: this.#now(),
+      rejectedAt: this.#clock.date(),
       caller: caller ?? null,
       code,
       errors: details ?? [message],

@@ -4,6 +4,7 @@ import { createServer } from 'node:http';
 import type { Page, Response } from 'playwright-core';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { createKey } from '../../src/access/api-keys.ts';
+import { systemClock } from '../../src/clock.ts';
 import { TcpProxy } from '../faults/tcp-proxy.ts';
 import { findChromium, openBrowser } from '../support/chromium.ts';
 import { post, serviceHere } from '../support/service.ts';
@@ -38,7 +39,7 @@ describe.runIf(browser)('EventSource with a ticket, as in docs/reading.md', () =
     let at = NOON;
     const service = await serviceHere(
       { API_KEYS: JSON.stringify([reader.entry, writer.entry]) },
-      { now: () => new Date(at) },
+      { clock: { ...systemClock, date: () => new Date(at) } },
     );
     const proxy = await TcpProxy.start(() => Number(new URL(service.url).port));
     onTestFinished(() => proxy.stop());

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { systemClock } from '../../src/clock.ts';
 import { EmbeddedLog } from '../../src/log/embedded/embedded-log.ts';
 import { openSqliteFile } from '../../src/sqlite/sqlite-file.ts';
 import { appendTo } from '../support/append.ts';
@@ -30,8 +31,8 @@ async function raw(url: string, request: string): Promise<string> {
 describe('POST /events/generate', () => {
   it('answers 201 with the event, to the byte', async () => {
     const ids = ['f47ac10b-58cc-4372-a567-0e02b2c3d479'];
-    const now = () => new Date('2024-02-14T10:30:00.000Z');
-    const { url } = await serviceHere({}, { now, newId: () => ids.shift()! });
+    const clock = { ...systemClock, date: () => new Date('2024-02-14T10:30:00.000Z') };
+    const { url } = await serviceHere({}, { clock, newId: () => ids.shift()! });
     const response = await post(url, EVENT);
     expect(response.status).toBe(201);
     expect(response.headers.get('content-type')).toBe(JSON_TYPE);

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { connect } from 'node:net';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { systemClock } from '../../src/clock.ts';
 import { serviceHere, store } from '../support/service.ts';
 import { followStream, openStreams, readStream, type StreamReader } from '../support/sse.ts';
 
@@ -366,8 +367,8 @@ describe('GET /events/stats', () => {
   });
 
   it('lists the types with most events, and adds up the others, however many a caller invents', async () => {
-    const now = () => new Date('2024-02-14T05:30:00Z');
-    const { url } = await serviceHere({ UNKNOWN_EVENT_TYPES: 'accept' }, { now });
+    const clock = { ...systemClock, date: () => new Date('2024-02-14T05:30:00Z') };
+    const { url } = await serviceHere({ UNKNOWN_EVENT_TYPES: 'accept' }, { clock });
     const timestamp = '2024-02-14T05:00:00Z';
     const invented = Array.from({ length: 1200 }, (_, at) => ({
       userId: 'u',
@@ -387,7 +388,10 @@ describe('GET /events/stats', () => {
 
   it('goes back a day by the hour, or 30 days, where it is not told', async () => {
     const now = new Date('2024-02-14T05:30:00Z');
-    const { url } = await serviceHere({ COUNTED_PAYLOAD_PROPERTIES: 'cart.empty' }, { now: () => now });
+    const { url } = await serviceHere(
+      { COUNTED_PAYLOAD_PROPERTIES: 'cart.empty' },
+      { clock: { ...systemClock, date: () => now } },
+    );
     await store(url, [
       ...EVENTS,
       { userId: 'old', eventType: 'LOGIN', timestamp: '2024-02-13T06:00:00Z' },

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { expect, it } from 'vitest';
 import { createKey } from '../../src/access/api-keys.ts';
+import { systemClock } from '../../src/clock.ts';
 import { createLogger } from '../../src/observability/logger.ts';
 import { post, serviceHere } from '../support/service.ts';
 import { readStream, type StreamReader } from '../support/sse.ts';
@@ -25,7 +26,11 @@ async function instances(count: number) {
   });
   const logger = await createLogger({ level: 'trace', format: 'json' }, lines);
   const clock = { at: Date.parse('2026-11-25T12:00:00Z') };
-  const start = () => serviceHere({ API_KEYS_FILE: file }, { logger, now: () => new Date(clock.at) });
+  const start = () =>
+    serviceHere(
+      { API_KEYS_FILE: file },
+      { logger, clock: { ...systemClock, date: () => new Date(clock.at) } },
+    );
   const services = await Promise.all(Array.from({ length: count }, start));
   return { services, reader, writer, list, clock, log: () => log };
 }

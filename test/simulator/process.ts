@@ -28,6 +28,7 @@ export class SimulatedProcess {
     this.random = stream(world.seed, name);
     this.clock = {
       now: () => world.scheduler.now,
+      date: () => new Date(world.scheduler.now),
       sleep: (ms, signal) => this.#sleep(ms, signal),
       random: this.random.next,
     };

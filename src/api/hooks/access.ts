@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { type ApiKey, type ApiKeys, allows, type Scope } from '../../access/api-keys.ts';
 import { keyOfTicket } from '../../access/stream-tickets.ts';
+import type { Clock } from '../../clock.ts';
 import { ApiError } from '../../errors.ts';
 import { hostCheck } from './hosts.ts';
 
@@ -11,7 +12,7 @@ export interface AccessOptions {
   origins: readonly string[];
   /** Names and addresses this service is called by, beside those of this machine; looked at where no keys are needed. */
   hosts: readonly string[];
-  now(): Date;
+  clock: Pick<Clock, 'date'>;
 }
 
 declare module 'fastify' {
@@ -71,12 +72,12 @@ function identify(
   request: FastifyRequest,
   apiKeys: ApiKeys,
   scope: Scope,
-  { now }: AccessOptions,
+  { clock }: AccessOptions,
 ): ApiKey | undefined {
   const given = presentedKey(request);
   if (given !== undefined) return apiKeys.find(given);
   const ticket = presentedTicket(request);
-  if (ticket !== undefined) return keyOfTicket(apiKeys, ticket, now().getTime());
+  if (ticket !== undefined) return keyOfTicket(apiKeys, ticket, clock.date().getTime());
   const { key } = request.query as Record<string, unknown>;
   // A beacon cannot carry a header. Keys in addresses end up in the logs of others, so only one that can do nothing
   // else than send is taken from there.

@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyRequest, FastifySchema } from 'fastify';
 import Type from 'typebox';
+import type { Clock } from '../../clock.ts';
 import { payloadDimension } from '../../events/payload-path.ts';
 import {
   type EventCounts,
@@ -60,19 +61,19 @@ export interface StatsRoutesOptions {
   store: EventStore;
   /** Members of payloads whose values are counted. */
   countedProperties: readonly string[];
-  now(): Date;
+  clock: Pick<Clock, 'date'>;
 }
 
 /** Exact counts of stored events. All times are UTC. */
 export async function statsRoutes(
   api: FastifyInstance,
-  { store, countedProperties, now }: StatsRoutesOptions,
+  { store, countedProperties, clock }: StatsRoutesOptions,
 ): Promise<void> {
   api.get<{ Querystring: QueryString }>(
     '/events/stats',
     { schema: GET_STATS, config: { reservesBytes: STATS_BYTES, scope: 'read' } },
     async (request) => {
-      const query = readQuery(request, now());
+      const query = readQuery(request, clock.date());
       const { counts } = store;
       const { from, to, day, top, interval } = query;
       const days = { from: Math.floor(from / HOURS_A_DAY), to: Math.floor(to / HOURS_A_DAY) };

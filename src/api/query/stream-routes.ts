@@ -4,6 +4,7 @@ import type { FastifyInstance, FastifyRequest, FastifySchema } from 'fastify';
 import Type from 'typebox';
 import type { ApiKey, ApiKeys } from '../../access/api-keys.ts';
 import { issueTicket } from '../../access/stream-tickets.ts';
+import type { Clock } from '../../clock.ts';
 import { ApiError } from '../../errors.ts';
 import { createPredicate, type EventFilter, indexedFilter } from '../../query/event-query.ts';
 import type { LiveTail, TailPosition } from '../../query/live-tail.ts';
@@ -67,13 +68,13 @@ export interface StreamRoutesOptions {
   /** After this a reader that takes nothing is cut. */
   streamTimeoutMs: number;
   apiKeys: ApiKeys | undefined;
-  now(): Date;
+  clock: Pick<Clock, 'date'>;
 }
 
 /** Stored events as they come: server-sent events. */
 export async function streamRoutes(
   api: FastifyInstance,
-  { store, liveTail, maxStreams, maxStreamsPerCaller, streamTimeoutMs, apiKeys, now }: StreamRoutesOptions,
+  { store, liveTail, maxStreams, maxStreamsPerCaller, streamTimeoutMs, apiKeys, clock }: StreamRoutesOptions,
 ): Promise<void> {
   const endRevoked = new RevokedStreams(apiKeys);
   api.addHook('preClose', async () => liveTail.stop());
@@ -108,7 +109,7 @@ export async function streamRoutes(
   api.post(
     '/events/stream/tickets',
     { schema: CREATE_TICKET, config: { scope: 'read' } },
-    async ({ caller }, reply) => reply.code(201).send(issueTicket(caller, now().getTime())),
+    async ({ caller }, reply) => reply.code(201).send(issueTicket(caller, clock.date().getTime())),
   );
 }
 

@@ -3,17 +3,18 @@ import { ApiError } from '../../../src/errors.ts';
 import { RejectedEvents } from '../../../src/ingest/rejected-events.ts';
 
 const invalid = (...details: string[]) => new ApiError('invalid_event', { details });
-const now = () => new Date('2026-01-02T03:04:05Z');
+const at = new Date('2026-01-02T03:04:05Z');
+const clock = { date: () => at };
 
 describe('the rejected events of an instance', () => {
   it('are listed newest first, a page at a time, by code and by caller', () => {
-    const rejected = new RejectedEvents({ maxBytes: 1e6, now });
+    const rejected = new RejectedEvents({ maxBytes: 1e6, clock });
     for (let at = 1; at <= 3; at++)
       rejected.add(invalid(`no ${at}`), { caller: 'shop', body: `{"at":${at}}` });
     rejected.add(new ApiError('body_not_json'), { caller: undefined, body: '{' });
     expect(rejected.list({ limit: 2 })).toMatchObject([
       { id: 4, caller: null, code: 'body_not_json', errors: ['Request body is not valid JSON'], body: '{' },
-      { id: 3, caller: 'shop', code: 'invalid_event', errors: ['no 3'], body: '{"at":3}', rejectedAt: now() },
+      { id: 3, caller: 'shop', code: 'invalid_event', errors: ['no 3'], body: '{"at":3}', rejectedAt: at },
     ]);
     expect(rejected.list({ limit: 2, before: 3 }).map(({ id }) => id)).toEqual([2, 1]);
     expect(rejected.list({ limit: 9, code: 'body_not_json' }).map(({ id }) => id)).toEqual([4]);
@@ -29,13 +30,13 @@ describe('the rejected events of an instance', () => {
     'origin_not_allowed',
     'request_timeout',
   ] as const)('do not include %s, which is not about the event', (code) => {
-    const rejected = new RejectedEvents({ maxBytes: 1e6, now });
+    const rejected = new RejectedEvents({ maxBytes: 1e6, clock });
     rejected.add(new ApiError(code), { caller: 'shop', body: '{}' });
     expect(rejected.list({ limit: 9 })).toEqual([]);
   });
 
   it('have the beginning of a long body, cut between characters', () => {
-    const rejected = new RejectedEvents({ maxBytes: 1e6, now });
+    const rejected = new RejectedEvents({ maxBytes: 1e6, clock });
     rejected.add(invalid('x'), { caller: undefined, body: Buffer.from('é'.repeat(10_001)) });
     rejected.add(invalid('x'), { caller: undefined, body: '💡'.repeat(5_000) });
     rejected.add(invalid('x'), { caller: undefined });
@@ -46,7 +47,7 @@ describe('the rejected events of an instance', () => {
   });
 
   it('stay within their bytes: whoever has most of them loses the oldest', () => {
-    const rejected = new RejectedEvents({ maxBytes: 20_000, now });
+    const rejected = new RejectedEvents({ maxBytes: 20_000, clock });
     rejected.add(invalid('once'), { caller: 'quiet', body: '{}' });
     for (let at = 0; at < 500; at++) rejected.add(invalid('x'), { caller: 'loud', body: 'x'.repeat(600) });
     const kept = rejected.list({ limit: 1000 });
@@ -59,7 +60,7 @@ describe('the rejected events of an instance', () => {
   });
 
   it('are not kept where there is no room for any', () => {
-    const rejected = new RejectedEvents({ maxBytes: 0, now });
+    const rejected = new RejectedEvents({ maxBytes: 0, clock });
     rejected.add(invalid('x'), { caller: undefined, body: '{}' });
     expect(rejected.list({ limit: 9 })).toEqual([]);
   });
