@@ -2,6 +2,16 @@
 const SMALL_BYTES = 10_000;
 /** Bytes of large work of one sender that are under way at the same time. */
 const MOST_BYTES = 1_000_000;
+/** While others send, large work is followed by a pause this many times as long as it took. */
+const PAUSE = 2;
+/** Others who have sent something within this time are still there. */
+const RECENT_MS = 250;
+
+/** When a sender has last sent something. */
+interface Sign {
+  sender: string;
+  at: number;
+}
 
 interface Sender {
   bytes: number;
@@ -9,11 +19,14 @@ interface Sender {
 }
 
 /**
- * Has the large work of each sender done bit by bit, so that what others send comes in between and does not wait behind
- * all of it.
+ * Does the large work of each sender bit by bit, and while others send, for a third of the time at most: what they send
+ * comes in between and does not wait behind all of it.
  */
 export class Turns {
   readonly #senders = new Map<string, Sender>();
+  /** Of the two senders that have sent something last. */
+  #latest: Sign = { sender: '', at: Number.NEGATIVE_INFINITY };
+  #other: Sign = { sender: '', at: Number.NEGATIVE_INFINITY };
 
   /**
    * Begins the work once the sender's own large work before it leaves room for it, in the order of the calls.
@@ -22,13 +35,30 @@ export class Turns {
    * @param bytes what the work is about
    */
   async take<T>(sender: string, bytes: number, work: () => Promise<T>): Promise<T> {
+    this.#note(sender);
     if (bytes <= SMALL_BYTES) return work();
     await this.#begin(sender, bytes);
+    const beganAt = performance.now();
     try {
       return await work();
     } finally {
-      this.#end(sender, bytes);
+      const pauseMs = this.#hasOthers(sender) ? (performance.now() - beganAt) * PAUSE : 0;
+      if (pauseMs === 0) this.#end(sender, bytes);
+      else setTimeout(() => this.#end(sender, bytes), pauseMs);
     }
+  }
+
+  #note(sender: string): void {
+    if (this.#latest.sender !== sender) {
+      this.#other = this.#latest;
+      this.#latest = { sender, at: 0 };
+    }
+    this.#latest.at = performance.now();
+  }
+
+  #hasOthers(sender: string): boolean {
+    const { at } = this.#latest.sender === sender ? this.#other : this.#latest;
+    return performance.now() - at < RECENT_MS;
   }
 
   async #begin(name: string, bytes: number): Promise<void> {

@@ -170,23 +170,8 @@ function serverOptions({ certificate }: ApiOptions) {
   return { serverFactory };
 }
 
-/** What pages of other sites may read beside the body. */
-const EXPOSED_HEADERS = [
-  'Error-Code',
-  'Error-Retryable',
-  'Retry-After',
-  'RateLimit-Limit',
-  'RateLimit-Remaining',
-  'RateLimit-Reset',
-  'Event-Topic',
-  'Event-Partition',
-  'Event-Offset',
-  'Event-Duplicate',
-  'Event-Warnings',
-  'Location',
-  'Event-Cursor',
-  'Link',
-];
+/** Headers that pages of other sites may read anyway, or have no use for. */
+const NOT_EXPOSED = /^(access-control-|content-|cross-origin-|x-|cache-control$|connection$|vary$)/;
 const PREFLIGHT_VALID_S = 600;
 
 /** Answers browsers that ask first. That comes without a key, so here any key's origin will do; `registerAuthentication` looks closer. */
@@ -199,8 +184,16 @@ function allowOrigins(api: FastifyInstance, { apiKeys, origins }: AccessOptions)
       done(null, origin !== undefined && allowed.has(origin));
     },
     methods: ['GET', 'POST'],
-    exposedHeaders: EXPOSED_HEADERS,
     maxAge: PREFLIGHT_VALID_S,
+  });
+  // Whatever headers an answer has, so that no list of them can be out of date.
+  api.addHook('onSend', (_request, reply, payload, done) => {
+    const headers = reply.getHeaders();
+    if (headers['access-control-allow-origin'] !== undefined) {
+      const exposed = Object.keys(headers).filter((name) => !NOT_EXPOSED.test(name));
+      if (exposed.length > 0) reply.header('Access-Control-Expose-Headers', exposed.join(', '));
+    }
+    done(null, payload);
   });
 }
 

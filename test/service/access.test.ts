@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
@@ -152,8 +153,35 @@ describe('pages of other sites', () => {
     expect(asked.headers.get('access-control-allow-credentials')).toBeNull();
     const sent = await post(url, EVENT, { ...bearer(write), Origin: SHOP });
     expect([sent.status, sent.headers.get('access-control-allow-origin')]).toEqual([201, SHOP]);
-    expect(sent.headers.get('access-control-expose-headers')).toContain('Retry-After');
     expect((await post(url, EVENT, { ...bearer(both), Origin: SHOP })).status).toBe(403);
+  });
+
+  it.each<[status: number, path: string, body: object | undefined, headers: Record<string, string>]>([
+    [201, '/events/generate?ack=stored', EVENT, { Prefer: 'wait=20' }],
+    [201, '/events/batch', [EVENT], {}],
+    [400, '/events/generate', {}, {}],
+    [429, '/events/batch', [EVENT, EVENT, EVENT], {}],
+    [404, '/nowhere', undefined, {}],
+    [200, '/events/processed?limit=1', undefined, {}],
+    [503, '/events/stream', undefined, {}],
+  ])('can read every header of an answer with %s from %s', async (status, path, body, headers) => {
+    const { url } = await serviceHere({
+      CORS_ORIGINS: SHOP,
+      RATE_LIMIT_EVENTS_PER_SECOND: '2',
+      MAX_STREAMS: '1',
+    });
+    await Promise.all([post(url, { ...EVENT, eventId: randomUUID() }), fetch(`${url}/events/stream`)]);
+    const method = body === undefined ? 'GET' : 'POST';
+    const type = { 'Content-Type': 'application/json' };
+    const request = { method, headers: { ...headers, ...type, Origin: SHOP }, body: JSON.stringify(body) };
+    const answer = await fetch(`${url}${path}`, request);
+    expect(answer.status).toBe(status);
+    const exposed = answer.headers.get('access-control-expose-headers')?.toLowerCase().split(/, */) ?? [];
+    const ours = [...answer.headers.keys()].filter((name) => /^(error|event|ratelimit)-/.test(name));
+    const others = ['location', 'link', 'retry-after', 'allow', 'preference-applied', 'www-authenticate'];
+    expect(exposed).toEqual(expect.arrayContaining(ours));
+    expect(exposed).toEqual(expect.arrayContaining(others.filter((name) => answer.headers.has(name))));
+    expect(exposed.filter((name) => !answer.headers.has(name))).toEqual([]);
   });
 
   it('may not call otherwise, with and without keys', async () => {

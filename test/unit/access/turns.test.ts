@@ -3,10 +3,12 @@ import { fill } from '../../../bench/events.ts';
 import { Turns } from '../../../src/access/turns.ts';
 import { chunksInTurn } from '../../../src/api/ingest/batch-routes.ts';
 import { EmbeddedLog } from '../../../src/log/embedded/embedded-log.ts';
+import { noteRequest, searchTurn } from '../../../src/loop-turns.ts';
 import { readPage } from '../../../src/query/event-query.ts';
 import { openSqliteFile } from '../../../src/sqlite/sqlite-file.ts';
 import { MemoryStore } from '../../../src/store/memory/memory-store.ts';
 import { PATIENCE_MS } from '../../support/patience.ts';
+import { stopClock } from '../../support/stopped-clock.ts';
 import { tempFolder } from '../../support/temp-folder.ts';
 
 const LARGE = 400_000;
@@ -37,12 +39,10 @@ describe('large work', () => {
     expect(begun).toEqual(['a1', 'a2', 'b1']);
     end('a2');
     expect(await taken[1]).toBe('a2');
-    await settled();
-    expect(begun).toEqual(['a1', 'a2', 'b1', 'a3']);
+    await expect.poll(() => begun).toEqual(['a1', 'a2', 'b1', 'a3']);
     end('a1');
     end('a3');
-    await settled();
-    expect(begun).toContain('a4');
+    await expect.poll(() => begun).toContain('a4');
   });
 
   it('does not hold up what is small, and may be larger than all that is begun at once', async () => {
@@ -63,6 +63,36 @@ describe('large work', () => {
     const next = turns.take('a', 900_000, async () => 'begun');
     await expect(failing).rejects.toThrow('it fails');
     expect(await next).toBe('begun');
+  });
+});
+
+describe('the large work of one sender', () => {
+  /** What is begun while two pieces of 100 ms are asked for one after the other, and 100 ms later. */
+  async function begunBehindTwo(others: string[]): Promise<string[][]> {
+    stopClock();
+    const { begun, work, end } = workByHand();
+    const turns = new Turns();
+    for (const other of others) void turns.take(other, 200, async () => {});
+    for (const name of ['a1', 'a2']) void turns.take('a', 900_000, work(name));
+    await settled();
+    vi.advanceTimersByTime(100);
+    end('a1');
+    await settled();
+    const atOnce = [...begun];
+    vi.advanceTimersByTime(199);
+    await settled();
+    const before = [...begun];
+    vi.advanceTimersByTime(1);
+    await settled();
+    return [atOnce, before, begun];
+  }
+
+  it('goes on at once while nobody else sends', async () => {
+    expect((await begunBehindTwo(['a']))[0]).toEqual(['a1', 'a2']);
+  });
+
+  it('pauses twice as long as it takes while others send', async () => {
+    expect(await begunBehindTwo(['b', 'a'])).toEqual([['a1'], ['a1'], ['a1', 'a2']]);
   });
 });
 
@@ -92,6 +122,22 @@ describe('requests get turns of the event loop', () => {
     const turns = await turnsDuring(Promise.all(pages));
     expect(read.mock.calls.length).toBeGreaterThan(80);
     expect(turns).toBeGreaterThanOrEqual(read.mock.calls.length);
+  });
+
+  it('for two thirds of the time while a store is searched and requests come in', async () => {
+    const stepMs = 10;
+    const search = async (steps: number) => {
+      for (let step = 0; step < steps; step++) {
+        await searchTurn();
+        noteRequest();
+        const until = performance.now() + stepMs;
+        while (performance.now() < until);
+      }
+    };
+    const from = performance.now();
+    await Promise.all([search(5), search(5)]);
+    // Behind the last step there is nothing to wait for.
+    expect(performance.now() - from).toBeGreaterThanOrEqual(10 * stepMs + 9 * 2 * stepMs - stepMs);
   });
 
   it('between the chunks of all batches that are there', async () => {
