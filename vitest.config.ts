@@ -1,10 +1,13 @@
 import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
 import { PATIENCE_MS, TEST_PATIENCE_MS } from './test/support/patience.ts';
 
 const servers = 'test/support/servers.ts';
 
 export default defineConfig({
+  // As the examples import the package.
+  resolve: { alias: { footfall: join(import.meta.dirname, 'src/index.ts') } },
   test: {
     // The only deadlines there are: tests wait for conditions, and only a hang takes longer than these.
     expect: { poll: { timeout: PATIENCE_MS } },

@@ -9,7 +9,7 @@ import { Command } from 'commander';
 import { createKey } from '../src/access/api-keys.ts';
 import { loadConfig } from '../src/config/config.ts';
 import { createLogger } from '../src/observability/logger.ts';
-import { startService, systemDependencies } from '../src/service.ts';
+import { startService } from '../src/service.ts';
 
 const VERSION = '4.32.0';
 const VENV = resolve('.cache/schemathesis');
@@ -67,7 +67,6 @@ const config = loadConfig({
   LOG_LEVEL: 'error',
 });
 const service = await startService(config, {
-  ...systemDependencies,
   logger: await createLogger({ level: 'error', format: 'text' }),
 });
 const code = await fuzz(service.url, key);

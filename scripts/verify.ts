@@ -37,7 +37,9 @@ try {
   if (config.store.kind === 'memory')
     throw new Error('a memory: store is gone with its process; there is nothing to compare');
   const [from, to] = [time(options.from, 0), time(options.to, Number.POSITIVE_INFINITY)];
-  const adapters = await openAdapters(config, await createLogger({ level: 'error', format: 'text' }));
+  const adapters = await openAdapters(config, {
+    logger: await createLogger({ level: 'error', format: 'text' }),
+  });
   const { log, store } = adapters;
   let shownAt = 0;
   const result = await verify({

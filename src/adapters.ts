@@ -13,15 +13,22 @@ export interface Adapters {
   close(): Promise<void>;
 }
 
+export interface AdapterOptions {
+  logger: Logger;
+  /** Used instead of what the settings choose, and left open. */
+  log?: EventLog | undefined;
+  store?: EventStore | undefined;
+}
+
 /** @throws when the data directory is in use or cannot be written */
-export async function openAdapters(config: Config, logger: Logger): Promise<Adapters> {
+export async function openAdapters(config: Config, given: AdapterOptions): Promise<Adapters> {
   const files = new OpenFiles();
   try {
-    const log = await openLog(config, logger, files);
-    const store = await openStore(config, logger, files);
+    const log = given.log ?? (await openLog(config, given.logger, files));
+    const store = given.store ?? (await openStore(config, given.logger, files));
     const close = async () => {
-      await log.close();
-      await store.close();
+      if (log !== given.log) await log.close();
+      if (store !== given.store) await store.close();
       files.close();
     };
     return { log, store, close };

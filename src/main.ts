@@ -2,27 +2,22 @@ import closeWithGrace from 'close-with-grace';
 import { Workers } from './cluster/primary.ts';
 import { WorkerChannel } from './cluster/worker-channel.ts';
 import { type Config, ConfigError, loadConfig, withEnvFile } from './config/config.ts';
-import { createLogger, type Logger } from './observability/logger.ts';
-import { startService, systemDependencies } from './service.ts';
+import { configuredLogger, type Logger } from './observability/logger.ts';
+import { startService } from './service.ts';
 
 /** Exit codes: 0 stopped cleanly, 1 failed or not stopped in time, 2 settings at fault. */
 const EXIT_FAILED = 1;
 const EXIT_SETTINGS = 2;
 
-function logFormat({ LOG_FORMAT, NODE_ENV }: Config): 'json' | 'text' {
-  if (LOG_FORMAT !== 'auto') return LOG_FORMAT;
-  return process.stdout.isTTY || NODE_ENV === 'development' ? 'text' : 'json';
-}
-
 async function main(): Promise<void> {
   const config = loadConfig(withEnvFile(process.env));
-  const logger = await createLogger({ level: config.LOG_LEVEL, format: logFormat(config) });
+  const logger = await configuredLogger(config);
   let stopWhenTold = () => {};
   const link = WorkerChannel.open(() => stopWhenTold());
   const running =
     config.workers > 0
       ? startWorkers(config, logger)
-      : await startService(config, { ...systemDependencies, logger, link });
+      : await startService(config, { logger, link });
   process.on('SIGHUP', () => running.reload());
   let stopping = false;
   const { close } = closeWithGrace(

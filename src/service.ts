@@ -15,7 +15,8 @@ import { Catalog } from './events/catalog.ts';
 import { Producer } from './ingest/producer.ts';
 import { RejectedEvents } from './ingest/rejected-events.ts';
 import { StoredEvents } from './ingest/stored-event-waiter.ts';
-import type { Logger } from './observability/logger.ts';
+import type { EventLog } from './log/event-log.ts';
+import { configuredLogger, type Logger } from './observability/logger.ts';
 import { createMetrics } from './observability/metrics.ts';
 import { Health } from './operations/health.ts';
 import { Consumer } from './processing/consumer.ts';
@@ -23,6 +24,7 @@ import { registerLedger } from './processing/ledger.ts';
 import { Processor } from './processing/processor.ts';
 import { Progress, registerProgress } from './processing/progress.ts';
 import { LiveTail } from './query/live-tail.ts';
+import type { EventStore } from './store/event-store.ts';
 
 /** How often the log is compared with the store. */
 const PROGRESS_EVERY_MS = 2000;
@@ -33,10 +35,16 @@ const STALLED_AFTER_MS = 6000;
 const HEARTBEATS = 2;
 
 /** What the service takes from outside besides its settings. */
-export interface Dependencies {
-  logger: Logger;
-  clock: Clock;
-  newId(): string;
+export interface ServiceOptions {
+  /** Writes to standard output, by LOG_LEVEL and LOG_FORMAT, if not given. */
+  logger?: Logger;
+  clock?: Clock;
+  /** Makes the ids of events that come without one: UUIDs. */
+  newId?(): string;
+  /** In place of the log that the settings choose. Stays open: it belongs to the caller. */
+  log?: EventLog | undefined;
+  /** In place of the store that the settings choose. Stays open: it belongs to the caller. */
+  store?: EventStore | undefined;
   /** The other processes of this instance, where it has several. */
   link?: WorkerChannel | undefined;
 }
@@ -55,14 +63,23 @@ export interface Service {
  *
  * @throws when its own means are missing: the port is taken, the data directory is in use or cannot be written
  */
-export async function startService(config: Config, surroundings: Dependencies): Promise<Service> {
-  const adapters = await openAdapters(config, surroundings.logger);
+export async function startService(config: Config, options: ServiceOptions = {}): Promise<Service> {
+  const { clock = systemClock, newId = randomUUIDv7, log, store, link } = options;
+  const logger = options.logger ?? (await configuredLogger(config));
+  const adapters = await openAdapters(config, { logger, log, store });
   try {
-    return await run(config, surroundings, adapters);
+    return await run(config, { logger, clock, newId, link }, adapters);
   } catch (error) {
     await adapters.close();
     throw error;
   }
+}
+
+interface Dependencies {
+  logger: Logger;
+  clock: Clock;
+  newId(): string;
+  link: WorkerChannel | undefined;
 }
 
 async function run(
@@ -278,5 +295,3 @@ export function openCatalogue({ EVENT_CATALOG, UNKNOWN_EVENT_TYPES, MAX_NESTING_
     throw new ConfigError((error as Error).message.split('\n').map((line) => `EVENT_CATALOG: ${line}`));
   }
 }
-
-export const systemDependencies = { clock: systemClock, newId: () => randomUUIDv7() };

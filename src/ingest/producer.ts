@@ -1,6 +1,5 @@
 // In: new events, read and valid. Out: for each a receipt, once it is durable in the log, or why it is not.
-import type { Clock } from '../clock.ts';
-import { withDeadline } from '../deadline.ts';
+import { type Clock, withDeadline } from '../clock.ts';
 import { ApiError } from '../errors.ts';
 import { buildEvent, encodeEvent, type NewEvent, type UserEvent } from '../events/event.ts';
 import { CALLER_HEADER, callersKey, isSameBut } from '../events/event-ids.ts';

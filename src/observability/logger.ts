@@ -9,6 +9,12 @@ export interface LoggerOptions {
   format: 'json' | 'text';
 }
 
+interface LoggerSettings {
+  LOG_LEVEL: string;
+  LOG_FORMAT: 'auto' | 'json' | 'text';
+  NODE_ENV: string;
+}
+
 /**
  * Logs to standard output, or to `destination`, without holding up the caller. Neither payloads nor secrets are ever
  * passed to it. As text, control characters are escaped.
@@ -38,6 +44,13 @@ export async function createLogger(
     ...(destination && { destination }),
   });
   return pino(readable, pretty);
+}
+
+/** The logger that the settings describe; `auto` is text on a terminal and in development. */
+export function configuredLogger({ LOG_LEVEL, LOG_FORMAT, NODE_ENV }: LoggerSettings): Promise<Logger> {
+  const isForPeople = process.stdout.isTTY || NODE_ENV === 'development';
+  const format = LOG_FORMAT === 'auto' ? (isForPeople ? 'text' : 'json') : LOG_FORMAT;
+  return createLogger({ level: LOG_LEVEL, format });
 }
 
 /** The texts in what goes beside a message, at any depth. Errors are left to their serializer; stacks keep their lines. */

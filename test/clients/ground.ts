@@ -9,7 +9,7 @@ import { KafkaServer } from '../../scripts/kafka-server.ts';
 import { createKey } from '../../src/access/api-keys.ts';
 import { loadConfig } from '../../src/config/config.ts';
 import { createLogger } from '../../src/observability/logger.ts';
-import { startService, systemDependencies } from '../../src/service.ts';
+import { startService } from '../../src/service.ts';
 import { MissingToolError, type Program } from './row.ts';
 
 const CLIENT_TIMEOUT_MS = 120_000;
@@ -164,7 +164,7 @@ export class TestCluster {
     const DATA_DIR = await this.#folder();
     const config = loadConfig({ PORT: '0', DATA_DIR, ...env });
     const logger = await createLogger({ level: 'fatal', format: 'text' });
-    const service = await startService(config, { ...systemDependencies, logger });
+    const service = await startService(config, { logger });
     this.#ends.push(() => service.stop());
     return service.url;
   }

@@ -189,6 +189,8 @@ export function eventReadingContract(open: () => Promise<StoreHarness>): void {
       let after = 0;
       for (let last = false; !last; ) {
         last = !writing;
+        // Some stores answer without waiting for anything, and writers wait for files.
+        await new Promise(setImmediate);
         const { stable } = await stores[1]!.watermarks();
         const events = await read(stores[1]!, { after, upTo: stable, limit: 7 });
         seen.push(...events.map(({ sequence }) => sequence));

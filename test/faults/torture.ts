@@ -2,7 +2,7 @@ import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { withDeadline } from '../../src/deadline.ts';
+import { withDeadline } from '../../src/clock.ts';
 import { eventKey } from '../../src/events/event.ts';
 import { checkHistory } from './check-history.ts';
 import { Cluster } from './cluster.ts';

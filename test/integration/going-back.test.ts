@@ -94,7 +94,7 @@ async function sql(url: string, text: string): Promise<void> {
 /** What `npm run verify` finds missing. */
 async function missing(env: Record<string, string>) {
   const config = loadConfig(env);
-  const { log, store, close } = await openAdapters(config, silentLogger);
+  const { log, store, close } = await openAdapters(config, { logger: silentLogger });
   const { KAFKA_TOPIC: topic, KAFKA_CONSUMER_GROUP: group } = config;
   const found = await verify({
     log,

@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { loadConfig } from '../../src/config/config.ts';
 import { ERRORS } from '../../src/errors.ts';
-import { startService, systemDependencies } from '../../src/service.ts';
+import { startService } from '../../src/service.ts';
 import { silentLogger } from '../support/logger.ts';
 import { post, processed, serviceHere } from '../support/service.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 
-const surroundings = { ...systemDependencies, logger: silentLogger };
+const options = { logger: silentLogger };
 
 describe('the service', () => {
   it('has everything again after a restart', async () => {
@@ -37,7 +37,7 @@ describe('the service', () => {
   it('refuses a data directory that is in use, and leaves it usable', async () => {
     const { folder, url, stop } = await serviceHere();
     const config = loadConfig({ PORT: '0', DATA_DIR: folder });
-    await expect(startService(config, surroundings)).rejects.toThrow('is in use by another process');
+    await expect(startService(config, options)).rejects.toThrow('is in use by another process');
     expect((await post(url, { userId: 'u', eventType: 'LOGIN' })).status).toBe(201);
     await stop();
     await serviceHere({ DATA_DIR: folder });
@@ -47,13 +47,13 @@ describe('the service', () => {
     const { url } = await serviceHere();
     const folder = await tempFolder();
     const config = loadConfig({ PORT: new URL(url).port, DATA_DIR: folder });
-    await expect(startService(config, surroundings)).rejects.toThrow(/Port \d+ on 127.0.0.1 is taken/);
+    await expect(startService(config, options)).rejects.toThrow(/Port \d+ on 127.0.0.1 is taken/);
     await serviceHere({ DATA_DIR: folder });
   });
 
   it('passes on why an address cannot be listened on', async () => {
     const config = loadConfig({ PORT: '0', HOST: '192.0.2.1', AUTH: 'off', DATA_DIR: await tempFolder() });
-    await expect(startService(config, surroundings)).rejects.toThrow('EADDRNOTAVAIL');
+    await expect(startService(config, options)).rejects.toThrow('EADDRNOTAVAIL');
   });
 
   it('starts without Kafka and PostgreSQL and says so', async () => {

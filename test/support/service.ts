@@ -1,21 +1,17 @@
 import { expect, onTestFinished } from 'vitest';
 import { loadConfig } from '../../src/config/config.ts';
-import { type Dependencies, type Service, startService, systemDependencies } from '../../src/service.ts';
+import { type Service, type ServiceOptions, startService } from '../../src/service.ts';
 import { silentLogger } from './logger.ts';
 import { tempFolder } from './temp-folder.ts';
 
 /** The whole service in this process, on a free port and a folder of its own, stopped when the test ends. */
 export async function serviceHere(
   env: Record<string, string> = {},
-  surroundings: Partial<Dependencies> = {},
+  options: ServiceOptions = {},
 ): Promise<Service & { folder: string }> {
   const folder = env.DATA_DIR ?? (await tempFolder());
   const config = loadConfig({ PORT: '0', DATA_DIR: folder, ...env });
-  const service = await startService(config, {
-    ...systemDependencies,
-    logger: silentLogger,
-    ...surroundings,
-  });
+  const service = await startService(config, { logger: silentLogger, ...options });
   onTestFinished(() => service.stop());
   return { ...service, folder };
 }

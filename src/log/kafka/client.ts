@@ -13,7 +13,7 @@ import {
   type MetadataOptions,
   ProduceAcks,
 } from '@platformatic/kafka';
-import { withDeadline } from '../../deadline.ts';
+import { withDeadline } from '../../clock.ts';
 import type { StartPosition } from '../event-log.ts';
 import { NO_EPOCH } from '../landmarks.ts';
 import { assignToSubscribers } from './assigner.ts';

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { withDeadline } from '../../deadline.ts';
+import { withDeadline } from '../../clock.ts';
 import type { Logger } from '../../observability/logger.ts';
 import type { Consumer, Division } from './client.ts';
 

@@ -1,4 +1,4 @@
-import { withDeadline } from '../../deadline.ts';
+import { withDeadline } from '../../clock.ts';
 import { describeCause } from '../../describe-cause.ts';
 import type { Logger } from '../../observability/logger.ts';
 import { AppendBatcher, type SizedRecord } from '../append-batcher.ts';

@@ -1,4 +1,4 @@
-import { withDeadline } from '../../deadline.ts';
+import { withDeadline } from '../../clock.ts';
 import type { LogRecord, RecordPosition, TopicEnds } from '../event-log.ts';
 import {
   type ClusterTopicMetadata,

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { withDeadline } from '../../deadline.ts';
+import { withDeadline } from '../../clock.ts';
 import type { Logger } from '../../observability/logger.ts';
 import type { AssignedPartition, LogBatch, StartPosition, SubscribeOptions } from '../event-log.ts';
 import { NO_EPOCH } from '../landmarks.ts';

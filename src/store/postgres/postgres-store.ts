@@ -1,4 +1,4 @@
-import { withDeadline } from '../../deadline.ts';
+import { withDeadline } from '../../clock.ts';
 import { decodeLandmarks } from '../../log/landmarks.ts';
 import type { Logger } from '../../observability/logger.ts';
 import type {
