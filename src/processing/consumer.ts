@@ -120,6 +120,8 @@ export class Consumer {
         await this.#outages.backOff(CANNOT_READ, error as Error);
       }
       await this.#finishWorking();
+      // Until the group has given it partitions again, nothing is delivered, and that is no fault of the reading.
+      this.#positions.clear();
     }
   }
 
