@@ -52,9 +52,8 @@ export default defineConfig({
         test: {
           name: 'integration',
           include: ['test/integration/**/*.test.ts'],
-          globalSetup: servers,
-          // Each starts processes of its own and some stop brokers: two cores carry one at a time.
-          fileParallelism: false,
+          // No file stops these servers: those that stop one start their own. So files run two at a time.
+          globalSetup: [servers, 'test/support/built.ts'],
         },
       },
     ],

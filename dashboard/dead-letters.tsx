@@ -86,13 +86,14 @@ export function DeadLetterPage({ id }: { id: string }) {
   const [letter, setLetter] = useState<DeadLetterRecord>();
   const [problem, setProblem] = useState<string>();
   const [outcome, setOutcome] = useState<string>();
-  const [text, setText] = useState('');
+  const [text, setText] = useState<string>();
 
   async function load(): Promise<void> {
     try {
       const found = await get<DeadLetterRecord>(`/dead-letters/${encodeURIComponent(id)}`);
       setLetter(found);
-      setText(textOf(found) ?? '');
+      // Once: what somebody has mended stays, also where it was refused.
+      setText((mended) => mended ?? textOf(found) ?? '');
     } catch (error) {
       setProblem(explain(error));
     }

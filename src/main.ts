@@ -15,9 +15,7 @@ async function main(): Promise<void> {
   let stopWhenTold = () => {};
   const link = WorkerChannel.open(() => stopWhenTold());
   const running =
-    config.workers > 0
-      ? startWorkers(config, logger)
-      : await startService(config, { logger, link });
+    config.workers > 0 ? startWorkers(config, logger) : await startService(config, { logger, link });
   process.on('SIGHUP', () => running.reload());
   let stopping = false;
   const { close } = closeWithGrace(

@@ -125,6 +125,8 @@ export class Consumer {
         await this.#retrier.backOff(CANNOT_READ, error as Error);
       }
       await this.#drain();
+      // Until the group has given it partitions again, nothing is delivered, and that is no fault of the reading.
+      this.#positions.clear();
     }
   }
 

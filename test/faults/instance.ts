@@ -65,6 +65,7 @@ export class Instance {
       cwd: folder,
       env: {
         PATH: process.env.PATH,
+        NODE_COMPILE_CACHE: resolve('.cache/compile'),
         PORT: '0',
         LOG_LEVEL: 'debug',
         ...env,

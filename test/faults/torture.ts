@@ -8,13 +8,13 @@ import { checkHistory } from './check-history.ts';
 import { Cluster } from './cluster.ts';
 import { type Fault, type Showing, until } from './fault.ts';
 import { type Acked, Load } from './load.ts';
-import { shuffled } from './random.ts';
+import { seededRandom, shuffled } from './random.ts';
 import { catchesUp, currentTopicId, readHistory, verifyCluster } from './read-history.ts';
 
 export interface TortureOptions {
+  /** Decides the order of faults, their victims and times; each cluster draws from it by itself. */
   seed: number;
-  random: () => number;
-  /** Each is used at least once, in an order the seed decides; then again until the time is over. */
+  /** Each is used at least once; then again until the time is over. */
   faults: readonly Fault[];
   minutes: number;
   instances: number;
@@ -46,16 +46,18 @@ const PROBE_USERS = ['alice', 'dave', 'carol'];
 
 /**
  * Runs the service under load, breaks things by plan, and checks the history afterwards. Faults that need three brokers
- * have a cluster of their own, and their share of the time.
+ * have a cluster of their own, beside the other: most of a fault is waiting.
  */
 export async function torture(options: TortureOptions): Promise<TortureResult> {
-  const results: TortureResult[] = [];
-  for (const [brokers, faults] of Map.groupBy(options.faults, (fault) => fault.brokers ?? 1)) {
-    const minutes = (options.minutes * faults.length) / options.faults.length;
-    options.say(`\n${brokers === 1 ? 'One broker' : `${brokers} brokers`}, ${options.instances} instances`);
-    results.push(await tortureCluster(brokers, { ...options, faults, minutes }));
-  }
-  return results.reduce(merge);
+  const clusters = [...Map.groupBy(options.faults, (fault) => fault.brokers ?? 1)];
+  const running = clusters.map(([brokers, faults]) => {
+    const name = brokers === 1 ? 'one broker' : `${brokers} brokers`;
+    const say = (text: string) => options.say(clusters.length === 1 ? text : `${name}: ${text}`);
+    return tortureCluster(brokers, { ...options, faults, say });
+  });
+  // Both are stopped before an error of one ends the process.
+  await Promise.allSettled(running);
+  return (await Promise.all(running)).reduce(merge);
 }
 
 async function tortureCluster(brokers: 1 | 3, options: TortureOptions): Promise<TortureResult> {
@@ -117,11 +119,13 @@ class Torture {
   readonly #violations: string[] = [];
   readonly #recoveries: TortureResult['recoveries'] = [];
   readonly #probes: Acked[] = [];
+  readonly #random: () => number;
   #peakMemory = 0;
 
   constructor(cluster: Cluster, options: TortureOptions) {
     this.#cluster = cluster;
     this.#options = options;
+    this.#random = seededRandom(options.seed);
     this.#load = new Load(cluster, USERS);
   }
 
@@ -131,7 +135,7 @@ class Torture {
     const memory = setInterval(() => this.#sampleMemory(), 1000);
     const endsAt = Date.now() + this.#options.minutes * 60_000;
     for (let round = 0; round === 0 || Date.now() < endsAt; round++) {
-      for (const fault of shuffled(this.#options.faults, this.#options.random)) {
+      for (const fault of shuffled(this.#options.faults, this.#random)) {
         await this.#apply(fault);
         if (round > 0 && Date.now() > endsAt) break;
       }
@@ -143,14 +147,14 @@ class Torture {
 
   async #apply(fault: Fault): Promise<void> {
     const [least, most] = fault.lastsMs;
-    const lastsMs = least + this.#options.random() * (most - least);
+    const lastsMs = least + this.#random() * (most - least);
     this.#options.say(
       `${fault.cases.join(', ')}: ${fault.name}${lastsMs > 0 ? ` for ${Math.round(lastsMs)} ms` : ''}`,
     );
     const injecting = fault.inject({
       cluster: this.#cluster,
       load: this.#load,
-      random: this.#options.random,
+      random: this.#random,
       say: this.#options.say,
       violated: (what) => {
         this.#options.say(`  ${what}`);

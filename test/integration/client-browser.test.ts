@@ -2,8 +2,8 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
-import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import { buildClient, CLIENT_FILE, SPOOL_FILE } from '../../scripts/build-client.ts';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { CLIENT_FILE, SPOOL_FILE } from '../../scripts/build-client.ts';
 import { createKey } from '../../src/access/api-keys.ts';
 import { findChromium } from '../support/chromium.ts';
 import type { Client, ClientOptions } from '../support/client.ts';
@@ -132,8 +132,6 @@ async function killBrowser(browser: Browser): Promise<void> {
 }
 
 describe.runIf(browserPath)('the client in a browser', () => {
-  beforeAll(buildClient);
-
   it('works on a plain-http page, where there is neither crypto.randomUUID nor navigator.locks', async () => {
     const service = await ScriptedService.start();
     const context = await openProfile(await tempFolder());

@@ -7,8 +7,8 @@ import { gzipSync } from 'node:zlib';
 import { Analytics } from '@segment/analytics-node';
 import { CloudEvent, emitterFor, httpTransport } from 'cloudevents';
 import type { Page } from 'playwright-core';
-import { beforeAll, describe, expect, inject, it, onTestFinished } from 'vitest';
-import { buildClient, CLIENT_FILE, SPOOL_FILE } from '../../scripts/build-client.ts';
+import { describe, expect, inject, it, onTestFinished } from 'vitest';
+import { CLIENT_FILE, SPOOL_FILE } from '../../scripts/build-client.ts';
 import { createDatabase } from '../../scripts/postgres-server.ts';
 import { createKey } from '../../src/access/api-keys.ts';
 import { findChromium, openBrowser } from '../support/chromium.ts';
@@ -88,8 +88,6 @@ async function untilOffline(tab: Page): Promise<void> {
 function expectEachOnce(stored: readonly EventToStore[], ids: readonly string[]): void {
   expect(stored.map(({ eventId }) => eventId).sort()).toEqual([...ids].sort());
 }
-
-beforeAll(buildClient);
 
 describe('the client', () => {
   it.each(Object.entries(MAX_BYTES))('is small, and needs nothing: %s', (file, maxBytes) => {

@@ -3,8 +3,8 @@ import { globSync, readFileSync } from 'node:fs';
 import { AxeBuilder } from '@axe-core/playwright';
 import { Producer } from '@platformatic/kafka';
 import type { BrowserContextOptions, Page } from 'playwright-core';
-import { beforeAll, describe, expect, inject, it, onTestFinished } from 'vitest';
-import { buildDashboard, PAGE_FOLDER } from '../../scripts/build-dashboard.ts';
+import { describe, expect, inject, it, onTestFinished } from 'vitest';
+import { PAGE_FOLDER } from '../../scripts/build-dashboard.ts';
 import { createDatabase } from '../../scripts/postgres-server.ts';
 import { createKey } from '../../src/access/api-keys.ts';
 import { TcpProxy } from '../faults/tcp-proxy.ts';
@@ -38,8 +38,6 @@ async function audit(page: Page): Promise<void> {
 }
 
 describe.runIf(browser)('the page', () => {
-  beforeAll(() => buildDashboard());
-
   it.runIf(brokers)(
     'shows an event live, finds it, opens it; sets aside, mends and redrives; resumes',
     async () => {
@@ -118,8 +116,13 @@ describe.runIf(browser)('the page', () => {
       await audit(page);
       await page.getByRole('link', { name: 'not-json' }).click();
       await page.getByLabel('Its content').fill(`${broken}}`.replace('LOGIN', 'LOGON'));
+      const looked = page.waitForResponse(/\/dead-letters\/\d+$/);
       await page.getByRole('button', { name: 'Send back mended' }).click();
       await page.getByText('value is not a valid event').waitFor();
+      // What was mended is kept, although the record is looked at again.
+      await (await looked).finished();
+      await page.getByRole('button', { name: 'Send back mended' }).waitFor();
+      expect(await page.getByLabel('Its content').inputValue()).toContain('LOGON');
       await page.getByLabel('Its content').fill(`${broken}}`);
       await audit(page);
       await page.getByRole('button', { name: 'Send back mended' }).click();

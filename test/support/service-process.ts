@@ -7,6 +7,8 @@ import { PATIENCE_MS } from './patience.ts';
 import { tempFolder } from './temp-folder.ts';
 
 const MAIN = resolve('src/main.ts');
+/** Most tests start processes, and a third of what a start computes is the same each time: types cut out, code compiled. */
+const COMPILE_CACHE = resolve('.cache/compile');
 
 export interface ProcessEnd {
   code: number | null;
@@ -46,7 +48,13 @@ export class ServiceProcess {
     const cwd = folder ?? (await tempFolder());
     const child = spawn(process.execPath, [MAIN], {
       cwd,
-      env: { PATH: process.env.PATH, PORT: '0', SHUTDOWN_TIMEOUT_MS: String(PATIENCE_MS), ...env },
+      env: {
+        PATH: process.env.PATH,
+        NODE_COMPILE_CACHE: COMPILE_CACHE,
+        PORT: '0',
+        SHUTDOWN_TIMEOUT_MS: String(PATIENCE_MS),
+        ...env,
+      },
       stdio: 'pipe',
     });
     const service = new ServiceProcess(child);

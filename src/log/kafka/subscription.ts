@@ -8,6 +8,7 @@ import {
   type Consumer,
   type FetchResponse,
   fetchFrom,
+  findErrorBy,
   hasKafkaError,
   type PartitionBounds,
   readBounds,
@@ -57,20 +58,28 @@ export async function* readGroup(
 
 /**
  * Leaves the group and closes, however long it takes. The membership is ended first: closing alone lets a join that
- * is under way succeed, and the client would then keep alive a member, with partitions, that nobody reads for.
+ * is under way succeed, and the client would then keep alive a member, with partitions, that nobody reads for. And it is
+ * said to the broker as soon as there is one: closing alone does not when there is none, and a broker that is back gives
+ * each member it knows a whole session, for which the next one would have to wait.
  */
 async function leave(consumer: Consumer): Promise<void> {
-  try {
-    await consumer.leaveGroup(true);
-  } catch {
-    // Not answered: without heartbeats the session runs out, and closing tries once more.
-  }
+  while (!(await hasLeft(consumer))) await sleep(CLOSE_RETRY_MS, undefined, { ref: false });
   for (;;) {
     try {
       return await consumer.close(true);
     } catch {
       await sleep(CLOSE_RETRY_MS, undefined, { ref: false });
     }
+  }
+}
+
+/** @returns whether the broker knows it, or asking again will not help: then the session runs out */
+async function hasLeft(consumer: Consumer): Promise<boolean> {
+  try {
+    await consumer.leaveGroup(true);
+    return true;
+  } catch (error) {
+    return findErrorBy(error as Error, 'canRetry', false) !== null;
   }
 }
 
