@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { systemClock } from '../../../src/clock.ts';
@@ -7,10 +6,10 @@ import { openSqliteFile } from '../../../src/sqlite/sqlite-file.ts';
 import type { Selection } from '../../../src/store/event-store.ts';
 import { MemoryStore } from '../../../src/store/memory/memory-store.ts';
 import { SqliteStore } from '../../../src/store/sqlite/sqlite-store.ts';
+import { storing } from '../../support/storing.ts';
 import { tempFolder } from '../../support/temp-folder.ts';
 
 const at = (place: number) => ({ place, rewinds: 0 });
-const TOPIC = { group: 'g', topic: 't', topicId: 'id' };
 
 class CountingStore extends MemoryStore {
   readonly reads: Selection[] = [];
@@ -25,25 +24,10 @@ class CountingStore extends MemoryStore {
 
 it('reads once for all who are behind at the same place, and for each filter by itself', async () => {
   const store = new CountingStore();
-  const [claim] = await store.claim(TOPIC, [0]);
-  const events = Array.from({ length: 20 }, (_, offset) => ({
-    ...{ key: randomUUID(), userId: `u${offset % 2}`, eventType: 'LOGIN', offset, hour: 0, counted: [] },
-    json: 'x'.repeat(10_000),
-  }));
-  await store.process([
-    {
-      ...{ ...TOPIC, partition: 0, epoch: claim!.epoch, fromOffset: null, nextOffset: 20, events },
-      ...{
-        deadLetters: [],
-        startOffset: 0,
-        withoutRecord: 0,
-        lost: 0,
-        fromRewound: 0,
-        rewound: 0,
-        landmarks: [],
-      },
-    },
-  ]);
+  const storeMore = await storing(store);
+  await storeMore(
+    Array.from({ length: 20 }, (_, offset) => ({ userId: `u${offset % 2}`, json: 'x'.repeat(10_000) })),
+  );
   const tail = new LiveTail({ store, heartbeatMs: 1000, clock: systemClock });
   const leave = tail.join();
   onTestFinished(() => {
@@ -104,7 +88,7 @@ describe('a reader of a store that went back in time', () => {
   async function setUp({ heartbeatMs = 60_000 } = {}) {
     const file = openSqliteFile(join(await tempFolder(), 'footfall.db'));
     const store = new HookedStore(file);
-    const store20 = await storing(store);
+    const store20 = await naming(store);
     await store20('first', 20);
     const tail = new LiveTail({ store, heartbeatMs, clock: systemClock });
     const leave = tail.join();
@@ -120,33 +104,10 @@ describe('a reader of a store that went back in time', () => {
   }
 
   /** Stores so many events, each with a text of its own. */
-  async function storing(store: SqliteStore) {
-    const [claim] = await store.claim(TOPIC, [0]);
-    let next: number | null = null;
-    return (name: string, count: number) => {
-      const from = next ?? 0;
-      const events = Array.from({ length: count }, (_, offset) => ({
-        ...{
-          key: randomUUID(),
-          userId: 'u',
-          eventType: 'LOGIN',
-          offset: from + offset,
-          hour: 0,
-          counted: [],
-        },
-        json: `{"${name}":${offset}}`,
-      }));
-      const place = {
-        ...TOPIC,
-        partition: 0,
-        epoch: claim!.epoch,
-        fromOffset: next,
-        nextOffset: from + count,
-      };
-      next = from + count;
-      const counts = { startOffset: 0, withoutRecord: 0, lost: 0, fromRewound: 0, rewound: 0, landmarks: [] };
-      return store.process([{ ...place, ...counts, events, deadLetters: [] }]);
-    };
+  async function naming(store: SqliteStore) {
+    const storeMore = await storing(store);
+    return (name: string, count: number) =>
+      storeMore(Array.from({ length: count }, (_, number) => ({ json: `{"${name}":${number}}` })));
   }
 
   /** Reads until a place. */
@@ -207,7 +168,7 @@ describe('a reader of a store that went back in time', () => {
     await storeMore('third', 20);
     await emptied.promise;
     // Whoever stores finds out, too, and claims again.
-    const storeAgain = await storing(store);
+    const storeAgain = await naming(store);
     await storeAgain('fourth', 70);
     const { found, resets } = await readTo(tail, position, 70);
     expect(found).toEqual(Array.from({ length: 70 }, (_, at) => `{"fourth":${at}}`));
@@ -230,4 +191,24 @@ describe('a reader of a store that went back in time', () => {
     expect((await tail.begin(41)).place).toBe(40);
     expect((await tail.begin(40)).place).toBe(40);
   });
+});
+
+it('keeps 4 MB of what came last in memory: whoever is further behind reads the store, and misses nothing', async () => {
+  const store = new CountingStore();
+  const storeMore = await storing(store);
+  const tail = new LiveTail({ store, heartbeatMs: 60_000, clock: systemClock });
+  const leave = tail.join();
+  onTestFinished(() => {
+    leave();
+    tail.stop();
+  });
+  const start = await tail.begin();
+  await storeMore(Array.from({ length: 50 }, () => ({ json: 'x'.repeat(100_000) })));
+  let newest = start;
+  while (newest.place < 50) newest = (await tail.next(newest, {})).reached;
+  store.reads.length = 0;
+  const first: number[] = [];
+  for (let place = 0; place < 50; place++) first.push((await tail.next(at(place), {})).events[0]!.place);
+  expect(first).toEqual(Array.from({ length: 50 }, (_, place) => place + 1));
+  expect(store.reads.map(({ after }) => after)).toEqual(Array.from({ length: 10 }, (_, place) => place));
 });
