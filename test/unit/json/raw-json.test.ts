@@ -93,6 +93,7 @@ describe('rawAt', () => {
 
   it('finds elements of an array behind any space', () => {
     expect(rawAt('\n[\t1 ,\r\n2\n]', ['1'])).toBe('2');
+    expect(rawAt('[1,2]', ['1'])).toBe('2');
     expect(rawAt('[[1],2,{"a":3}]', ['2', 'a'])).toBe('3');
   });
 });
