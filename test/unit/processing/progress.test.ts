@@ -7,7 +7,8 @@ import { handClock } from '../../support/hand-clock.ts';
 import { silentLogger } from '../../support/logger.ts';
 import { stopClock } from '../../support/stopped-clock.ts';
 
-const EVERY_MS = 2000;
+/** Milliseconds between polls, by a clock that only the test moves. */
+const EVERY = 2000;
 const POSITION: PartitionPosition = {
   topicId: 'present',
   partition: 0,
@@ -59,7 +60,7 @@ function setUp(answers: {
       },
     },
     store: { positions: () => given.positions() },
-    ...{ topic: 'events', group: 'group', clock, logger: silentLogger, everyMs: EVERY_MS },
+    ...{ topic: 'events', group: 'group', clock, logger: silentLogger, everyMs: EVERY },
     held: () => held++,
     polled: (poll) => polls.push(poll),
   });
@@ -72,10 +73,10 @@ function setUp(answers: {
     answer: (changed: typeof answers) => Object.assign(given, changed),
     /** Resolves when the next poll, and what it looks up, is over. */
     async poll() {
-      const isWaiting = () => clock.sleeps.filter((ms) => ms === EVERY_MS).length;
+      const isWaiting = () => clock.sleeps.filter((ms) => ms === EVERY).length;
       looks++;
       if (looks === 1) progress.start();
-      else clock.advance(EVERY_MS);
+      else clock.advance(EVERY);
       await expect.poll(isWaiting).toBe(looks);
     },
   };
@@ -128,7 +129,7 @@ describe('the progress', () => {
     const { clock, poll, progress, polls, answer } = setUp({});
     await poll();
     answer({ positions: () => new Promise(() => {}), ends: async () => endsOf([7]) });
-    clock.advance(EVERY_MS);
+    clock.advance(EVERY);
     await expect.poll(() => clock.sleeps.filter((ms) => ms === 5000)).toHaveLength(4);
     clock.advance(4999);
     await new Promise(setImmediate);

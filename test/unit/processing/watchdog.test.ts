@@ -4,7 +4,8 @@ import { type IdlePosition, type IdlePositions, Watchdog } from '../../../src/pr
 import type { PartitionPosition } from '../../../src/store/event-store.ts';
 import { handClock } from '../../support/hand-clock.ts';
 
-const STALLED_AFTER_MS = 1000;
+/** Milliseconds, by a clock that only the test moves. */
+const STALLED_AFTER = 1000;
 const IDLE: IdlePosition = { topicId: 'id', epoch: 2, stored: 5, rewound: 0, next: 5 };
 
 function row(change: Partial<PartitionPosition> = {}): PartitionPosition {
@@ -30,7 +31,7 @@ function setUp() {
   const stalled: (readonly number[])[] = [];
   const watchdog = new Watchdog({
     clock,
-    stalledAfterMs: STALLED_AFTER_MS,
+    stalledAfterMs: STALLED_AFTER,
     moved: (partitions) => moved.push(partitions),
     stalled: (partitions) => stalled.push(partitions),
   });

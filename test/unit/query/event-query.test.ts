@@ -7,14 +7,13 @@ import {
   search,
   selection,
 } from '../../../src/query/event-query.ts';
-import type { PlacedEvent } from '../../../src/store/event-store.ts';
+import { HOUR_MS, type PlacedEvent } from '../../../src/store/event-store.ts';
 import { MemoryStore } from '../../../src/store/memory/memory-store.ts';
 import { PATIENCE_MS } from '../../support/patience.ts';
 import { replacing } from '../../support/replacing.ts';
 import { stopClock } from '../../support/stopped-clock.ts';
 import { storing } from '../../support/storing.ts';
 
-const HOUR_MS = 3_600_000;
 const NOON = Date.parse('2024-02-14T12:00:00.000Z');
 const ALL: EventQuery = { order: 'asc', payload: [] };
 
