@@ -157,6 +157,32 @@ describe('a reader of a store that went back in time', () => {
     expect(found).toEqual(Array.from({ length: 12 }, (_, at) => `{"third":${at + 29}}`));
   });
 
+  it('is told the last place that was remembered of what was there before anybody read', async () => {
+    const file = openSqliteFile(join(await tempFolder(), 'footfall.db'));
+    const store = new SqliteStore(file);
+    await (await naming(store))('first', 2500);
+    const tail = new LiveTail({ store, heartbeatMs: 60_000, clock: systemClock });
+    const leave = tail.join();
+    onTestFinished(() => {
+      leave();
+      tail.stop();
+      file.close();
+    });
+    const start = await tail.begin();
+    // Remembered are the last one, and those a hundred and a thousand before it.
+    for (const [gone, told] of [
+      [2499, 2400],
+      [2350, 1500],
+      [1501, 1500],
+      [1400, 0],
+    ] as const) {
+      file.db.exec(`delete from events where seq > ${gone}`);
+      let portion = await tail.next(start, {});
+      while (portion.reached.place > told) portion = await tail.next(portion.reached, {});
+      expect([portion.reached.place, portion.isReset]).toEqual([told, true]);
+    }
+  });
+
   it('misses nothing that is stored where it was told that there is nothing', async () => {
     const { file, store, tail, start, storeMore } = await setUp();
     const { position } = await readTo(tail, start, 40);
@@ -211,4 +237,125 @@ it('keeps 4 MB of what came last in memory: whoever is further behind reads the 
   for (let place = 0; place < 50; place++) first.push((await tail.next(at(place), {})).events[0]!.place);
   expect(first).toEqual(Array.from({ length: 50 }, (_, place) => place + 1));
   expect(store.reads.map(({ after }) => after)).toEqual(Array.from({ length: 10 }, (_, place) => place));
+});
+
+/** A tail of a store in memory, with somebody who reads it. */
+async function followed({ before = 0, heartbeatMs = 60_000, json = '{}' } = {}) {
+  const store = new CountingStore();
+  const storeSome = await storing(store);
+  const storeMore = (count: number) => storeSome(Array.from({ length: count }, () => ({ json })));
+  if (before > 0) await storeMore(before);
+  const tail = new LiveTail({ store, heartbeatMs, clock: systemClock });
+  const leave = tail.join();
+  onTestFinished(() => {
+    leave();
+    tail.stop();
+  });
+  return { store, storeMore, tail, leave };
+}
+
+describe('the readers of a stream', () => {
+  it('are counted, each once however often it leaves', async () => {
+    const { tail, leave } = await followed();
+    const leaveToo = tail.join();
+    expect(tail.readers).toBe(2);
+    leaveToo();
+    leaveToo();
+    expect(tail.readers).toBe(1);
+    leave();
+    expect(tail.readers).toBe(0);
+  });
+
+  it('begin where they come back with, or with what is stored from now on', async () => {
+    const { tail } = await followed({ before: 5 });
+    expect(await tail.begin()).toEqual({ place: 5, rewinds: 0 });
+    expect(await tail.begin(0)).toEqual({ place: 0, rewinds: 0 });
+    expect(await tail.begin(3)).toEqual({ place: 3, rewinds: 0 });
+    expect(await tail.begin(6)).toEqual({ place: 5, rewinds: 0 });
+  });
+
+  it('that wait are told at each heartbeat that there is nothing', async () => {
+    const { tail } = await followed({ before: 3, heartbeatMs: 1 });
+    const start = await tail.begin();
+    const nothing = { events: [], reached: start, isReset: false };
+    expect(await tail.next(start, {})).toEqual(nothing);
+    expect(await tail.next(start, {})).toEqual(nothing);
+  });
+
+  it('are sent away when the tail is stopped', async () => {
+    const { tail } = await followed();
+    const start = await tail.begin();
+    const waiting = tail.next(start, {});
+    expect(tail.stopped).toBe(false);
+    tail.stop();
+    expect(await waiting).toEqual({ events: [], reached: start, isReset: false });
+    expect(tail.stopped).toBe(true);
+  });
+
+  it('are given what is new from memory, in portions, without the store', async () => {
+    const { store, storeMore, tail } = await followed({ json: 'x'.repeat(10_000) });
+    const start = await tail.begin();
+    await storeMore(10);
+    const first = await tail.next(start, {});
+    // The portion ends with the event that reaches 64 kB.
+    expect(first.events.map(({ place }) => place)).toEqual([1, 2, 3, 4, 5, 6, 7]);
+    expect(first.reached.place).toBe(7);
+    store.reads.length = 0;
+    const second = await tail.next(first.reached, {});
+    expect(second.events.map(({ place }) => place)).toEqual([8, 9, 10]);
+    expect(store.reads).toEqual([]);
+  });
+
+  it('who are behind read 500 events or 64 kB at a time, up to where they are behind no more', async () => {
+    const { store, tail } = await followed({ before: 600 });
+    await tail.begin(0);
+    store.reads.length = 0;
+    const { events, reached } = await tail.next(at(0), {});
+    expect([events.length, reached.place]).toEqual([500, 500]);
+    expect(store.reads).toEqual([{ order: 'asc', after: 0, upTo: 600, limit: 500, bytes: 64_000 }]);
+    expect((await tail.next(at(500), {})).reached.place).toBe(600);
+    // The store has none of this user: all of it is passed.
+    expect(await tail.next(at(0), { userId: 'nobody' })).toMatchObject({
+      events: [],
+      reached: { place: 600 },
+    });
+  });
+
+  it('share what was read at 64 places, and no more', async () => {
+    const { store, tail } = await followed({ before: 100 });
+    await tail.begin(0);
+    for (let place = 0; place < 64; place++) await tail.next(at(place), {});
+    store.reads.length = 0;
+    await tail.next(at(0), {});
+    await tail.next(at(63), {});
+    expect(store.reads).toEqual([]);
+    await tail.next(at(64), {});
+    await tail.next(at(1), {});
+    expect(store.reads.map(({ after }) => after)).toEqual([64]);
+    await tail.next(at(0), {});
+    expect(store.reads.map(({ after }) => after)).toEqual([64, 0]);
+  });
+
+  it('get what is stored after a time in which nobody read, and nothing is kept of that time', async () => {
+    const { storeMore, tail, leave } = await followed();
+    await tail.begin();
+    leave();
+    await storeMore(3);
+    const leaveAgain = tail.join();
+    onTestFinished(leaveAgain);
+    const start = await tail.begin();
+    expect(start.place).toBe(3);
+    await storeMore(2);
+    expect((await tail.next(start, {})).events.map(({ place }) => place)).toEqual([4, 5]);
+  });
+
+  it('get what was stored while the store could not be read', async () => {
+    const { store, storeMore, tail } = await followed();
+    const start = await tail.begin();
+    store.fails = true;
+    await storeMore(2);
+    await expect.poll(() => store.reads.length).toBeGreaterThan(2);
+    store.fails = false;
+    expect((await tail.next(start, {})).events).toHaveLength(2);
+  });
 });
