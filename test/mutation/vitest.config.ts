@@ -1,11 +1,6 @@
 import { defineConfig } from 'vitest/config';
 import { PATIENCE_MS, TEST_PATIENCE_MS } from '../support/patience.ts';
 
-/** Tests of a room that are beside others of the service, and as fast. */
-const ELSEWHERE: Record<string, string[]> = {
-  'src/events': ['test/service/catalogue.test.ts'],
-};
-
 /** Rooms of whose tests some try properties. */
 const WITH_PROPERTIES = ['src/events', 'src/json'];
 
@@ -15,7 +10,7 @@ const room = process.env.MUTATED_ROOM ?? 'src';
 /** The tests that mutants of one room are run against: those of its parts, which are fast. */
 export default defineConfig({
   test: {
-    include: [`${room.replace('src', 'test/{unit,mutation}')}/**/*.test.ts`, ...(ELSEWHERE[room] ?? [])],
+    include: [`${room.replace('src', 'test/{unit,mutation}')}/**/*.test.ts`],
     setupFiles: WITH_PROPERTIES.includes(room) ? ['test/mutation/setup.ts'] : [],
     expect: { poll: { timeout: PATIENCE_MS } },
     testTimeout: TEST_PATIENCE_MS,

@@ -179,4 +179,13 @@ describe('a schema', () => {
       ['/payload/a must NOT have duplicate items'],
     );
   });
+
+  it('that refers to itself in two ways is given up after a while, and not where the payload is small', async () => {
+    const schema = { allOf: [{ properties: { c: { $ref: '#' } } }, { properties: { c: { $ref: '#' } } }] };
+    const nested = (levels: number): object => (levels === 0 ? {} : { c: nested(levels - 1) });
+    expect(await errorsOf(schema, nested(10))).toEqual([]);
+    expect(await errorsOf(schema, nested(60))).toEqual([
+      '/payload takes too long to check against its schema',
+    ]);
+  });
 });
