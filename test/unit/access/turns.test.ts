@@ -9,7 +9,8 @@ import { MemoryStore } from '../../../src/store/memory/memory-store.ts';
 import { PATIENCE_MS } from '../../support/patience.ts';
 import { tempFolder } from '../../support/temp-folder.ts';
 
-const LARGE = 400_000;
+/** Two of these are begun at once. */
+const LARGE = 500_000;
 
 /** Work that ends when it is told to. */
 function workByHand() {
@@ -50,9 +51,22 @@ describe('large work', () => {
     const turns = new Turns();
     void turns.take('a', 5_000_000, work('huge'));
     void turns.take('a', LARGE, work('large'));
-    void turns.take('a', 200, work('small'));
+    void turns.take('a', 10_000, work('small'));
     await settled();
     expect(begun.toSorted()).toEqual(['huge', 'small']);
+  });
+
+  it('of one sender does not overtake what came before it, though there is room for it', async () => {
+    const { begun, work, end } = workByHand();
+    const turns = new Turns();
+    void turns.take('a', 600_000, work('first'));
+    void turns.take('a', 600_000, work('second'));
+    void turns.take('a', 300_000, work('third'));
+    await settled();
+    expect(begun).toEqual(['first']);
+    end('first');
+    await settled();
+    expect(begun).toEqual(['first', 'second', 'third']);
   });
 
   it('that fails leaves its room to what waits', async () => {
