@@ -18,7 +18,10 @@ describe('a new key', () => {
     const { key, entry } = createKey({ name: 'shop', scopes: ['write'], eventsPerSecond: 5 });
     expect(key).toMatch(/^ff_[\w-]{43}$/);
     expect(entry).toEqual({
-      ...{ name: 'shop', sha256: hash('sha256', key, 'hex'), scopes: ['write'], eventsPerSecond: 5 },
+      name: 'shop',
+      sha256: hash('sha256', key, 'hex'),
+      scopes: ['write'],
+      eventsPerSecond: 5,
     });
     const keys = listOf(entry);
     expect(keys.find(key)).toEqual(entry);

@@ -23,7 +23,9 @@ describe('limits of events a second', () => {
   it('are there for all together, for a caller, or not at all', () => {
     const none = new RateLimits(0);
     expect([none.applyTo(undefined), none.applyTo(caller('a')), none.applyTo(caller('a', 1))]).toEqual([
-      ...[false, false, true],
+      false,
+      false,
+      true,
     ]);
     expect(none.take(undefined, 1e9)).toBeUndefined();
     expect(none.take(caller('a'), 1e9)).toBeUndefined();

@@ -30,7 +30,11 @@ const REJECTED = { record: RECORD, reason: 'invalid', detail: 'it is wrong' } as
 function readBack({ key, value, headers }: NewRecord, timestamp = 9999): LogRecord {
   const bytes = (content: string | Buffer | null) => (content === null ? null : Buffer.from(content));
   return {
-    ...{ offset: 0, timestamp, timestampType: 'CreateTime', key: bytes(key), value: bytes(value) },
+    offset: 0,
+    timestamp,
+    timestampType: 'CreateTime',
+    key: bytes(key),
+    value: bytes(value),
     headers: headers.map(([name, content]) => [name, bytes(content)]),
   };
 }

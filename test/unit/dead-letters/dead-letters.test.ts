@@ -83,8 +83,15 @@ describe('a record that is set aside', () => {
     expect(letters.map(({ value }) => value!.toString())).toEqual(['one', 'two']);
     expect(entries).toEqual(
       records.map((record, at) => ({
-        ...{ key: null, offset: at, digest: recordDigest(record), reason: 'invalid', detail: 'it is wrong' },
-        ...{ attempt: 1, setAsideAt: new Date(5000), deadLetterPartition: 0, deadLetterOffset: at },
+        key: null,
+        offset: at,
+        digest: recordDigest(record),
+        reason: 'invalid',
+        detail: 'it is wrong',
+        attempt: 1,
+        setAsideAt: new Date(5000),
+        deadLetterPartition: 0,
+        deadLetterOffset: at,
       })),
     );
     const named = await reject(['three'], { why: { ...INVALID, eventId: 'abc' } });
@@ -96,7 +103,9 @@ describe('a record that is set aside', () => {
     const into = refusing(log, 'large', 'body_too_large');
     const { entries } = await reject(['one', 'large', 'three'], { into });
     expect((await read(`${TOPIC}.dlt`)).map(({ value }) => value?.toString())).toEqual([
-      ...['one', 'three', undefined],
+      'one',
+      'three',
+      undefined,
     ]);
     expect(entries.map(({ deadLetterOffset }) => deadLetterOffset)).toEqual([0, 2, 1]);
     // "key", "large", "h" and "x".

@@ -80,8 +80,11 @@ describe('a catalogue', () => {
 
   it('enforces, warns or looks at nothing, as the newest version says', async () => {
     const catalogue = await catalogueOf({
-      ...{ 'E.1.json': STRICT, 'W.1.json': STRICT, 'A.1.json': STRICT },
-      ...{ 'E.2.json': { ...STRICT, 'x-mode': 'enforce' }, 'W.2.json': { ...STRICT, 'x-mode': 'warn' } },
+      'E.1.json': STRICT,
+      'W.1.json': STRICT,
+      'A.1.json': STRICT,
+      'E.2.json': { ...STRICT, 'x-mode': 'enforce' },
+      'W.2.json': { ...STRICT, 'x-mode': 'warn' },
       'A.2.json': { ...STRICT, 'x-mode': 'accept' },
     });
     expect(catalogue.check('E', {})).toEqual({ errors: [MISSING], warnings: [] });

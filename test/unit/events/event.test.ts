@@ -282,10 +282,12 @@ describe('a new event', () => {
   it('has its own time only where that counts, and is told where it does not', () => {
     const timestamp = '2024-02-14T10:30:00+01:00';
     expect(read({ timestamp }, { takesTimestamp: true })).toMatchObject({
-      ...{ timestamp: '2024-02-14T09:30:00.000Z', warnings: undefined },
+      timestamp: '2024-02-14T09:30:00.000Z',
+      warnings: undefined,
     });
     expect(read({ timestamp })).toMatchObject({
-      ...{ timestamp: undefined, warnings: ['not kept, unless inside payload: timestamp'] },
+      timestamp: undefined,
+      warnings: ['not kept, unless inside payload: timestamp'],
     });
     expect(read({ timestamp: 'never' }).timestamp).toBeUndefined();
   });
@@ -361,7 +363,9 @@ describe('a record that is not an event', () => {
       ].join('; '),
     });
     expect(reasonsOf(JSON.stringify({ ...valid, payload: 5 }))).toEqual({
-      ...{ reason: 'invalid', detail: 'payload must be an object', eventId: 'e' },
+      reason: 'invalid',
+      detail: 'payload must be an object',
+      eventId: 'e',
     });
     for (const eventId of ['', 7]) {
       expect(reasonsOf(JSON.stringify({ ...valid, eventId }))).not.toHaveProperty('eventId');

@@ -65,12 +65,10 @@ describe('the producer', () => {
     const [record] = await appended();
     const json = `{"eventId":"${uuid(1000)}","userId":"alice","eventType":"LOGIN","timestamp":"2024-02-14T10:30:00.000Z","payload":{"n": 1.0}}`;
     expect(accepted).toEqual({
-      ...{
-        eventId: uuid(1000),
-        key: uuid(1000),
-        json,
-        receipt: { topic: 'events', partition: 0, offset: 0 },
-      },
+      eventId: uuid(1000),
+      key: uuid(1000),
+      json,
+      receipt: { topic: 'events', partition: 0, offset: 0 },
     });
     expect(record!.value!.toString()).toBe(json);
     expect(record!.key!.toString()).toBe('alice');
@@ -80,7 +78,9 @@ describe('the producer', () => {
     ]);
     expect(lines).toMatchObject([
       {
-        ...{ level: 30, partition: 0, offset: 0 },
+        level: 30,
+        partition: 0,
+        offset: 0,
         msg: `[Producer] Event published successfully - eventId: ${uuid(1000)}`,
       },
     ]);
@@ -152,7 +152,7 @@ describe('the producer', () => {
       newEvent(),
     ]);
     expect(answers.map((answer) => (answer instanceof FootfallError ? answer.code : answer.eventId))).toEqual(
-      [...[uuid(1), 'body_too_large', uuid(1000)]],
+      [uuid(1), 'body_too_large', uuid(1000)],
     );
   });
 
@@ -209,7 +209,8 @@ describe('an event that came before', () => {
     await storeMore([{ key: uuid(1), json: (one as { json: string }).json, offset: 7 }]);
     const later = produce();
     expect(await later.accept(event)).toMatchObject({
-      ...{ repeated: 'same', receipt: { topic: 'events', partition: 0, offset: 7 } },
+      repeated: 'same',
+      receipt: { topic: 'events', partition: 0, offset: 7 },
     });
     expect(await appended()).toHaveLength(2);
     expect(await later.countNew([event, newEvent({ eventId: uuid(2) }), newEvent()])).toBe(2);

@@ -66,7 +66,9 @@ describe('waiting for events to be stored', () => {
     const get = vi.spyOn(store, 'get');
     const waiter = new StoredEvents(store);
     const waiting = [
-      ...[waiter.wait(['a'], PATIENCE_MS), waiter.wait(['b'], PATIENCE_MS), waiter.wait(['b'], PATIENCE_MS)],
+      waiter.wait(['a'], PATIENCE_MS),
+      waiter.wait(['b'], PATIENCE_MS),
+      waiter.wait(['b'], PATIENCE_MS),
     ];
     await expect.poll(() => store.asked.length).toBeGreaterThan(2);
     // The first was asked for when nobody else waited yet.

@@ -80,7 +80,8 @@ describe('readElements', () => {
   it('looks for the first character in as many chunks as there is only space', async () => {
     expect(await divide('  [1,2]', 'either', { size: 1 })).toEqual({ elements: ['1', '2'], end: 'complete' });
     expect(await divide('\n\n1\n2', 'either', { size: 1 })).toEqual({
-      ...{ elements: ['1', '2'], end: 'complete' },
+      elements: ['1', '2'],
+      end: 'complete',
     });
   });
 

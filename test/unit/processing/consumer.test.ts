@@ -363,7 +363,10 @@ describe('the consumer', () => {
     const found = new Set<number>();
     for (const userId of users) {
       const records = Array.from({ length: 600 }, () => ({
-        ...{ topic: TOPIC, key: userId, value: eventJson(randomUUID(), userId), headers: [] },
+        topic: TOPIC,
+        key: userId,
+        value: eventJson(randomUUID(), userId),
+        headers: [],
       }));
       found.add((await appendTo(log, records))[0]!.partition);
     }

@@ -6,29 +6,44 @@ import { MemoryStore } from '../../../src/store/memory/memory-store.ts';
 import { replacing } from '../../support/replacing.ts';
 
 const NEW: PartitionPosition = {
-  ...{ topicId: 'id', partition: 0, epoch: 1, startOffset: null, offset: null },
-  ...{ stored: 0, duplicates: 0, deadLettered: 0, withoutRecord: 0, lost: 0, rewound: 0 },
+  topicId: 'id',
+  partition: 0,
+  epoch: 1,
+  startOffset: null,
+  offset: null,
+  stored: 0,
+  duplicates: 0,
+  deadLettered: 0,
+  withoutRecord: 0,
+  lost: 0,
+  rewound: 0,
 };
 
 const ALL: PartitionPosition = {
-  ...{ ...NEW, startOffset: 10, offset: 100, rewound: 7 },
-  ...{ stored: 1, duplicates: 2, deadLettered: 4, withoutRecord: 8, lost: 16 },
+  ...NEW,
+  startOffset: 10,
+  offset: 100,
+  rewound: 7,
+  stored: 1,
+  duplicates: 2,
+  deadLettered: 4,
+  withoutRecord: 8,
+  lost: 16,
 };
 
 describe('the account of a partition', () => {
   it('has every offset that was passed in one of its counts, those that were rewound once more', () => {
     expect(accounts([ALL])).toEqual([
       {
-        ...{
-          partition: 0,
-          passed: 97,
-          stored: 1,
-          duplicates: 2,
-          deadLettered: 4,
-          withoutRecord: 8,
-          lost: 16,
-        },
-        ...{ rewound: 7, unaccounted: 97 - 31 },
+        partition: 0,
+        passed: 97,
+        stored: 1,
+        duplicates: 2,
+        deadLettered: 4,
+        withoutRecord: 8,
+        lost: 16,
+        rewound: 7,
+        unaccounted: 97 - 31,
       },
     ]);
   });
@@ -70,8 +85,14 @@ describe('the metric of the ledger', () => {
     });
     registerLedger(registry, store, 'group', 'events');
     expect(await valuesOf(registry)).toEqual({
-      ...{ '0 passed': 97, '0 stored': 1, '0 duplicates': 2, '0 deadLettered': 4, '0 withoutRecord': 8 },
-      ...{ '0 lost': 16, '0 rewound': 7, '0 unaccounted': 66 },
+      '0 passed': 97,
+      '0 stored': 1,
+      '0 duplicates': 2,
+      '0 deadLettered': 4,
+      '0 withoutRecord': 8,
+      '0 lost': 16,
+      '0 rewound': 7,
+      '0 unaccounted': 66,
     });
     expect(asked).toEqual([['group', 'events']]);
     positions = () => Promise.reject(new Error('away'));

@@ -63,7 +63,12 @@ async function setUp({ logEvery = 1, countedMembers = [] as string[] } = {}) {
       const { nextOffset, fetchedFrom = 0, ...place } = placed;
       const of = { ...REF, partition: 0, leaderEpoch: -1, isAssigned: () => true, commit() {} };
       return {
-        ...{ epoch, fromOffset: null, fromRewound: 0, rewound: 0, landmarks: [], firstOffset: 0 },
+        epoch,
+        fromOffset: null,
+        fromRewound: 0,
+        rewound: 0,
+        landmarks: [],
+        firstOffset: 0,
         ...place,
         batch: { ...of, records, nextOffset, fetchedFrom },
       };
@@ -87,7 +92,9 @@ describe('the processor', () => {
     const { processor, batch, account } = await setUp();
     await processor.process([
       batch([record(3, eventJson('a')), record(4, eventJson('b'))], {
-        ...{ firstOffset: 3, fetchedFrom: 3, nextOffset: 5 },
+        firstOffset: 3,
+        fetchedFrom: 3,
+        nextOffset: 5,
       }),
     ]);
     const again = { fromOffset: 5, firstOffset: 4, fetchedFrom: 4, nextOffset: 6, rewound: 1 };

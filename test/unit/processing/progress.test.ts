@@ -60,7 +60,11 @@ function setUp(answers: {
       },
     },
     store: { positions: () => given.positions() },
-    ...{ topic: 'events', group: 'group', clock, logger: silentLogger, everyMs: EVERY },
+    topic: 'events',
+    group: 'group',
+    clock,
+    logger: silentLogger,
+    everyMs: EVERY,
     held: () => held++,
     polled: (poll) => polls.push(poll),
   });
@@ -94,7 +98,13 @@ describe('the progress', () => {
     expect(progress.partitions).toEqual([
       { ...first, oldestWaiting: undefined, unaccounted: 0 },
       {
-        ...{ ...first, partition: 1, position: 0, end: 3, stable: 3, lag: 3, unaccounted: 0 },
+        ...first,
+        partition: 1,
+        position: 0,
+        end: 3,
+        stable: 3,
+        lag: 3,
+        unaccounted: 0,
         oldestWaiting: undefined,
       },
     ]);
@@ -278,25 +288,19 @@ describe('the metrics of the progress', () => {
         value,
       ]);
     expect(await values('consumer_lag_records')).toEqual([
-      ...[
-        [0, 5],
-        [1, 1],
-        [2, 1],
-      ],
+      [0, 5],
+      [1, 1],
+      [2, 1],
     ]);
     expect(await values('consumer_lag_seconds')).toEqual([
-      ...[
-        [0, 2.5],
-        [1, 0],
-        [2, 0],
-      ],
+      [0, 2.5],
+      [1, 0],
+      [2, 0],
     ]);
     partitions.pop();
     expect(await values('consumer_held_back_records')).toEqual([
-      ...[
-        [0, 2],
-        [1, 0],
-      ],
+      [0, 2],
+      [1, 0],
     ]);
     expect(await values('consumer_lag_records')).toHaveLength(2);
   });

@@ -55,7 +55,8 @@ describe('what cannot be done just now', () => {
     const said = lines as { level?: number; msg: string; err?: { message: string } }[];
     expect(said.filter(({ level }) => level! > 20)).toMatchObject([
       {
-        ...{ level: 50, msg: '[Consumer] the store; trying again until it works' },
+        level: 50,
+        msg: '[Consumer] the store; trying again until it works',
         err: { message: 'away' },
       },
       { level: 30, msg: '[Consumer] working again' },

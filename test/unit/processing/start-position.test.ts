@@ -36,7 +36,10 @@ function logOf(end: number, { earliest = 0, others = end } = {}) {
 function partition(change: Partial<AssignedPartition> & { end: number }): AssignedPartition {
   const { end } = change;
   return {
-    ...{ topic: 'events', topicId: 'id', partition: 0, earliest: 0 },
+    topic: 'events',
+    topicId: 'id',
+    partition: 0,
+    earliest: 0,
     reaches: async (offset) => offset <= end,
     isCurrent: async () => true,
     ...change,
@@ -68,16 +71,19 @@ describe('reading a partition begins', () => {
     const deleted = { offset: 7, landmarks: [MARKER(6), landmark(4)] };
     const { log, asked } = logOf(9, { earliest: 5 });
     expect(await resolveStart(partition({ end: 9, earliest: 5 }), deleted, log)).toMatchObject({
-      ...{ offset: 5, leaderEpoch: NO_EPOCH },
+      offset: 5,
+      leaderEpoch: NO_EPOCH,
     });
     expect(asked).toEqual([]);
     const none = { offset: 7, landmarks: [MARKER(6)] };
     expect(await resolveStart(partition({ end: 9, earliest: 1 }), none, log)).toMatchObject({
-      ...{ offset: 1, leaderEpoch: NO_EPOCH },
+      offset: 1,
+      leaderEpoch: NO_EPOCH,
     });
     const first = { offset: 7, landmarks: [MARKER(6), landmark(5)] };
     expect(await resolveStart(partition({ end: 9, earliest: 5 }), first, log)).toMatchObject({
-      ...{ offset: 6, leaderEpoch: 3 },
+      offset: 6,
+      leaderEpoch: 3,
     });
   });
 
@@ -97,7 +103,9 @@ describe('reading a partition begins', () => {
       logOf(9).log,
     );
     expect(start).toEqual({
-      ...{ offset: 5, leaderEpoch: NO_EPOCH, landmarks },
+      offset: 5,
+      leaderEpoch: NO_EPOCH,
+      landmarks,
       finding: { kind: 'data-gap', from: 3, to: 5 },
     });
     const exactly = await resolveStart(
@@ -139,7 +147,9 @@ describe('reading a partition begins', () => {
     const landmarks = [landmark(6)];
     const assigned = partition({ end: 5, reaches: async () => true });
     expect(await resolveStart(assigned, { offset: 7, landmarks }, logOf(9).log)).toEqual({
-      ...{ offset: 7, leaderEpoch: 3, landmarks },
+      offset: 7,
+      leaderEpoch: 3,
+      landmarks,
     });
   });
 
@@ -187,7 +197,12 @@ describe('a difference between log and store', () => {
         msg: expect.stringContaining('deleted 2 records'),
       },
       {
-        ...{ level, topic: 'events', partition: 0, processed: 7, end: 9, readingFrom: 4 },
+        level,
+        topic: 'events',
+        partition: 0,
+        processed: 7,
+        end: 9,
+        readingFrom: 4,
         msg: expect.stringContaining('up to 3 processed records'),
       },
     ]);
@@ -201,7 +216,12 @@ describe('a difference between log and store', () => {
     const restart = new AbortController();
     const batch = batchPast(partition({ end: 9 }), { kind: 'data-gap', from: 3, to: 5 }, restart.signal);
     expect(batch).toMatchObject({
-      ...{ topic: 'events', topicId: 'id', partition: 0, fetchedFrom: 5, nextOffset: 5, records: [] },
+      topic: 'events',
+      topicId: 'id',
+      partition: 0,
+      fetchedFrom: 5,
+      nextOffset: 5,
+      records: [],
       leaderEpoch: NO_EPOCH,
     });
     batch.commit();

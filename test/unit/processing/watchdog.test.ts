@@ -10,8 +10,17 @@ const IDLE: IdlePosition = { topicId: 'id', epoch: 2, stored: 5, rewound: 0, nex
 
 function row(change: Partial<PartitionPosition> = {}): PartitionPosition {
   return {
-    ...{ topicId: 'id', partition: 0, epoch: 2, startOffset: 0, offset: 5, rewound: 0 },
-    ...{ stored: 5, duplicates: 0, deadLettered: 0, withoutRecord: 0, lost: 0 },
+    topicId: 'id',
+    partition: 0,
+    epoch: 2,
+    startOffset: 0,
+    offset: 5,
+    rewound: 0,
+    stored: 5,
+    duplicates: 0,
+    deadLettered: 0,
+    withoutRecord: 0,
+    lost: 0,
     ...change,
   };
 }
