@@ -23,6 +23,7 @@ export async function producerGround() {
   const store = new MemoryStore();
   const metrics = createMetrics({ requests: 0, bytes: 0 }, { readers: 0 });
   const { logger, lines } = listeningLogger();
+  logger.level = 'debug';
   let ids = 0;
   return {
     log,

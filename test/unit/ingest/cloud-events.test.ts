@@ -104,6 +104,7 @@ describe('a CloudEvent', () => {
     ['"half', '"half'],
     ['half"', 'half"'],
     ['x"y"', 'x"y"'],
+    ['"y"x', '"y"x'],
     ['Z%C3%BCrich%20%e2%82%ac', 'Zürich €'],
     ['100%', '100%'],
     ['%zz%4', '%zz%4'],

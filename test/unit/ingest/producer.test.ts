@@ -221,7 +221,7 @@ describe('an event that came before', () => {
   it('is not looked for where its id is Footfall’s own', async () => {
     const { store, produce } = await producerGround();
     const get = vi.spyOn(store, 'get');
-    const producer = produce({ newId: () => uuid(5) });
+    const producer = produce();
     await producer.accept(newEvent());
     await producer.acceptAll([newEvent()]);
     expect(get).not.toHaveBeenCalled();
@@ -233,11 +233,12 @@ describe('an event that came before', () => {
 
   it('is appended once more where the store cannot say, or does not say in time', async () => {
     stopClock();
-    const { store, produce, appended } = await producerGround();
+    const { store, produce, appended, lines } = await producerGround();
     const away = replacing(store, 'get', () => async () => {
       throw new Error('away');
     });
     expect((await produce({ store: away }).accept(event)).repeated).toBeUndefined();
+    expect(lines[0]).toMatchObject({ level: 20, err: { message: 'away' } });
     const silent = replacing(store, 'get', () => () => new Promise<never>(() => {}));
     const accepted = produce({ store: silent }).accept(event);
     await vi.advanceTimersByTimeAsync(999);

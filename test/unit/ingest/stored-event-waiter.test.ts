@@ -20,8 +20,14 @@ function storeOf() {
     keys,
     asked,
     isAway: false,
+    /** Questions at once. */
+    most: 0,
+    open: 0,
     async get(wanted: readonly string[]) {
       asked.push([...wanted]);
+      this.most = Math.max(this.most, ++this.open);
+      await new Promise(setImmediate);
+      this.open--;
       if (this.isAway) throw new Error('away');
       return new Map(wanted.filter((key) => keys.has(key)).map((key) => [key, RECORD]));
     },
@@ -76,9 +82,29 @@ describe('waiting for events to be stored', () => {
     const questions = get.mock.calls.length;
     store.keys.add('a').add('b');
     await Promise.all(waiting);
+    expect(store.most).toBe(1);
     await waiter.wait(['a'], PATIENCE_MS);
     expect(get.mock.calls.length).toBeGreaterThan(questions);
     expect(store.asked.at(-1)).toEqual(['a']);
     expect(await waiter.wait([], 1)).toBe(true);
+  });
+
+  it('goes on for others when one who waits for the same has waited long enough', async () => {
+    const waiter = new StoredEvents(storeOf());
+    const other = waiter.wait(['a'], PATIENCE_MS);
+    expect(await waiter.wait(['a'], 1)).toBe(false);
+    waiter.tell(['a']);
+    expect(await other).toBe(true);
+  });
+
+  it('asks again when somebody waits after a time in which nobody did, and nothing in that time', async () => {
+    const store = storeOf();
+    store.keys.add('a');
+    const waiter = new StoredEvents(store);
+    expect(await waiter.wait(['a'], PATIENCE_MS)).toBe(true);
+    // Much longer than between two questions.
+    await new StoredEvents(storeOf()).wait(['never'], 50);
+    expect(await waiter.wait(['a'], PATIENCE_MS)).toBe(true);
+    expect(store.asked).toEqual([['a'], ['a']]);
   });
 });
