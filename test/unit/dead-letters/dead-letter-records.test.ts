@@ -19,6 +19,7 @@ const RECORD: LogRecord = {
   headers: [
     ['é', Buffer.from('xyz')],
     ['none', null],
+    ['my-kafka_dlt-note', null],
   ],
   timestamp: 1234,
   timestampType: 'CreateTime',
@@ -43,8 +44,8 @@ describe('a dead letter', () => {
   it('has the bytes and headers of its record, and says where that is and what is wrong', () => {
     const letter = deadLetterOf('group', ORIGIN, REJECTED);
     expect(letter).toMatchObject({ topic: 'events.dlt', key: RECORD.key, value: RECORD.value });
-    expect(letter.headers.slice(0, 2)).toEqual(RECORD.headers);
-    expect(Object.fromEntries(letter.headers.slice(2))).toEqual({
+    expect(letter.headers.slice(0, 3)).toEqual(RECORD.headers);
+    expect(Object.fromEntries(letter.headers.slice(3))).toEqual({
       'kafka_dlt-original-topic': 'events',
       'kafka_dlt-original-partition': '2',
       'kafka_dlt-original-offset': '7',
@@ -104,9 +105,9 @@ describe('a reference to a record', () => {
 
   it('has none of its bytes, and says where it is and how large', () => {
     expect(reference).toMatchObject({ topic: 'events.dlt', key: '2:7', value: null });
-    // "key", "value", "é" in two bytes, "xyz" and "none".
+    // "key", "value", "é" in two bytes, "xyz", "none" and "my-kafka_dlt-note".
     expect(Object.fromEntries(reference.headers)).toMatchObject({
-      'footfall-dlt-left-out-bytes': '17',
+      'footfall-dlt-left-out-bytes': '34',
       'kafka_dlt-original-offset': '7',
       'footfall-dlt-reason': 'invalid',
     });
