@@ -16,6 +16,11 @@ const program = new Command()
     'Changes one room of the source bit by bit (StrykerJS) and runs the tests in test/unit that are of this room against each change. Prints the share of changes that a test noticed, and those that none did.',
   )
   .argument('<room>', 'a folder of src, such as src/ingest')
+  .option(
+    '--constants',
+    'also changes what is made when a file is loaded, such as patterns and limits: all tests of the room run against each',
+    false,
+  )
   .option('--force', 'also tries what was tried before and has not changed since', false)
   .addHelpText(
     'after',
@@ -25,11 +30,12 @@ only what changed since, in the room or in its tests, is tried again. Code of ot
 
 Examples:
   npm run mutate -- src/ingest
+  npm run mutate -- src/access --constants
   npm run mutate -- src/store/memory --force`,
   )
   .parse();
 const room = program.args[0]!.replace(/\/+$/, '');
-const { force } = program.opts<{ force: boolean }>();
+const { force, constants } = program.opts<{ force: boolean; constants: boolean }>();
 if (globSync(`${room}/*.ts`).length === 0) program.error(`there is no source in ${room}`);
 
 /** Lines and columns count from 1. */
@@ -59,6 +65,7 @@ process.env.PATIENCE_MS ??= PATIENCE_MS;
 const mutants = await new Stryker({
   mutate: [`${room}/**/*.ts`],
   force,
+  ignoreStatic: !constants,
   incrementalFile: `${CACHE}/${room.replaceAll('/', '-')}.json`,
   reporters: [process.stdout.isTTY ? 'progress' : 'progress-append-only'],
 }).runMutationTest();
