@@ -1,7 +1,9 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { Catalogue, describeError, parseSchemaFile } from '../../../src/events/catalogue.ts';
+import { readNewEvent } from '../../../src/events/event.ts';
+import { parseJsonBody } from '../../../src/json/json-body.ts';
 import { tempFolder } from '../../support/temp-folder.ts';
 
 const STRICT = { type: 'object', required: ['total'] };
@@ -95,6 +97,18 @@ describe('a catalogue', () => {
     expect(catalogue.check('E', { total: 1 })).toEqual({ errors: [], warnings: [] });
   });
 
+  it('says of a new event what the schema of its type says', async () => {
+    const catalogue = await catalogueOf({ 'E.1.json': STRICT, 'W.1.json': { ...STRICT, 'x-mode': 'warn' } });
+    const read = (eventType: string, payload?: object) => {
+      const body = Buffer.from(JSON.stringify({ userId: 'u', eventType, payload }));
+      return readNewEvent(parseJsonBody(body), catalogue, { takesTimestamp: false });
+    };
+    expect(read('W').warnings).toEqual([MISSING]);
+    expect(read('W', { total: 1 }).warnings).toBeUndefined();
+    expect(read('E', { total: 1 }).payload).toBe('{"total":1}');
+    expect(() => read('E')).toThrow(expect.objectContaining({ details: [MISSING] }));
+  });
+
   it.each<[string, unknown, RegExp]>([
     ['A.1.json', 'null', /A\.1\.json: it is not a JSON Schema$/],
     ['A.1.json', '5', /A\.1\.json: it is not a JSON Schema$/],
@@ -181,6 +195,21 @@ describe('a schema', () => {
     expect(await errorsOf({ properties: { a: { uniqueItems: true } } }, { a: [{ a: 1 }, { a: 1 }] })).toEqual(
       ['/payload/a must NOT have duplicate items'],
     );
+  });
+
+  it('is given up only after ten thousand steps, and when they took longer than a quarter of a second', async () => {
+    onTestFinished(() => void vi.restoreAllMocks());
+    const schema = { allOf: [{ properties: { c: { $ref: '#' } } }, { properties: { c: { $ref: '#' } } }] };
+    const catalogue = await catalogueOf({ 'A.1.json': schema });
+    const nested = (levels: number): object => (levels === 0 ? {} : { c: nested(levels - 1) });
+    let now = 0;
+    let passing = 0;
+    vi.spyOn(performance, 'now').mockImplementation(() => (now += passing));
+    // Some sixteen thousand steps, in no time.
+    expect(catalogue.check('A', nested(13)).errors).toEqual([]);
+    passing = 251;
+    expect(catalogue.check('A', nested(11)).errors).toEqual([]);
+    expect(catalogue.check('A', nested(13)).errors).toHaveLength(1);
   });
 
   it('that refers to itself in two ways is given up after a while, and not where the payload is small', async () => {

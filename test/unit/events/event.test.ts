@@ -4,6 +4,7 @@ import { ERRORS, FootfallError } from '../../../src/errors.ts';
 import { Catalogue } from '../../../src/events/catalogue.ts';
 import {
   buildEvent,
+  checkNewEvent,
   decodeEvent,
   encodeEvent,
   eventKey,
@@ -198,6 +199,8 @@ describe('decodeEvent', () => {
     ['', 'empty'],
     ['junk', 'not-json'],
     [Buffer.from([0xff, 0xfe]), 'not-json'],
+    [Buffer.from(valid.replace('"u"', '"\u00ff"'), 'latin1'), 'not-json'],
+    [valid.replace('"2024-02-14T10:30:00Z"', '["2024-02-14T10:30:00Z"]'), 'invalid'],
     ['[]', 'invalid'],
     ['null', 'invalid'],
     [valid.replace('"e"', '""'), 'invalid'],
@@ -295,10 +298,13 @@ describe('a new event', () => {
   it.each<[object, string]>([
     [{ eventId: 'x' }, 'eventId must be a UUID'],
     [{ eventId: 5 }, 'eventId must be a UUID'],
+    [{ eventId: [ID] }, 'eventId must be a UUID'],
     [{ eventId: `x${ID}` }, 'eventId must be a UUID'],
     [{ eventId: `${ID}x` }, 'eventId must be a UUID'],
     [{ timestamp: '2024-02-14T10:30:00' }, 'timestamp must be an ISO 8601 date and time with a time zone'],
     [{ timestamp: 5 }, 'timestamp must be an ISO 8601 date and time with a time zone'],
+    [{ timestamp: ['2024-02-14T10:30:00Z'] }, 'timestamp must be an ISO 8601 date and time with a time zone'],
+    [{ eventType: 'track' }, TYPE_MESSAGE],
   ])('is refused with %j', (more, message) => {
     expect(() => read(more, { takesTimestamp: true })).toThrow(
       expect.objectContaining({ details: [message] }),
@@ -315,6 +321,16 @@ describe('a new event', () => {
     expect(read({ [`${'x'.repeat(49)}\u{1f600}`]: 1 }).warnings).toEqual([
       `not kept, unless inside payload: ${'x'.repeat(49)}\ufffd`,
     ]);
+  });
+
+  it('of a kind of message is taken where messages are', () => {
+    const message = { userId: 'u', eventType: 'track' };
+    expect(checkNewEvent(message, () => '{}', CATALOGUE, 'messages').eventType).toBe('track');
+  });
+
+  it('is told of members that are not kept beside a time that counts', () => {
+    const more = { timestamp: '2024-02-14T10:30:00Z', more: 1 };
+    expect(read(more, { takesTimestamp: true }).warnings).toEqual(['not kept, unless inside payload: more']);
   });
 
   it('may be of any type where any is taken, and is told so where it has none', () => {
