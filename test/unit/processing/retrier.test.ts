@@ -49,6 +49,7 @@ describe('what cannot be done just now', () => {
     expect([outages.any, outages.reason]).toEqual([true, 'the store: away']);
     outages.end('the store');
     expect([outages.any, outages.reason]).toEqual([true, 'the log: gone']);
+    expect(lines.map(({ msg }) => msg)).not.toContain('[Consumer] working again');
     outages.end('the log');
     outages.end('the log');
     expect([outages.any, outages.reason]).toEqual([false, undefined]);
