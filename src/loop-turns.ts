@@ -1,4 +1,5 @@
-import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { type Clock, systemClock } from './clock.ts';
 
 /** Before a piece of work that takes long. */
 const MANY_TURNS = 16;
@@ -26,32 +27,45 @@ export function sharedTurn(): Promise<void> {
   return last;
 }
 
-let requestAt = Number.NEGATIVE_INFINITY;
-let lastStep: Promise<void> = Promise.resolve();
-/** How long the last step took, and when it was over. */
-let step = { ms: 0, overAt: 0 };
-
-/** Notes that a request has come in. */
-export function noteRequest(): void {
-  requestAt = performance.now();
-}
-
 /**
- * Before a step of a search: resolves for one of all who search at a time, in their order. While requests come in,
- * searches take a third of the time at most, all of them together.
+ * Lets one step at a time run of all that search, in the order in which they ask. While requests come in, steps take a
+ * third of the time at most, all of them together.
  */
-export function searchTurn(): Promise<void> {
-  lastStep = lastStep.then(pauseBetweenSteps);
-  return lastStep;
+export class SearchSteps {
+  readonly #clock: Pick<Clock, 'now' | 'sleep'>;
+  #last: Promise<void> = Promise.resolve();
+  #requestAt = Number.NEGATIVE_INFINITY;
+  /** How long the last step took, and when it was over. */
+  #step = { ms: 0, overAt: 0 };
+
+  constructor(clock: Pick<Clock, 'now' | 'sleep'>) {
+    this.#clock = clock;
+  }
+
+  /** Notes that a request has come in. */
+  noteRequest(): void {
+    this.#requestAt = this.#clock.now();
+  }
+
+  /** Resolves when the next step may begin. */
+  next(): Promise<void> {
+    this.#last = this.#last.then(() => this.#pause());
+    return this.#last;
+  }
+
+  async #pause(): Promise<void> {
+    await leaveTurns();
+    const now = this.#clock.now();
+    const pauseMs = this.#step.overAt + this.#step.ms * PAUSE - now;
+    if (pauseMs > 0 && now - this.#requestAt < RECENT_MS) await this.#clock.sleep(pauseMs);
+    const beganAt = this.#clock.now();
+    // A step is synchronous up to its first wait: the turn it runs in ends with it.
+    setImmediate(() => {
+      const overAt = this.#clock.now();
+      this.#step = { ms: overAt - beganAt, overAt };
+    });
+  }
 }
 
-async function pauseBetweenSteps(): Promise<void> {
-  await leaveTurns();
-  const pauseMs = step.overAt + step.ms * PAUSE - performance.now();
-  if (pauseMs > 0 && performance.now() - requestAt < RECENT_MS) await sleep(pauseMs);
-  const beganAt = performance.now();
-  // A step is synchronous up to its first wait: the turn it runs in ends with it.
-  setImmediate(() => {
-    step = { ms: performance.now() - beganAt, overAt: performance.now() };
-  });
-}
+/** Of this process: its searches share one event loop. */
+export const searchSteps = new SearchSteps(systemClock);

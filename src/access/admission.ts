@@ -80,7 +80,7 @@ export class Admission {
     const budget = this.#budgets[purpose];
     const own = caller === undefined ? undefined : heldBy(budget, caller);
     const hasRoom = budget.requests < this.#maxRequests && this.#fits(budget, own, bytes, own?.requests);
-    if (!hasRoom || (own && own.requests > 0 && own.requests >= this.#maxRequests * SHARE)) {
+    if (!hasRoom || (own && own.requests >= this.#maxRequests * SHARE)) {
       this.#turnAway();
     }
     // Time without work says nothing about how fast work is done.
@@ -110,7 +110,7 @@ export class Admission {
   /** What a caller has begun alone it may finish, whatever its share: a small budget takes large events, too. */
   #fits(budget: Budget, own: Held | undefined, bytes: number, others = 0): boolean {
     if (budget.bytes + bytes > budget.maxBytes) return false;
-    return own === undefined || others === 0 || own.bytes + bytes <= budget.maxBytes * SHARE;
+    return others === 0 || own!.bytes + bytes <= budget.maxBytes * SHARE;
   }
 
   #turnAway(): never {

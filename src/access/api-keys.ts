@@ -126,7 +126,7 @@ function readKeys(source: KeySource): Map<string, ApiKey> {
   if (!API_KEYS.Check(list)) {
     const [problem] = API_KEYS.Errors(list);
     throw new Error(
-      `the list of keys is not as it should be: ${problem?.instancePath || '/'} ${problem?.message}`,
+      `the list of keys is not as it should be: ${problem!.instancePath || '/'} ${problem!.message}`,
     );
   }
   return new Map(list.map((key) => [key.sha256, key]));

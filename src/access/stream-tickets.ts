@@ -35,8 +35,8 @@ export function issueTicket(key: ApiKey | undefined, now: number): StreamTicket 
  */
 export function keyOfTicket(apiKeys: ApiKeys, ticket: string, now: number): ApiKey | undefined {
   const [, end, signature] = TICKET.exec(ticket) ?? [];
-  if (end === undefined || signature === undefined || Number(end) <= now) return undefined;
-  const given = Buffer.from(signature, 'base64url');
+  if (end === undefined || Number(end) <= now) return undefined;
+  const given = Buffer.from(signature!, 'base64url');
   return apiKeys.list().find((key) => allows(key, 'read') && timingSafeEqual(sign(key.sha256, end), given));
 }
 

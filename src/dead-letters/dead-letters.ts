@@ -148,13 +148,7 @@ export class DeadLetters {
   async #waitingIds(reason: string | undefined): Promise<number[]> {
     const ids: number[] = [];
     for (;;) {
-      const before = ids.at(-1);
-      const page = await this.list({
-        limit: 1000,
-        waiting: true,
-        before,
-        reason,
-      });
+      const page = await this.list({ limit: 1000, waiting: true, before: ids.at(-1), reason });
       if (page.length === 0) return ids;
       ids.push(...page.map(({ id }) => id));
     }

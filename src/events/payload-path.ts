@@ -23,7 +23,6 @@ export function payloadDimension(member: string): string {
  */
 export function scalarAt(payload: unknown, path: readonly string[], text: string): string | undefined {
   const value = valueAt(payload, path);
-  if (typeof value === 'string') return value;
   if (typeof value === 'number') return numberText(value, rawAt(text, path));
   return value === undefined || (typeof value === 'object' && value !== null) ? undefined : String(value);
 }
@@ -40,7 +39,7 @@ export function isScalarAt(
   wanted: string,
 ): boolean {
   const value = valueAt(payload, path);
-  if (typeof value !== 'number') return value !== undefined && scalarAt(payload, path, '') === wanted;
+  if (typeof value !== 'number') return scalarAt(payload, path, '') === wanted;
   if (Number(wanted) !== value) return false;
   const raw = rawAt(text(), path);
   return wanted === raw || wanted === numberText(value, raw);

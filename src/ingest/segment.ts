@@ -59,7 +59,7 @@ function messageErrors(type: unknown, { event, userId, anonymousId }: Record<str
 
 /** Libraries say that there is no user with an empty text or null, and some have numbers for users. */
 function nonEmpty(id: unknown): string | undefined {
-  if (typeof id === 'number' && Number.isSafeInteger(id)) return String(id);
+  if (Number.isSafeInteger(id)) return String(id);
   return typeof id === 'string' && id !== '' ? id : undefined;
 }
 

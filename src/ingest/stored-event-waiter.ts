@@ -28,7 +28,6 @@ export class StoredEvents {
 
   /** Told of what this instance has stored: who waits for it need not wait for the next question. */
   tell(keys: readonly string[]): void {
-    if (this.#waiting.size === 0) return;
     for (const key of keys) for (const resolve of this.#waiting.get(key) ?? []) resolve();
   }
 

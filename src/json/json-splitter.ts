@@ -72,7 +72,7 @@ class ChunkBuffer {
   add(piece: Buffer): void {
     this.#bytes += piece.length;
     if (this.#bytes > this.#maxBytes) this.#pieces = [];
-    else if (piece.length > 0) this.#pieces.push(piece);
+    else this.#pieces.push(piece);
   }
 
   /** Nothing where there was only space. */
@@ -160,7 +160,7 @@ class ArraySplitter implements Splitter {
         }
       }
     }
-    if (this.#depth > 0) this.#pieces.add(chunk.subarray(from));
+    this.#pieces.add(chunk.subarray(from));
     return elements;
   }
 

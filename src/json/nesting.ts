@@ -35,7 +35,7 @@ function levelsOf(json: string, most: number): number {
 /** @returns the index of the closing quote */
 function endOfString(json: string, from: number): number {
   let at = json.indexOf('"', from + 1);
-  while (at !== -1 && isEscaped(json, at)) at = json.indexOf('"', at + 1);
+  while (isEscaped(json, at)) at = json.indexOf('"', at + 1);
   return at === -1 ? json.length : at;
 }
 

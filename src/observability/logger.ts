@@ -1,3 +1,4 @@
+import { isatty } from 'node:tty';
 import { type Logger, pino } from 'pino';
 import { escapeControls } from './escape-controls.ts';
 
@@ -48,7 +49,7 @@ export async function createLogger(
 
 /** The logger that the settings describe; `auto` is text on a terminal and in development. */
 export function configuredLogger({ LOG_LEVEL, LOG_FORMAT, NODE_ENV }: LoggerSettings): Promise<Logger> {
-  const isForPeople = process.stdout.isTTY || NODE_ENV === 'development';
+  const isForPeople = isatty(1) || NODE_ENV === 'development';
   const format = LOG_FORMAT === 'auto' ? (isForPeople ? 'text' : 'json') : LOG_FORMAT;
   return createLogger({ level: LOG_LEVEL, format });
 }

@@ -2,7 +2,7 @@
 import { eventTimeMs } from '../events/event.ts';
 import { isScalarAt } from '../events/payload-path.ts';
 import { rawMembers } from '../json/raw-json.ts';
-import { searchTurn } from '../loop-turns.ts';
+import { searchSteps } from '../loop-turns.ts';
 import {
   type EventStore,
   HOUR_MS,
@@ -81,7 +81,7 @@ async function* readSteps(
 ): AsyncGenerator<StoredEvent[]> {
   let step = Math.min(limit, FIRST_STEP_EVENTS);
   while (after < upTo) {
-    await searchTurn();
+    await searchSteps.next();
     const found = await store.read({ ...selected, after, upTo, limit: step });
     const last = found.at(-1);
     if (last === undefined) return;

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Admission, Hold } from '../../access/admission.ts';
 import type { RateLimits } from '../../access/rate-limits.ts';
-import { noteRequest } from '../../loop-turns.ts';
+import { searchSteps } from '../../loop-turns.ts';
 import { firstBytes } from './request-encodings.ts';
 import { BodyPatience, cutIdleReader } from './slow-peers.ts';
 
@@ -53,7 +53,7 @@ export function admit(api: FastifyInstance, options: AdmitOptions): void {
   api.addHook('onRequest', (request, reply, done) => {
     const { reservesBytes, acceptsEvents } = request.routeOptions.config;
     if (reservesBytes === undefined) return done();
-    noteRequest();
+    searchSteps.noteRequest();
     try {
       take(request, reply, reservesBytes);
       if (acceptsEvents === 'many') rateLimits.checkRefused(senderOf(request));

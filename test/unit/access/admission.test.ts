@@ -1,6 +1,7 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { Admission } from '../../../src/access/admission.ts';
 import { type ApiError, ERRORS } from '../../../src/errors.ts';
+import { stopClock } from '../../support/stopped-clock.ts';
 
 function refusal(admission: Admission, bytes: number): ApiError {
   try {
@@ -82,5 +83,85 @@ describe('Admission', () => {
     const stuck = new Admission({ maxRequests: 1000, maxBytes: 1e9 });
     for (let number = 0; number < 1000; number++) stuck.enter(1);
     expect(refusal(stuck, 1).retryAfterS).toBe(60);
+  });
+
+  it('lets the last second weigh three tenths in the rate at which work drains', () => {
+    vi.spyOn(Math, 'random').mockReturnValue(0);
+    onTestFinished(() => void vi.restoreAllMocks());
+    let now = 0;
+    const admission = new Admission({ maxRequests: 1000, maxBytes: 1e9 }, () => now);
+    const holds = Array.from({ length: 1000 }, () => admission.enter(1));
+    /** Lets so many leave, the last of them when two seconds are over. */
+    function twoSeconds(drained: number) {
+      for (const hold of holds.splice(0, drained - 1)) hold.leave();
+      now += 2000;
+      holds.shift()!.leave();
+    }
+    const waitAt = () => {
+      const filled = Array.from({ length: 1000 - admission.requests }, () => admission.enter(1));
+      holds.push(...filled);
+      return refusal(admission, 1).retryAfterS;
+    };
+    twoSeconds(200);
+    expect(waitAt()).toBe(10);
+    twoSeconds(400);
+    // 100 + 0.3 * (200 - 100) = 130 a second.
+    expect(waitAt()).toBe(8);
+    twoSeconds(40);
+    // 130 + 0.3 * (20 - 130) = 97 a second.
+    expect(waitAt()).toBe(11);
+  });
+
+  it('counts for the rate only time in which there was work', () => {
+    vi.spyOn(Math, 'random').mockReturnValue(0);
+    onTestFinished(() => void vi.restoreAllMocks());
+    let now = 0;
+    const admission = new Admission({ maxRequests: 200, maxBytes: 1e9 }, () => now);
+    admission.enter(1).leave();
+    now += 3_600_000;
+    const holds = Array.from({ length: 200 }, () => admission.enter(1));
+    now += 500;
+    for (const hold of holds.slice(0, 10)) hold.leave();
+    for (let number = 0; number < 10; number++) admission.enter(1);
+    // Ten in half a second.
+    expect(refusal(admission, 1).retryAfterS).toBe(10);
+  });
+
+  it('goes by the clock of the process where it is given none', () => {
+    stopClock();
+    vi.spyOn(Math, 'random').mockReturnValue(0);
+    onTestFinished(() => void vi.restoreAllMocks());
+    const admission = new Admission({ maxRequests: 100, maxBytes: 1e9 });
+    const holds = Array.from({ length: 100 }, () => admission.enter(1));
+    vi.advanceTimersByTime(500);
+    for (const hold of holds.slice(0, 5)) hold.leave();
+    for (let number = 0; number < 5; number++) admission.enter(1);
+    expect(refusal(admission, 1).retryAfterS).toBe(10);
+  });
+
+  it('counts what a caller still holds when one of its requests has left', () => {
+    const admission = new Admission({ maxRequests: 6, maxBytes: 100 });
+    const holds = Array.from({ length: 3 }, () => admission.enter(1, { caller: 'a' }));
+    const isTaken = () => {
+      try {
+        admission.enter(1, { caller: 'a' });
+        return true;
+      } catch {
+        return false;
+      }
+    };
+    expect(isTaken()).toBe(false);
+    holds[0]!.leave();
+    expect([isTaken(), isTaken()]).toEqual([true, false]);
+  });
+
+  it('says by half as much again, by chance, when to come back', () => {
+    onTestFinished(() => void vi.restoreAllMocks());
+    const admission = new Admission({ maxRequests: 20, maxBytes: 1e9 }, () => 0);
+    for (let number = 0; number < 20; number++) admission.enter(1);
+    const random = vi.spyOn(Math, 'random').mockReturnValue(0);
+    expect(refusal(admission, 1).retryAfterS).toBe(20);
+    random.mockReturnValue(0.5);
+    expect(refusal(admission, 1).retryAfterS).toBe(25);
   });
 });

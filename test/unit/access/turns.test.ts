@@ -3,15 +3,17 @@ import { fill } from '../../../bench/events.ts';
 import { Turns } from '../../../src/access/turns.ts';
 import { chunksInTurn } from '../../../src/api/ingest/batch-routes.ts';
 import { EmbeddedLog } from '../../../src/log/embedded/embedded-log.ts';
-import { noteRequest, searchTurn } from '../../../src/loop-turns.ts';
+import { SearchSteps } from '../../../src/loop-turns.ts';
 import { readPage } from '../../../src/query/event-query.ts';
 import { openSqliteFile } from '../../../src/sqlite/sqlite-file.ts';
 import { MemoryStore } from '../../../src/store/memory/memory-store.ts';
+import { handClock } from '../../support/hand-clock.ts';
 import { PATIENCE_MS } from '../../support/patience.ts';
 import { stopClock } from '../../support/stopped-clock.ts';
 import { tempFolder } from '../../support/temp-folder.ts';
 
-const LARGE = 400_000;
+/** Two of these are begun at once. */
+const LARGE = 500_000;
 
 /** Work that ends when it is told to. */
 function workByHand() {
@@ -50,9 +52,22 @@ describe('large work', () => {
     const turns = new Turns();
     void turns.take('a', 5_000_000, work('huge'));
     void turns.take('a', LARGE, work('large'));
-    void turns.take('a', 200, work('small'));
+    void turns.take('a', 10_000, work('small'));
     await settled();
     expect(begun.toSorted()).toEqual(['huge', 'small']);
+  });
+
+  it('of one sender does not overtake what came before it, though there is room for it', async () => {
+    const { begun, work, end } = workByHand();
+    const turns = new Turns();
+    void turns.take('a', 600_000, work('first'));
+    void turns.take('a', 600_000, work('second'));
+    void turns.take('a', 300_000, work('third'));
+    await settled();
+    expect(begun).toEqual(['first']);
+    end('first');
+    await settled();
+    expect(begun).toEqual(['first', 'second', 'third']);
   });
 
   it('that fails leaves its room to what waits', async () => {
@@ -124,20 +139,19 @@ describe('requests get turns of the event loop', () => {
     expect(turns).toBeGreaterThanOrEqual(read.mock.calls.length);
   });
 
-  it('for two thirds of the time while a store is searched and requests come in', async () => {
-    const stepMs = 10;
-    const search = async (steps: number) => {
-      for (let step = 0; step < steps; step++) {
-        await searchTurn();
-        noteRequest();
-        const until = performance.now() + stepMs;
-        while (performance.now() < until);
-      }
-    };
-    const from = performance.now();
-    await Promise.all([search(5), search(5)]);
-    // Behind the last step there is nothing to wait for.
-    expect(performance.now() - from).toBeGreaterThanOrEqual(10 * stepMs + 9 * 2 * stepMs - stepMs);
+  it('for twice the time of each step of a search while requests come in, else at once', async () => {
+    const clock = handClock();
+    const steps = new SearchSteps(clock);
+    await steps.next();
+    clock.advance(10);
+    await steps.next();
+    expect(clock.sleeps).toEqual([]);
+    clock.advance(10);
+    steps.noteRequest();
+    const next = steps.next();
+    await expect.poll(() => clock.sleeps).toEqual([20]);
+    clock.advance(20);
+    await next;
   });
 
   it('between the chunks of all batches that are there', async () => {

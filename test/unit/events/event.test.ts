@@ -4,6 +4,7 @@ import { ApiError, ERRORS } from '../../../src/errors.ts';
 import { Catalog } from '../../../src/events/catalog.ts';
 import {
   buildEvent,
+  checkNewEvent,
   decodeEvent,
   encodeEvent,
   eventKey,
@@ -198,6 +199,8 @@ describe('decodeEvent', () => {
     ['', 'empty'],
     ['junk', 'not-json'],
     [Buffer.from([0xff, 0xfe]), 'not-json'],
+    [Buffer.from(valid.replace('"u"', '"\u00ff"'), 'latin1'), 'not-json'],
+    [valid.replace('"2024-02-14T10:30:00Z"', '["2024-02-14T10:30:00Z"]'), 'invalid'],
     ['[]', 'invalid'],
     ['null', 'invalid'],
     [valid.replace('"e"', '""'), 'invalid'],
@@ -259,5 +262,140 @@ describe('eventKey', () => {
     expect(eventKey('abc')).toMatch(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/);
     expect(eventKey('abc')).toBe(eventKey('abc'));
     expect(eventKey('abc')).not.toBe(eventKey('ABC'));
+  });
+});
+
+describe('a new event', () => {
+  const ID = 'F47AC10B-58CC-4372-A567-0E02B2C3D479';
+
+  function read(more: object, options: { acceptsTimestamp?: boolean; caller?: string } = {}): NewEvent {
+    const body = Buffer.from(JSON.stringify({ userId: 'u', eventType: 'LOGIN', ...more }));
+    return readNewEvent(parseJsonBody(body), CATALOGUE, { acceptsTimestamp: false, ...options });
+  }
+
+  it('has an id of its client in lower case, and then its caller', () => {
+    expect(read({ eventId: ID }, { caller: 'shop' })).toMatchObject({
+      eventId: ID.toLowerCase(),
+      caller: 'shop',
+    });
+    const plain = read({}, { caller: 'shop' });
+    expect([plain.eventId, plain.caller, plain.timestamp, plain.warnings]).toEqual(Array(4).fill(undefined));
+  });
+
+  it('has its own time only where that counts, and is told where it does not', () => {
+    const timestamp = '2024-02-14T10:30:00+01:00';
+    expect(read({ timestamp }, { acceptsTimestamp: true })).toMatchObject({
+      timestamp: '2024-02-14T09:30:00.000Z',
+      warnings: undefined,
+    });
+    expect(read({ timestamp })).toMatchObject({
+      timestamp: undefined,
+      warnings: ['not kept, unless inside payload: timestamp'],
+    });
+    expect(read({ timestamp: 'never' }).timestamp).toBeUndefined();
+  });
+
+  it.each<[object, string]>([
+    [{ eventId: 'x' }, 'eventId must be a UUID'],
+    [{ eventId: 5 }, 'eventId must be a UUID'],
+    [{ eventId: [ID] }, 'eventId must be a UUID'],
+    [{ eventId: `x${ID}` }, 'eventId must be a UUID'],
+    [{ eventId: `${ID}x` }, 'eventId must be a UUID'],
+    [{ timestamp: '2024-02-14T10:30:00' }, 'timestamp must be an ISO 8601 date and time with a time zone'],
+    [{ timestamp: 5 }, 'timestamp must be an ISO 8601 date and time with a time zone'],
+    [{ timestamp: ['2024-02-14T10:30:00Z'] }, 'timestamp must be an ISO 8601 date and time with a time zone'],
+    [{ eventType: 'track' }, TYPE_MESSAGE],
+  ])('is refused with %j', (more, message) => {
+    expect(() => read(more, { acceptsTimestamp: true })).toThrow(
+      expect.objectContaining({ details: [message] }),
+    );
+  });
+
+  it('is told which of its members are not kept: ten of them, at fifty characters', () => {
+    const others = Object.fromEntries(Array.from({ length: 10 }, (_, at) => [`m${at}`, 1]));
+    const names = Object.keys(others).join(', ');
+    expect(read({ ...others, payload: {} }).warnings).toEqual([`not kept, unless inside payload: ${names}`]);
+    expect(read({ ...others, n: 1, o: 2 }).warnings).toEqual([
+      `not kept, unless inside payload: ${names} and 2 more`,
+    ]);
+    expect(read({ [`${'x'.repeat(49)}\u{1f600}`]: 1 }).warnings).toEqual([
+      `not kept, unless inside payload: ${'x'.repeat(49)}\ufffd`,
+    ]);
+  });
+
+  it('of a kind of message is taken where messages are', () => {
+    const message = { userId: 'u', eventType: 'track' };
+    expect(checkNewEvent(message, () => '{}', CATALOGUE, 'messages').eventType).toBe('track');
+  });
+
+  it('is told of members that are not kept beside a time that counts', () => {
+    const more = { timestamp: '2024-02-14T10:30:00Z', more: 1 };
+    expect(read(more, { acceptsTimestamp: true }).warnings).toEqual([
+      'not kept, unless inside payload: more',
+    ]);
+  });
+
+  it('may be of any type where any is taken, and is told so where it has none', () => {
+    const any = new Catalog({ allowsUnknownTypes: true });
+    const readAny = (eventType: unknown) => {
+      const body = Buffer.from(JSON.stringify({ userId: 'u', eventType }));
+      return readNewEvent(parseJsonBody(body), any, { acceptsTimestamp: false });
+    };
+    expect(readAny('ANY').eventType).toBe('ANY');
+    for (const none of ['', 5, undefined]) {
+      expect(() => readAny(none)).toThrow(
+        expect.objectContaining({ details: ['eventType is required and must be a string'] }),
+      );
+    }
+    expect(() => readAny('x'.repeat(256))).toThrow(
+      expect.objectContaining({ details: ['eventType must be at most 255 characters long'] }),
+    );
+  });
+
+  it('keeps what its format says beside the payload, byte for byte', () => {
+    const event = buildEvent({ ...read({}), attributes: '{"a": 1.0}' }, () => 'id', NOW);
+    expect(encodeEvent(event)).toMatch(/"payload":\{\},"attributes":\{"a": 1\.0\}\}$/);
+    const decoded = decodeEvent(Buffer.from(encodeEvent(event)), CATALOGUE) as UserEvent;
+    expect(decoded.attributes).toBe('{"a": 1.0}');
+    const chosen = buildEvent(
+      { ...read({ eventId: ID }), timestamp: '2025-01-01T00:00:00.000Z' },
+      () => 'id',
+      NOW,
+    );
+    expect(chosen).toMatchObject({ eventId: ID.toLowerCase(), timestamp: '2025-01-01T00:00:00.000Z' });
+  });
+});
+
+describe('a record that is not an event', () => {
+  const reasonsOf = (value: string) => decodeEvent(Buffer.from(value), CATALOGUE);
+  const valid = { eventId: 'e', userId: 'u', eventType: 'LOGIN', timestamp: '2024-02-14T10:30:00Z' };
+
+  it('is described with every reason, and the id it carries', () => {
+    expect(reasonsOf('{}')).toEqual({
+      reason: 'invalid',
+      detail: [
+        'eventId is required and must be a string',
+        'timestamp is required and must be an ISO 8601 date and time of a day that exists, in UTC or with a time zone',
+        USER_MESSAGE,
+        TYPE_MESSAGE,
+      ].join('; '),
+    });
+    expect(reasonsOf(JSON.stringify({ ...valid, payload: 5 }))).toEqual({
+      reason: 'invalid',
+      detail: 'payload must be an object',
+      eventId: 'e',
+    });
+    for (const eventId of ['', 7]) {
+      expect(reasonsOf(JSON.stringify({ ...valid, eventId }))).not.toHaveProperty('eventId');
+    }
+    expect(reasonsOf('[]')).toEqual({ reason: 'invalid', detail: 'the value is not a JSON object' });
+    expect(reasonsOf('{')).toEqual({ reason: 'not-json', detail: 'the value is not JSON' });
+  });
+
+  it('because its attributes are too deep names them; attributes of another kind are passed over', () => {
+    const deep = `{"a":${'['.repeat(62)}${']'.repeat(62)}}`;
+    const text = JSON.stringify(valid).replace('{', `{"attributes":${deep},`);
+    expect(reasonsOf(text)).toMatchObject({ detail: expect.stringMatching(/^attributes must be nested/) });
+    expect(reasonsOf(JSON.stringify({ ...valid, attributes: [] }))).not.toHaveProperty('attributes', '[]');
   });
 });

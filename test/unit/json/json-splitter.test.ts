@@ -52,6 +52,8 @@ describe('readElements', () => {
     ['[]', 'array', [], 'complete'],
     [' [ ] ', 'either', [], 'complete'],
     ['[1, "a]b\\"", {"c":[",",2]}]', 'array', ['1', '"a]b\\""', '{"c":[",",2]}'], 'complete'],
+    [' \n ', 'array', [], 'complete'],
+    ['[,1]', 'array', ['', '1'], 'complete'],
     ['[1,,2]', 'array', ['1', '', '2'], 'complete'],
     ['[1,]', 'array', ['1', ''], 'complete'],
     ['[1, 2', 'array', ['1'], 'incomplete'],
@@ -72,6 +74,28 @@ describe('readElements', () => {
       const large = JSON.stringify('x'.repeat(50));
       const body = format === 'array' ? `[1,${large},2]` : `1\n${large}\n2`;
       expect((await divide(body, format, { maxBytes: 20 })).elements).toEqual(['1', 'too-large', '2']);
+    },
+  );
+
+  it('looks for the first character in as many chunks as there is only space', async () => {
+    expect(await divide('  [1,2]', 'either', { size: 1 })).toEqual({ elements: ['1', '2'], end: 'complete' });
+    expect(await divide('\n\n1\n2', 'either', { size: 1 })).toEqual({
+      elements: ['1', '2'],
+      end: 'complete',
+    });
+  });
+
+  it.each<ElementFormat>(['array', 'lines'])(
+    'takes one of the %s that is just as large as may be, in one chunk or many',
+    async (format) => {
+      const body = format === 'array' ? '[1234,12345,1]' : '1234\n12345\n1';
+      for (const size of [100, 1]) {
+        expect((await divide(body, format, { size, maxBytes: 4 })).elements).toEqual([
+          '1234',
+          'too-large',
+          '1',
+        ]);
+      }
     },
   );
 });

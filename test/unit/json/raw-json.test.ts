@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { rawMembers } from '../../../src/json/raw-json.ts';
+import { rawAt, rawMembers } from '../../../src/json/raw-json.ts';
 
 /** Any JSON text of an object, with white space wherever JSON allows it. */
 const space = fc.constantFrom('', ' ', '\n', '\t', '\r\n  ');
@@ -72,5 +72,28 @@ describe('rawMembers', () => {
       }),
       { numRuns: 500 },
     );
+  });
+});
+
+describe('rawAt', () => {
+  const text = ' {"a": [ 10 , [1.0,"]\\"," ], {"b":{"c":1e2}} ,-0 ],"0":"x","deep" :{ "d":[ ] }} ';
+
+  it.each<[string[], string]>([
+    [[], text],
+    [['a', '0'], '10'],
+    [['a', '1'], '[1.0,"]\\"," ]'],
+    [['a', '1', '1'], '"]\\","'],
+    [['a', '2', 'b', 'c'], '1e2'],
+    [['a', '3'], '-0'],
+    [['0'], '"x"'],
+    [['deep', 'd'], '[ ]'],
+  ])('finds what is at %j, as it was written', (path, found) => {
+    expect(rawAt(text, path)).toBe(found);
+  });
+
+  it('finds elements of an array behind any space', () => {
+    expect(rawAt('\n[\t1 ,\r\n2\n]', ['1'])).toBe('2');
+    expect(rawAt('[1,2]', ['1'])).toBe('2');
+    expect(rawAt('[[1],2,{"a":3}]', ['2', 'a'])).toBe('3');
   });
 });

@@ -19,6 +19,7 @@ import { MemoryStore } from '../../../src/store/memory/memory-store.ts';
 import { appendTo } from '../../support/append.ts';
 import { runConsumer } from '../../support/consumer.ts';
 import { PATIENCE_MS } from '../../support/patience.ts';
+import { failing, replacing } from '../../support/replacing.ts';
 import { tempFolder } from '../../support/temp-folder.ts';
 
 const TOPIC = 'events';
@@ -59,30 +60,6 @@ async function setUp(options: { partitions?: number } = {}) {
     stored: async () => (await Array.fromAsync(readAll(store))).flat().map(({ json }) => json),
     count: async (name: string) => (await metrics.registry.getSingleMetric(name)!.get()).values,
   };
-}
-
-/** The target with one method replaced by what `make` makes of it. */
-function replacing<T extends object, K extends keyof T>(target: T, method: K, make: (real: T[K]) => T[K]): T {
-  return new Proxy(target, {
-    get(_target, name) {
-      const own = Reflect.get(target, name) as unknown;
-      if (typeof own !== 'function') return own;
-      const real = own.bind(target) as T[K];
-      return name === method ? make(real) : real;
-    },
-  });
-}
-
-/** The target, with one of its methods failing as an outage would make it. */
-function failing<T extends object, K extends keyof T>(target: T, method: K, times: number): T {
-  let left = times;
-  return replacing(target, method, (real) => {
-    const failingFirst = (...args: unknown[]) => {
-      if (left-- > 0) throw new Error('outage');
-      return (real as (...all: unknown[]) => unknown)(...args);
-    };
-    return failingFirst as T[K];
-  });
 }
 
 /** The target, with one of its methods failing until `end`. */
@@ -370,6 +347,38 @@ describe('the consumer', () => {
     consume();
     await expect.poll(stored).toHaveLength(4);
     expect((await stored()).at(-1)).toBe(again);
+  });
+
+  it('has no more than four transactions under way at a time, whatever else was read', async () => {
+    const { log, store, consume, stored } = await setUp({ partitions: 6 });
+    const ends: (() => void)[] = [];
+    const holding = replacing(store, 'process', (real) => async (batches) => {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      ends.push(resolve);
+      await promise;
+      return real(batches);
+    });
+    // So many records of each user that no two partitions share a transaction. They are in a partition each.
+    const users = ['bob', 'frank', 'carol', 'alice', 'dave', 'ivan'];
+    const found = new Set<number>();
+    for (const userId of users) {
+      const records = Array.from({ length: 600 }, () => ({
+        topic: TOPIC,
+        key: userId,
+        value: eventJson(randomUUID(), userId),
+        headers: [],
+      }));
+      found.add((await appendTo(log, records))[0]!.partition);
+    }
+    expect(found.size).toBe(6);
+    consume(log, holding);
+    await expect.poll(() => ends).toHaveLength(4);
+    ends[0]!();
+    await expect.poll(() => ends).toHaveLength(5);
+    ends[3]!();
+    await expect.poll(() => ends).toHaveLength(6);
+    for (const end of ends) end();
+    await expect.poll(async () => (await stored()).length).toBe(3600);
   });
 
   it('stops at once while the store is away', async () => {

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { systemClock } from '../../../src/clock.ts';
@@ -7,10 +6,10 @@ import { openSqliteFile } from '../../../src/sqlite/sqlite-file.ts';
 import type { ReadQuery } from '../../../src/store/event-store.ts';
 import { MemoryStore } from '../../../src/store/memory/memory-store.ts';
 import { SqliteStore } from '../../../src/store/sqlite/sqlite-store.ts';
+import { storing } from '../../support/storing.ts';
 import { tempFolder } from '../../support/temp-folder.ts';
 
 const at = (sequence: number) => ({ sequence, rewinds: 0 });
-const TOPIC = { group: 'g', topic: 't', topicId: 'id' };
 
 class CountingStore extends MemoryStore {
   readonly reads: ReadQuery[] = [];
@@ -25,33 +24,10 @@ class CountingStore extends MemoryStore {
 
 it('reads once for all who are behind at the same sequence, and for each filter by itself', async () => {
   const store = new CountingStore();
-  const [claim] = await store.claim(TOPIC, [0]);
-  const events = Array.from({ length: 20 }, (_, offset) => ({
-    key: randomUUID(),
-    userId: `u${offset % 2}`,
-    eventType: 'LOGIN',
-    offset,
-    hour: 0,
-    counted: [],
-    json: 'x'.repeat(10_000),
-  }));
-  await store.process([
-    {
-      ...TOPIC,
-      partition: 0,
-      epoch: claim!.epoch,
-      fromOffset: null,
-      nextOffset: 20,
-      events,
-      deadLetters: [],
-      startOffset: 0,
-      withoutRecord: 0,
-      lost: 0,
-      fromRewound: 0,
-      rewound: 0,
-      landmarks: [],
-    },
-  ]);
+  const storeMore = await storing(store);
+  await storeMore(
+    Array.from({ length: 20 }, (_, offset) => ({ userId: `u${offset % 2}`, json: 'x'.repeat(10_000) })),
+  );
   const tail = new LiveTail({ store, heartbeatMs: 1000, clock: systemClock });
   const leave = tail.join();
   onTestFinished(() => {
@@ -112,7 +88,7 @@ describe('a reader of a store that went back in time', () => {
   async function setUp({ heartbeatMs = 60_000 } = {}) {
     const file = openSqliteFile(join(await tempFolder(), 'footfall.db'));
     const store = new HookedStore(file);
-    const store20 = await storing(store);
+    const store20 = await naming(store);
     await store20('first', 20);
     const tail = new LiveTail({ store, heartbeatMs, clock: systemClock });
     const leave = tail.join();
@@ -128,31 +104,10 @@ describe('a reader of a store that went back in time', () => {
   }
 
   /** Stores so many events, each with a text of its own. */
-  async function storing(store: SqliteStore) {
-    const [claim] = await store.claim(TOPIC, [0]);
-    let next: number | null = null;
-    return (name: string, count: number) => {
-      const from = next ?? 0;
-      const events = Array.from({ length: count }, (_, offset) => ({
-        key: randomUUID(),
-        userId: 'u',
-        eventType: 'LOGIN',
-        offset: from + offset,
-        hour: 0,
-        counted: [],
-        json: `{"${name}":${offset}}`,
-      }));
-      const sequence = {
-        ...TOPIC,
-        partition: 0,
-        epoch: claim!.epoch,
-        fromOffset: next,
-        nextOffset: from + count,
-      };
-      next = from + count;
-      const counts = { startOffset: 0, withoutRecord: 0, lost: 0, fromRewound: 0, rewound: 0, landmarks: [] };
-      return store.process([{ ...sequence, ...counts, events, deadLetters: [] }]);
-    };
+  async function naming(store: SqliteStore) {
+    const storeMore = await storing(store);
+    return (name: string, count: number) =>
+      storeMore(Array.from({ length: count }, (_, number) => ({ json: `{"${name}":${number}}` })));
   }
 
   /** Reads until a sequence. */
@@ -202,6 +157,32 @@ describe('a reader of a store that went back in time', () => {
     expect(found).toEqual(Array.from({ length: 12 }, (_, at) => `{"third":${at + 29}}`));
   });
 
+  it('is told the last sequence that was remembered of what was there before anybody read', async () => {
+    const file = openSqliteFile(join(await tempFolder(), 'footfall.db'));
+    const store = new SqliteStore(file);
+    await (await naming(store))('first', 2500);
+    const tail = new LiveTail({ store, heartbeatMs: 60_000, clock: systemClock });
+    const leave = tail.join();
+    onTestFinished(() => {
+      leave();
+      tail.stop();
+      file.close();
+    });
+    const start = await tail.begin();
+    // Remembered are the last one, and those a hundred and a thousand before it.
+    for (const [gone, told] of [
+      [2499, 2400],
+      [2350, 1500],
+      [1501, 1500],
+      [1400, 0],
+    ] as const) {
+      file.db.exec(`delete from events where seq > ${gone}`);
+      let portion = await tail.next(start, {});
+      while (portion.next.sequence > told) portion = await tail.next(portion.next, {});
+      expect([portion.next.sequence, portion.isReset]).toEqual([told, true]);
+    }
+  });
+
   it('misses nothing that is stored where it was told that there is nothing', async () => {
     const { file, store, tail, start, storeMore } = await setUp();
     const { position } = await readTo(tail, start, 40);
@@ -213,7 +194,7 @@ describe('a reader of a store that went back in time', () => {
     await storeMore('third', 20);
     await emptied.promise;
     // Whoever stores finds out, too, and claims again.
-    const storeAgain = await storing(store);
+    const storeAgain = await naming(store);
     await storeAgain('fourth', 70);
     const { found, resets } = await readTo(tail, position, 70);
     expect(found).toEqual(Array.from({ length: 70 }, (_, at) => `{"fourth":${at}}`));
@@ -235,5 +216,149 @@ describe('a reader of a store that went back in time', () => {
     const { tail } = await setUp();
     expect((await tail.begin(41)).sequence).toBe(40);
     expect((await tail.begin(40)).sequence).toBe(40);
+  });
+});
+
+it('keeps 4 MB of what came last in memory: whoever is further behind reads the store, and misses nothing', async () => {
+  const store = new CountingStore();
+  const storeMore = await storing(store);
+  const tail = new LiveTail({ store, heartbeatMs: 60_000, clock: systemClock });
+  const leave = tail.join();
+  onTestFinished(() => {
+    leave();
+    tail.stop();
+  });
+  const start = await tail.begin();
+  await storeMore(Array.from({ length: 50 }, () => ({ json: 'x'.repeat(100_000) })));
+  let newest = start;
+  while (newest.sequence < 50) newest = (await tail.next(newest, {})).next;
+  store.reads.length = 0;
+  const first: number[] = [];
+  for (let sequence = 0; sequence < 50; sequence++)
+    first.push((await tail.next(at(sequence), {})).events[0]!.sequence);
+  expect(first).toEqual(Array.from({ length: 50 }, (_, sequence) => sequence + 1));
+  expect(store.reads.map(({ after }) => after)).toEqual(
+    Array.from({ length: 10 }, (_, sequence) => sequence),
+  );
+});
+
+/** A tail of a store in memory, with somebody who reads it. */
+async function followed({ before = 0, heartbeatMs = 60_000, json = '{}' } = {}) {
+  const store = new CountingStore();
+  const storeSome = await storing(store);
+  const storeMore = (count: number) => storeSome(Array.from({ length: count }, () => ({ json })));
+  if (before > 0) await storeMore(before);
+  const tail = new LiveTail({ store, heartbeatMs, clock: systemClock });
+  const leave = tail.join();
+  onTestFinished(() => {
+    leave();
+    tail.stop();
+  });
+  return { store, storeMore, tail, leave };
+}
+
+describe('the readers of a stream', () => {
+  it('are counted, each once however often it leaves', async () => {
+    const { tail, leave } = await followed();
+    const leaveToo = tail.join();
+    expect(tail.readers).toBe(2);
+    leaveToo();
+    leaveToo();
+    expect(tail.readers).toBe(1);
+    leave();
+    expect(tail.readers).toBe(0);
+  });
+
+  it('begin where they come back with, or with what is stored from now on', async () => {
+    const { tail } = await followed({ before: 5 });
+    expect(await tail.begin()).toEqual({ sequence: 5, rewinds: 0 });
+    expect(await tail.begin(0)).toEqual({ sequence: 0, rewinds: 0 });
+    expect(await tail.begin(3)).toEqual({ sequence: 3, rewinds: 0 });
+    expect(await tail.begin(6)).toEqual({ sequence: 5, rewinds: 0 });
+  });
+
+  it('that wait are told at each heartbeat that there is nothing', async () => {
+    const { tail } = await followed({ before: 3, heartbeatMs: 1 });
+    const start = await tail.begin();
+    const nothing = { events: [], next: start, isReset: false };
+    expect(await tail.next(start, {})).toEqual(nothing);
+    expect(await tail.next(start, {})).toEqual(nothing);
+  });
+
+  it('are sent away when the tail is stopped', async () => {
+    const { tail } = await followed();
+    const start = await tail.begin();
+    const waiting = tail.next(start, {});
+    expect(tail.stopped).toBe(false);
+    tail.stop();
+    expect(await waiting).toEqual({ events: [], next: start, isReset: false });
+    expect(tail.stopped).toBe(true);
+  });
+
+  it('are given what is new from memory, in portions, without the store', async () => {
+    const { store, storeMore, tail } = await followed({ json: 'x'.repeat(10_000) });
+    const start = await tail.begin();
+    await storeMore(10);
+    const first = await tail.next(start, {});
+    // The portion ends with the event that reaches 64 kB.
+    expect(first.events.map(({ sequence }) => sequence)).toEqual([1, 2, 3, 4, 5, 6, 7]);
+    expect(first.next.sequence).toBe(7);
+    store.reads.length = 0;
+    const second = await tail.next(first.next, {});
+    expect(second.events.map(({ sequence }) => sequence)).toEqual([8, 9, 10]);
+    expect(store.reads).toEqual([]);
+  });
+
+  it('who are behind read 500 events or 64 kB at a time, up to where they are behind no more', async () => {
+    const { store, tail } = await followed({ before: 600 });
+    await tail.begin(0);
+    store.reads.length = 0;
+    const { events, next } = await tail.next(at(0), {});
+    expect([events.length, next.sequence]).toEqual([500, 500]);
+    expect(store.reads).toEqual([{ order: 'asc', after: 0, upTo: 600, limit: 500, bytes: 64_000 }]);
+    expect((await tail.next(at(500), {})).next.sequence).toBe(600);
+    // The store has none of this user: all of it is passed.
+    expect(await tail.next(at(0), { userId: 'nobody' })).toMatchObject({
+      events: [],
+      next: { sequence: 600 },
+    });
+  });
+
+  it('share what was read at 64 sequences, and no more', async () => {
+    const { store, tail } = await followed({ before: 100 });
+    await tail.begin(0);
+    for (let sequence = 0; sequence < 64; sequence++) await tail.next(at(sequence), {});
+    store.reads.length = 0;
+    await tail.next(at(0), {});
+    await tail.next(at(63), {});
+    expect(store.reads).toEqual([]);
+    await tail.next(at(64), {});
+    await tail.next(at(1), {});
+    expect(store.reads.map(({ after }) => after)).toEqual([64]);
+    await tail.next(at(0), {});
+    expect(store.reads.map(({ after }) => after)).toEqual([64, 0]);
+  });
+
+  it('get what is stored after a time in which nobody read, and nothing is kept of that time', async () => {
+    const { storeMore, tail, leave } = await followed();
+    await tail.begin();
+    leave();
+    await storeMore(3);
+    const leaveAgain = tail.join();
+    onTestFinished(leaveAgain);
+    const start = await tail.begin();
+    expect(start.sequence).toBe(3);
+    await storeMore(2);
+    expect((await tail.next(start, {})).events.map(({ sequence }) => sequence)).toEqual([4, 5]);
+  });
+
+  it('get what was stored while the store could not be read', async () => {
+    const { store, storeMore, tail } = await followed();
+    const start = await tail.begin();
+    store.fails = true;
+    await storeMore(2);
+    await expect.poll(() => store.reads.length).toBeGreaterThan(2);
+    store.fails = false;
+    expect((await tail.next(start, {})).events).toHaveLength(2);
   });
 });

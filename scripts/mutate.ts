@@ -1,0 +1,80 @@
+// Breaks one room of the source in every way that a mutation tester knows, and says which faults its tests do not notice.
+import { globSync, readFileSync } from 'node:fs';
+import { relative } from 'node:path';
+import { Stryker } from '@stryker-mutator/core';
+import { Command } from 'commander';
+
+type MutantResult = Awaited<ReturnType<Stryker['runMutationTest']>>[number];
+
+const CACHE = '.cache/mutation';
+/** So long a condition is waited for that a mutant may never let come true. */
+const PATIENCE_MS = '2000';
+
+const program = new Command()
+  .name('npm run mutate --')
+  .description(
+    'Changes one room of the source bit by bit (StrykerJS) and runs the tests in test/unit that are of this room against each change. Prints the share of changes that a test noticed, and those that none did.',
+  )
+  .argument('<room>', 'a folder of src, such as src/ingest')
+  .option(
+    '--constants',
+    'also changes what is made when a file is loaded, such as patterns and limits: all tests of the room run against each',
+    false,
+  )
+  .option('--force', 'also tries what was tried before and has not changed since', false)
+  .addHelpText(
+    'after',
+    `
+Not changed are texts: most of them are for people, and types check the others. What was tried is remembered in ${CACHE}:
+only what changed since, in the room or in its tests, is tried again. Code of other rooms is not looked at: --force.
+
+Examples:
+  npm run mutate -- src/ingest
+  npm run mutate -- src/access --constants
+  npm run mutate -- src/store/memory --force`,
+  )
+  .parse();
+const room = program.args[0]!.replace(/\/+$/, '');
+const { force, constants } = program.opts<{ force: boolean; constants: boolean }>();
+if (globSync(`${room}/*.ts`).length === 0) program.error(`there is no source in ${room}`);
+
+/** Lines and columns count from 1. */
+function describe({
+  fileName,
+  location: { start, end },
+  replacement = '',
+  mutatorName,
+}: MutantResult): string {
+  const lines = readFileSync(fileName, 'utf8')
+    .split('\n')
+    .slice(start.line - 1, end.line);
+  const last = lines.length - 1;
+  lines[last] = lines[last]!.slice(0, end.column - 1);
+  lines[0] = lines[0]!.slice(start.column - 1);
+  const place = `${relative('.', fileName)}:${start.line}:${start.column}`;
+  return `${place} ${mutatorName}\n    - ${shorten(lines.join('\n'))}\n    + ${shorten(replacement)}`;
+}
+
+function shorten(code: string): string {
+  const line = code.replace(/\s+/g, ' ');
+  return line.length > 150 ? `${line.slice(0, 150)}…` : line;
+}
+
+process.env.MUTATED_ROOM = room;
+process.env.PATIENCE_MS ??= PATIENCE_MS;
+const mutants = await new Stryker({
+  mutate: [`${room}/**/*.ts`],
+  force,
+  ignoreStatic: !constants,
+  incrementalFile: `${CACHE}/${room.replaceAll('/', '-')}.json`,
+  reporters: [process.stdout.isTTY ? 'progress' : 'progress-append-only'],
+}).runMutationTest();
+
+const withStatus = (...statuses: string[]) => mutants.filter(({ status }) => statuses.includes(status));
+const noticed = withStatus('Killed', 'Timeout');
+const survivors = withStatus('Survived', 'NoCoverage');
+for (const mutant of survivors)
+  console.log(`${mutant.status === 'NoCoverage' ? 'not run: ' : ''}${describe(mutant)}`);
+const all = noticed.length + survivors.length;
+const share = ((100 * noticed.length) / Math.max(1, all)).toFixed(1);
+console.log(`${room}: ${share} % noticed, ${noticed.length} of ${all}; not noticed: ${survivors.length}`);

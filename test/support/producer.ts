@@ -1,0 +1,63 @@
+import { join } from 'node:path';
+import { onTestFinished } from 'vitest';
+import type { NewEvent } from '../../src/events/event.ts';
+import { Producer, type ProducerOptions } from '../../src/ingest/producer.ts';
+import { EmbeddedLog } from '../../src/log/embedded/embedded-log.ts';
+import { createMetrics } from '../../src/observability/metrics.ts';
+import { openSqliteFile } from '../../src/sqlite/sqlite-file.ts';
+import { MemoryStore } from '../../src/store/memory/memory-store.ts';
+import { listeningLogger } from './logger.ts';
+import { PATIENCE_MS } from './patience.ts';
+import { tempFolder } from './temp-folder.ts';
+
+export const TOPIC = 'events';
+
+/** A log in a file, a store in memory, and producers into them. */
+export async function producerGround() {
+  const file = openSqliteFile(join(await tempFolder(), 'log.db'));
+  const log = new EmbeddedLog(file, { partitions: 1, timeoutMs: PATIENCE_MS });
+  onTestFinished(async () => {
+    await log.close();
+    file.close();
+  });
+  const store = new MemoryStore();
+  const metrics = createMetrics({ requests: 0, bytes: 0 }, { readers: 0 });
+  const { logger, lines } = listeningLogger();
+  logger.level = 'debug';
+  let ids = 0;
+  return {
+    log,
+    store,
+    lines,
+    produce: (options: Partial<ProducerOptions> = {}) =>
+      new Producer({
+        log,
+        store,
+        topic: TOPIC,
+        logger,
+        metrics,
+        clock: { date: () => new Date('2024-02-14T10:30:00.000Z') },
+        newId: () => uuid(1000 + ids++),
+        logEvery: 1,
+        ...options,
+      }),
+    /** What is in the log, oldest first. */
+    async appended() {
+      const { ends } = await log.ends(TOPIC);
+      const positions = Array.from({ length: ends.get(0)?.end ?? 0 }, (_, offset) => ({
+        partition: 0,
+        offset,
+      }));
+      return (await log.read(TOPIC, positions)).map((record) => record!);
+    },
+    count: async (name: string) => (await metrics.registry.getSingleMetric(name)!.get()).values,
+  };
+}
+
+export function uuid(number: number): string {
+  return `00000000-0000-4000-8000-${String(number).padStart(12, '0')}`;
+}
+
+export function newEvent(event: Partial<NewEvent> = {}): NewEvent {
+  return { userId: 'u', eventType: 'LOGIN', payload: '{}', ...event };
+}
