@@ -14,46 +14,49 @@ interface TilesProps {
 /** The figures, each with what it counts. */
 export function Tiles({ stats, groups, letters, intake }: TilesProps) {
   return (
-    <dl class="tiles">
-      <Tile
-        name="Events stored"
-        of={stats}
-        say={({ total }) => [count(total), 'each once, since the first']}
-      />
-      <Tile
-        name="Now"
-        of={stats}
-        say={({ samples }) => [`${short(rateOf(samples))}/s`, 'stored each second, last 10 s']}
-      />
-      <Tile
-        name="Users today"
-        of={stats}
-        say={({ activeUsers, day }) => [
-          count(activeUsers.find((one) => one.day === day)?.users ?? 0),
-          `distinct, on ${utcDay(day)} (UTC)`,
-        ]}
-      />
-      <Tile name="Backlog" href="#/groups" of={groups} say={backlog} />
-      <Tile name="Duplicates" of={both(groups, intake)} say={duplicates} />
-      <Tile
-        name="Rejected"
-        of={intake}
-        say={({ rejected, mostRejected, since }) => [
-          count(rejected),
-          `requests ${startedAt(since)}${mostRejected ? `, most ${mostRejected}` : ''}`,
-        ]}
-      />
-      <Tile
-        name="Dead letters"
-        href="#/dead-letters"
-        of={letters}
-        isBad={(letters.value?.deadLetters.length ?? 0) > 0}
-        say={({ deadLetters: { length } }) => [
-          length === 100 ? '100+' : count(length),
-          length === 0 ? 'none waiting' : 'waiting to be looked at',
-        ]}
-      />
-    </dl>
+    <>
+      <dl class="tiles">
+        <Tile
+          name="Events stored"
+          of={stats}
+          say={({ total }) => [count(total), 'each once, since the first']}
+        />
+        <Tile
+          name="Now"
+          of={stats}
+          say={({ samples }) => [`${short(rateOf(samples))}/s`, 'stored each second, last 10 s']}
+        />
+        <Tile
+          name="Users today"
+          of={stats}
+          say={({ activeUsers, day }) => [
+            count(activeUsers.find((one) => one.day === day)?.users ?? 0),
+            `distinct, on ${utcDay(day)} (UTC)`,
+          ]}
+        />
+        <Tile name="Backlog" href="#/groups" of={groups} say={backlog} />
+        <Tile name="Duplicates" of={both(groups, intake)} say={duplicates} />
+        <Tile
+          name="Rejected"
+          of={intake}
+          say={({ rejected, mostRejected }) => [
+            count(rejected),
+            mostRejected ? `requests*, most ${mostRejected}` : 'requests*',
+          ]}
+        />
+        <Tile
+          name="Dead letters"
+          href="#/dead-letters"
+          of={letters}
+          isBad={(letters.value?.deadLetters.length ?? 0) > 0}
+          say={({ deadLetters: { length } }) => [
+            length === 100 ? '100+' : count(length),
+            length === 0 ? 'none waiting' : 'waiting to be looked at',
+          ]}
+        />
+      </dl>
+      {intake.value && <p class="hint">* Of this instance, {startedAt(intake.value.since)}.</p>}
+    </>
   );
 }
 
@@ -68,13 +71,13 @@ function duplicates([{ groups }, intake]: [{ groups: Group[] }, Intake]): [strin
   const inLog = groups.flatMap(({ partitions }) => partitions).reduce((sum, one) => sum + one.duplicates, 0);
   return [
     count(inLog + intake.duplicates),
-    `${count(intake.duplicates)} answered at intake ${startedAt(intake.since)}, ${count(inLog)} in the log`,
+    `${count(intake.duplicates)} at intake*, ${count(inLog)} in the log`,
   ];
 }
 
 /** The figures of one instance begin with it. */
 function startedAt(since: number): string {
-  return Number.isNaN(since) ? 'since this instance started' : `since ${shortDate(since)}, ${clock(since)}`;
+  return Number.isNaN(since) ? 'since it started' : `since ${shortDate(since)}, ${clock(since)}`;
 }
 
 /** Two that are read apart: known once both are, and as old as the older. */
