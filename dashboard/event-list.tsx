@@ -15,7 +15,7 @@ export function EventList({
   withDate?: boolean;
 }) {
   return (
-    <ol class="events">
+    <ol class={withDate ? 'events dated' : 'events'}>
       {events.map((event) => (
         <EventRow key={event.eventId} event={event} withDate={withDate} />
       ))}

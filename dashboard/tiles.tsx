@@ -24,7 +24,7 @@ export function Tiles({ stats, groups, letters, intake }: TilesProps) {
         <Tile
           name="Now"
           of={stats}
-          say={({ samples }) => [`${short(rateOf(samples))}/s`, 'stored each second, last 10 s']}
+          say={({ samples }) => [`${short(rateOf(samples))}/s`, 'stored a second, last 10 s']}
         />
         <Tile
           name="Users today"
