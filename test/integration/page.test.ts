@@ -106,6 +106,15 @@ describe.runIf(browser)('the page', () => {
       await page.goto(`http://127.0.0.1:${proxy.port}/#/events/${eventId}`);
       await page.getByText('Stored', { exact: true }).waitFor();
 
+      // One that is not text is shown in Base64, and resent as it is.
+      await producer.send({ messages: [{ topic, value: Buffer.from([0xff, 0xfe]) }] });
+      await page.getByRole('link', { name: 'Dead letters', exact: true }).click();
+      await page.locator('.letters a').first().click();
+      await page.getByText('Not text, so shown in Base64').waitFor();
+      expect(await page.getByLabel('Content').inputValue()).toBe('//4=');
+      await page.getByRole('button', { name: 'Resend as it is' }).click();
+      await page.getByText('1 record resent.').waitFor();
+
       // The groups, and the overview after a reload.
       await page.getByRole('link', { name: 'Groups', exact: true }).click();
       await page.getByRole('cell', { name: '0' }).first().waitFor();
