@@ -63,10 +63,20 @@ describe.runIf(browser)('the page', () => {
     await page.getByRole('button', { name: 'Pause' }).click();
     await store(service.url, [event('while 1'), event('while 2'), { userId: 'x', eventType: 'LOGOUT' }]);
     await page.getByText('Paused, 2 events waiting').waitFor();
+    await store(service.url, [event('while 3')]);
+    await page.getByText('Paused, 3 events waiting').waitFor();
+    await store(service.url, [event('while 4')]);
+    await page.getByText('Paused, 4 events waiting').waitFor();
     expect(await page.locator('.events .who').allTextContents()).toEqual(['before']);
     await page.getByRole('button', { name: 'Resume' }).click();
-    await page.locator('.events').getByText('while 2').waitFor();
-    expect(await page.locator('.events .who').allTextContents()).toEqual(['while 2', 'while 1', 'before']);
+    await page.locator('.events').getByText('while 4').waitFor();
+    expect(await page.locator('.events .who').allTextContents()).toEqual([
+      'while 4',
+      'while 3',
+      'while 2',
+      'while 1',
+      'before',
+    ]);
   });
 
   it('counts an event once however often it is sent, and says that it was a duplicate', async () => {
