@@ -1,44 +1,66 @@
 // Requests to the service this page came from.
 import { signal } from '@preact/signals';
+import { asText, members } from './exact-json.ts';
 
 const KEY_ITEM = 'footfall-key';
 
+/** After this a service that is frozen, or a network that is gone, counts as not answering. */
+const PATIENCE_MS = 10_000;
+
 /** The API key in use; kept for this tab only. */
 export const apiKey = signal(sessionStorage.getItem(KEY_ITEM) ?? '');
-/** Why a key is asked for; undefined while none is needed. */
+/** Why a key is asked for; undefined while none is. */
 export const keyWanted = signal<string | undefined>(undefined);
+/** The key, or the lack of one, for which the reader has closed the question. */
+let declined: string | undefined;
 
+/** @param key empty: forgets the one in use */
 export function useKey(key: string): void {
-  sessionStorage.setItem(KEY_ITEM, key);
+  if (key === '') sessionStorage.removeItem(KEY_ITEM);
+  else sessionStorage.setItem(KEY_ITEM, key);
+  declined = undefined;
+  keyWanted.value = undefined;
   apiKey.value = key;
+}
+
+/** Asks for a key because somebody wants to give one. */
+export function askForKey(): void {
+  keyWanted.value = apiKey.value === '' ? 'No key is in use in this tab.' : 'A key is in use in this tab.';
+}
+
+export function declineKey(): void {
+  declined = apiKey.value;
   keyWanted.value = undefined;
 }
 
 /** What the service said instead of what was asked for. */
 export class ApiError extends Error {
   readonly status: number;
+  readonly code: string;
 
-  constructor(status: number, message: string) {
+  constructor(status: number, code: string, message: string) {
     super(message);
     this.status = status;
+    this.code = code;
   }
 }
 
-/** @throws ApiError for any answer but 2xx; TypeError when there is none */
+/** @throws ApiError for any answer but 2xx; TypeError or a DOMException when there is none in ten seconds */
 export async function request(path: string, options: RequestInit = {}): Promise<Response> {
   const headers = new Headers(options.headers);
   if (apiKey.value !== '') headers.set('Authorization', `Bearer ${apiKey.value}`);
-  const response = await fetch(path, { ...options, headers });
-  if (response.ok || (path === '/readyz' && response.status === 503)) return response;
+  const signal = options.signal ?? AbortSignal.timeout(PATIENCE_MS);
+  const response = await fetch(path, { ...options, headers, signal });
+  if (response.ok) return response;
   const { error, errors } = (await response.json().catch(() => ({}))) as {
     error?: string;
     errors?: string[];
   };
   const message = errors?.join('; ') ?? error ?? `The service answered ${response.status}`;
-  if (response.status === 401) {
+  if (response.status === 401 && declined !== apiKey.value) {
     keyWanted.value = apiKey.value === '' ? 'This service asks for an API key.' : 'This key is not known.';
   }
-  throw new ApiError(response.status, message);
+  throw new ApiError(response.status, response.headers.get('Error-Code') ?? '', message);
 }
 
 export async function get<T>(path: string): Promise<T> {
@@ -50,22 +72,43 @@ export async function post<T>(path: string, body: string): Promise<{ answer: T; 
     method: 'POST',
     headers: { 'Content-Type': 'application/json' },
     body,
+    // As long as the service itself tries.
+    signal: AbortSignal.timeout(6 * PATIENCE_MS),
   });
   return { answer: (await response.json()) as T, headers: response.headers };
 }
 
-/** Requests to record events that this instance has refused since it began, by error code, most first. */
-export async function refused(): Promise<[code: string, requests: number][]> {
+/** What came in and was not recorded, of this instance since it started. */
+export interface Intake {
+  /** Milliseconds since 1970. */
+  since: number;
+  duplicates: number;
+  rejected: number;
+  mostRejected: string | undefined;
+}
+
+export async function readIntake(): Promise<Intake> {
   const text = await (await request('/metrics')).text();
-  return [...text.matchAll(/^events_rejected_total\{code="(\w+)"\} (\d+)$/gm)]
+  const rejected = [...text.matchAll(/^events_rejected_total\{code="(\w+)"\} (\d+)$/gm)]
     .map(([, code, requests]): [string, number] => [code!, Number(requests)])
     .sort((a, b) => b[1] - a[1]);
+  return {
+    since: Number(/^process_start_time_seconds(?:\{.*\})? (\S+)$/m.exec(text)?.[1]) * 1000,
+    duplicates: Number(/^events_duplicate_total\{kind="same"\} (\d+)$/m.exec(text)?.[1] ?? 0),
+    rejected: rejected.reduce((sum, [, requests]) => sum + requests, 0),
+    mostRejected: rejected[0]?.[0],
+  };
 }
 
 /** One sentence for a person. */
 export function explain(error: unknown): string {
-  if (error instanceof ApiError) return error.message;
-  return 'The service cannot be reached. This page goes on by itself when it is back.';
+  if (!(error instanceof ApiError)) return 'The service cannot be reached. This page tries again by itself.';
+  if (error.code === 'store_unavailable') {
+    return 'The store cannot be read, so this is not known now. Events are still accepted and stored later.';
+  }
+  if (error.code === 'internal_error') return 'The service failed to answer this; its log says why.';
+  if (error.code === 'forbidden') return `${error.message}. Use another key.`;
+  return error.message;
 }
 
 export interface UserEvent {
@@ -73,7 +116,21 @@ export interface UserEvent {
   userId: string;
   eventType: string;
   timestamp: string;
-  payload: Record<string, unknown>;
+  /** Its JSON, as it was written. */
+  payload: string;
+}
+
+/** @param json an event as the service sends it */
+export function readEvent(json: string): UserEvent {
+  const found = new Map(members(json));
+  const text = (name: string) => asText(found.get(name) ?? '');
+  return {
+    eventId: text('eventId'),
+    userId: text('userId'),
+    eventType: text('eventType'),
+    timestamp: text('timestamp'),
+    payload: found.get('payload') ?? '{}',
+  };
 }
 
 export interface ValueCount {
@@ -83,6 +140,7 @@ export interface ValueCount {
 
 export interface Stats {
   total: number;
+  interval: 'hour' | 'day';
   totals: { eventType: string; events: number; firstHour: string; lastHour: string }[];
   counts: { start: string; events: Record<string, number> }[];
   activeUsers: { day: string; users: number }[];

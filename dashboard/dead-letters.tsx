@@ -1,9 +1,11 @@
 import { useEffect, useState } from 'preact/hooks';
 import { type DeadLetter, type DeadLetterRecord, explain, get, post } from './api.ts';
+import { Exact } from './exact.tsx';
 import { usePolling } from './polling.ts';
-import { Problem } from './problem.tsx';
+import { Outdated, Problem } from './problem.tsx';
 import { toDeadLetter } from './route.ts';
-import { clock, count, date, many } from './words.ts';
+import { Time } from './time.tsx';
+import { count, many } from './words.ts';
 
 const POLL_MS = 3000;
 
@@ -13,12 +15,12 @@ interface Redriven {
   missing: string[];
 }
 
-/** What was in the topic and could not be stored: to look at, mend and send back. */
+/** What was in the topic and could not be stored: to look at, edit and resend. */
 export function DeadLettersPage() {
   const [isAll, setAll] = useState(false);
   const [outcome, setOutcome] = useState<string>();
   const [changes, setChanges] = useState(0);
-  const { value, problem } = usePolling(
+  const polled = usePolling(
     () =>
       get<{ deadLetters: DeadLetter[]; next: string | null }>(
         `/dead-letters?limit=200${isAll ? '' : '&waiting=true'}`,
@@ -27,10 +29,11 @@ export function DeadLettersPage() {
     isAll,
     changes,
   );
+  const { value } = polled;
   const waiting = value?.deadLetters.filter(({ redrivenAt }) => redrivenAt === null) ?? [];
 
   async function sendAllBack() {
-    if (!confirm('Send all that wait back to their topic, as they are?')) return;
+    if (!confirm('Resend all that wait to their topic, as they are?')) return;
     setOutcome(await redrive({ all: true }));
     setChanges(changes + 1);
   }
@@ -39,10 +42,10 @@ export function DeadLettersPage() {
     <>
       <h1>Dead letters</h1>
       <p class="hint">
-        Records of the topic that are not valid events, kept here so that the others go on. Sent back, each is
-        processed again.
+        Records of the topic that are not valid events, kept here so that the rest keep flowing. Resending one
+        processes it again.
       </p>
-      <Problem text={problem} />
+      <Outdated polled={polled} />
       <p role="status">{outcome}</p>
       <fieldset class="choices">
         <legend class="unseen">Which</legend>
@@ -54,22 +57,31 @@ export function DeadLettersPage() {
         </button>
         {waiting.length > 0 && (
           <button type="button" class="apart" onClick={sendAllBack}>
-            Send all back
+            Resend all
           </button>
         )}
       </fieldset>
       {value?.deadLetters.length === 0 && (
-        <p class="empty">{isAll ? 'Nothing was ever set aside.' : 'Nothing waits here.'}</p>
+        <p class="empty">
+          {isAll
+            ? 'There have been no dead letters.'
+            : 'No dead letters wait. Records that are not valid events appear here.'}
+        </p>
       )}
       <ul class="letters">
         {value?.deadLetters.map((letter) => (
           <li key={letter.id}>
-            <a href={toDeadLetter(letter.id)}>{letter.reason}</a> <span>{letter.detail}</span>
+            <a href={toDeadLetter(letter.id)}>
+              {letter.reason}, no. {letter.id}
+            </a>{' '}
+            <span>
+              <Exact text={letter.detail} />
+            </span>
             <span class="hint">
-              {date(letter.deadLetteredAt)}, {clock(letter.deadLetteredAt)}, partition {letter.partition},
-              offset {letter.offset}
+              <Time at={letter.deadLetteredAt} show="full" />, partition {letter.partition}, offset{' '}
+              {letter.offset}
               {letter.attempt > 1 && `, attempt ${count(letter.attempt)}`}
-              {letter.redrivenAt && `, sent back ${clock(letter.redrivenAt)}`}
+              {letter.redrivenAt && ', resent'}
             </span>
           </li>
         ))}
@@ -88,12 +100,12 @@ export function DeadLetterPage({ id }: { id: string }) {
   const [outcome, setOutcome] = useState<string>();
   const [text, setText] = useState<string>();
 
-  async function load(): Promise<void> {
+  /** @param edited what the reader has written, which stays */
+  async function load(edited?: string): Promise<void> {
     try {
       const found = await get<DeadLetterRecord>(`/dead-letters/${encodeURIComponent(id)}`);
       setLetter(found);
-      // Once: what somebody has mended stays, also where it was refused.
-      setText((mended) => mended ?? textOf(found) ?? '');
+      setText(edited ?? textOf(found) ?? base64Of(found));
     } catch (error) {
       setProblem(explain(error));
     }
@@ -104,9 +116,10 @@ export function DeadLetterPage({ id }: { id: string }) {
 
   async function sendBack(event: SubmitEvent) {
     event.preventDefault();
-    const hasReplacement = text !== textOf(letter!);
-    setOutcome(await redrive(hasReplacement ? { ids: [id], value: text } : { ids: [id] }));
-    await load();
+    const original = textOf(letter!);
+    const isEdited = original !== undefined && text !== original;
+    setOutcome(await redrive(isEdited ? { ids: [id], value: text } : { ids: [id] }));
+    await load(text);
   }
 
   return (
@@ -116,23 +129,23 @@ export function DeadLetterPage({ id }: { id: string }) {
       {letter && (
         <>
           <p class="lead">
-            <strong>{letter.reason}</strong>: {letter.detail}
+            <strong>{letter.reason}</strong>: <Exact text={letter.detail} />
           </p>
           <p class="hint">
-            Set aside {date(letter.deadLetteredAt)}, {clock(letter.deadLetteredAt)}. From {letter.topic},
-            partition {letter.partition}, offset {letter.offset}; attempt {letter.attempt}.
+            Since <Time at={letter.deadLetteredAt} show="full" />. From {letter.topic}, partition{' '}
+            {letter.partition}, offset {letter.offset}; attempt {letter.attempt}.
           </p>
           <p role="status">{outcome}</p>
           {letter.redrivenAt && !outcome && (
             <p>
-              Sent back {date(letter.redrivenAt)}, {clock(letter.redrivenAt)}.
+              Resent <Time at={letter.redrivenAt} show="full" />.
             </p>
           )}
           {letter.record === null && <p class="empty">The dead-letter topic no longer holds its bytes.</p>}
           {letter.record && (
             <form onSubmit={sendBack}>
               <label>
-                Its content
+                Content
                 <textarea
                   rows={10}
                   spellcheck={false}
@@ -141,10 +154,14 @@ export function DeadLetterPage({ id }: { id: string }) {
                   onInput={({ currentTarget }) => setText(currentTarget.value)}
                 />
               </label>
-              {textOf(letter) === undefined && <p class="hint">Not text: it can be sent back as it is.</p>}
+              {textOf(letter) === undefined && (
+                <p class="hint">Not text, so shown in Base64: it can be resent as it is.</p>
+              )}
               {letter.redrivenAt === null && (
                 <button type="submit">
-                  {text === textOf(letter) ? 'Send back as it is' : 'Send back mended'}
+                  {textOf(letter) === undefined || text === textOf(letter)
+                    ? 'Resend as it is'
+                    : 'Resend edited'}
                 </button>
               )}
             </form>
@@ -155,18 +172,23 @@ export function DeadLetterPage({ id }: { id: string }) {
   );
 }
 
-/** Undefined where the bytes are no text. */
+/** Undefined where the bytes are not text. */
 function textOf({ record }: DeadLetterRecord): string | undefined {
   const value = record?.value ?? null;
   if (value === null) return '';
   return 'text' in value ? value.text : undefined;
 }
 
+function base64Of({ record }: DeadLetterRecord): string {
+  const value = record?.value ?? null;
+  return value !== null && 'base64' in value ? value.base64 : '';
+}
+
 /** @returns what came of it, for a person */
 async function redrive(body: object): Promise<string> {
   try {
     const { answer } = await post<Redriven>('/dead-letters/redrive', JSON.stringify(body));
-    const parts = [`${many(answer.redriven, 'record')} sent back`];
+    const parts = [`${many(answer.redriven, 'record')} resent`];
     if (answer.skipped > 0) parts.push(`${count(answer.skipped)} had been before`);
     if (answer.missing.length > 0) parts.push(`${count(answer.missing.length)} are no longer there`);
     return `${parts.join(', ')}.`;

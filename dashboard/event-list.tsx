@@ -1,6 +1,8 @@
 import type { UserEvent } from './api.ts';
+import { Exact } from './exact.tsx';
 import { toEvent, toUser } from './route.ts';
-import { clock, date } from './words.ts';
+import { Time } from './time.tsx';
+import { date } from './times.ts';
 
 const PAYLOAD_SHOWN = 160;
 
@@ -13,7 +15,7 @@ export function EventList({
   withDate?: boolean;
 }) {
   return (
-    <ol class="events">
+    <ol class={withDate ? 'events dated' : 'events'}>
       {events.map((event) => (
         <EventRow key={event.eventId} event={event} withDate={withDate} />
       ))}
@@ -23,25 +25,31 @@ export function EventList({
 
 function EventRow({ event, withDate }: { event: UserEvent; withDate: boolean }) {
   const { eventId, userId, eventType, timestamp, payload } = event;
-  const text = JSON.stringify(payload);
   return (
     <li>
-      <a class="when" href={toEvent(eventId)} title={`${timestamp}: show this event`}>
+      <a class="when" href={toEvent(eventId)} title="Show this event">
         {withDate && <span class="date">{date(timestamp)} </span>}
-        {clock(timestamp)}
+        <Time at={timestamp} show="clock" />
       </a>
       <EventType name={eventType} />
-      <a class="who" href={toUser(userId)} title={`What ${userId} did`}>
-        {userId}
+      <a class="who" href={toUser(userId)}>
+        <Exact text={userId} />
       </a>
-      <code class="what">{text.length > PAYLOAD_SHOWN ? `${text.slice(0, PAYLOAD_SHOWN)}…` : text}</code>
+      <code class="what">
+        <Exact text={payload.slice(0, PAYLOAD_SHOWN)} />
+        {payload.length > PAYLOAD_SHOWN && '…'}
+      </code>
     </li>
   );
 }
 
 /** A type in a colour of its own, always the same. */
 export function EventType({ name }: { name: string }) {
-  return <span class={`type hue-${hue(name)}`}>{name}</span>;
+  return (
+    <span class={`type hue-${hue(name)}`}>
+      <Exact text={name} />
+    </span>
+  );
 }
 
 export const HUES = 6;

@@ -1,11 +1,13 @@
 import { useState } from 'preact/hooks';
 import { request } from './api.ts';
 import { EventType } from './event-list.tsx';
+import { Exact } from './exact.tsx';
+import { prettyJson } from './exact-json.ts';
 import { usePolling } from './polling.ts';
-import { prettyJson } from './pretty-json.ts';
 import { Problem } from './problem.tsx';
 import { toDeadLetter, toUser } from './route.ts';
-import { clock, date, many } from './words.ts';
+import { Time } from './time.tsx';
+import { count, many } from './words.ts';
 
 const POLL_MS = 2000;
 
@@ -28,13 +30,16 @@ export function EventPage({ eventId }: { eventId: string }) {
   const { value, problem } = usePolling(() => read(eventId), POLL_MS);
   return (
     <>
-      <h1>Event</h1>
+      <h1>
+        Event <Exact text={eventId} />
+      </h1>
       <Problem text={problem} />
       {value?.event && (
         <p class="lead">
           <EventType name={value.event.eventType} /> by{' '}
-          <a href={toUser(value.event.userId)}>{value.event.userId}</a> on {date(value.event.timestamp)} at{' '}
-          {clock(value.event.timestamp)}
+          <a href={toUser(value.event.userId)}>
+            <Exact text={value.event.userId} />
+          </a>
         </p>
       )}
       {value && <Journey known={value} />}
@@ -63,11 +68,11 @@ function Journey({ known }: { known: Known }) {
   } = known;
   return (
     <section aria-labelledby="journey">
-      <h2 id="journey">Its journey</h2>
+      <h2 id="journey">Journey</h2>
       <ol class="journey">
         {event && (
           <li>
-            <strong class="step">Happened</strong> {clock(event.timestamp)}
+            <strong class="step">Happened</strong> <Time at={event.timestamp} show="full" />
           </li>
         )}
         <li>
@@ -77,14 +82,14 @@ function Journey({ known }: { known: Known }) {
         {state === 'stored' && (
           <li>
             <strong class="step">Stored</strong>{' '}
-            {storedAt ? `${date(storedAt)}, ${clock(storedAt)}` : 'by an earlier version'}
+            {storedAt ? <Time at={storedAt} show="full" /> : 'by an earlier version'}
           </li>
         )}
         {state === 'stored' && (
           <li class={conflicts > 0 ? 'bad' : undefined}>
-            <strong class="step">Came again</strong>{' '}
-            {duplicates === 0 ? 'never' : `${many(duplicates, 'time')}, kept once`}
-            {conflicts > 0 && `; ${many(conflicts, 'time')} with other content, which was not kept`}
+            <strong class="step">Duplicates</strong>{' '}
+            {duplicates === 0 ? 'none in the log' : `${count(duplicates)} in the log, kept once`}
+            {conflicts > 0 && `; ${many(conflicts, 'event')} with this id and other content, not kept`}
           </li>
         )}
         {state === 'pending' && (
@@ -94,7 +99,7 @@ function Journey({ known }: { known: Known }) {
         )}
         {state === 'dead-lettered' && (
           <li class="bad">
-            <strong class="step">Set aside</strong> ({reason}):{' '}
+            <strong class="step">Dead-lettered</strong> ({reason}):{' '}
             <a href={toDeadLetter(deadLetterId!)}>see why</a>
           </li>
         )}
@@ -117,7 +122,9 @@ function Raw({ text }: { text: string }) {
           </button>
         )}
       </div>
-      <pre>{prettyJson(text)}</pre>
+      <pre>
+        <Exact text={prettyJson(text)} keepsLines />
+      </pre>
     </section>
   );
 }

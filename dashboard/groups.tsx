@@ -1,18 +1,19 @@
 import { type Group, get, type Partition } from './api.ts';
 import { usePolling } from './polling.ts';
-import { Problem } from './problem.tsx';
+import { Outdated } from './problem.tsx';
 import { count } from './words.ts';
 
 const POLL_MS = 2000;
 
 /** How far processing is, partition by partition. */
 export function GroupsPage() {
-  const { value, problem } = usePolling(() => get<{ groups: Group[] }>('/consumer-groups'), POLL_MS);
+  const polled = usePolling(() => get<{ groups: Group[] }>('/consumer-groups'), POLL_MS);
   return (
     <>
       <h1>Consumer groups</h1>
-      <Problem text={problem} />
-      {value?.groups.map((group) => (
+      <p class="hint">Duplicates are those found in the log; those answered at intake are on the overview.</p>
+      <Outdated polled={polled} />
+      {polled.value?.groups.map((group) => (
         <Partitions key={group.group} group={group} />
       ))}
     </>
@@ -25,8 +26,8 @@ const COLUMNS = [
   ['Log ends at', ({ end }) => end ?? '?'],
   ['Lag', ({ lag }) => (lag === null ? '?' : count(lag))],
   ['Stored', ({ stored }) => count(stored)],
-  ['Came again', ({ duplicates }) => count(duplicates)],
-  ['Set aside', ({ deadLettered }) => count(deadLettered)],
+  ['Duplicates', ({ duplicates }) => count(duplicates)],
+  ['Dead letters', ({ deadLettered }) => count(deadLettered)],
   ['Lost', ({ lost }) => count(lost)],
 ] as const satisfies [name: string, value: (partition: Partition) => string | number][];
 
@@ -36,7 +37,7 @@ function Partitions({ group: { group, topic, logReachable, partitions } }: { gro
       <h2>{group}</h2>
       <p class="hint">
         reads <code>{topic}</code>
-        {!logReachable && '; the log cannot be asked just now, so what waits is not known'}
+        {!logReachable && '; the log cannot be reached, so the lag is not known'}
       </p>
       <table>
         <thead>

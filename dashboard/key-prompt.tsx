@@ -1,7 +1,7 @@
 import { useEffect, useRef } from 'preact/hooks';
-import { keyWanted, useKey } from './api.ts';
+import { apiKey, declineKey, keyWanted, useKey } from './api.ts';
 
-/** Asks for an API key as soon as the service wants one. */
+/** Asks for an API key as soon as the service wants one; here it is changed and forgotten, too. */
 export function KeyPrompt() {
   const dialog = useRef<HTMLDialogElement>(null);
   const why = keyWanted.value;
@@ -12,11 +12,13 @@ export function KeyPrompt() {
 
   function take(event: SubmitEvent) {
     event.preventDefault();
-    useKey(String(new FormData(event.currentTarget as HTMLFormElement).get('key')).trim());
+    const form = event.currentTarget as HTMLFormElement;
+    useKey(String(new FormData(form).get('key')).trim());
+    form.reset();
   }
 
   return (
-    <dialog class="key-prompt" ref={dialog} aria-labelledby="key-title">
+    <dialog class="key-prompt" ref={dialog} aria-labelledby="key-title" onCancel={declineKey}>
       <form onSubmit={take}>
         <h2 id="key-title">API key</h2>
         <p>{why}</p>
@@ -25,11 +27,21 @@ export function KeyPrompt() {
           <input name="key" type="password" autocomplete="off" required />
         </label>
         <p class="hint">
-          Kept in this tab until it is closed. Looking needs a key that may <code>read</code>; sending and
-          redriving need <code>write</code> and <code>admin</code>. <code>npm run key -- create</code> makes
-          one.
+          Kept in this tab until it is closed. Looking needs the scope <code>read</code>; sending needs{' '}
+          <code>write</code>, resending dead letters <code>admin</code>. <code>npm run key -- create</code>{' '}
+          makes one.
         </p>
-        <button type="submit">Use this key</button>
+        <div class="choices">
+          <button type="submit">Use this key</button>
+          {apiKey.value !== '' && (
+            <button type="button" onClick={() => useKey('')}>
+              Forget the key
+            </button>
+          )}
+          <button type="button" onClick={declineKey}>
+            Close
+          </button>
+        </div>
       </form>
     </dialog>
   );

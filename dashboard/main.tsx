@@ -1,15 +1,17 @@
 import { render } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
-import { apiKey } from './api.ts';
+import { apiKey, askForKey } from './api.ts';
 import { DeadLetterPage, DeadLettersPage } from './dead-letters.tsx';
 import { EventPage } from './event.tsx';
 import { GroupsPage } from './groups.tsx';
 import { KeyPrompt } from './key-prompt.tsx';
 import { LivePage } from './live.tsx';
 import { OverviewPage } from './overview.tsx';
-import { route } from './route.ts';
+import { leftAt, route } from './route.ts';
 import { SearchPage } from './search.tsx';
 import { SendPage } from './send.tsx';
+import { Status } from './status.tsx';
+import { now, offsetOf, showIn, zone } from './times.ts';
 import { UserPage } from './user.tsx';
 
 const PAGES = [
@@ -23,15 +25,29 @@ const PAGES = [
 
 function Page() {
   const { parts, parameters } = route.value;
-  const [name = '', id = ''] = parts;
-  if (name === 'live') return <LivePage />;
-  if (name === 'search') return <SearchPage key={parameters.toString()} parameters={parameters} />;
-  if (name === 'events') return <EventPage key={id} eventId={id} />;
-  if (name === 'users') return <UserPage key={id} userId={id} />;
+  const [name = '', ...rest] = parts;
+  const id = rest.join('/');
+  if (name === 'live') return <LivePage parameters={parameters} />;
+  if (name === 'search') return <SearchPage parameters={parameters} />;
+  if (name === 'events' && id) return <EventPage key={id} eventId={id} />;
+  if (name === 'users' && id) return <UserPage key={id} userId={id} />;
   if (name === 'dead-letters') return id ? <DeadLetterPage key={id} id={id} /> : <DeadLettersPage />;
   if (name === 'groups') return <GroupsPage />;
   if (name === 'send') return <SendPage />;
-  return <OverviewPage />;
+  if (name === '') return <OverviewPage />;
+  return <Unknown />;
+}
+
+function Unknown() {
+  return (
+    <>
+      <h1>There is no such view</h1>
+      <p>
+        The address may be cut off. <a href="#/">Go to the overview</a> or{' '}
+        <a href="#/search">search for an event</a>.
+      </p>
+    </>
+  );
 }
 
 function App() {
@@ -39,12 +55,14 @@ function App() {
   const main = useRef<HTMLElement>(null);
   const isFirst = useRef(true);
   // A reader of the page hears that it has changed; at first the browser says so itself.
+  const place = route.value.parts.join('/');
   useEffect(() => {
-    if (!isFirst.current) main.current?.focus();
+    if (!isFirst.current) main.current?.focus({ preventScroll: true });
     isFirst.current = false;
+    scrollTo(0, leftAt());
     const heading = main.current?.querySelector('h1')?.textContent;
     document.title = heading && name ? `${heading} · Footfall` : 'Footfall';
-  }, [route.value]);
+  }, [place]);
   return (
     <>
       <button class="skip" type="button" onClick={() => main.current?.focus()}>
@@ -61,11 +79,21 @@ function App() {
             </a>
           ))}
         </nav>
-        <a class="docs" href="/docs/">
-          API
-        </a>
+        <div class="tools">
+          <button type="button" onClick={() => showIn(zone.value === 'UTC' ? 'local' : 'UTC')}>
+            <span class="unseen">Times are shown in </span>
+            {zone.value === 'UTC' ? 'UTC' : `Local, ${offsetOf(now.value)}`}
+          </button>
+          <button type="button" onClick={askForKey}>
+            Key
+          </button>
+          <a class="docs" href="/docs/">
+            API
+          </a>
+        </div>
       </header>
       <main ref={main} tabIndex={-1} key={apiKey.value}>
+        <Status />
         <Page />
       </main>
       <KeyPrompt />

@@ -1,6 +1,7 @@
 import { useEffect, useRef } from 'preact/hooks';
 import UPlot from 'uplot';
-import { clock, date, short } from './words.ts';
+import { clock, date, offsetOf, shortDate, utcDay, zone } from './times.ts';
+import { short } from './words.ts';
 
 export interface Series {
   label: string;
@@ -18,14 +19,18 @@ interface PlotProps {
   height?: number;
   /** How many seconds up to the last time are shown, from where on there are times or not. */
   seconds?: number;
+  /** Draws stacked bars of this width instead of lines; the last is of an interval that is not over. */
+  barSeconds?: number;
 }
 
 const DAY_S = 86_400;
 
 /** Lines over time. Colours follow the page, also when it turns dark. */
-export function Plot({ summary, times, series, height = 200, seconds }: PlotProps) {
+export function Plot({ summary, times, series, height = 200, seconds, barSeconds }: PlotProps) {
   const place = useRef<HTMLDivElement>(null);
   const plot = useRef<UPlot>(undefined);
+  const shown = useRef(series);
+  shown.current = series;
   const labels = series.map(({ label, hue }) => `${hue} ${label}`).join('\n');
 
   useEffect(() => {
@@ -44,15 +49,23 @@ export function Plot({ summary, times, series, height = 200, seconds }: PlotProp
         legend: { live: true },
         cursor: { y: false, points: { size: 6 } },
         scales: {
-          x: { range: (_plot, first, last) => [seconds === undefined ? first : last - seconds, last] },
+          x: {
+            range: (_plot, first, last) => [
+              seconds === undefined ? first : last - seconds,
+              last + (barSeconds ?? 0),
+            ],
+          },
           y: { range: (_plot, _least, most) => [0, Math.max(1, most * 1.1)] },
+        },
+        hooks: {
+          draw: barSeconds === undefined ? [] : [(drawnPlot) => veilLast(drawnPlot, colour('--card')())],
         },
         axes: [
           {
             ...axis,
             size: 30,
             space: 70,
-            values: (_plot, splits) => splits.map((at) => timeLabel(at, splits)),
+            values: (_plot, splits) => splits.map((at) => timeLabel(at, splits, barSeconds)),
           },
           {
             ...axis,
@@ -63,20 +76,25 @@ export function Plot({ summary, times, series, height = 200, seconds }: PlotProp
         series: [
           {
             label: 'Time',
-            value: (_plot: UPlot, at: number | null) =>
-              at === null ? '–' : `${date(at * 1000)}, ${clock(at * 1000)}`,
+            value: (_plot: UPlot, at: number | null) => (at === null ? '–' : said(at, barSeconds)),
           },
-          ...series.map(({ label, hue }) => ({
+          ...series.map(({ label, hue }, at) => ({
             label,
+            ...(barSeconds !== undefined && {
+              fill: colour(`--series-${hue}`),
+              paths: UPlot.paths.bars!({ size: [0.8, 60], align: 1 }),
+            }),
             stroke: colour(`--series-${hue}`),
-            width: 2,
+            width: barSeconds === undefined ? 2 : 0,
             points: { show: false },
-            value: (_plot: UPlot, value: number | null) =>
-              value === null ? '–' : short(Math.round(value * 10) / 10),
+            value: (_plot: UPlot, _value: number | null, _series: number, index: number | null) => {
+              const own = index === null ? undefined : shown.current[at]?.values[index];
+              return own == null ? '–' : short(Math.round(own * 10) / 10);
+            },
           })),
         ],
       },
-      [times, ...series.map(({ values }) => values)],
+      [times, ...drawn(series, barSeconds)],
       element,
     );
     plot.current = made;
@@ -90,9 +108,9 @@ export function Plot({ summary, times, series, height = 200, seconds }: PlotProp
       resized.disconnect();
       made.destroy();
     };
-  }, [labels, height, seconds]);
+  }, [labels, height, seconds, barSeconds, zone.value]);
 
-  useEffect(() => plot.current?.setData([times, ...series.map(({ values }) => values)]), [times, series]);
+  useEffect(() => plot.current?.setData([times, ...drawn(series, barSeconds)]), [times, series]);
 
   return (
     <figure class="plot">
@@ -102,13 +120,44 @@ export function Plot({ summary, times, series, height = 200, seconds }: PlotProp
   );
 }
 
-/** Seconds where labels are close, days where they are far apart. */
-function timeLabel(at: number, all: readonly number[]): string {
+/** Bars are drawn from the highest to the lowest, each in front of the one before. */
+function drawn(series: readonly Series[], barSeconds: number | undefined): (number | null)[][] {
+  if (barSeconds === undefined) return series.map(({ values }) => values);
+  return series.map(({ values }, first) =>
+    values.map((_, at) => series.slice(first).reduce((sum, one) => sum + (one.values[at] ?? 0), 0)),
+  );
+}
+
+const STRIPE = 6;
+
+/** Stripes over the last bar: it still grows. */
+function veilLast({ ctx, bbox, data, valToPos }: UPlot, colour: string): void {
+  const left = valToPos(data[0].at(-1)!, 'x', true);
+  const right = bbox.left + bbox.width;
+  ctx.save();
+  ctx.beginPath();
+  ctx.rect(left, bbox.top, right - left, bbox.height);
+  ctx.clip();
+  ctx.strokeStyle = colour;
+  ctx.lineWidth = STRIPE / 2;
+  for (let at = left - bbox.height; at < right; at += STRIPE * 1.5) {
+    ctx.beginPath();
+    ctx.moveTo(at, bbox.top + bbox.height);
+    ctx.lineTo(at + bbox.height, bbox.top);
+    ctx.stroke();
+  }
+  ctx.restore();
+}
+
+function said(at: number, barSeconds: number | undefined): string {
+  if (barSeconds === DAY_S) return `${utcDay(at * 1000)} (UTC)`;
+  return `${date(at * 1000)}, ${clock(at * 1000)} ${offsetOf(at * 1000)}`;
+}
+
+/** Seconds where labels are close, days where they are far apart; counted days in UTC, as they are counted. */
+function timeLabel(at: number, all: readonly number[], barSeconds: number | undefined): string {
+  if (barSeconds === DAY_S) return utcDay(at * 1000);
   const step = (all[1] ?? at) - (all[0] ?? at);
-  if (step >= DAY_S)
-    return date(at * 1000)
-      .split(' ')
-      .slice(1, 3)
-      .join(' ');
+  if (step >= DAY_S) return shortDate(at * 1000);
   return step % 60 === 0 ? clock(at * 1000).slice(0, 5) : clock(at * 1000);
 }

@@ -8,14 +8,54 @@ export interface Route {
 
 function read(): Route {
   const [path = '', query = ''] = location.hash.replace(/^#\/?/, '').split('?', 2);
-  return { parts: path.split('/').map(decodeURIComponent), parameters: new URLSearchParams(query) };
+  return { parts: path.split('/').map(decode), parameters: new URLSearchParams(query) };
+}
+
+/** A link that was cut off in a chat may end within an escape: then it is taken as it is. */
+function decode(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch (error) {
+    if (error instanceof URIError) return part;
+    throw error;
+  }
 }
 
 export const route = signal<Route>(read());
+
+/** Where each entry of the history was scrolled to, by a name it is given. */
+const scrolled = new Map<string, number>();
+let entries = 0;
+/** Whether the reader has come back to this place, or forward to it. */
+export let isReturn = false;
+let entry = nameEntry();
+history.scrollRestoration = 'manual';
+
+function nameEntry(): string {
+  const known = (history.state as { entry?: string } | null)?.entry;
+  isReturn = known !== undefined;
+  if (known !== undefined) return known;
+  const name = `${performance.timeOrigin}-${entries++}`;
+  history.replaceState({ entry: name }, '');
+  return name;
+}
+
+addEventListener('scroll', () => scrolled.set(entry, scrollY), { passive: true });
 addEventListener('hashchange', () => {
+  entry = nameEntry();
   route.value = read();
 });
+
+/** How far down this place was left, when it is come back to; 0 for a new one. */
+export const leftAt = () => scrolled.get(entry) ?? 0;
 
 export const toEvent = (eventId: string) => `#/events/${encodeURIComponent(eventId)}`;
 export const toUser = (userId: string) => `#/users/${encodeURIComponent(userId)}`;
 export const toDeadLetter = (id: string) => `#/dead-letters/${encodeURIComponent(id)}`;
+
+/** Goes to a view with parameters; those that are empty are left out. */
+export function goTo(path: string, parameters: Iterable<[name: string, value: string]>): void {
+  const filled = [...parameters].filter(([, value]) => value !== '');
+  const query = new URLSearchParams(filled).toString();
+  location.hash = query === '' ? `#/${path}` : `#/${path}?${query}`;
+}

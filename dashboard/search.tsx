@@ -1,8 +1,12 @@
+import { useEffect, useRef, useState } from 'preact/hooks';
 import { get } from './api.ts';
 import { EventList } from './event-list.tsx';
 import { useEvents } from './found-events.ts';
+import { More } from './more.tsx';
 import { usePolling } from './polling.ts';
 import { Problem } from './problem.tsx';
+import { goTo } from './route.ts';
+import { ofField, toField, zone } from './times.ts';
 import { many } from './words.ts';
 
 const PAGE = 100;
@@ -13,26 +17,43 @@ export function SearchPage({ parameters }: { parameters: URLSearchParams }) {
   const types = usePolling(() => get<{ totals: { eventType: string }[] }>('/events/stats?top=1'), TYPES_MS);
   const given = (name: string) => parameters.get(name) ?? '';
 
+  const form = useRef<HTMLFormElement>(null);
+  const [mistake, setMistake] = useState<string>();
+  // The same search again is a search again.
+  const [runs, setRuns] = useState(0);
+  // The fields follow the address, also back and forward, and keep the focus.
+  useEffect(() => {
+    for (const field of form.current!.querySelectorAll<HTMLInputElement | HTMLSelectElement>('[name]')) {
+      const isTime = field.name === 'from' || field.name === 'to';
+      const value = given(field.name) || (field.name === 'order' ? 'desc' : '');
+      field.value = isTime ? toField(value) : value;
+    }
+  }, [parameters, zone.value]);
+
   function search(event: SubmitEvent) {
     event.preventDefault();
-    const form = new FormData(event.currentTarget as HTMLFormElement);
-    const filled = [...form]
-      .filter(([, value]) => value !== '')
-      .map(([name, value]) => [name, String(value).trim()]);
-    location.hash = `#/search?${new URLSearchParams(filled)}`;
+    const filled = [...new FormData(form.current!)].map(([name, value]): [string, string] => {
+      const text = String(value);
+      return [name, name === 'from' || name === 'to' ? ofField(text) : text];
+    });
+    const problem = mistakeIn(new URLSearchParams(filled));
+    setMistake(problem);
+    if (problem !== undefined) return;
+    setRuns(runs + 1);
+    goTo('search', filled);
   }
 
   return (
     <>
       <h1>Search</h1>
-      <form class="filters" onSubmit={search}>
+      <form class="filters" ref={form} onSubmit={search}>
         <label>
           User
-          <input name="userId" defaultValue={given('userId')} autocomplete="off" />
+          <input name="userId" autocomplete="off" />
         </label>
         <label>
           Event type
-          <input name="eventType" list="types" defaultValue={given('eventType')} autocomplete="off" />
+          <input name="eventType" list="types" autocomplete="off" />
         </label>
         <datalist id="types">
           {types.value?.totals.map(({ eventType }) => (
@@ -41,52 +62,59 @@ export function SearchPage({ parameters }: { parameters: URLSearchParams }) {
         </datalist>
         <label>
           From
-          <input name="from" type="datetime-local" step="1" defaultValue={given('from')} />
+          <input name="from" type="datetime-local" step="1" />
         </label>
         <label>
           To
-          <input name="to" type="datetime-local" step="1" defaultValue={given('to')} />
+          <input name="to" type="datetime-local" step="1" />
         </label>
         <label>
-          Payload member
-          <input name="member" defaultValue={given('member')} placeholder="productId" autocomplete="off" />
+          Payload property
+          <input name="member" placeholder="productId" autocomplete="off" />
         </label>
         <label>
           … is
-          <input name="value" defaultValue={given('value')} autocomplete="off" />
+          <input name="value" autocomplete="off" />
         </label>
         <label>
           Order
           <select name="order">
-            <option value="desc">Newest first</option>
-            <option value="asc" selected={given('order') === 'asc'}>
-              Oldest first
-            </option>
+            <option value="desc">Newest stored first</option>
+            <option value="asc">Oldest stored first</option>
           </select>
         </label>
         <button type="submit">Search</button>
       </form>
-      <Results query={toQuery(parameters)} />
+      <Problem text={mistake} />
+      <Results key={`${runs} ${parameters}`} query={toQuery(parameters)} />
     </>
   );
 }
 
 function Results({ query }: { query: string }) {
   const { events, isSearching, problem, more } = useEvents(query);
+  const isNone = events.length === 0 && more === undefined;
+  const found = isNone ? 'No events match. Ids, types and values are exact.' : many(events.length, 'event');
+  const said = problem === undefined ? `${found}${more ? ' so far' : ''}` : '';
   return (
     <section aria-label="Found" aria-busy={isSearching}>
       <Problem text={problem} />
       <p role="status" class="hint">
-        {isSearching ? 'Searching…' : `${many(events.length, 'event')}${more ? ' so far' : ''}`}
+        {isSearching ? 'Searching…' : said}
       </p>
       <EventList events={events} withDate />
-      {more && (
-        <button type="button" onClick={more} disabled={isSearching}>
-          Search on
-        </button>
-      )}
+      <More more={more} isLoading={isSearching} />
     </section>
   );
+}
+
+function mistakeIn(parameters: URLSearchParams): string | undefined {
+  const given = (name: string) => parameters.get(name) ?? '';
+  if (given('from') !== '' && given('to') !== '' && given('from') >= given('to')) {
+    return 'From must be before To.';
+  }
+  if (given('value') !== '' && given('member') === '') return 'Say which payload property has this value.';
+  return undefined;
 }
 
 /** What the API takes: times with a zone, and the member by its name. */

@@ -1,5 +1,5 @@
 import { useState } from 'preact/hooks';
-import { explain, get, post, type UserEvent } from './api.ts';
+import { ApiError, explain, get, post } from './api.ts';
 import { usePolling } from './polling.ts';
 import { toEvent } from './route.ts';
 
@@ -21,6 +21,8 @@ export function SendPage() {
   const types = usePolling(() => get<EventTypes>('/event-types'), TYPES_MS);
   const [outcome, setOutcome] = useState<Outcome>();
   const [isSending, setSending] = useState(false);
+  // One id for one content: pressed twice, or sent again after an answer was lost, it counts once.
+  const [eventId, setEventId] = useState(newEventId);
 
   async function send(event: SubmitEvent) {
     event.preventDefault();
@@ -28,15 +30,16 @@ export function SendPage() {
     const [userId, eventType, payload] = ['userId', 'eventType', 'payload'].map((name) =>
       String(form.get(name)),
     );
+    if (isSending) return;
     setSending(true);
-    setOutcome(await sendEvent(userId!, eventType!, payload!));
+    setOutcome(await sendEvent({ eventId, userId: userId!, eventType: eventType!, payload: payload! }));
     setSending(false);
   }
 
   return (
     <>
       <h1>Send an event</h1>
-      <form class="send" onSubmit={send}>
+      <form class="send" onSubmit={send} onInput={() => setEventId(newEventId())}>
         <label>
           User
           <input name="userId" required maxLength={255} defaultValue="user-123" autocomplete="off" />
@@ -61,26 +64,53 @@ export function SendPage() {
           Payload, a JSON object
           <textarea name="payload" rows={6} spellcheck={false} defaultValue={EXAMPLE} />
         </label>
-        <button type="submit" disabled={isSending}>
-          Send
+        <p class="hint">
+          Its id will be <code>{eventId}</code>. Sent again unchanged, it is a duplicate and counts once; any
+          change makes another event.
+        </p>
+        <button type="submit" aria-disabled={isSending}>
+          {isSending ? 'Sending…' : 'Send'}
         </button>
       </form>
       <p role="status" class={outcome && !outcome.eventId ? 'problem' : undefined}>
-        {outcome?.said} {outcome?.eventId && <a href={toEvent(outcome.eventId)}>Follow its journey</a>}
+        {outcome?.said} {outcome?.eventId && <a href={toEvent(outcome.eventId)}>Follow the event</a>}
       </p>
     </>
   );
 }
 
-/** The payload goes out as it was written: large numbers stay what they are. */
-async function sendEvent(userId: string, eventType: string, payload: string): Promise<Outcome> {
-  const members = payload.trim() === '' ? '{}' : payload;
-  const body = `{"userId":${JSON.stringify(userId)},"eventType":${JSON.stringify(eventType)},"payload":${members}}`;
+interface Draft {
+  eventId: string;
+  userId: string;
+  eventType: string;
+  /** JSON; goes out as it was written: large numbers stay what they are. */
+  payload: string;
+}
+
+async function sendEvent({ eventId, userId, eventType, payload }: Draft): Promise<Outcome> {
+  const fields = JSON.stringify({ eventId, userId, eventType }).slice(0, -1);
+  const body = `${fields},"payload":${payload.trim() === '' ? '{}' : payload}}`;
   try {
-    const { answer, headers } = await post<{ event: UserEvent }>('/events/generate', body);
+    const { headers } = await post<object>('/events/generate', body);
     const place = `partition ${headers.get('Event-Partition')}, offset ${headers.get('Event-Offset')}`;
-    return { eventId: answer.event.eventId, said: `Recorded, and safe in the log: ${place}.` };
+    if (headers.has('Event-Duplicate')) {
+      return { eventId, said: `A duplicate: this event was recorded before (${place}). It counts once.` };
+    }
+    return { eventId, said: `Recorded, and safe in the log: ${place}.` };
   } catch (error) {
-    return { said: explain(error) };
+    const isRefused = error instanceof ApiError && error.status < 500;
+    if (isRefused) return { said: explain(error) };
+    return {
+      said: `Whether it was recorded is not known: ${explain(error)} Send it again unchanged: it counts once.`,
+    };
   }
+}
+
+/** A version 4 UUID; a page that came over plain HTTP has no `randomUUID`. */
+function newEventId(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  bytes[6] = (bytes[6]! & 0x0f) | 0x40;
+  bytes[8] = (bytes[8]! & 0x3f) | 0x80;
+  const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
+  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
 }

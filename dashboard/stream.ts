@@ -1,15 +1,19 @@
 // Stored events as they come, for as long as somebody looks.
 import { createParser } from 'eventsource-parser';
-import { request, type UserEvent } from './api.ts';
+import { ApiError, explain, request } from './api.ts';
 
 const MOST_PAUSE_MS = 10_000;
 const FIRST_PAUSE_MS = 500;
 
-export type StreamState = 'connecting' | 'live' | 'waiting';
+/** `refused` is said with its reason: it is the key, or the service has no room. */
+export type StreamState = 'connecting' | 'live' | 'waiting' | 'refused';
 
 export interface StreamListener {
-  onEvents(events: UserEvent[]): void;
-  onState(state: StreamState): void;
+  /** Resolves when more can be taken: until then nothing is read, and nothing lost. @param events as JSON */
+  onEvents(events: string[]): Promise<void> | void;
+  /** The store was restored or emptied: what follows may have been there before. */
+  onReset(): void;
+  onState(state: StreamState, why?: string): void;
 }
 
 /**
@@ -19,7 +23,7 @@ export interface StreamListener {
  * @param query such as `userId=u1`
  * @returns ends it
  */
-export function follow(query: string, { onEvents, onState }: StreamListener): () => void {
+export function follow(query: string, { onEvents, onReset, onState }: StreamListener): () => void {
   const ending = new AbortController();
   let lastId = '';
   let pauseMs = FIRST_PAUSE_MS;
@@ -29,11 +33,12 @@ export function follow(query: string, { onEvents, onState }: StreamListener): ()
     const response = await request(`/events/stream?${query}`, { headers, signal: ending.signal });
     onState('live');
     pauseMs = FIRST_PAUSE_MS;
-    let events: UserEvent[] = [];
+    let events: string[] = [];
     const parser = createParser({
       onEvent({ event, data, id }) {
         if (id) lastId = id;
-        if (event === undefined) events.push(JSON.parse(data) as UserEvent);
+        if (event === 'reset') onReset();
+        if (event === undefined) events.push(data);
       },
     });
     const text = new TextDecoder();
@@ -42,22 +47,26 @@ export function follow(query: string, { onEvents, onState }: StreamListener): ()
       parser.feed(part);
       // Ids without an event say how far we are, which the parser keeps to itself.
       lastId = /\nid: ([^\n]+)\n\n$/.exec(part)?.[1] ?? lastId;
-      if (events.length > 0) onEvents(events);
+      if (events.length > 0) await onEvents(events);
       events = [];
     }
   }
 
   async function keepReading(): Promise<void> {
     while (!ending.signal.aborted) {
-      onState('connecting');
-      await read().catch(() => {});
+      const problem = await read().then(
+        () => undefined,
+        (error: unknown) => error,
+      );
       if (ending.signal.aborted) return;
-      onState('waiting');
+      if (problem instanceof ApiError) onState('refused', explain(problem));
+      else onState('waiting');
       await new Promise((resolve) => setTimeout(resolve, pauseMs));
       pauseMs = Math.min(MOST_PAUSE_MS, pauseMs * 2);
     }
   }
 
+  onState('connecting');
   keepReading();
   return () => ending.abort();
 }

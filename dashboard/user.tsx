@@ -1,22 +1,31 @@
+import type { UserEvent } from './api.ts';
 import { EventType } from './event-list.tsx';
+import { Exact } from './exact.tsx';
+import { asText, members } from './exact-json.ts';
 import { useEvents } from './found-events.ts';
+import { More } from './more.tsx';
 import { Problem } from './problem.tsx';
 import { toEvent } from './route.ts';
-import { clock, date, many } from './words.ts';
+import { Time } from './time.tsx';
+import { date } from './times.ts';
+import { many } from './words.ts';
 
-const PAGE = 200;
+const PAGE = 1000;
 
-/** What one user did, newest first, day by day. */
+/** What one user did, day by day, the newest first by the time of the events. */
 export function UserPage({ userId }: { userId: string }) {
   const query = new URLSearchParams({ userId, order: 'desc', limit: String(PAGE) }).toString();
   const { events, isSearching, problem, more } = useEvents(query);
-  const days = [...Map.groupBy(events, ({ timestamp }) => date(timestamp))];
+  const byTime = events.toSorted((a, b) => Date.parse(b.timestamp) - Date.parse(a.timestamp));
+  const days = [...Map.groupBy(byTime, ({ timestamp }) => date(timestamp))];
   return (
     <>
-      <h1>{userId}</h1>
+      <h1>
+        <Exact text={userId} />
+      </h1>
       <Problem text={problem} />
       <p role="status" class="hint">
-        {isSearching ? 'Reading…' : `${many(events.length, 'event')}${more ? ' so far' : ''}, newest first`}
+        {said(events, isSearching, problem, more !== undefined)}
       </p>
       {days.map(([day, own]) => (
         <section key={day}>
@@ -25,7 +34,7 @@ export function UserPage({ userId }: { userId: string }) {
             {own.map(({ eventId, eventType, timestamp, payload }) => (
               <li key={eventId}>
                 <a href={toEvent(eventId)} title="Show this event">
-                  {clock(timestamp)}
+                  <Time at={timestamp} show="clock" />
                 </a>
                 <EventType name={eventType} />
                 <Members payload={payload} />
@@ -34,21 +43,29 @@ export function UserPage({ userId }: { userId: string }) {
           </ol>
         </section>
       ))}
-      {more && (
-        <button type="button" onClick={more} disabled={isSearching}>
-          Further back
-        </button>
-      )}
+      <More more={more} isLoading={isSearching} />
     </>
   );
 }
 
-function Members({ payload }: { payload: Record<string, unknown> }) {
+function said(events: UserEvent[], isSearching: boolean, problem: string | undefined, hasMore: boolean) {
+  if (isSearching) return 'Loading…';
+  if (problem !== undefined) return '';
+  if (hasMore) return `The ${many(events.length, 'event')} stored last, by their own time; there are more.`;
+  if (events.length === 0)
+    return 'No events of this user are stored. User ids are exact: check the spelling.';
+  return `${many(events.length, 'event')}, newest first by their own time`;
+}
+
+function Members({ payload }: { payload: string }) {
   return (
     <ul class="members">
-      {Object.entries(payload).map(([name, value]) => (
+      {members(payload).map(([name, value]) => (
         <li key={name}>
-          {name} <b>{typeof value === 'string' ? value : JSON.stringify(value)}</b>
+          <Exact text={name} />{' '}
+          <b>
+            <Exact text={asText(value)} />
+          </b>
         </li>
       ))}
     </ul>

@@ -15,7 +15,10 @@ let folder: string;
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'footfall-package-'));
-  const { stdout } = await run('npm', ['pack', '--json', '--pack-destination', folder]);
+  // The page and the client are built before all tests, some of which use them just now.
+  await run(process.execPath, ['scripts/build-library.ts']);
+  const pack = ['pack', '--json', '--ignore-scripts', '--pack-destination', folder];
+  const { stdout } = await run('npm', pack);
   const [{ filename }] = JSON.parse(stdout.slice(stdout.indexOf('['))) as [{ filename: string }];
   await cp('examples', folder, { recursive: true });
   await writeFile(join(folder, 'package.json'), JSON.stringify({ type: 'module' }));
