@@ -14,6 +14,8 @@ import { median, type Row } from './rows.ts';
 const GOOD_CALLERS = ['shop', 'app'];
 const ATTACKER = 'attacker';
 const PROBE_EVERY_MS = 50;
+/** A probe without an answer in this time is given up. */
+const LONGEST_WAIT_MS = 30_000;
 const WARM_UP_SECONDS = 2;
 /** As compilers and caches stand after a while; the attack is measured once it is under way. */
 const UNDER_WAY_MS = 1000;
@@ -117,26 +119,35 @@ async function measure(target: Target, seconds: number, rate: number): Promise<S
 
 async function sendWell({ url, keys }: Target, seconds: number, rate?: number): Promise<GoodClientsResult> {
   const data: GoodClientsData = { url, keys: GOOD_CALLERS.map((name) => keys[name]!), seconds, rate };
-  const clients = begin('good-clients.ts', data);
-  const [result] = await once(clients, 'message');
-  await once(clients, 'exit');
+  const { child, ended } = begin('good-clients.ts', data);
+  const [result] = await Promise.race([once(child, 'message'), endedEarly(ended, 'the good clients')]);
+  await ended;
   return result as GoodClientsResult;
 }
 
 async function underAttack<T>({ url, keys }: Target, attack: AttackName, use: () => Promise<T>): Promise<T> {
   const data: AttackersData = { attack, url, key: keys[ATTACKER]! };
-  const attackers = begin('attackers.ts', data);
+  const { child, ended } = begin('attackers.ts', data);
   try {
     await sleep(UNDER_WAY_MS);
-    return await use();
+    return await Promise.race([use(), endedEarly(ended, 'the attackers')]);
   } finally {
-    attackers.kill();
-    await once(attackers, 'exit');
+    child.kill();
+    await ended;
   }
 }
 
-function begin(file: string, data: object): ChildProcess {
-  return fork(join(import.meta.dirname, file), [JSON.stringify(data)]);
+/** `ended` resolves once the process is gone and all that it has said is here: it may be gone before that. */
+function begin(file: string, data: object): { child: ChildProcess; ended: Promise<unknown> } {
+  const child = fork(join(import.meta.dirname, file), [JSON.stringify(data)]);
+  return { child, ended: Promise.all([once(child, 'exit'), once(child, 'disconnect')]) };
+}
+
+async function endedEarly(ended: Promise<unknown>, who: string): Promise<never> {
+  await ended;
+  // What they said last is told in the same turn.
+  await sleep(0);
+  throw new Error(`${who} have ended before they should`);
 }
 
 /** Asks again and again, as an orchestrator does: by a connection of its own each time. */
@@ -155,8 +166,12 @@ function probeLivez({ url }: Target): { stop(): Promise<number> } {
 async function ask(url: string): Promise<number> {
   const askedAt = performance.now();
   return new Promise((resolve) => {
-    get(url, { agent: false }, (response) => {
+    const request = get(url, { agent: false, timeout: LONGEST_WAIT_MS }, (response) => {
       response.resume().once('end', () => resolve(performance.now() - askedAt));
-    }).once('error', () => resolve(Number.POSITIVE_INFINITY));
+    });
+    request.once('timeout', () => request.destroy());
+    request.once('error', () => {});
+    // Also behind an answer that broke off, which is neither an end nor an error.
+    request.once('close', () => resolve(Number.POSITIVE_INFINITY));
   });
 }
