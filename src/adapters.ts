@@ -23,16 +23,19 @@ export interface AdapterOptions {
 /** @throws when the data directory is in use or cannot be written */
 export async function openAdapters(config: Config, given: AdapterOptions): Promise<Adapters> {
   const files = new OpenFiles();
+  let opened: EventLog | undefined;
   try {
-    const log = given.log ?? (await openLog(config, given.logger, files));
+    if (given.log === undefined) opened = await openLog(config, given.logger, files);
+    const log = given.log ?? opened!;
     const store = given.store ?? (await openStore(config, given.logger, files));
     const close = async () => {
-      if (log !== given.log) await log.close();
+      await opened?.close();
       if (store !== given.store) await store.close();
       files.close();
     };
     return { log, store, close };
   } catch (error) {
+    await opened?.close();
     files.close();
     throw error;
   }

@@ -24,6 +24,7 @@ export class JournalStore implements EventStore {
   readonly #memory: MemoryStore;
   readonly #file: FileHandle;
   #last: Promise<unknown> = Promise.resolve();
+  #failure: Error | undefined;
 
   private constructor(memory: MemoryStore, file: FileHandle) {
     this.#memory = memory;
@@ -79,6 +80,7 @@ export class JournalStore implements EventStore {
   }
 
   async ping(): Promise<void> {
+    if (this.#failure !== undefined) throw this.#failure;
     await this.#file.datasync();
   }
 
@@ -95,9 +97,13 @@ export class JournalStore implements EventStore {
     const result = this.#last
       .catch(() => {})
       .then(async () => {
+        if (this.#failure !== undefined) throw this.#failure;
         const done = await apply(this.#memory, change);
         // If we die here: the caller was not told, and asks again after the restart.
-        await this.#file.appendFile(`${JSON.stringify(change)}\n`);
+        await this.#file.appendFile(`${JSON.stringify(change)}\n`).catch((error: Error) => {
+          this.#failure = error;
+          throw error;
+        });
         return done;
       });
     this.#last = result;

@@ -4,6 +4,8 @@ const SMALL_BYTES = 10_000;
 const MOST_BYTES = 1_000_000;
 /** While others send, large work is followed by a pause this many times as long as it took. */
 const PAUSE = 2;
+/** Work that waits for a slow log or store has not taken the processor all that time. */
+const LONGEST_PAUSE_MS = 250;
 /** Others who have sent something within this time are still there. */
 const RECENT_MS = 250;
 
@@ -42,9 +44,11 @@ export class Turns {
     try {
       return await work();
     } finally {
-      const pauseMs = this.#hasOthers(sender) ? (performance.now() - beganAt) * PAUSE : 0;
+      const pauseMs = this.#hasOthers(sender)
+        ? Math.min(LONGEST_PAUSE_MS, (performance.now() - beganAt) * PAUSE)
+        : 0;
       if (pauseMs === 0) this.#end(sender, bytes);
-      else setTimeout(() => this.#end(sender, bytes), pauseMs);
+      else setTimeout(() => this.#end(sender, bytes), pauseMs).unref();
     }
   }
 

@@ -124,7 +124,7 @@ export class Producer {
     const before = await this.#acceptedBefore(
       prepared.flatMap(({ key }, at) => (events[at]!.eventId === undefined ? [] : [key])),
     );
-    const { promise: appended, resolve } = Promise.withResolvers<Acceptance[]>();
+    const { promise: appended, resolve, reject } = Promise.withResolvers<Acceptance[]>();
     const fresh: PreparedEvent[] = [];
     const results = prepared.map((one, at) => {
       // One that was under way while the store was asked may be done by now.
@@ -135,7 +135,8 @@ export class Producer {
       if (events[at]!.eventId !== undefined) this.#trackInFlight(one.key, result);
       return result;
     });
-    resolve(await this.#append(fresh));
+    // A log that throws must not leave others waiting for these ids.
+    this.#append(fresh).then(resolve, reject);
     return Promise.all(results);
   }
 
@@ -164,7 +165,8 @@ export class Producer {
 
   #trackInFlight(key: string, result: Promise<Acceptance>): void {
     this.#inFlight.set(key, result);
-    result.then(() => this.#inFlight.delete(key));
+    const forget = () => this.#inFlight.delete(key);
+    result.then(forget, forget);
   }
 
   async #answerDuplicate(

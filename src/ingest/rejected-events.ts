@@ -58,9 +58,9 @@ export class RejectedEvents {
       rejectedAt: this.#clock.date(),
       caller: caller ?? null,
       code,
-      errors: details ?? [message],
-      body: text?.slice(0, MAX_BODY_CHARACTERS).toWellFormed() ?? null,
-      isTruncated: body !== undefined && body.length > MAX_BODY_CHARACTERS,
+      errors: (details ?? [message]).map(copyOf),
+      body: text === undefined ? null : copyOf(text.slice(0, MAX_BODY_CHARACTERS)),
+      isTruncated: text !== undefined && text.length > MAX_BODY_CHARACTERS,
     };
     const own = this.#byCaller.get(entry.caller) ?? { entries: [], bytes: 0 };
     this.#byCaller.set(entry.caller, own);
@@ -99,6 +99,12 @@ function textOf(body: Buffer | string): string {
   return typeof body === 'string' ? body : body.subarray(0, MAX_BODY_CHARACTERS * 4).toString('utf8');
 }
 
+/** A string of its own, well-formed: a slice keeps all of what it was cut from in memory. */
+function copyOf(text: string): string {
+  return Buffer.from(text).toString();
+}
+
+/** A character of a string takes two bytes at most. */
 function bytesOf({ body, errors }: RejectedEvent): number {
-  return errors.reduce((sum, error) => sum + error.length, ENTRY_BYTES + (body?.length ?? 0));
+  return errors.reduce((sum, error) => sum + error.length * 2, ENTRY_BYTES + (body?.length ?? 0) * 2);
 }

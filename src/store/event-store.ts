@@ -104,7 +104,7 @@ export interface EventToStore {
   json: string;
 }
 
-/** An event and its sequence in the order in which events were stored. Places have gaps. */
+/** An event and its sequence number in storage order. Numbers have gaps. */
 export interface StoredEvent {
   sequence: number;
   json: string;
@@ -113,7 +113,7 @@ export interface StoredEvent {
 export interface Watermarks {
   /** Of the latest event; 0 when there is none. */
   latest: number;
-  /** No event will be stored at this sequence or before it any more: who has read this far has missed none. */
+  /** No event will ever be inserted at or below this sequence. Readers may safely continue after it. */
   stable: number;
 }
 

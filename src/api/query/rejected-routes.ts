@@ -6,8 +6,9 @@ import { QueryReader, type QueryString } from '../openapi/query-reader.ts';
 import { Cursor, count, Id } from '../openapi/reading-schemas.ts';
 import { answers, json, ref } from '../openapi/schemas.ts';
 
-const PAGE_BYTES = 1_000_000;
-const LIMITS = { least: 1, most: 100, fallback: 50 };
+/** 50 bodies of 10 000 characters, each escaped with six. */
+const PAGE_BYTES = 3_000_000;
+const LIMITS = { least: 1, most: 50, fallback: 50 };
 
 const QUERY = Type.Object({
   limit: count(LIMITS),

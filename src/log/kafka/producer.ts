@@ -5,7 +5,7 @@ import { hasKafkaError, type Producer } from './client.ts';
 /**
  * Sends a group in one produce request. Offsets are given to the records of a partition in the order they are sent.
  *
- * @returns for each record its receipt, or why it is not known to be durable; `body_too_large` or `record_refused` if the
+ * @returns for each record its receipt, or why it is not known to be durable; `too-large` or `record_refused` if the
  *   topic will never take it, which its neighbours do not suffer from
  */
 export async function sendGroup(

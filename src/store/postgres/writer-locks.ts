@@ -10,7 +10,7 @@ const LAST = '(last_value - (not is_called)::integer)';
 export const LOCK_AS_WRITER = `pg_advisory_xact_lock_shared(
   (select (tableoid::bigint << 32) | (${LAST} & 4294967295) from ${SEQUENCE}))`;
 
-/** The last sequence that was given out. A replica is no sequence to ask: it does not have the locks. */
+/** The last sequence number given out. Do not ask a replica: it does not have the locks. */
 export const LAST_SEQUENCE = `select ${LAST} as sequence, pg_is_in_recovery() as "isReplica" from ${SEQUENCE}`;
 
 export const IS_REPLICA =

@@ -57,6 +57,22 @@ describe('an event whose client chose its id', () => {
   });
 });
 
+describe('a log that throws', () => {
+  it('leaves nobody waiting for the ids it was given', async () => {
+    const { log, produce } = await producerGround();
+    let fails = true;
+    const throwing = replacing(log, 'append', (real) => async (records) => {
+      if (fails) throw new Error('it is closed');
+      return real(records);
+    });
+    const producer = produce({ log: throwing });
+    const one = newEvent({ eventId: uuid(1) });
+    await expect(producer.accept(one)).rejects.toThrow('it is closed');
+    fails = false;
+    expect((await producer.accept(one)).duplicate).toBeUndefined();
+  });
+});
+
 describe('the producer', () => {
   it('appends an event with its identity, and answers where it is', async () => {
     const { produce, appended, lines, count } = await producerGround();

@@ -1,8 +1,19 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
 import { ApiError } from '../../../src/errors.ts';
 import { RejectedEvents } from '../../../src/ingest/rejected-events.ts';
 
 const invalid = (...details: string[]) => new ApiError('invalid_event', { details });
+setFlagsFromString('--expose-gc');
+const gc = runInNewContext('gc') as () => void;
+
+function bytesInUse(): number {
+  gc();
+  const { heapUsed, external } = process.memoryUsage();
+  return heapUsed + external;
+}
+
 const at = new Date('2026-01-02T03:04:05Z');
 const clock = { date: () => at };
 
@@ -40,7 +51,9 @@ describe('the rejected events of an instance', () => {
     rejected.add(invalid('x'), { caller: undefined, body: Buffer.from('é'.repeat(10_001)) });
     rejected.add(invalid('x'), { caller: undefined, body: '💡'.repeat(5_000) });
     rejected.add(invalid('x'), { caller: undefined });
-    const [none, whole, cut] = rejected.list({ limit: 9 });
+    rejected.add(invalid('x'), { caller: undefined, body: Buffer.from('я'.repeat(6000)) });
+    const [cyrillic, none, whole, cut] = rejected.list({ limit: 9 });
+    expect([cyrillic!.body!.length, cyrillic!.isTruncated]).toEqual([6000, false]);
     expect([cut!.body, cut!.isTruncated]).toEqual(['é'.repeat(10_000), true]);
     expect([whole!.body, whole!.isTruncated]).toEqual(['💡'.repeat(5_000), false]);
     expect([none!.body, none!.isTruncated]).toEqual([null, false]);
@@ -57,6 +70,17 @@ describe('the rejected events of an instance', () => {
     expect(loud.map(({ id }) => id)).toEqual(loud.map((_, at) => 501 - at));
     expect(loud.length).toBeGreaterThan(10);
     expect(loud.length * 1000).toBeLessThanOrEqual(20_000);
+  });
+
+  it('hold nothing of what was cut off', () => {
+    const rejected = new RejectedEvents({ maxBytes: 1e6, clock });
+    const before = bytesInUse();
+    const text = (at: number) => Buffer.alloc(1_000_000, 97 + (at % 26)).toString();
+    for (let at = 0; at < 100; at++) rejected.add(invalid('x'), { caller: undefined, body: text(at) });
+    // 50 MB if each kept the text that it is the beginning of.
+    const held = bytesInUse() - before;
+    expect(rejected.list({ limit: 1000 }).length).toBeGreaterThan(40);
+    expect(held).toBeLessThan(20_000_000);
   });
 
   it('are not kept where there is no room for any', () => {
