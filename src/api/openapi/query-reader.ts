@@ -10,7 +10,10 @@ export type QueryString = Record<string, string | string[] | undefined>;
 interface Limits {
   minimum?: number;
   maximum?: number;
+  minLength?: number;
+  maxLength?: number;
   maxItems?: number;
+  items?: Limits;
   pattern?: string;
   enum?: readonly string[];
   default?: unknown;
@@ -43,12 +46,20 @@ export class QueryReader<Properties extends TProperties> {
     return undefined;
   }
 
-  many(name: keyof Properties & string): string[] | undefined {
+  /** A text to look for, of a length and a pattern that something stored can have. */
+  text(name: keyof Properties & string): string | undefined {
+    const value = this.one(name);
+    if (value !== undefined) this.#checkTexts(name, [value], this.#limits(name));
+    return value;
+  }
+
+  texts(name: keyof Properties & string): string[] | undefined {
     const value = this.#query[name];
     if (value === undefined) return undefined;
     const values = [value].flat();
-    const { maxItems = Number.POSITIVE_INFINITY } = this.#limits(name);
+    const { maxItems = Number.POSITIVE_INFINITY, items = {} } = this.#limits(name);
     if (values.length > maxItems) this.errors.push(`${name} may be given ${maxItems} times`);
+    this.#checkTexts(name, values, items);
     return values;
   }
 
@@ -109,6 +120,14 @@ export class QueryReader<Properties extends TProperties> {
   /** @throws ApiError `invalid_query` with all that is wrong */
   done(): void {
     if (this.errors.length > 0) throw new ApiError('invalid_query', { details: this.errors });
+  }
+
+  #checkTexts(name: string, values: string[], { minLength = 0, maxLength = 0, pattern = '' }: Limits): void {
+    const isAllowed = new RegExp(pattern);
+    const isFit = (value: string) =>
+      value.length >= minLength && value.length <= maxLength && isAllowed.test(value);
+    if (values.every(isFit)) return;
+    this.errors.push(`${name} must be ${minLength} to ${maxLength} characters long, without NUL characters`);
   }
 
   #limits(name: string): Limits {

@@ -1,11 +1,9 @@
 // What queries and answers of the routes that read look like.
 import Type from 'typebox';
 import { ERRORS } from '../../errors.ts';
-import { MAX_ID_LENGTH } from '../../events/event.ts';
-import { DateTime, Digits, Nullable, ref } from './schemas.ts';
+import { DateTime, Digits, Id, Nullable, ref } from './schemas.ts';
 
 export const INTERVALS = ['hour', 'day'] as const;
-export const Id = Type.String({ minLength: 1, maxLength: MAX_ID_LENGTH, pattern: '^[^\\u0000]*$' });
 export const Cursor = Type.String({ pattern: '^\\d{1,15}$' });
 export const Moment = Type.Union([Type.String({ format: 'date-time' }), Type.String({ format: 'date' })]);
 const DateText = Type.String();

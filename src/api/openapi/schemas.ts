@@ -5,7 +5,6 @@ import { ERRORS, type ErrorCode } from '../../errors.ts';
 import { MODES } from '../../events/catalog.ts';
 import { MAX_ID_LENGTH } from '../../events/event.ts';
 
-const STORABLE = '^[^\\u0000]*$';
 const UUID = Type.String({ format: 'uuid' });
 export const DateTime = Type.String({ format: 'date-time' });
 /** An object of any members. Without saying so, generated types allow none. */
@@ -18,17 +17,17 @@ export const Digits = Type.String({ pattern: '^\\d+$' });
 export const ref = (name: string): TSchema => Type.Unsafe({ $ref: `${name}#` });
 export const Nullable = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
 
-const UserId = Type.String({
-  minLength: 1,
-  maxLength: MAX_ID_LENGTH,
-  pattern: STORABLE,
+/** A name or an id that can be stored and looked for. */
+export const Id = Type.String({ minLength: 1, maxLength: MAX_ID_LENGTH, pattern: '^[^\\u0000]*$' });
+const UserId = Type.Unsafe({
+  ...Id,
   description: 'Events of one user are kept in the order in which they were accepted.',
 });
 
 /** @param eventTypes the names there are; undefined where any name will do */
 function eventType(eventTypes: readonly string[] | undefined): TSchema {
   if (eventTypes) return Type.Enum([...eventTypes]);
-  return Type.String({ minLength: 1, maxLength: MAX_ID_LENGTH, pattern: STORABLE });
+  return Id;
 }
 
 /** What `POST /events/generate` takes. */
@@ -165,10 +164,7 @@ export const REDRIVE = Type.Union([
     },
     { additionalProperties: false },
   ),
-  Type.Object(
-    { all: Type.Literal(true), reason: Type.Optional(Type.String()) },
-    { additionalProperties: false },
-  ),
+  Type.Object({ all: Type.Literal(true), reason: Type.Optional(Id) }, { additionalProperties: false }),
 ]);
 export const REDRIVEN = Type.Object({
   success: Type.Literal(true),

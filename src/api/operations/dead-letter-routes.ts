@@ -4,7 +4,7 @@ import Type from 'typebox';
 import type { DeadLetters, RedriveChoice, ReplacementRecord } from '../../dead-letters/dead-letters.ts';
 import { ApiError } from '../../errors.ts';
 import type { Catalog } from '../../events/catalog.ts';
-import { decodeEvent, isRejection } from '../../events/event.ts';
+import { decodeEvent, isRejection, isStorable } from '../../events/event.ts';
 import { parseJsonBody } from '../../json/json-body.ts';
 import type { LogRecord } from '../../log/event-log.ts';
 import type { Logger } from '../../observability/logger.ts';
@@ -12,7 +12,7 @@ import type { Metrics } from '../../observability/metrics.ts';
 import type { DeadLetter } from '../../store/event-store.ts';
 import { QueryReader, type QueryString } from '../openapi/query-reader.ts';
 import { count } from '../openapi/reading-schemas.ts';
-import { answers, json, ref } from '../openapi/schemas.ts';
+import { answers, Id, json, ref } from '../openapi/schemas.ts';
 import { bodies } from '../openapi/sending-schemas.ts';
 
 /** What a page of dead letters, or of their records, takes: roughly. */
@@ -26,7 +26,7 @@ const LIST_QUERY = Type.Object({
   cursor: Type.Optional(
     Type.String({ pattern: ID_PATTERN, description: 'The `next` of an earlier answer.' }),
   ),
-  reason: Type.Optional(Type.String()),
+  reason: Type.Optional(Id),
   waiting: Type.Optional(Type.Boolean({ description: 'Only those not sent back yet.' })),
 });
 
@@ -124,7 +124,7 @@ function readQuery(query: QueryString) {
   const reader = new QueryReader(query, LIST_QUERY);
   const limit = reader.integer('limit');
   const cursor = reader.matching('cursor', 'the "next" of an earlier answer');
-  const reason = reader.one('reason');
+  const reason = reader.text('reason');
   const waiting = reader.flag('waiting');
   reader.done();
   return { limit, waiting, before: cursor === undefined ? undefined : Number(cursor), reason };
@@ -144,7 +144,8 @@ function parseRedrive(
     if (ids.length === 1 && typeof value === 'string')
       return { choice, replacement: readReplacement(value, catalog) };
   }
-  const isReason = reason === undefined || typeof reason === 'string';
+  const isReason =
+    reason === undefined || (typeof reason === 'string' && reason !== '' && isStorable(reason));
   if (isKnown && all === true && ids === undefined && value === undefined && isReason) {
     return { choice: reason === undefined ? {} : { reason } };
   }

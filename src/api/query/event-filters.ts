@@ -1,6 +1,5 @@
 // Query parameters that say which events are meant, read with a message for each that cannot be.
 
-import { isStorable, MAX_ID_LENGTH } from '../../events/event.ts';
 import { payloadPath } from '../../events/payload-path.ts';
 import type { EventFilter } from '../../query/event-query.ts';
 import type { QueryReader } from '../openapi/query-reader.ts';
@@ -10,18 +9,10 @@ const MAX_PAYLOAD_FILTERS = 10;
 
 /** `userId`, `eventType` (may repeat), `payload.MEMBER`, and `from` and `to` where they are known. */
 export function readFilter(reader: QueryReader<typeof FILTERS>): EventFilter {
-  const userId = reader.one('userId');
-  const eventTypes = reader.many('eventType');
+  const userId = reader.text('userId');
+  const eventTypes = reader.texts('eventType');
   const from = reader.time('from');
   const to = reader.time('to');
-  for (const [name, values] of [
-    ['userId', userId === undefined ? [] : [userId]] as const,
-    ['eventType', eventTypes ?? []] as const,
-  ]) {
-    if (values.some((value) => value === '' || !isStorable(value))) {
-      reader.errors.push(`${name} must be 1 to ${MAX_ID_LENGTH} characters long, without NUL characters`);
-    }
-  }
   const names = reader.payloadNames();
   if (names.length > MAX_PAYLOAD_FILTERS) {
     reader.errors.push(`at most ${MAX_PAYLOAD_FILTERS} members of payloads may be given`);

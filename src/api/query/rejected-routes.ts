@@ -3,8 +3,8 @@ import Type from 'typebox';
 import { ERRORS } from '../../errors.ts';
 import type { RejectedEvents } from '../../ingest/rejected-events.ts';
 import { QueryReader, type QueryString } from '../openapi/query-reader.ts';
-import { Cursor, count, Id } from '../openapi/reading-schemas.ts';
-import { answers, json, ref } from '../openapi/schemas.ts';
+import { Cursor, count } from '../openapi/reading-schemas.ts';
+import { answers, Id, json, ref } from '../openapi/schemas.ts';
 
 /** 50 bodies of 10 000 characters, each escaped with six. */
 const PAGE_BYTES = 3_000_000;
@@ -45,7 +45,7 @@ export async function rejectedRoutes(
       const limit = reader.integer('limit');
       const cursor = reader.matching('cursor', 'the next of an earlier answer');
       const code = query.code === undefined ? undefined : reader.choice('code');
-      const caller = reader.one('caller');
+      const caller = reader.text('caller');
       reader.done();
       const page = rejected.list({
         limit,
