@@ -19,6 +19,7 @@ import type { EventLog } from './log/event-log.ts';
 import { configuredLogger, type Logger } from './observability/logger.ts';
 import { createMetrics } from './observability/metrics.ts';
 import { Health } from './operations/health.ts';
+import { METRICS_KEPT_MS, MetricsHistory } from './operations/metrics-history.ts';
 import { Consumer } from './processing/consumer.ts';
 import { registerLedger } from './processing/ledger.ts';
 import { Processor } from './processing/processor.ts';
@@ -30,8 +31,7 @@ import type { EventStore } from './store/event-store.ts';
 const PROGRESS_EVERY_MS = 2000;
 /** Restarts a stalled subscription early enough to recover within ten seconds of what silenced it. */
 const STALLED_AFTER_MS = 6000;
-
-/** How often a reader of the stream hears something in the time after which it is cut if it takes nothing. */
+/** Heartbeats a reader of the stream gets in the time after which it is cut if it takes nothing. */
 const HEARTBEATS = 2;
 
 /** What the service takes from outside besides its settings. */
@@ -75,12 +75,7 @@ export async function startService(config: Config, options: ServiceOptions = {})
   }
 }
 
-interface Dependencies {
-  logger: Logger;
-  clock: Clock;
-  newId(): string;
-  link: WorkerChannel | undefined;
-}
+type Dependencies = Required<Pick<ServiceOptions, 'logger' | 'clock' | 'newId' | 'link'>>;
 
 async function run(
   config: Config,
@@ -89,11 +84,7 @@ async function run(
 ): Promise<Service> {
   const { MAX_IN_FLIGHT_REQUESTS: maxRequests, MAX_IN_FLIGHT_BYTES: maxBytes } = config;
   const admission = new Admission({ maxRequests, maxBytes, maxReadBytes: config.MAX_IN_FLIGHT_READ_BYTES });
-  const liveTail = new LiveTail({
-    store,
-    heartbeatMs: config.STREAM_TIMEOUT_MS / HEARTBEATS,
-    clock,
-  });
+  const liveTail = new LiveTail({ store, heartbeatMs: config.STREAM_TIMEOUT_MS / HEARTBEATS, clock });
   const metrics = createMetrics(admission, liveTail);
   const { KAFKA_TOPIC: topic, KAFKA_CONSUMER_GROUP: group, LOG_EVERY_NTH_EVENT: logEvery } = config;
   const catalog = openCatalogue(config);
@@ -101,14 +92,13 @@ async function run(
   const certificate = openCertificate(config);
   const producer = new Producer({ log, store, topic, logger, metrics, clock, newId, logEvery });
   registerLedger(metrics.registry, { store, group, topic });
-  const { countedProperties } = config;
   const storedEvents = new StoredEvents(store);
   const processor = new Processor({
     log,
     store,
     catalog,
     group,
-    countedProperties,
+    countedProperties: config.countedProperties,
     logger,
     metrics,
     logEvery,
@@ -145,8 +135,15 @@ async function run(
     consumer: () => (consumes ? consumer : link?.consumer),
     progress,
   });
+  const allMetrics = () => link?.metrics() ?? metrics.registry.metrics();
+  const history = new MetricsHistory({
+    metrics: allMetrics,
+    progress,
+    clock,
+    logger,
+    keepMs: METRICS_KEPT_MS,
+  });
   let draining = false;
-  const isDraining = () => draining;
   const api = createApi({
     producer,
     turns: new Turns(),
@@ -165,7 +162,7 @@ async function run(
     maxStreamsPerCaller: config.MAX_STREAMS_PER_CALLER,
     streamTimeoutMs: config.STREAM_TIMEOUT_MS,
     bodyTimeoutMs: config.BODY_TIMEOUT_MS,
-    countedProperties,
+    countedProperties: config.countedProperties,
     clock,
     storedEvents,
     catalog,
@@ -178,8 +175,9 @@ async function run(
     maxBodyBytes: config.MAX_BODY_BYTES,
     batchLimits: { events: config.MAX_BATCH_EVENTS, bytes: config.MAX_BATCH_BYTES },
     acceptsEvents: config.ROLE !== 'consumer',
-    isDraining,
-    allMetrics: () => link?.metrics() ?? metrics.registry.metrics(),
+    isDraining: () => draining,
+    history,
+    allMetrics,
   });
 
   // Beside processes that answer requests, one that does not must not take part in their port.
@@ -187,6 +185,7 @@ async function run(
   if (consumes) consumer.start();
   progress.start();
   link?.ready(metrics.registry);
+  if (url !== '') history.start();
   if (consumes) link?.reportStatus(consumer);
   logger.info(
     { url, log: config.brokers.length > 0 ? 'kafka' : 'embedded', store: config.store.kind },
@@ -199,6 +198,7 @@ async function run(
     draining = true;
     await closeApi(api, admission);
     logger.debug('stopping: requests are answered');
+    history.stop();
     await progress.stop();
     await consumer.stop();
     logger.debug('stopping: the batch at hand is stored, the group is left');
@@ -218,10 +218,8 @@ async function run(
   };
 }
 
-async function listen(
-  api: FastifyInstance,
-  { HOST: host, PORT: port, certificate }: Config,
-): Promise<string> {
+async function listen(api: FastifyInstance, config: Config): Promise<string> {
+  const { HOST: host, PORT: port, certificate } = config;
   try {
     const url = await api.listen({ host, port });
     return certificate === undefined ? url : url.replace('http:', 'https:');

@@ -26,6 +26,7 @@ import { formatRoutes } from './ingest/format-routes.ts';
 import { type DocumentRoutesOptions, documentRoutes } from './openapi/documents.ts';
 import { type DeadLetterRoutesOptions, deadLetterRoutes } from './operations/dead-letter-routes.ts';
 import { type GroupRoutesOptions, groupRoutes } from './operations/group-routes.ts';
+import { type HistoryRoutesOptions, historyRoutes } from './operations/history-routes.ts';
 import { type OperationsRoutesOptions, operationsRoutes } from './operations/operations-routes.ts';
 import { type EventStateRoutesOptions, eventStateRoutes } from './query/event-state-routes.ts';
 import { type ProcessedRoutesOptions, processedRoutes } from './query/processed-routes.ts';
@@ -46,6 +47,7 @@ export interface ApiOptions
     StatsRoutesOptions,
     DeadLetterRoutesOptions,
     GroupRoutesOptions,
+    HistoryRoutesOptions,
     OperationsRoutesOptions {
   /** None: HTTP. */
   certificate: Certificate | undefined;
@@ -143,6 +145,7 @@ export function createApi(options: ApiOptions): FastifyInstance {
     api.register(statsRoutes, options);
     api.register(deadLetterRoutes, options);
     api.register(groupRoutes, options);
+    api.register(historyRoutes, options);
     api.register(pageRoutes);
   }
   api.register(operationsRoutes, options);

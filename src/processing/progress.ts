@@ -61,6 +61,7 @@ export class Progress<Held = undefined> {
   #running: Promise<void> | undefined;
   #ends: TopicEnds | undefined;
   #positions: readonly PartitionPosition[] | undefined;
+  #isCurrent = false;
   readonly #unmoved = new Map<number, { position: number; sinceMs: number }>();
   readonly #oldest = new Map<number, { position: number; at: Date | undefined }>();
 
@@ -100,6 +101,11 @@ export class Progress<Held = undefined> {
     });
   }
 
+  /** Whether both answered the last poll: `partitions` is of now. */
+  get isCurrent(): boolean {
+    return this.#isCurrent;
+  }
+
   /** What an operator should know, in words; undefined when storing keeps up. */
   get problem(): string | undefined {
     const { group } = this.#options;
@@ -133,6 +139,7 @@ export class Progress<Held = undefined> {
       this.#ask(() => store.positions(group, topic)),
     ]);
     if (this.#stopping.signal.aborted) return;
+    this.#isCurrent = ends !== undefined && positions !== undefined;
     if (ends !== undefined) this.#ends = ends;
     if (positions !== undefined) this.#positions = positions;
     this.#noteMoves();

@@ -27,6 +27,7 @@ export function components({ names }: Catalog): Record<string, TSchema> {
     ValueCount: reading.VALUE_COUNT,
     Stats: reading.STATS,
     Partition: reading.PARTITION,
+    MetricsHistory: reading.METRICS_HISTORY,
     ConsumerGroups: reading.GROUPS,
     DeadLetter: schemas.DEAD_LETTER,
     DeadLetters: schemas.DEAD_LETTERS,

@@ -72,6 +72,22 @@ export const REJECTED_EVENTS = Type.Object({
   next: Nullable(Digits),
 });
 
+const Figure = (description: string) => Nullable({ ...Type.Number(), description });
+export const METRICS_HISTORY = Type.Object({
+  samples: Type.Array(
+    Type.Object({
+      at: DateTime,
+      written: Figure('Records written to the topic a second, by whichever instance.'),
+      processed: Figure('Records processed a second, by whichever instance of the group.'),
+      rejected: Figure('Events and requests this instance refused a second.'),
+      lag: Figure('Records that are not stored.'),
+      lagSeconds: Figure('Age of the oldest of them.'),
+      appendSeconds: Figure('99 % of appends to the log took at most this long.'),
+      storeSeconds: Figure('99 % of batches were stored in at most this time.'),
+    }),
+  ),
+});
+
 export const TICKET = Type.Object({ ticket: Type.String(), expiresAt: DateTime });
 
 export const PARTITION = Type.Object({
