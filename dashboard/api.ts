@@ -154,6 +154,8 @@ export interface Partition {
   position: string | null;
   end: string | null;
   lag: number | null;
+  /** When the oldest record that is not stored was written. */
+  oldestWaiting: string | null;
   stored: number;
   duplicates: number;
   deadLettered: number;
@@ -164,6 +166,8 @@ export interface Group {
   group: string;
   topic: string;
   logReachable: boolean;
+  /** The processes that read; null while the log is unreachable. */
+  members: { id: string; host: string; partitions: number[] }[] | null;
   partitions: Partition[];
 }
 

@@ -1,16 +1,21 @@
+import type { ComponentChildren } from 'preact';
 import { type Group, get, type Partition } from './api.ts';
+import { History } from './history.tsx';
 import { usePolling } from './polling.ts';
 import { Outdated } from './problem.tsx';
+import { Time } from './time.tsx';
 import { count } from './words.ts';
 
 const POLL_MS = 2000;
 
-/** How far processing is, partition by partition. */
-export function GroupsPage() {
+/** How processing has gone in the last hours, and how far it is, partition by partition. */
+export function GroupsPage({ parameters }: { parameters: URLSearchParams }) {
   const polled = usePolling(() => get<{ groups: Group[] }>('/consumer-groups'), POLL_MS);
   return (
     <>
-      <h1>Consumer groups</h1>
+      <h1>Operations</h1>
+      <History parameters={parameters} />
+      <h2>Consumer groups</h2>
       <p class="hint">Duplicates are those found in the log; those answered at intake are on the overview.</p>
       <Outdated polled={polled} />
       {polled.value?.groups.map((group) => (
@@ -25,20 +30,22 @@ const COLUMNS = [
   ['Processed to', ({ position }) => position ?? '–'],
   ['Log ends at', ({ end }) => end ?? '?'],
   ['Lag', ({ lag }) => (lag === null ? '?' : count(lag))],
+  ['Oldest waiting', ({ oldestWaiting }) => (oldestWaiting ? <Time at={oldestWaiting} show="clock" /> : '–')],
   ['Stored', ({ stored }) => count(stored)],
   ['Duplicates', ({ duplicates }) => count(duplicates)],
   ['Dead letters', ({ deadLettered }) => count(deadLettered)],
   ['Lost', ({ lost }) => count(lost)],
-] as const satisfies [name: string, value: (partition: Partition) => string | number][];
+] as const satisfies [name: string, value: (partition: Partition) => ComponentChildren][];
 
-function Partitions({ group: { group, topic, logReachable, partitions } }: { group: Group }) {
+function Partitions({ group: { group, topic, logReachable, members, partitions } }: { group: Group }) {
   return (
-    <section>
-      <h2>{group}</h2>
+    <section class="group">
+      <h3>{group}</h3>
       <p class="hint">
         reads <code>{topic}</code>
         {!logReachable && '; the log cannot be reached, so the lag is not known'}
       </p>
+      <Members members={members} />
       <table>
         <thead>
           <tr>
@@ -63,4 +70,23 @@ function Partitions({ group: { group, topic, logReachable, partitions } }: { gro
       </table>
     </section>
   );
+}
+
+function Members({ members }: Pick<Group, 'members'>) {
+  if (members === null) return <p class="hint">Its members are not known: the log cannot be reached.</p>;
+  if (members.length === 0) return <p class="problem">No process reads as part of this group.</p>;
+  return (
+    <ul class="plain processes">
+      {members.map(({ id, host, partitions }) => (
+        <li key={id}>
+          <code>{id}</code> on {host}: {named(partitions)}
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+function named(partitions: readonly number[]): string {
+  if (partitions.length === 0) return 'no partition';
+  return `${partitions.length === 1 ? 'partition' : 'partitions'} ${partitions.join(', ')}`;
 }

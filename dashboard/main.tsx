@@ -19,7 +19,7 @@ const PAGES = [
   ['live', 'Live'],
   ['search', 'Search'],
   ['dead-letters', 'Dead letters'],
-  ['groups', 'Groups'],
+  ['groups', 'Operations'],
   ['send', 'Send'],
 ] as const;
 
@@ -32,7 +32,7 @@ function Page() {
   if (name === 'events' && id) return <EventPage key={id} eventId={id} />;
   if (name === 'users' && id) return <UserPage key={id} userId={id} />;
   if (name === 'dead-letters') return id ? <DeadLetterPage key={id} id={id} /> : <DeadLettersPage />;
-  if (name === 'groups') return <GroupsPage />;
+  if (name === 'groups') return <GroupsPage parameters={parameters} />;
   if (name === 'send') return <SendPage />;
   if (name === '') return <OverviewPage />;
   return <Unknown />;

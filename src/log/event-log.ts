@@ -21,6 +21,9 @@ export interface EventLog {
    */
   subscribe(options: SubscribeOptions): AsyncIterable<LogBatch[]>;
 
+  /** Who processes which partitions of the topic as members of the group, by whatever process. */
+  members(topic: string, group: string): Promise<GroupMember[]>;
+
   /** Where each partition ends. */
   ends(topic: string): Promise<TopicEnds>;
 
@@ -44,6 +47,14 @@ export interface EventLog {
 
   /** Finishes appends in flight and lets go of connections and files. May be called twice. */
   close(): Promise<void>;
+}
+
+/** A process that reads as part of a consumer group. */
+export interface GroupMember {
+  id: string;
+  /** Where it runs, as the log sees it. */
+  host: string;
+  partitions: number[];
 }
 
 export interface NewRecord {

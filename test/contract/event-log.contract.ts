@@ -285,6 +285,25 @@ export function eventLogContract(open: () => Promise<LogHarness>): void {
     expect(starts).toEqual([PARTITIONS, PARTITIONS]);
   });
 
+  it('names the members of a group while they read, with their partitions', async () => {
+    const { log, topic, group } = await open();
+    const stop = new AbortController();
+    const onAssigned = async () => ({ positions: new Map() });
+    const read = async () => {
+      for await (const _ of log.subscribe({ topic, group, signal: stop.signal, onAssigned }));
+    };
+    const reading = read();
+    const [text, partitions] = [expect.stringMatching(/./), [...Array(PARTITIONS).keys()]];
+    await expect
+      // A Kafka that no group has used yet does not know who would coordinate it.
+      .poll(() => log.members(topic, group).catch(() => []))
+      .toEqual([{ id: text, host: text, partitions }]);
+    expect(await log.members(topic, `${group}-2`)).toEqual([]);
+    stop.abort();
+    await reading;
+    await expect.poll(() => log.members(topic, group)).toEqual([]);
+  });
+
   it('says where each partition ends, and when its records were written', async () => {
     const { log, topic } = await open();
     const before = Date.now();

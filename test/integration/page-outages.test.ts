@@ -35,9 +35,9 @@ describe.runIf(browser)('the page, while something is down,', () => {
       .getByText(/as of \d/)
       .first()
       .waitFor();
-    for (const view of ['Live', 'Search', 'Dead letters', 'Groups']) {
+    for (const view of ['Live', 'Search', 'Dead letters', 'Operations']) {
       await page.getByRole('link', { name: view, exact: true }).click();
-      await page.getByRole('heading', { name: view === 'Groups' ? 'Consumer groups' : view }).waitFor();
+      await page.getByRole('heading', { name: view }).waitFor();
       if (view === 'Live') await page.getByText(/Connected, but|Not connected|Connection lost/).waitFor();
       else await page.locator('.problem').getByText('The store cannot be read').waitFor();
       expect(await page.getByText('No events match').count()).toBe(0);

@@ -115,9 +115,13 @@ describe.runIf(browser)('the page', () => {
       await page.getByText('1 record resent.').waitFor();
 
       // The groups, and the overview after a reload.
-      await page.getByRole('link', { name: 'Groups', exact: true }).click();
+      await page.getByRole('link', { name: 'Operations', exact: true }).click();
       await page.getByRole('cell', { name: '0' }).first().waitFor();
-      await expect.poll(() => page.locator('tbody tr').count()).toBe(3);
+      await expect.poll(() => page.locator('[data-name=Partition]').count()).toBe(3);
+      await page.getByText(/partitions 0, 1, 2$/).waitFor();
+      await page.getByRole('heading', { name: 'Records a second' }).waitFor();
+      await page.getByRole('button', { name: '15 minutes' }).click();
+      await expect.poll(() => page.url()).toContain('#/groups?minutes=15');
       await audit(page);
       await page.getByRole('link', { name: 'Footfall' }).click();
       await page.reload();
@@ -142,7 +146,7 @@ describe.runIf(browser)('the page', () => {
     }));
     await store(service.url, events);
     const page = await openPage(browser!, service.url, { colorScheme, viewport: { width, height: 800 } });
-    for (const name of ['Overview', 'Live', 'Search', 'Dead letters', 'Groups', 'Send']) {
+    for (const name of ['Overview', 'Live', 'Search', 'Dead letters', 'Operations', 'Send']) {
       await page.getByRole('link', { name, exact: true }).first().click();
       await page.getByRole('heading', { level: 1 }).waitFor();
       if (name === 'Overview') await page.locator('canvas').first().waitFor();

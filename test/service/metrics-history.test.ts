@@ -35,7 +35,6 @@ it('shows what was written, stored and refused, and how long it took', async () 
   await expect.poll(() => has(({ storeSeconds }) => Number(storeSeconds) > 0)).toBe(true);
   const newest = (await samplesOf(url, '?minutes=1')).at(-1)!;
   expect(newest).toMatchObject({ lag: 0, lagSeconds: 0 });
-  expect(Date.parse(newest.at as string)).toBeLessThanOrEqual(Date.now());
 });
 
 it.each(['minutes=0', 'minutes=721', 'minutes=x', 'hours=1'])('refuses ?%s', async (query) => {

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { connect } from 'node:net';
+import { hostname } from 'node:os';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { systemClock } from '../../src/clock.ts';
 import { serviceHere, store } from '../support/service.ts';
@@ -451,6 +452,7 @@ describe('GET /consumer-groups', () => {
         group: 'user-activity-consumer-group',
         topic: 'user-activity-events',
         logReachable: true,
+        members: [{ id: expect.any(String), host: hostname(), partitions: [0] }],
         partitions: [
           {
             partition: 0,

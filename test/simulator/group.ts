@@ -110,6 +110,10 @@ export class Groups {
     return member;
   }
 
+  members(name: string, topic: string): GroupMember[] {
+    return this.#groups.get(`${name} ${topic}`)?.members ?? [];
+  }
+
   leave(member: GroupMember): void {
     for (const group of this.#groups.values()) this.#remove(group, member);
   }

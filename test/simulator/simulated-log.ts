@@ -2,6 +2,7 @@ import {
   AppendError,
   type AppendResult,
   type EventLog,
+  type GroupMember,
   type LogBatch,
   type LogRecord,
   type NewRecord,
@@ -34,6 +35,16 @@ export class SimulatedLog implements EventLog {
 
   subscribe(options: SubscribeOptions): AsyncGenerator<LogBatch[]> {
     return readGroup(this.#process, options);
+  }
+
+  members(topic: string, group: string): Promise<GroupMember[]> {
+    return this.#process.call('log', 'log.members', () =>
+      this.#process.world.groups.members(group, topic).map(({ process, assignment }) => ({
+        id: process.name,
+        host: 'simulated',
+        partitions: assignment?.partitions ?? [],
+      })),
+    );
   }
 
   ends(topic: string): Promise<TopicEnds> {

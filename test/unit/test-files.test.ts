@@ -42,6 +42,7 @@ describe('the tests pass on a machine of any speed: none', () => {
       ...pauses,
       'test/support/stopped-clock.ts': 'names what it stops',
       'test/support/hand-clock.ts': 'sleeps until the test moves it on',
+      'test/service/metrics-history.test.ts': 'samples at short intervals',
     };
     const waits = /\bsetTimeout\b|\bsetInterval\b|\bsleep\(|timers\/promises|waitForTimeout/g;
     expect(linesWith(waits, exceptions)).toEqual([]);

@@ -117,6 +117,12 @@ export const GROUPS = Type.Object({
       group: Type.String(),
       topic: Type.String(),
       logReachable: Type.Boolean(),
+      members: Nullable(
+        Type.Array(
+          Type.Object({ id: Type.String(), host: Type.String(), partitions: Type.Array(Type.Integer()) }),
+          { description: 'The processes that read as part of the group; null while the log is unreachable.' },
+        ),
+      ),
       partitions: Type.Array(ref('Partition')),
     }),
   ),

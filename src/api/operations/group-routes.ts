@@ -39,7 +39,10 @@ export async function groupRoutes(
     async () => {
       const positions = await store.positions(group, topic);
       // What is stored can be said without the log, too.
-      const found: Partial<TopicEnds> = await log.ends(topic).catch(() => ({}));
+      const [found, members] = await Promise.all([
+        log.ends(topic).catch((): Partial<TopicEnds> => ({})),
+        log.members(topic, group).catch(() => null),
+      ]);
       const byPartition = new Map(accounts(positions).map((account) => [account.partition, account]));
       const partitions = [...new Set([...(found.ends?.keys() ?? []), ...byPartition.keys()])].sort(
         (a, b) => a - b,
@@ -50,6 +53,7 @@ export async function groupRoutes(
             group,
             topic,
             logReachable: found.ends !== undefined,
+            members,
             partitions: partitions.map((partition) => {
               const current = positions.find(
                 (one) => one.partition === partition && one.topicId === found.topicId,

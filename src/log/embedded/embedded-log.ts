@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { EventEmitter, once } from 'node:events';
+import { hostname } from 'node:os';
 import { leaveTurns } from '../../loop-turns.ts';
 import {
   checkWritable,
@@ -15,6 +16,7 @@ import type {
   AppendResult,
   AssignedPartition,
   EventLog,
+  GroupMember,
   LogBatch,
   LogRecord,
   NewRecord,
@@ -72,6 +74,7 @@ export class EmbeddedLog implements EventLog {
   readonly #insert: StatementSync;
   readonly #read: Query<RecordRow>;
   readonly #topics = new Map<string, Topic>();
+  readonly #reading = new Set<{ topic: string; group: string; member: GroupMember }>();
   readonly #appended = new EventEmitter().setMaxListeners(0);
   #closing: Promise<void> | undefined;
 
@@ -106,14 +109,21 @@ export class EmbeddedLog implements EventLog {
     );
   }
 
-  async *subscribe({ topic: name, signal, onAssigned }: SubscribeOptions): AsyncGenerator<LogBatch[]> {
+  async *subscribe({ topic: name, group, signal, onAssigned }: SubscribeOptions): AsyncGenerator<LogBatch[]> {
     while (!signal.aborted) {
       const topic = this.#topic(name);
       const assigned = topic.ends.map((end, partition) => assignedPartition(name, topic, partition, end));
       const { positions, restart } = await onAssigned(assigned);
       const ended = restart === undefined ? signal : AbortSignal.any([signal, restart]);
       const offsets = topic.ends.map((_, partition) => positions.get(partition)?.offset ?? 0);
-      yield* this.#readOn(name, topic, offsets, ended);
+      const member = { id: randomUUID(), host: hostname(), partitions: [...topic.ends.keys()] };
+      const reading = { topic: name, group, member };
+      this.#reading.add(reading);
+      try {
+        yield* this.#readOn(name, topic, offsets, ended);
+      } finally {
+        this.#reading.delete(reading);
+      }
     }
   }
 
@@ -145,6 +155,12 @@ export class EmbeddedLog implements EventLog {
         yield [{ ...where, records, leaderEpoch: NO_EPOCH, isAssigned, commit() {} }];
       }
     }
+  }
+
+  async members(topic: string, group: string): Promise<GroupMember[]> {
+    return [...this.#reading]
+      .filter((one) => one.topic === topic && one.group === group)
+      .map(({ member }) => member);
   }
 
   async ends(name: string): Promise<TopicEnds> {

@@ -6,6 +6,7 @@ import {
   AppendError,
   type AppendResult,
   type EventLog,
+  type GroupMember,
   type LogBatch,
   type LogRecord,
   type NewRecord,
@@ -101,6 +102,15 @@ export class KafkaLog implements EventLog {
       if (!isUnknownTopic(error) || (await this.#topics.exists(topic))) throw error;
       return positions.map(() => undefined);
     }
+  }
+
+  async members(topic: string, group: string): Promise<GroupMember[]> {
+    const groups = await this.#noticing(() => this.#admin.describeGroups({ groups: [group] }));
+    return [...(groups.get(group)?.members.values() ?? [])].map(({ id, clientHost, assignments }) => ({
+      id,
+      host: clientHost.replace(/^\//, ''),
+      partitions: (assignments?.get(topic)?.partitions ?? []).toSorted((one, other) => one - other),
+    }));
   }
 
   async ends(topic: string): Promise<TopicEnds> {
