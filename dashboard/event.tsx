@@ -5,7 +5,7 @@ import { Exact } from './exact.tsx';
 import { prettyJson } from './exact-json.ts';
 import { usePolling } from './polling.ts';
 import { Problem } from './problem.tsx';
-import { toDeadLetter, toUser } from './route.ts';
+import { toDeadLetter, toType, toUser } from './route.ts';
 import { Time } from './time.tsx';
 import { count, many } from './words.ts';
 
@@ -36,7 +36,10 @@ export function EventPage({ eventId }: { eventId: string }) {
       <Problem text={problem} />
       {value?.event && (
         <p class="lead">
-          <EventType name={value.event.eventType} /> by{' '}
+          <a href={toType(value.event.eventType)}>
+            <EventType name={value.event.eventType} />
+          </a>{' '}
+          by{' '}
           <a href={toUser(value.event.userId)}>
             <Exact text={value.event.userId} />
           </a>

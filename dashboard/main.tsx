@@ -12,6 +12,7 @@ import { SearchPage } from './search.tsx';
 import { SendPage } from './send.tsx';
 import { Status } from './status.tsx';
 import { now, offsetOf, showIn, zone } from './times.ts';
+import { TypePage, TypesPage } from './types.tsx';
 import { UserPage } from './user.tsx';
 
 const PAGES = [
@@ -33,6 +34,7 @@ function Page() {
   if (name === 'users' && id) return <UserPage key={id} userId={id} />;
   if (name === 'dead-letters') return id ? <DeadLetterPage key={id} id={id} /> : <DeadLettersPage />;
   if (name === 'groups') return <GroupsPage parameters={parameters} />;
+  if (name === 'types') return id ? <TypePage key={id} name={id} /> : <TypesPage />;
   if (name === 'send') return <SendPage />;
   if (name === '') return <OverviewPage />;
   return <Unknown />;

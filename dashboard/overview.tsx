@@ -47,6 +47,7 @@ export function OverviewPage() {
           <section class="wide" aria-labelledby="over-time">
             <div class="heading">
               <h2 id="over-time">Events over time</h2>
+              <a href="#/types">Event types</a>
               <fieldset class="choices">
                 <legend class="unseen">Period</legend>
                 {(Object.keys(INTERVALS) as Interval[]).map((one) => (

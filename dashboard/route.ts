@@ -51,6 +51,7 @@ export const leftAt = () => scrolled.get(entry) ?? 0;
 
 export const toEvent = (eventId: string) => `#/events/${encodeURIComponent(eventId)}`;
 export const toUser = (userId: string) => `#/users/${encodeURIComponent(userId)}`;
+export const toType = (name: string) => `#/types/${encodeURIComponent(name)}`;
 export const toDeadLetter = (id: string) => `#/dead-letters/${encodeURIComponent(id)}`;
 
 /** Goes to a view with parameters; those that are empty are left out. */
