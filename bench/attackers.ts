@@ -12,8 +12,8 @@ export interface AttackersData {
 
 interface Attack {
   connections: number;
-  /** What each connection sends first, the n-th of them. */
-  opening(key: string, index: number): Buffer | string;
+  /** What each connection sends first, the n-th of them, in pieces. */
+  opening(key: string, index: number): (Buffer | string)[];
   /** Whether what is answered is read, and the same sent again, by a new connection where this one was closed. */
   repeats: boolean;
   /** Sent from time to time, so that the connection does not look idle. */
@@ -24,38 +24,46 @@ export type AttackName = keyof typeof ATTACKS;
 
 const DRIP_EVERY_MS = 4000;
 const MANY_REFUSED = gzipSync(`[${'{},'.repeat(99_999)}{}]`);
-const MUCH_TEXT = gzipSync(
+const MUCH_TEXT = Buffer.from(
   JSON.stringify({ userId: 'u', eventType: 'LOGIN', payload: { x: 'y'.repeat(990_000) } }),
 );
+const MUCH_TEXT_GZIPPED = gzipSync(MUCH_TEXT);
+const GZIP = 'Content-Encoding: gzip\r\n';
 
 export const ATTACKS = {
   'batches of 100 000 refused elements, 332 bytes each': {
     connections: 90,
-    opening: (key) => post(key, '/events/batch', MANY_REFUSED),
+    opening: (key) => post(key, '/events/batch', MANY_REFUSED, GZIP),
     repeats: true,
   },
   'bodies of 1 KB that inflate to 1 MB': {
+    connections: 300,
+    opening: (key) => post(key, '/events/generate', MUCH_TEXT_GZIPPED, GZIP),
+    repeats: true,
+  },
+  'plain bodies of 1 MB': {
     connections: 300,
     opening: (key) => post(key, '/events/generate', MUCH_TEXT),
     repeats: true,
   },
   'bodies that hardly arrive': {
     connections: 44,
-    opening: (key, index) =>
+    opening: (key, index) => [
       index < 42
         ? `${head(key, 'POST', '/events/batch')}Transfer-Encoding: chunked\r\n\r\n1\r\n[\r\n`
         : `${head(key, 'POST', '/events/generate')}Content-Length: 1000000\r\n\r\n`,
+    ],
     repeats: false,
     drip: '1\r\n \r\n',
   },
   'readers that take nothing': {
     connections: 150,
-    opening: (key) => `${head(key, 'GET', '/events/processed')}Content-Length: 0\r\n\r\n`,
+    opening: (key) => [`${head(key, 'GET', '/events/processed')}Content-Length: 0\r\n\r\n`],
     repeats: false,
   },
   'searches through all that is stored': {
     connections: 8,
-    opening: (key) => `${head(key, 'GET', '/events/processed?payload.x=nowhere')}\r\n`,
+    opening: (key) => [`${head(key, 'GET', '/events/processed?payload.x=nowhere')}\r\n`],
     repeats: true,
   },
 } satisfies Record<string, Attack>;
@@ -64,9 +72,8 @@ function head(key: string, method: string, path: string): string {
   return `${method} ${path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${key}\r\nContent-Type: application/json\r\n`;
 }
 
-function post(key: string, path: string, gzipped: Buffer): Buffer {
-  const start = `${head(key, 'POST', path)}Content-Encoding: gzip\r\nContent-Length: ${gzipped.length}\r\n\r\n`;
-  return Buffer.concat([Buffer.from(start), gzipped]);
+function post(key: string, path: string, body: Buffer, encoding = ''): (Buffer | string)[] {
+  return [`${head(key, 'POST', path)}${encoding}Content-Length: ${body.length}\r\n\r\n`, body];
 }
 
 /** Attacks until its process is ended, with another connection for each that is closed. */
@@ -77,7 +84,9 @@ async function keepAttacking({ attack, url, key }: AttackersData, index: number)
     // What is refused or reset is tried again.
     socket.on('error', () => {});
     const closed = once(socket, 'close').catch(() => {});
-    const send = () => socket.write(opening(key, index));
+    const send = () => {
+      for (const piece of opening(key, index)) socket.write(piece);
+    };
     socket.once('connect', send);
     if (repeats) sendAgain(socket, send);
     else socket.pause();

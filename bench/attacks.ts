@@ -14,7 +14,7 @@ import { median, type Row } from './rows.ts';
 const GOOD_CALLERS = ['shop', 'app'];
 const ATTACKER = 'attacker';
 const PROBE_EVERY_MS = 50;
-/** A probe without an answer in this time is given up. */
+/** A probe without an answer in this time is given up; good clients that take so much longer than they should are ended. */
 const LONGEST_WAIT_MS = 30_000;
 const WARM_UP_SECONDS = 2;
 /** As compilers and caches stand after a while; the attack is measured once it is under way. */
@@ -120,9 +120,14 @@ async function measure(target: Target, seconds: number, rate: number): Promise<S
 async function sendWell({ url, keys }: Target, seconds: number, rate?: number): Promise<GoodClientsResult> {
   const data: GoodClientsData = { url, keys: GOOD_CALLERS.map((name) => keys[name]!), seconds, rate };
   const { child, ended } = begin('good-clients.ts', data);
-  const [result] = await Promise.race([once(child, 'message'), endedEarly(ended, 'the good clients')]);
-  await ended;
-  return result as GoodClientsResult;
+  const timer = setTimeout(() => child.kill('SIGKILL'), seconds * 1000 + LONGEST_WAIT_MS);
+  try {
+    const [result] = await Promise.race([once(child, 'message'), endedEarly(ended, 'the good clients')]);
+    await ended;
+    return result as GoodClientsResult;
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 async function underAttack<T>({ url, keys }: Target, attack: AttackName, use: () => Promise<T>): Promise<T> {
