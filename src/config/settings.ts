@@ -237,7 +237,7 @@ export const SETTINGS = Type.Object({
     maximum: 600_000,
     default: 30_000,
     description:
-      'Milliseconds after which a reader of `GET /events/stream`, or of any other answer, that takes nothing of it is cut. On a stream something is sent at least twice in that time.',
+      'Milliseconds after which a reader of `GET /events/stream`, or of any other answer, that takes nothing of it is cut; one of a list after a fifth of that, if another request of the same caller has no room. On a stream something is sent at least twice in that time.',
   }),
   BODY_TIMEOUT_MS: Type.Integer({
     minimum: 100,

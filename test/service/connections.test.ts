@@ -233,38 +233,3 @@ describe('a request for a tunnel', () => {
     expect((await fetch(`${url}/livez`)).status).toBe(200);
   });
 });
-
-describe('a peer that does not go on', () => {
-  it('is answered 408 when its body hardly arrives', async () => {
-    const { url } = await serviceHere({ BODY_TIMEOUT_MS: '200' });
-    const socket = toService(url);
-    socket.write(
-      'POST /events/batch HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n[\r\n',
-    );
-    const answer = untilClosed(socket);
-    const metrics = async () => (await fetch(`${url}/metrics`)).text();
-    await expect.poll(metrics).toContain('requests_in_flight 1');
-    await expect
-      .poll(async () => {
-        if (socket.writable) socket.write('1\r\n \r\n');
-        return metrics();
-      })
-      .toContain('requests_in_flight 0');
-    expect(await answer).toMatch(/^HTTP\/1.1 408 /);
-  });
-
-  it('is cut when it takes nothing of a list, and leaves its room to others', async () => {
-    const { url } = await serviceHere({ STREAM_TIMEOUT_MS: '200' });
-    const event = { userId: 'u', eventType: 'LOGIN', payload: { text: 'x'.repeat(500_000) } };
-    const batch = JSON.stringify(Array.from({ length: 40 }, () => event));
-    const headers = { 'Content-Type': 'application/json' };
-    await fetch(`${url}/events/batch?ack=stored`, { method: 'POST', headers, body: batch });
-    const socket = toService(url).pause();
-    socket.write('GET /events/processed HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n');
-    const metrics = async () => (await fetch(`${url}/metrics`)).text();
-    await expect.poll(metrics).toContain('requests_in_flight_bytes 3000000');
-    await expect.poll(metrics).toContain('requests_in_flight 0');
-    expect((await (await fetch(`${url}/events/processed`)).text()).length).toBeGreaterThan(20_000_000);
-    socket.destroy();
-  });
-});

@@ -5,6 +5,8 @@ import { onTestFinished, vi } from 'vitest';
  * `vi.advanceTimersByTime` moves it on. Sleeps of `node:timers/promises` and `setImmediate` go on as ever.
  */
 export function stopClock(): void {
-  vi.useFakeTimers({ toFake: ['Date', 'performance', 'setTimeout', 'clearTimeout'] });
+  vi.useFakeTimers({
+    toFake: ['Date', 'performance', 'setTimeout', 'clearTimeout', 'setInterval', 'clearInterval'],
+  });
   onTestFinished(() => void vi.useRealTimers());
 }

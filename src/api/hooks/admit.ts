@@ -4,7 +4,7 @@ import type { Admission, Hold } from '../../access/admission.ts';
 import type { RateLimits } from '../../access/rate-limits.ts';
 import { searchSteps } from '../../loop-turns.ts';
 import { firstBytes } from './request-encodings.ts';
-import { BodyPatience, cutIdleReader } from './slow-peers.ts';
+import { BodyPatience, ReaderPatience } from './slow-peers.ts';
 
 /**
  * How long a request that is turned away waits for its answer: clients that retry at once would take the time of those
@@ -47,11 +47,16 @@ export async function giveUp({ hold }: FastifyRequest, reply: FastifyReply): Pro
 /** Takes in a request while there is room for what it may hold, and only as long as its peer keeps up. */
 export function admit(api: FastifyInstance, options: AdmitOptions): void {
   const { admission, rateLimits, streamTimeoutMs, bodyTimeoutMs } = options;
-  const patience = new BodyPatience(bodyTimeoutMs);
-  api.addHook('onClose', async () => patience.stop());
+  const senders = new BodyPatience(bodyTimeoutMs);
+  const readers = new ReaderPatience(streamTimeoutMs);
+  api.addHook('onClose', async () => {
+    senders.stop();
+    readers.stop();
+  });
   api.decorateRequest('hold', undefined);
   api.addHook('onRequest', (request, reply, done) => {
     const { reservesBytes, acceptsEvents } = request.routeOptions.config;
+    readers.watch(request, reply.raw);
     if (reservesBytes === undefined) return done();
     searchSteps.noteRequest();
     try {
@@ -65,15 +70,25 @@ export function admit(api: FastifyInstance, options: AdmitOptions): void {
 
   function take(request: FastifyRequest, reply: FastifyReply, most: number): void {
     const isRead = request.method !== 'POST';
-    const hold = admission.enter(isRead ? most : firstBytes(request.headers, most), {
-      purpose: isRead ? 'read' : 'write',
-      caller: request.caller?.name,
-    });
+    const caller = request.caller?.name;
+    const hold = isRead
+      ? enterToRead(request, most)
+      : admission.enter(firstBytes(request.headers, most), { purpose: 'write', caller });
     request.hold = hold;
-    if (!isRead) patience.watch(request.raw, reply.raw);
-    cutIdleReader(reply.raw, streamTimeoutMs);
+    if (!isRead) senders.watch(request.raw, reply.raw);
     // However it ends: answered, aborted by the client, or cut.
     reply.raw.once('close', () => hold.leave());
+  }
+
+  /** Where there is no room, a reader of the same caller that takes nothing makes some. */
+  function enterToRead(request: FastifyRequest, bytes: number): Hold {
+    const entry = { purpose: 'read', caller: request.caller?.name } as const;
+    try {
+      return admission.enter(bytes, entry);
+    } catch (error) {
+      if (!readers.giveWayTo(request)) throw error;
+      return admission.enter(bytes, entry);
+    }
   }
 }
 

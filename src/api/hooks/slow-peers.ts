@@ -1,10 +1,12 @@
 // Peers that hold memory and do not go on: bodies that hardly arrive, answers that nobody takes.
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import type { FastifyRequest } from 'fastify';
 import { clientErrorHandler } from './error-responses.ts';
 
 /** The least of a body that must arrive in one window of time, if it is not whole by then. */
 const WINDOW_BYTES = 10_000;
-/** How often bodies are looked at in one window. */
+/** How often peers are looked at in one window. */
 const LOOKS = 5;
 
 interface Arriving {
@@ -65,10 +67,76 @@ export class BodyPatience {
   }
 }
 
-/** Cuts a reader that takes nothing of its answer for so long. Waiting for what is not written yet is not its fault. */
-export function cutIdleReader(answer: ServerResponse, timeoutMs: number): void {
-  answer.setTimeout(timeoutMs, () => {
-    if (answer.writableLength > 0 || (answer.socket?.writableLength ?? 0) > 0) answer.destroy();
-    else answer.setTimeout(timeoutMs);
-  });
+interface Reading {
+  request: FastifyRequest;
+  answer: ServerResponse;
+  /** Since when it has taken nothing of what is written. */
+  since: number;
+  taken: string;
+}
+
+/** Cuts readers that take nothing of their answers. Waiting for what is not written yet is not their fault. */
+export class ReaderPatience {
+  readonly #windowMs: number;
+  readonly #readings = new Set<Reading>();
+  readonly #timer: NodeJS.Timeout;
+
+  /** @param windowMs in which something of an answer must be taken */
+  constructor(windowMs: number) {
+    this.#windowMs = windowMs;
+    this.#timer = setInterval(() => this.#look(), windowMs / LOOKS).unref();
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+  }
+
+  watch(request: FastifyRequest, answer: ServerResponse): void {
+    const reading = { request, answer, since: performance.now(), taken: '' };
+    this.#readings.add(reading);
+    answer.once('close', () => this.#readings.delete(reading));
+  }
+
+  /**
+   * Cuts a reader of the same caller that has taken nothing for a while.
+   *
+   * @returns whether there was one
+   */
+  giveWayTo({ caller }: FastifyRequest): boolean {
+    let longest: Reading | undefined;
+    for (const reading of this.#readings) {
+      const { hold, caller: other, method } = reading.request;
+      if (hold === undefined || method === 'POST' || other?.name !== caller?.name) continue;
+      if (longest === undefined || reading.since < longest.since) longest = reading;
+    }
+    if (longest === undefined || quietMs(longest) < this.#windowMs / LOOKS) return false;
+    this.#cut(longest);
+    return true;
+  }
+
+  #look(): void {
+    for (const reading of this.#readings) if (quietMs(reading) >= this.#windowMs) this.#cut(reading);
+  }
+
+  #cut(reading: Reading): void {
+    this.#readings.delete(reading);
+    reading.answer.destroy();
+    reading.request.hold?.leave();
+  }
+}
+
+/** How long it has taken nothing. The timer of the socket runs twice: once more behind each write. */
+function quietMs(reading: Reading): number {
+  const { socket, writableLength } = reading.answer;
+  const now = performance.now();
+  const taken = socket === null ? '' : takenOf(socket);
+  if (socket === null || writableLength + socket.writableLength === 0 || taken !== reading.taken) {
+    Object.assign(reading, { since: now, taken });
+  }
+  return now - reading.since;
+}
+
+/** Changes whenever the system takes something of what is written, also of one large piece. */
+function takenOf(socket: Socket & { _handle?: { writeQueueSize?: number } }): string {
+  return `${socket.bytesWritten - socket.writableLength} ${socket._handle?.writeQueueSize}`;
 }

@@ -65,8 +65,6 @@ export interface StreamRoutesOptions {
   maxStreams: number;
   /** Most of them with the key of one caller. */
   maxStreamsPerCaller: number;
-  /** After this a reader that takes nothing is cut. */
-  streamTimeoutMs: number;
   apiKeys: ApiKeys | undefined;
   clock: Pick<Clock, 'date'>;
 }
@@ -74,7 +72,7 @@ export interface StreamRoutesOptions {
 /** Stored events as they come: server-sent events. */
 export async function streamRoutes(
   api: FastifyInstance,
-  { store, liveTail, maxStreams, maxStreamsPerCaller, streamTimeoutMs, apiKeys, clock }: StreamRoutesOptions,
+  { store, liveTail, maxStreams, maxStreamsPerCaller, apiKeys, clock }: StreamRoutesOptions,
 ): Promise<void> {
   const endRevoked = new RevokedStreams(apiKeys);
   api.addHook('preClose', async () => liveTail.stop());
@@ -94,8 +92,6 @@ export async function streamRoutes(
       endRevoked.watch(caller, reply.raw);
       const { after } = beginning;
       const start = await liveTail.begin(after);
-      // Whoever takes nothing for so long is cut, and may come back with `Last-Event-ID`.
-      reply.raw.setTimeout(streamTimeoutMs);
       const isReset = beginning.isReset || (after !== undefined && start.sequence < after);
       const frames = streamFrames({ liveTail, storeId: store.storeId, filter, start, isReset });
       return reply
