@@ -60,6 +60,8 @@ export const ATTACKS = {
     connections: 150,
     opening: (key) => [`${head(key, 'GET', '/events/processed')}Content-Length: 0\r\n\r\n`],
     repeats: false,
+    // Who does not read learns that way alone that it was cut.
+    drip: '\r\n',
   },
   'searches through all that is stored': {
     connections: 8,
@@ -106,5 +108,7 @@ function sendAgain(socket: Socket, send: () => void): void {
 const [, file, argument] = process.argv;
 if (file === import.meta.filename) {
   const data = JSON.parse(argument!) as AttackersData;
+  // Connections that are not read keep no process alive.
+  process.on('disconnect', () => process.exit());
   for (let index = 0; index < ATTACKS[data.attack].connections; index++) void keepAttacking(data, index);
 }
