@@ -160,6 +160,27 @@ describe('the schema of the tables', () => {
   });
 });
 
+describe('an encoding', () => {
+  async function databaseIn(encoding: string): Promise<string> {
+    const url = await freshDatabase();
+    const name = `${new URL(url).pathname.slice(1)}_${encoding.toLowerCase()}`;
+    await byHand(url, `create database ${name} encoding '${encoding}' locale 'C' template template0`);
+    return url.replace(/[^/]*$/, name);
+  }
+
+  it('without some characters is refused, before an event with one of them keeps all others from being stored', async () => {
+    await expect(openStore(await databaseIn('LATIN1')).ping(PATIENCE_MS)).rejects.toThrow(
+      "this database has the encoding LATIN1, which lacks most characters: make one with ENCODING 'UTF8' TEMPLATE template0",
+    );
+  });
+
+  it('that takes bytes as they are keeps every character', async () => {
+    const url = await databaseIn('SQL_ASCII');
+    await storeOne(url, '日本 😀');
+    expect(await usersIn(url)).toEqual(['日本 😀']);
+  });
+});
+
 describe('tables that are gone', () => {
   /** A running store with one event in schema one, and what the logger was told. */
   async function running(): Promise<{ url: string; store: PostgresStore; lines: LogLine[] }> {

@@ -44,6 +44,11 @@ export function isLostStatement(error: unknown): boolean {
   return LOST_STATEMENT.includes(codeOf(error));
 }
 
+/** Whether a right is missing, by the error as the store throws it. */
+export function mayNot(error: unknown): boolean {
+  return codeOf((error as Error).cause) === '42501';
+}
+
 export function isLockTimeout(error: unknown): boolean {
   return codeOf(error) === LOCK_NOT_AVAILABLE;
 }

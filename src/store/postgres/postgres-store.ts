@@ -1,25 +1,28 @@
 import { withDeadline } from '../../clock.ts';
 import { decodeLandmarks } from '../../log/landmarks.ts';
 import type { Logger } from '../../observability/logger.ts';
-import type {
-  Claim,
-  DeadLetter,
-  DeadLetterQuery,
-  EventRecord,
-  EventStore,
-  PartitionPosition,
-  ReadQuery,
-  StoreBatch,
-  StoredEvent,
-  StoreOutcome,
-  TopicRef,
-  Watermarks,
+import {
+  type Claim,
+  type DeadLetter,
+  type DeadLetterQuery,
+  type EventRecord,
+  type EventStore,
+  type PartitionPosition,
+  type ReadQuery,
+  type StoreBatch,
+  type StoredEvent,
+  type StoreOutcome,
+  StoreUnavailableError,
+  type TopicRef,
+  type Watermarks,
 } from '../event-store.ts';
 import { EVENTS_ARE_GONE, FORGET_EVENTS, RECLAIM } from '../position-sql.ts';
 import { Database } from './client.ts';
 import { PostgresCounts } from './counts.ts';
+import { mayNot } from './errors.ts';
 import * as reads from './reads.ts';
 import { processBatches } from './writer.ts';
+import { MAY_NOT_MOVE, MOVE_SEQUENCE, SEQUENCE_IS_BEHIND } from './writer-locks.ts';
 
 const CLAIM = `
 insert into positions (consumer_group, topic, topic_id, partition, epoch)
@@ -37,15 +40,19 @@ export class PostgresStore implements EventStore {
   readonly storeId = '';
   readonly counts: PostgresCounts;
   readonly #database: Database;
+  readonly #logger: Logger;
 
   /** Connects when first used, so that a start does not depend on PostgreSQL being there. */
   constructor({ logger, ...options }: { url: string; poolSize: number; logger: Logger }) {
     this.#database = new Database(options, logger);
+    this.#logger = logger;
     this.counts = new PostgresCounts(this.#database);
   }
 
   async claim({ group, topic, topicId }: TopicRef, partitions: readonly number[]): Promise<Claim[]> {
-    if (await this.#eventsAreGone()) await this.#database.sequence(FORGET_UNDISTURBED);
+    const { gone, behind } = await this.#inspect();
+    if (gone) await this.#database.sequence(FORGET_UNDISTURBED);
+    if (behind) await this.#moveSequence();
     // If we die here: nothing is claimed, and whoever claims next finds the same.
     const rows = await this.#database.query<ClaimRow>(CLAIM, [group, topic, topicId, partitions]);
     const claims = new Map(rows.map((row) => [row.partition, row]));
@@ -119,15 +126,40 @@ export class PostgresStore implements EventStore {
     await withDeadline(this.#database.probe(timeoutMs), timeoutMs, 'PostgreSQL');
   }
 
-  async #eventsAreGone(): Promise<boolean> {
-    const [row] = await this.#database.query<{ gone: boolean }>(`select ${EVENTS_ARE_GONE} as gone`, []);
-    return row!.gone;
+  async #inspect(): Promise<Damage> {
+    const [row] = await this.#database.query<Damage>(
+      `select ${EVENTS_ARE_GONE} as gone, ${SEQUENCE_IS_BEHIND} as behind`,
+      [],
+    );
+    return row!;
+  }
+
+  async #moveSequence(): Promise<void> {
+    try {
+      const [, moved] = (await this.#database.sequence(MOVE_SEQUENCE)) as [[], [{ sequence: string }?]];
+      if (moved[0] === undefined) return;
+      this.#logger.warn(
+        { sequence: Number(moved[0].sequence) },
+        'The sequence of the events stood before events that are stored: it was moved behind them',
+      );
+    } catch (error) {
+      if (!mayNot(error)) throw error;
+      throw new StoreUnavailableError(MAY_NOT_MOVE, { cause: error });
+    }
   }
 
   async close(): Promise<void> {
     await this.counts.idle();
     await this.#database.close();
   }
+}
+
+/** What somebody did to the tables by hand. */
+interface Damage {
+  /** All events are. */
+  gone: boolean;
+  /** The sequence is; null where there is nothing that it could be behind. */
+  behind: boolean | null;
 }
 
 interface ClaimRow {

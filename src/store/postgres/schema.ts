@@ -14,6 +14,9 @@ const LOWEST_VERSION = 13;
 const OTHER_DATABASES =
   /CockroachDB|-YB-|Yugabyte|Redshift|Greenplum|Materialize|CrateDB|QuestDB|RisingWave/i;
 
+/** That hold whatever is UTF-8; one event with another character would keep all that come after it from being stored. */
+const WHOLE_ENCODINGS = ['UTF8', 'SQL_ASCII'];
+
 /** That a timer can be set to. */
 const LONGEST_MS = 2 ** 31 - 1;
 const INSUFFICIENT_PRIVILEGE = '42501';
@@ -80,10 +83,10 @@ export async function prepareSchema(client: ClientBase, options: SchemaOptions):
 }
 
 async function refuseOtherDatabases(client: ClientBase): Promise<void> {
-  const { rows } = await client.query<{ version: string; number: string }>(
-    "select version(), current_setting('server_version_num') as number",
+  const { rows } = await client.query<{ version: string; number: string; encoding: string }>(
+    "select version(), current_setting('server_version_num') as number, current_setting('server_encoding') as encoding",
   );
-  const { version, number } = rows[0]!;
+  const { version, number, encoding } = rows[0]!;
   if (OTHER_DATABASES.test(version)) {
     throw new StoreUnavailableError(
       `this database is not PostgreSQL (${version.split(',', 1)[0]}): readers would pass over events in it, so Footfall does not use it`,
@@ -92,6 +95,11 @@ async function refuseOtherDatabases(client: ClientBase): Promise<void> {
   if (Math.floor(Number(number) / 10_000) < LOWEST_VERSION) {
     throw new StoreUnavailableError(
       `${version.split(' on ', 1)[0]} is too old: Footfall needs PostgreSQL ${LOWEST_VERSION} or later`,
+    );
+  }
+  if (!WHOLE_ENCODINGS.includes(encoding)) {
+    throw new StoreUnavailableError(
+      `this database has the encoding ${encoding}, which lacks most characters: make one with ENCODING 'UTF8' TEMPLATE template0`,
     );
   }
 }

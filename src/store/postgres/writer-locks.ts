@@ -10,6 +10,22 @@ const LAST = '(last_value - (not is_called)::integer)';
 export const LOCK_AS_WRITER = `pg_advisory_xact_lock_shared(
   (select (tableoid::bigint << 32) | (${LAST} & 4294967295) from ${SEQUENCE}))`;
 
+/**
+ * True when numbers are given out again that events had: where the sequence was set back, or is another one, as on a logical
+ * replica, to which sequences are not copied. Readers that have passed those numbers would not see what gets them.
+ */
+export const SEQUENCE_IS_BEHIND = `(select ${LAST} from ${SEQUENCE})
+  < greatest((select max(seq) from events), (select seq from counted_up_to))`;
+
+/** While nobody stores: between the question and the answer the sequence must not move. */
+export const MOVE_SEQUENCE = [
+  'lock table events in share row exclusive mode',
+  `select setval('${SEQUENCE}', greatest((select max(seq) from events), (select seq from counted_up_to), last_value))
+     as sequence from ${SEQUENCE} where ${SEQUENCE_IS_BEHIND}`,
+];
+
+export const MAY_NOT_MOVE = `the sequence ${SEQUENCE} stands before events that are stored, as on what was a logical replica, and this role may not move it: GRANT UPDATE ON SEQUENCE ${SEQUENCE} TO it`;
+
 /** The last sequence number given out. Do not ask a replica: it does not have the locks. */
 export const LAST_SEQUENCE = `select ${LAST} as sequence, pg_is_in_recovery() as "isReplica" from ${SEQUENCE}`;
 

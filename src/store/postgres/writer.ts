@@ -11,7 +11,7 @@ import {
 import { EVENTS_ARE_GONE } from '../position-sql.ts';
 import { bigints, integers, texts, uuids } from './arrays.ts';
 import type { Database } from './client.ts';
-import { LOCK_AS_WRITER } from './writer-locks.ts';
+import { LOCK_AS_WRITER, SEQUENCE_IS_BEHIND } from './writer-locks.ts';
 
 /** An event without what two of one key may differ in. */
 const COMPARED = (alias: string) => `regexp_replace(${alias}.json, '${TIMESTAMP_MEMBER}', '')`;
@@ -33,6 +33,7 @@ with batches as (
     and p.rewound = b.from_rewound
     -- The first event in tables that were emptied would hide that those before it are gone.
     and not (${EVENTS_ARE_GONE})
+    and (${SEQUENCE_IS_BEHIND}) is not true
   order by p.partition for update of p
 ), all_held as (
   select from held having count(*) = cardinality($4::integer[])
