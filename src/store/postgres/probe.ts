@@ -31,7 +31,7 @@ export async function tryStoring(
 
 /** Locks that keep rows from being stored, given out before those that are waited for. */
 const LOCKS = `
-select c.relname as table, l.pid, l.granted, a.xact_start as since
+select c.relname as table, l.pid, l.granted, to_char(a.xact_start at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as since
 from pg_locks l join pg_class c on c.oid = l.relation join pg_namespace n on n.oid = c.relnamespace
   left join pg_stat_activity a on a.pid = l.pid
 where l.locktype = 'relation' and l.database = (select oid from pg_database where datname = current_database())
@@ -46,7 +46,7 @@ interface Lock {
   /** False: who waits for it makes all who come later wait, too. */
   granted: boolean;
   /** When its transaction began; null where the role may not see that. */
-  since: Date | null;
+  since: string | null;
 }
 
 /** @returns who keeps events from being stored, as a sentence; undefined when nobody does any more */
@@ -55,7 +55,7 @@ export async function describeLock(client: ClientBase, schema: string): Promise<
   const lock = rows[0];
   if (lock === undefined) return undefined;
   const who = lock.pid === null ? 'a prepared transaction' : `process ${lock.pid}`;
-  const since = lock.since === null ? '' : ` since ${lock.since.toISOString()}`;
+  const since = lock.since === null ? '' : ` since ${lock.since}`;
   if (lock.granted) return `table ${lock.table} is locked by ${who}${since}`;
   return `table ${lock.table} cannot be used: ${who} waits${since} to lock it, and all others behind it`;
 }

@@ -11,6 +11,9 @@ import {
 import type { Database } from './client.ts';
 import { IS_REPLICA, LAST_SEQUENCE, placeOf, WRITERS } from './writer-locks.ts';
 
+/** Milliseconds since 1970: a time would be a text in whichever style the database or the role prefers. */
+const MS = (column: string) => `(extract(epoch from ${column}) * 1000)::float8`;
+
 /** Numbers of 64 bits come as text. */
 export type AsText<T, Names extends keyof T> = { [K in keyof T]: K extends Names ? string : T[K] };
 
@@ -62,19 +65,24 @@ export async function read(
 }
 
 export async function get(database: Database, keys: readonly string[]): Promise<Map<string, EventRecord>> {
-  const rows = await database.query<Omit<EventRecord, 'offset'> & { key: string; offset: string | null }>(
-    `select event_key::text as key, json, partition, "offset", stored_at as "storedAt", duplicates, conflicts
+  const rows = await database.query<
+    Omit<EventRecord, 'offset' | 'storedAt'> & { key: string; offset: string | null; storedAt: number | null }
+  >(
+    `select event_key::text as key, json, partition, "offset", ${MS('stored_at')} as "storedAt", duplicates, conflicts
      from events where event_key = any($1::uuid[])`,
     [keys],
   );
   return new Map(
-    rows.map(({ key, offset, ...row }) => [key, { ...row, offset: offset === null ? null : Number(offset) }]),
+    rows.map(({ key, offset, storedAt, ...row }) => [
+      key,
+      { ...row, offset: offset === null ? null : Number(offset), storedAt: dateOf(storedAt) },
+    ]),
   );
 }
 
 const DEAD_LETTERS = `
-select seq as id, event_key as key, topic, partition, "offset", reason, detail, attempt, set_aside_at as "deadLetteredAt",
-  redriven_at as "redrivenAt", dlt_partition as "deadLetterPartition", dlt_offset as "deadLetterOffset"
+select seq as id, event_key as key, topic, partition, "offset", reason, detail, attempt, ${MS('set_aside_at')} as "deadLetteredAt",
+  ${MS('redriven_at')} as "redrivenAt", dlt_partition as "deadLetterPartition", dlt_offset as "deadLetterOffset"
 from dead_letters
 where consumer_group = $1 and ($2::bigint is null or seq < $2) and ($3::bigint[] is null or seq = any($3))
   and ($4::text is null or reason = $4) and (not $5 or redriven_at is null)
@@ -87,7 +95,7 @@ export async function deadLetters(
   query: DeadLetterQuery,
 ): Promise<DeadLetter[]> {
   const { before = null, ids = null, key = null, reason = null, waiting = false, limit } = query;
-  const rows = await database.query<AsText<DeadLetter, 'id' | 'offset' | 'deadLetterOffset'>>(DEAD_LETTERS, [
+  const rows = await database.query<DeadLetterRow>(DEAD_LETTERS, [
     group,
     before,
     ids,
@@ -101,5 +109,17 @@ export async function deadLetters(
     id: Number(row.id),
     offset: Number(row.offset),
     deadLetterOffset: Number(row.deadLetterOffset),
+    deadLetteredAt: new Date(row.deadLetteredAt),
+    redrivenAt: dateOf(row.redrivenAt),
   }));
+}
+
+interface DeadLetterRow
+  extends AsText<Omit<DeadLetter, 'deadLetteredAt' | 'redrivenAt'>, 'id' | 'offset' | 'deadLetterOffset'> {
+  deadLetteredAt: number;
+  redrivenAt: number | null;
+}
+
+function dateOf(ms: number | null): Date | null {
+  return ms === null ? null : new Date(ms);
 }

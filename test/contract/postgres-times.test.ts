@@ -1,0 +1,50 @@
+import { expect, it } from 'vitest';
+import {
+  byHand,
+  freshDatabase,
+  holdConnection,
+  newBatch,
+  newEvent,
+  openStore,
+  TOPIC,
+} from '../support/postgres.ts';
+
+/** Half a second for a lock, as for a probe. */
+const PING_MS = 2000;
+
+const DEAD_LETTER = {
+  key: null,
+  offset: 0,
+  digest: 'd',
+  reason: 'not-json',
+  detail: 'the value is not JSON',
+  attempt: 1,
+  deadLetterPartition: 0,
+  deadLetterOffset: 0,
+};
+
+it('gives times as they are, whatever style and zone the database prefers', async () => {
+  const url = await freshDatabase();
+  const name = new URL(url).pathname.slice(1);
+  const began = Date.now();
+  const store = openStore(url);
+  await byHand(
+    url,
+    `alter database ${name} set datestyle = 'SQL, DMY'; alter database ${name} set timezone = 'America/New_York'`,
+  );
+  await store.claim(TOPIC, [0]);
+  const event = newEvent('u');
+  const at = new Date('2026-11-25T23:59:58.765Z');
+  const deadLetter = { ...DEAD_LETTER, deadLetteredAt: at };
+  await store.process([newBatch([event], { deadLetters: [deadLetter] })]);
+  expect((await store.get([event.key])).get(event.key)!.storedAt!.getTime()).toBeGreaterThanOrEqual(began);
+  await store.markRedriven(TOPIC.group, [1], at);
+  expect(await store.deadLetters(TOPIC.group, { limit: 1 })).toMatchObject([
+    { deadLetteredAt: at, redrivenAt: at },
+  ]);
+  const other = await holdConnection(url);
+  await other.query('begin; lock table events');
+  await expect
+    .poll(() => store.ping(PING_MS).catch((error: Error) => error.message))
+    .toMatch(/^table events is locked by process \d+ since \d{4}-\d\d-\d\dT[\d:.]+Z$/);
+});
