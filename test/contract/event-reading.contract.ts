@@ -8,8 +8,8 @@ import type {
   StoredEvent,
 } from '../../src/store/event-store.ts';
 import { READ_BYTES } from '../../src/store/event-store.ts';
+import { newBatch, newEvent, TOPIC } from '../support/store-batches.ts';
 import type { StoreHarness } from './event-store.contract.ts';
-import { batch, TOPIC } from './event-store.contract.ts';
 
 const DAY = 20_000;
 const HOUR = DAY * 24;
@@ -17,7 +17,7 @@ const HOUR = DAY * 24;
 function event(userId: string, eventType: string, more: Partial<EventToStore> = {}): EventToStore {
   const key = randomUUID();
   const json = JSON.stringify({ eventId: key, userId, eventType });
-  return { key, userId, eventType, offset: 0, hour: HOUR, counted: [], json, ...more };
+  return newEvent({ key, userId, eventType, hour: HOUR, json, ...more });
 }
 
 /** Stores batches of partition 0, one after the other. */
@@ -27,7 +27,7 @@ async function storeAll(store: EventStore, batches: EventToStore[][]): Promise<v
   let fromOffset = offset;
   for (const events of batches) {
     const nextOffset = (fromOffset ?? 0) + events.length;
-    await store.process([batch(events, { epoch, fromOffset, nextOffset } satisfies Partial<StoreBatch>)]);
+    await store.process([newBatch(events, { epoch, fromOffset, nextOffset } satisfies Partial<StoreBatch>)]);
     fromOffset = nextOffset;
   }
 }
@@ -204,7 +204,7 @@ export function eventReadingContract(open: () => Promise<StoreHarness>): void {
         for (let round = 0; round < 4; round++) {
           const events = [event(`u${partition}`, 'T'), event(`v${round}`, 'T'), shared];
           const nextOffset: number = (fromOffset ?? 0) + 3;
-          await stores[partition % 2]!.process([batch(events, { partition, fromOffset, nextOffset })]);
+          await stores[partition % 2]!.process([newBatch(events, { partition, fromOffset, nextOffset })]);
           fromOffset = nextOffset;
         }
       }),

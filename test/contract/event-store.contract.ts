@@ -8,9 +8,9 @@ import {
   type EventStore,
   type EventToStore,
   FencedError,
-  type StoreBatch,
 } from '../../src/store/event-store.ts';
 import { PATIENCE_MS } from '../support/patience.ts';
+import { newBatch, newEvent, TOPIC } from '../support/store-batches.ts';
 import { eventReadingContract } from './event-reading.contract.ts';
 
 /** What an adapter's test file gives: a store on fresh ground, and a second look at the same ground. */
@@ -27,37 +27,8 @@ export interface StoreFeatures {
   durable: boolean;
 }
 
-export const TOPIC = { group: 'group', topic: 'topic', topicId: 'topic-id-1' };
-
 function event(name: string, key: string = randomUUID()): EventToStore {
-  return {
-    key,
-    userId: 'user',
-    eventType: 'LOGIN',
-    offset: 0,
-    hour: 0,
-    counted: [],
-    json: JSON.stringify({ name }),
-  };
-}
-
-export function batch(events: EventToStore[], position: Partial<StoreBatch> = {}): StoreBatch {
-  return {
-    ...TOPIC,
-    partition: 0,
-    epoch: 1,
-    fromOffset: null,
-    nextOffset: events.length,
-    events,
-    deadLetters: [],
-    startOffset: 0,
-    withoutRecord: 0,
-    lost: 0,
-    fromRewound: 0,
-    rewound: 0,
-    landmarks: [],
-    ...position,
-  };
+  return newEvent({ key, json: JSON.stringify({ name }) });
 }
 
 function deadLetter(offset: number, reason = 'not-json', digest = 'digest'): DeadLetterEntry {
@@ -98,8 +69,8 @@ export function eventStoreContract(open: () => Promise<StoreHarness>, features: 
     const { store } = await open();
     await store.claim(TOPIC, [0]);
     const events = ['a', 'b', 'c'].map((name) => event(name));
-    expect(await store.process([batch(events)])).toEqual({ stored: [[true, true, true]], conflicts: 0 });
-    await store.process([batch([event('d')], { fromOffset: 3, nextOffset: 4 })]);
+    expect(await store.process([newBatch(events)])).toEqual({ stored: [[true, true, true]], conflicts: 0 });
+    await store.process([newBatch([event('d')], { fromOffset: 3, nextOffset: 4 })]);
     expect(await readAll(store)).toEqual([...events.map(({ json }) => json), '{"name":"d"}']);
   });
 
@@ -109,9 +80,9 @@ export function eventStoreContract(open: () => Promise<StoreHarness>, features: 
     const shared = event('shared');
     const [a, b] = [event('a'), event('b')];
     const together = [
-      batch([a, shared]),
-      batch([shared, b], { partition: 1, startOffset: 7, nextOffset: 10, withoutRecord: 1 }),
-      batch([], { partition: 2, nextOffset: 1, deadLetters: [deadLetter(0)] }),
+      newBatch([a, shared]),
+      newBatch([shared, b], { partition: 1, startOffset: 7, nextOffset: 10, withoutRecord: 1 }),
+      newBatch([], { partition: 2, nextOffset: 1, deadLetters: [deadLetter(0)] }),
     ];
     expect(await store.process(together)).toEqual({
       stored: [[true, true], [false, true], []],
@@ -157,8 +128,8 @@ export function eventStoreContract(open: () => Promise<StoreHarness>, features: 
     await store.claim(TOPIC, [0, 1]);
     await other.claim(TOPIC, [1]);
     const letter = { deadLetters: [deadLetter(0)] };
-    const mine = batch([event('mine')], { ...letter, nextOffset: 2 });
-    const theirs = batch([event('theirs')], { partition: 1 });
+    const mine = newBatch([event('mine')], { ...letter, nextOffset: 2 });
+    const theirs = newBatch([event('theirs')], { partition: 1 });
     await expect(store.process([mine, theirs])).rejects.toThrow(new FencedError(theirs));
     expect(await readAll(store)).toEqual([]);
     expect(await store.deadLetters('group', { limit: 10 })).toEqual([]);
@@ -176,10 +147,10 @@ export function eventStoreContract(open: () => Promise<StoreHarness>, features: 
     const key = randomUUID();
     const json = (timestamp: string, name: string) => `{"timestamp":"${timestamp}","name":"${name}"}`;
     const at = (offset: number, text: string) => ({ ...event('x', key), offset, json: text });
-    await store.process([batch([at(0, json('1', 'a')), at(1, json('2', 'a')), at(2, json('3', 'b'))])]);
+    await store.process([newBatch([at(0, json('1', 'a')), at(1, json('2', 'a')), at(2, json('3', 'b'))])]);
     const other = { ...event('other'), offset: 3 };
     const later = [at(4, json('4', 'a')), at(5, json('5', 'b')), at(6, json('6', 'b')), other];
-    expect(await store.process([batch(later, { fromOffset: 3, nextOffset: 7 })])).toEqual({
+    expect(await store.process([newBatch(later, { fromOffset: 3, nextOffset: 7 })])).toEqual({
       stored: [[false, false, false, true]],
       conflicts: 2,
     });
@@ -202,9 +173,9 @@ export function eventStoreContract(open: () => Promise<StoreHarness>, features: 
     const { store } = await open();
     await store.claim(TOPIC, [0]);
     const key = randomUUID();
-    const first = batch([event('first', key), event('second', key), event('other')]);
+    const first = newBatch([event('first', key), event('second', key), event('other')]);
     expect(await store.process([first])).toEqual({ stored: [[true, false, true]], conflicts: 1 });
-    const later = batch([event('third', key)], { fromOffset: 3, nextOffset: 9 });
+    const later = newBatch([event('third', key)], { fromOffset: 3, nextOffset: 9 });
     expect(await store.process([later])).toEqual({ stored: [[false]], conflicts: 1 });
     expect(await readAll(store)).toEqual(['{"name":"first"}', '{"name":"other"}']);
   });
@@ -214,7 +185,7 @@ export function eventStoreContract(open: () => Promise<StoreHarness>, features: 
     await store.claim(TOPIC, [0]);
     const key = randomUUID();
     const deadLetters = [deadLetter(2)];
-    await store.process([batch([event('a', key), event('b', key)], { nextOffset: 3, deadLetters })]);
+    await store.process([newBatch([event('a', key), event('b', key)], { nextOffset: 3, deadLetters })]);
     expect(await store.positions('group', 'topic')).toEqual([
       {
         topicId: 'topic-id-1',
@@ -236,9 +207,9 @@ export function eventStoreContract(open: () => Promise<StoreHarness>, features: 
   it('accounts for every offset since reading began', async () => {
     const { store } = await open();
     await store.claim(TOPIC, [0]);
-    await store.process([batch([event('a')], { startOffset: 10, nextOffset: 13, withoutRecord: 2 })]);
+    await store.process([newBatch([event('a')], { startOffset: 10, nextOffset: 13, withoutRecord: 2 })]);
     const later = { fromOffset: 13, startOffset: 20, nextOffset: 22, lost: 7, withoutRecord: 1 };
-    await store.process([batch([event('b')], later)]);
+    await store.process([newBatch([event('b')], later)]);
     const [position] = await store.positions('group', 'topic');
     expect(position).toMatchObject({ startOffset: 10, offset: 22, stored: 2, withoutRecord: 3, lost: 7 });
   });
@@ -250,19 +221,19 @@ export function eventStoreContract(open: () => Promise<StoreHarness>, features: 
       { offset: 4000, leaderEpoch: 7, digest: 'abc_-9' },
       { offset: 12, leaderEpoch: -1, digest: 'xyz' },
     ];
-    await store.process([batch([event('a')], { nextOffset: 4001, landmarks })]);
+    await store.process([newBatch([event('a')], { nextOffset: 4001, landmarks })]);
     expect(await store.claim(TOPIC, [0])).toMatchObject([{ offset: 4001, landmarks }]);
   });
 
   it('accounts for offsets that are passed once more after the log went back', async () => {
     const { store } = await open();
     await store.claim(TOPIC, [0]);
-    await store.process([batch([event('a'), event('b'), event('c')])]);
+    await store.process([newBatch([event('a'), event('b'), event('c')])]);
     const again = { fromOffset: 3, startOffset: 1, nextOffset: 2, rewound: 2 };
-    await store.process([batch([event('d')], again)]);
+    await store.process([newBatch([event('d')], again)]);
     // The same offset as once before, with other events: not the same position.
     const stale = { fromOffset: 2, fromRewound: 0, nextOffset: 3 };
-    await expect(store.process([batch([event('e')], stale)])).rejects.toThrow(FencedError);
+    await expect(store.process([newBatch([event('e')], stale)])).rejects.toThrow(FencedError);
     expect(await store.claim(TOPIC, [0])).toMatchObject([{ offset: 2, rewound: 2 }]);
     const positions = await store.positions('group', 'topic');
     expect(positions).toMatchObject([{ startOffset: 0, offset: 2, stored: 4, rewound: 2, lost: 0 }]);
@@ -273,7 +244,7 @@ export function eventStoreContract(open: () => Promise<StoreHarness>, features: 
     const { store } = await open();
     await store.claim(TOPIC, [0]);
     expect(await store.claim({ ...TOPIC, topic: 'second' }, [0])).toMatchObject([{ otherTopics: [] }]);
-    await store.process([batch([event('a')])]);
+    await store.process([newBatch([event('a')])]);
     expect(await store.claim({ ...TOPIC, topic: 'second' }, [0])).toMatchObject([{ otherTopics: ['topic'] }]);
     expect(await store.claim({ ...TOPIC, group: 'other' }, [0])).toMatchObject([{ otherTopics: [] }]);
   });
@@ -282,7 +253,7 @@ export function eventStoreContract(open: () => Promise<StoreHarness>, features: 
     const { store } = await open();
     await store.claim(TOPIC, [0]);
     const [a, b] = [event('a'), event('b')];
-    await store.process([batch([a, b])]);
+    await store.process([newBatch([a, b])]);
     expect(await store.get([b.key, randomUUID(), a.key])).toEqual(
       new Map([
         [a.key, expect.objectContaining({ json: a.json })],
@@ -295,7 +266,7 @@ export function eventStoreContract(open: () => Promise<StoreHarness>, features: 
   it('moves the position over a batch without records', async () => {
     const { store } = await open();
     await store.claim(TOPIC, [0]);
-    expect(await store.process([batch([], { nextOffset: 5 })])).toEqual({ stored: [[]], conflicts: 0 });
+    expect(await store.process([newBatch([], { nextOffset: 5 })])).toEqual({ stored: [[]], conflicts: 0 });
     expect(await store.claim(TOPIC, [0])).toMatchObject([{ offset: 5 }]);
   });
 
@@ -304,8 +275,8 @@ export function eventStoreContract(open: () => Promise<StoreHarness>, features: 
     const other = await second();
     await store.claim(TOPIC, [0]);
     await other.claim(TOPIC, [0]);
-    await expect(store.process([batch([event('late')])])).rejects.toThrow(FencedError);
-    await other.process([batch([event('rightful')], { epoch: 2 })]);
+    await expect(store.process([newBatch([event('late')])])).rejects.toThrow(FencedError);
+    await other.process([newBatch([event('rightful')], { epoch: 2 })]);
     expect(await readAll(store)).toEqual(['{"name":"rightful"}']);
     expect(await store.positions('group', 'topic')).toMatchObject([{ offset: 1, stored: 1 }]);
   });
@@ -313,9 +284,9 @@ export function eventStoreContract(open: () => Promise<StoreHarness>, features: 
   it('refuses a batch that does not continue from the position', async () => {
     const { store } = await open();
     await store.claim(TOPIC, [0]);
-    await store.process([batch([event('a')])]);
-    await expect(store.process([batch([event('again')])])).rejects.toThrow(FencedError);
-    await expect(store.process([batch([event('gap')], { fromOffset: 5, nextOffset: 6 })])).rejects.toThrow(
+    await store.process([newBatch([event('a')])]);
+    await expect(store.process([newBatch([event('again')])])).rejects.toThrow(FencedError);
+    await expect(store.process([newBatch([event('gap')], { fromOffset: 5, nextOffset: 6 })])).rejects.toThrow(
       FencedError,
     );
     expect(await readAll(store)).toEqual(['{"name":"a"}']);
@@ -323,7 +294,7 @@ export function eventStoreContract(open: () => Promise<StoreHarness>, features: 
 
   it('refuses a batch of a partition that was never claimed', async () => {
     const { store } = await open();
-    await expect(store.process([batch([event('a')])])).rejects.toThrow(FencedError);
+    await expect(store.process([newBatch([event('a')])])).rejects.toThrow(FencedError);
     expect(await readAll(store)).toEqual([]);
   });
 
@@ -331,7 +302,7 @@ export function eventStoreContract(open: () => Promise<StoreHarness>, features: 
     const { store, second } = await open();
     const other = await second();
     await store.claim(TOPIC, [0]);
-    const same = batch([event('a'), event('b')]);
+    const same = newBatch([event('a'), event('b')]);
     const outcomes = await Promise.allSettled([store.process([same]), other.process([same])]);
     expect(outcomes.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
     expect(await readAll(store)).toHaveLength(2);
@@ -343,8 +314,8 @@ export function eventStoreContract(open: () => Promise<StoreHarness>, features: 
     await store.claim(TOPIC, [0, 1]);
     const shared = event('shared');
     const outcomes = await Promise.all([
-      store.process([batch([event('a'), shared])]),
-      other.process([batch([event('b'), shared], { partition: 1 })]),
+      store.process([newBatch([event('a'), shared])]),
+      other.process([newBatch([event('b'), shared], { partition: 1 })]),
     ]);
     expect(outcomes.flatMap(({ stored }) => stored.flat()).filter((stored) => !stored)).toHaveLength(1);
     expect((await readAll(store)).filter((json) => json === shared.json)).toHaveLength(1);
@@ -353,7 +324,7 @@ export function eventStoreContract(open: () => Promise<StoreHarness>, features: 
   it('keeps positions of groups, topics and partitions apart', async () => {
     const { store } = await open();
     await store.claim(TOPIC, [0]);
-    await store.process([batch([event('a')])]);
+    await store.process([newBatch([event('a')])]);
     for (const other of [
       { ...TOPIC, group: 'other' },
       { ...TOPIC, topic: 'other' },
@@ -368,12 +339,12 @@ export function eventStoreContract(open: () => Promise<StoreHarness>, features: 
   it('tells a topic that was created anew from the one before', async () => {
     const { store } = await open();
     await store.claim(TOPIC, [0]);
-    await store.process([batch([event('a')])]);
+    await store.process([newBatch([event('a')])]);
     const recreated = { ...TOPIC, topicId: 'topic-id-2' };
     expect(await store.claim(recreated, [0])).toMatchObject([
       { epoch: 1, offset: null, topicRecreated: true },
     ]);
-    await store.process([batch([event('b')], { ...recreated })]);
+    await store.process([newBatch([event('b')], { ...recreated })]);
     expect(await store.claim(recreated, [0])).toMatchObject([{ offset: 1, topicRecreated: false }]);
     expect(await readAll(store)).toHaveLength(2);
   });
@@ -383,7 +354,7 @@ export function eventStoreContract(open: () => Promise<StoreHarness>, features: 
     await store.claim(TOPIC, [0]);
     const json =
       '{"payload":{"b": 9007199254740993,"a":1e400,"zero":-0,"nul":"\\u0000","half":"\\ud800","emoji":"😀","tab":"\\t\\"\\\\",\n"b":1.0}}';
-    await store.process([batch([{ ...event('x'), userId: 'user-😀"\'\\', json }])]);
+    await store.process([newBatch([{ ...event('x'), userId: 'user-😀"\'\\', json }])]);
     expect(await readAll(store)).toEqual([json]);
   });
 
@@ -391,17 +362,17 @@ export function eventStoreContract(open: () => Promise<StoreHarness>, features: 
     const { store } = await open();
     await store.claim(TOPIC, [0]);
     const events = Array.from({ length: 2501 }, (_, number) => event(String(number)));
-    await store.process([batch(events)]);
+    await store.process([newBatch(events)]);
     expect(await readAll(store)).toEqual(events.map(({ json }) => json));
   });
 
   it('ends a reading at what was there when it began', async () => {
     const { store } = await open();
     await store.claim(TOPIC, [0]);
-    await store.process([batch(Array.from({ length: 1500 }, (_, number) => event(String(number))))]);
+    await store.process([newBatch(Array.from({ length: 1500 }, (_, number) => event(String(number))))]);
     const reading = readAllOf(store);
     const first = await reading.next();
-    await store.process([batch([event('later')], { fromOffset: 1500, nextOffset: 1501 })]);
+    await store.process([newBatch([event('later')], { fromOffset: 1500, nextOffset: 1501 })]);
     const rest = (await Array.fromAsync(reading)).flat();
     expect(first.value!.length + rest.length).toBe(1500);
     expect(rest.at(-1)!.json).toBe(event('1499').json);
@@ -411,9 +382,9 @@ export function eventStoreContract(open: () => Promise<StoreHarness>, features: 
     const { store } = await open();
     await store.claim(TOPIC, [0, 1]);
     await store.process([
-      batch([], { nextOffset: 3, deadLetters: [deadLetter(0), deadLetter(1), deadLetter(2, 'empty')] }),
+      newBatch([], { nextOffset: 3, deadLetters: [deadLetter(0), deadLetter(1), deadLetter(2, 'empty')] }),
     ]);
-    await store.process([batch([], { partition: 1, nextOffset: 1, deadLetters: [deadLetter(0)] })]);
+    await store.process([newBatch([], { partition: 1, nextOffset: 1, deadLetters: [deadLetter(0)] })]);
     const all = await store.deadLetters('group', { limit: 10 });
     expect(all.map(({ partition, offset }) => [partition, offset])).toEqual([
       [1, 0],
@@ -444,7 +415,7 @@ export function eventStoreContract(open: () => Promise<StoreHarness>, features: 
   it('lists a record once, where its newest copy is, and another record at its offset as well', async () => {
     const { store } = await open();
     await store.claim(TOPIC, [0]);
-    await store.process([batch([], { nextOffset: 1, deadLetters: [deadLetter(0)] })]);
+    await store.process([newBatch([], { nextOffset: 1, deadLetters: [deadLetter(0)] })]);
     const [first] = await store.deadLetters('group', { limit: 10 });
     // The log was put back and is read again: the copy of then may be gone with it.
     const copy = {
@@ -454,11 +425,11 @@ export function eventStoreContract(open: () => Promise<StoreHarness>, features: 
       deadLetteredAt: new Date(),
     };
     const again = { fromOffset: 1, nextOffset: 1, rewound: 1 };
-    await store.process([batch([], { ...again, deadLetters: [copy] })]);
+    await store.process([newBatch([], { ...again, deadLetters: [copy] })]);
     const listed = { ...first!, deadLetterPartition: 1, deadLetterOffset: 7 };
     expect(await store.deadLetters('group', { limit: 10 })).toEqual([listed]);
     const other = deadLetter(0, 'empty', 'of another record');
-    await store.process([batch([], { ...again, fromRewound: 1, deadLetters: [other] })]);
+    await store.process([newBatch([], { ...again, fromRewound: 1, deadLetters: [other] })]);
     expect(await store.deadLetters('group', { limit: 10 })).toMatchObject([
       { offset: 0, reason: 'empty' },
       listed,
@@ -468,7 +439,7 @@ export function eventStoreContract(open: () => Promise<StoreHarness>, features: 
   it('remembers what was redriven', async () => {
     const { store } = await open();
     await store.claim(TOPIC, [0]);
-    await store.process([batch([], { nextOffset: 2, deadLetters: [deadLetter(0), deadLetter(1)] })]);
+    await store.process([newBatch([], { nextOffset: 2, deadLetters: [deadLetter(0), deadLetter(1)] })]);
     const [second, first] = await store.deadLetters('group', { limit: 10 });
     const at = new Date('2024-02-15T00:00:00.000Z');
     await store.markRedriven('other', [second!.id], at);
@@ -493,7 +464,7 @@ export function eventStoreContract(open: () => Promise<StoreHarness>, features: 
     it('shows another reader everything as soon as it is processed', async () => {
       const { store, second } = await open();
       await store.claim(TOPIC, [0]);
-      await store.process([batch([event('a')])]);
+      await store.process([newBatch([event('a')])]);
       const other = await second();
       expect(await readAll(other)).toEqual(['{"name":"a"}']);
       expect(await other.claim(TOPIC, [0])).toMatchObject([{ epoch: 2, offset: 1, topicRecreated: false }]);
@@ -503,10 +474,10 @@ export function eventStoreContract(open: () => Promise<StoreHarness>, features: 
       const { store } = await open();
       await store.claim(TOPIC, [0]);
       const broken = { ...event('b'), json: null as unknown as string };
-      await expect(store.process([batch([event('a'), broken])])).rejects.toThrow();
+      await expect(store.process([newBatch([event('a'), broken])])).rejects.toThrow();
       expect(await readAll(store)).toEqual([]);
       expect(await store.positions('group', 'topic')).toMatchObject([{ offset: null, stored: 0 }]);
-      await store.process([batch([event('a')])]);
+      await store.process([newBatch([event('a')])]);
     });
   });
 
@@ -514,7 +485,7 @@ export function eventStoreContract(open: () => Promise<StoreHarness>, features: 
     async function processed(): Promise<StoreHarness & { sql: (text: string) => Promise<void> }> {
       const harness = await open();
       await harness.store.claim(TOPIC, [0]);
-      await harness.store.process([batch(['a', 'b', 'c', 'd'].map((name) => event(name, keyOf(name))))]);
+      await harness.store.process([newBatch(['a', 'b', 'c', 'd'].map((name) => event(name, keyOf(name))))]);
       return { ...harness, sql: harness.sql! };
     }
 
@@ -530,7 +501,7 @@ export function eventStoreContract(open: () => Promise<StoreHarness>, features: 
       const again = ['a', 'b', 'c', 'd'].slice(from ?? 0).map((name) => event(name, keyOf(name)));
       const { rewound: fromRewound } = claim!;
       const place = { epoch: 2, fromOffset: from, fromRewound, startOffset: from ?? 0, nextOffset: 4 };
-      await harness.store.process([batch(again, place)]);
+      await harness.store.process([newBatch(again, place)]);
       const passedTwice = 4 - (from ?? 0);
       expect(await ledger(harness)).toMatchObject([
         { passed: 4 + passedTwice, stored: 4, duplicates: passedTwice, rewound: passedTwice, unaccounted: 0 },
@@ -543,7 +514,7 @@ export function eventStoreContract(open: () => Promise<StoreHarness>, features: 
       await harness.sql('update positions set next_offset = 24');
       expect(await ledger(harness)).toMatchObject([{ passed: 24, unaccounted: 20 }]);
       await harness.store.claim(TOPIC, [0]);
-      await harness.store.process([batch([event('e')], { epoch: 2, fromOffset: 24, nextOffset: 25 })]);
+      await harness.store.process([newBatch([event('e')], { epoch: 2, fromOffset: 24, nextOffset: 25 })]);
       expect(await ledger(harness)).toMatchObject([{ passed: 25, stored: 5, unaccounted: 20 }]);
       await harness.sql('update positions set next_offset = 4');
       expect(await harness.store.claim(TOPIC, [0])).toMatchObject([{ offset: 4 }]);
@@ -567,7 +538,7 @@ export function eventStoreContract(open: () => Promise<StoreHarness>, features: 
       const [claim] = await store.claim(TOPIC, [0]);
       expect(claim).toMatchObject({ offset: null, landmarks: [] });
       const again = ['a', 'b', 'c', 'd'].map((name) => event(name, keyOf(name)));
-      await store.process([batch(again, { epoch: claim!.epoch })]);
+      await store.process([newBatch(again, { epoch: claim!.epoch })]);
       expect(await readAll(store)).toHaveLength(4);
       expect(await store.counts.totals()).toMatchObject([{ events: 4 }]);
       expect(await ledger(harness)).toMatchObject([{ passed: 4, unaccounted: 0 }]);
@@ -576,7 +547,7 @@ export function eventStoreContract(open: () => Promise<StoreHarness>, features: 
     it('refuses the batch that would be the first in events that were emptied, until they are read again', async () => {
       const { store, sql } = await processed();
       await sql('delete from events');
-      const next = batch([event('e')], { fromOffset: 4, nextOffset: 5 });
+      const next = newBatch([event('e')], { fromOffset: 4, nextOffset: 5 });
       await expect(store.process([next])).rejects.toThrow(FencedError);
       expect(await readAll(store)).toEqual([]);
       expect(await store.claim(TOPIC, [0])).toMatchObject([{ offset: null }]);

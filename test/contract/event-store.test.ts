@@ -6,73 +6,19 @@ import { describe, expect, inject, it, onTestFinished } from 'vitest';
 import { createDatabase } from '../../scripts/postgres-server.ts';
 import { readAll } from '../../src/query/event-query.ts';
 import { openSqliteFile, type SqliteFile } from '../../src/sqlite/sqlite-file.ts';
-import type { EventStore, EventToStore, TopicRef } from '../../src/store/event-store.ts';
+import type { EventStore, EventToStore } from '../../src/store/event-store.ts';
 import { MemoryStore } from '../../src/store/memory/memory-store.ts';
 import { PostgresStore } from '../../src/store/postgres/postgres-store.ts';
 import { SqliteStore } from '../../src/store/sqlite/sqlite-store.ts';
 import { silentLogger } from '../support/logger.ts';
 import { PATIENCE_MS, RUNS_OUT_MS } from '../support/patience.ts';
+import { newBatch, newEvent, TOPIC } from '../support/store-batches.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 import { eventStoreContract } from './event-store.contract.ts';
 
 async function storeEvents(store: EventStore, count: number): Promise<void> {
-  const topic = { group: 'g', topic: 't', topicId: 'id' };
-  await store.claim(topic, [0]);
-  const events = Array.from({ length: count }, () => ({
-    key: crypto.randomUUID(),
-    userId: 'u',
-    eventType: 'LOGIN',
-    offset: 0,
-    hour: 0,
-    counted: [],
-    json: '{}',
-  }));
-  await store.process([
-    {
-      ...topic,
-      partition: 0,
-      epoch: 1,
-      fromOffset: null,
-      nextOffset: count,
-      events,
-      deadLetters: [],
-      startOffset: 0,
-      withoutRecord: 0,
-      lost: 0,
-      fromRewound: 0,
-      rewound: 0,
-      landmarks: [],
-    },
-  ]);
-}
-
-function newEvent(userId: string): EventToStore {
-  const key = crypto.randomUUID();
-  return {
-    key,
-    userId,
-    eventType: 'T',
-    offset: 0,
-    hour: 0,
-    counted: [],
-    json: JSON.stringify({ key, userId }),
-  };
-}
-
-function newBatch(topic: TopicRef, partition: number) {
-  return {
-    ...topic,
-    partition,
-    epoch: 1,
-    fromOffset: null,
-    deadLetters: [],
-    startOffset: 0,
-    withoutRecord: 0,
-    lost: 0,
-    fromRewound: 0,
-    rewound: 0,
-    landmarks: [],
-  };
+  await store.claim(TOPIC, [0]);
+  await store.process([newBatch(Array.from({ length: count }, () => newEvent()))]);
 }
 
 describe('memory store', () => {
@@ -106,41 +52,15 @@ describe('SQLite store', () => {
 
   it('has everything again after the file was closed and opened', async () => {
     const path = join(await tempFolder(), 'footfall.db');
-    const topic = { group: 'g', topic: 't', topicId: 'id' };
     const before = openSqliteFile(path);
     const store = new SqliteStore(before);
-    await store.claim(topic, [0]);
-    const event = {
-      key: crypto.randomUUID(),
-      userId: 'u',
-      eventType: 'LOGIN',
-      offset: 0,
-      hour: 0,
-      counted: [],
-      json: '{}',
-    };
-    await store.process([
-      {
-        ...topic,
-        partition: 0,
-        epoch: 1,
-        fromOffset: null,
-        nextOffset: 4,
-        events: [event],
-        deadLetters: [],
-        startOffset: 0,
-        withoutRecord: 0,
-        lost: 0,
-        fromRewound: 0,
-        rewound: 0,
-        landmarks: [],
-      },
-    ]);
+    await store.claim(TOPIC, [0]);
+    await store.process([newBatch([newEvent({ json: '{}' })], { nextOffset: 4 })]);
     before.close();
     const after = openSqliteFile(path);
     onTestFinished(() => after.close());
     const again = new SqliteStore(after);
-    expect(await again.claim(topic, [0])).toMatchObject([{ epoch: 2, offset: 4 }]);
+    expect(await again.claim(TOPIC, [0])).toMatchObject([{ epoch: 2, offset: 4 }]);
     expect((await Array.fromAsync(readAll(again))).flat().map(({ json }) => json)).toEqual(['{}']);
   });
 
@@ -212,7 +132,7 @@ describe('PostgreSQL store', () => {
   it('goes on by itself after its connections were cut', async () => {
     const url = await createDatabase(inject('postgres'));
     const store = open(url);
-    await store.claim({ group: 'g', topic: 't', topicId: 'id' }, [0]);
+    await store.claim(TOPIC, [0]);
     await query(
       url,
       'select pg_terminate_backend(pid) from pg_stat_activity where pid <> pg_backend_pid() and datname = current_database()',
@@ -225,14 +145,14 @@ describe('PostgreSQL store', () => {
         ),
       )
       .toBe('up');
-    expect(await store.claim({ group: 'g', topic: 't', topicId: 'id' }, [0])).toMatchObject([{ epoch: 2 }]);
+    expect(await store.claim(TOPIC, [0])).toMatchObject([{ epoch: 2 }]);
   });
 
   it('says at once that the server is not there, and does not give up on it', async () => {
     const url = await createDatabase(inject('postgres'));
     const store = open(url.replace(/:\d+\//, ':1/'));
     await expect(store.ping(PATIENCE_MS)).rejects.toThrow(/ECONNREFUSED/);
-    await expect(store.claim({ group: 'g', topic: 't', topicId: 'id' }, [0])).rejects.toThrow(/ECONNREFUSED/);
+    await expect(store.claim(TOPIC, [0])).rejects.toThrow(/ECONNREFUSED/);
   });
 
   it('gives up on a server that does not answer within the time given', async () => {
@@ -248,12 +168,11 @@ describe('PostgreSQL store', () => {
   it('counts by itself after many events, and later what could not be counted then', async () => {
     const url = await createDatabase(inject('postgres'));
     const store = open(url);
-    const topic = { group: 'g', topic: 't', topicId: 'id' };
-    await store.claim(topic, [0]);
+    await store.claim(TOPIC, [0]);
     const storeMany = async (fromOffset: number | null) => {
-      const events = Array.from({ length: 20_000 }, (_, at) => newEvent(`user-${at % 50}`));
+      const events = Array.from({ length: 20_000 }, (_, at) => newEvent({ userId: `user-${at % 50}` }));
       const nextOffset = (fromOffset ?? 0) + events.length;
-      await store.process([{ ...newBatch(topic, 0), fromOffset, nextOffset, events }]);
+      await store.process([newBatch(events, { fromOffset, nextOffset })]);
       await store.counts.idle();
     };
     const counted = async () => {
@@ -267,7 +186,7 @@ describe('PostgreSQL store', () => {
     expect(await counted()).toBe(20_000);
     await query(url, 'alter table not_there rename to value_counts');
     expect(await store.counts.totals()).toEqual([
-      { eventType: 'T', events: 40_000, firstHour: 0, lastHour: 0 },
+      { eventType: 'LOGIN', events: 40_000, firstHour: 0, lastHour: 0 },
     ]);
     expect(await store.counts.topValues('userId', 0, 1)).toEqual([{ value: 'user-0', events: 800 }]);
   });
@@ -275,9 +194,8 @@ describe('PostgreSQL store', () => {
   it('keeps readers from passing over what a slow writer has a sequence for already', async () => {
     const url = await createDatabase(inject('postgres'));
     const store = open(url);
-    const topic = { group: 'g', topic: 't', topicId: 'id' };
-    await store.claim(topic, [0, 1]);
-    const [slow, stuck, fast] = ['slow', 'stuck', 'fast'].map((userId) => newEvent(userId)) as [
+    await store.claim(TOPIC, [0, 1]);
+    const [slow, stuck, fast] = ['slow', 'stuck', 'fast'].map((userId) => newEvent({ userId })) as [
       EventToStore,
       EventToStore,
       EventToStore,
@@ -290,11 +208,11 @@ describe('PostgreSQL store', () => {
       'insert into events (event_key, user_id, event_type, json) overriding system value values ($1, $2, $3, $4)',
       [stuck.key, '', '', '{}'],
     );
-    const writing = store.process([{ ...newBatch(topic, 0), nextOffset: 2, events: [slow, stuck] }]);
+    const writing = store.process([newBatch([slow, stuck])]);
     await expect
       .poll(async () => (await query(url, 'select 1 from pg_locks where not granted')).rowCount)
       .toBeGreaterThan(0);
-    await store.process([{ ...newBatch(topic, 1), nextOffset: 1, events: [fast] }]);
+    await store.process([newBatch([fast], { partition: 1 })]);
     const { latest, stable } = await store.watermarks();
     const early = await store.read({ order: 'asc', after: 0, upTo: stable, limit: 10 });
     expect(early).toEqual([]);
@@ -311,9 +229,8 @@ describe('PostgreSQL store', () => {
   it('lets writers that count the same users go on, in whatever order they come', async () => {
     const url = await createDatabase(inject('postgres'));
     const store = open(url);
-    const topic = { group: 'g', topic: 't', topicId: 'id' };
     const partitions = [0, 1, 2, 3];
-    await store.claim(topic, partitions);
+    await store.claim(TOPIC, partitions);
     const users = Array.from({ length: 400 }, (_, user) => `user-${user}`);
     const rounds = [0, 1, 2, 3, 4, 5];
     await Promise.all(
@@ -321,8 +238,8 @@ describe('PostgreSQL store', () => {
         for (const round of rounds) {
           const order = (partition + round) % 2 === 0 ? users : users.toReversed();
           const offsets = { fromOffset: round === 0 ? null : round * 400, nextOffset: (round + 1) * 400 };
-          const events = order.map((userId) => newEvent(userId));
-          await store.process([{ ...newBatch(topic, partition), ...offsets, events }]);
+          const events = order.map((userId) => newEvent({ userId }));
+          await store.process([newBatch(events, { partition, ...offsets })]);
         }
       }),
     );

@@ -2,8 +2,9 @@ import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { JournalStore } from '../../examples/own-store/journal-store.ts';
 import { readAll } from '../../src/query/event-query.ts';
+import { newBatch, newEvent, TOPIC } from '../support/store-batches.ts';
 import { tempFolder } from '../support/temp-folder.ts';
-import { batch, eventStoreContract, TOPIC } from './event-store.contract.ts';
+import { eventStoreContract } from './event-store.contract.ts';
 
 describe('the example of a store of one’s own', () => {
   eventStoreContract(
@@ -19,8 +20,7 @@ describe('the example of a store of one’s own', () => {
     const path = join(await tempFolder(), 'journal.jsonl');
     const before = await JournalStore.open(path);
     await before.claim(TOPIC, [0]);
-    const event = { key: crypto.randomUUID(), userId: 'u', eventType: 'T', offset: 0, hour: 0, counted: [] };
-    await before.process([batch([{ ...event, json: '{"a":1}' }])]);
+    await before.process([newBatch([newEvent({ json: '{"a":1}' })])]);
     await before.close();
     const after = await JournalStore.open(path);
     expect((await Array.fromAsync(readAll(after))).flat()).toEqual([{ sequence: 1, json: '{"a":1}' }]);

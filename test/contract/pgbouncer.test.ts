@@ -5,16 +5,8 @@ import { afterAll, beforeAll, describe, expect, inject, it, onTestFinished } fro
 import { listeningLogger } from '../support/logger.ts';
 import { PATIENCE_MS } from '../support/patience.ts';
 import { hasPgBouncer, PgBouncer, type PgBouncerOptions } from '../support/pgbouncer.ts';
-import {
-  byHand,
-  createRole,
-  freshDatabase,
-  inSchema,
-  newBatch,
-  newEvent,
-  openStore,
-  TOPIC,
-} from '../support/postgres.ts';
+import { byHand, createRole, freshDatabase, inSchema, openStore } from '../support/postgres.ts';
+import { newBatch, newEvent, TOPIC } from '../support/store-batches.ts';
 import { eventStoreContract } from './event-store.contract.ts';
 
 const GOES_ON = /going on without prepared statements/;
@@ -100,7 +92,7 @@ describe.skipIf(!hasPgBouncer())('PostgreSQL store through PgBouncer', () => {
     const partitions = Array.from({ length: 20 }, (_, partition) => partition);
     await store.claim(TOPIC, partitions);
     await Promise.all(
-      partitions.map((partition) => store.process([newBatch([newEvent('u')], { partition })])),
+      partitions.map((partition) => store.process([newBatch([newEvent({ userId: 'u' })], { partition })])),
     );
     expect(await store.counts.totals()).toMatchObject([{ events: partitions.length }]);
     expect(lines.filter(({ msg }) => GOES_ON.test(msg))).toHaveLength(1);
@@ -113,8 +105,8 @@ describe.skipIf(!hasPgBouncer())('PostgreSQL store through PgBouncer', () => {
     const { logger, lines } = listeningLogger();
     const store = openStore(through(bouncer, url), logger, 1);
     await store.claim(TOPIC, [0, 1]);
-    await store.process([newBatch([newEvent('u')])]);
-    await store.process([newBatch([newEvent('u')], { partition: 1 })]);
+    await store.process([newBatch([newEvent({ userId: 'u' })])]);
+    await store.process([newBatch([newEvent({ userId: 'u' })], { partition: 1 })]);
     expect(lines.filter(({ msg }) => GOES_ON.test(msg))).toEqual([]);
   });
 

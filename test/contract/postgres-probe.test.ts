@@ -10,11 +10,9 @@ import {
   cutConnections,
   freshDatabase,
   holdConnection,
-  newBatch,
-  newEvent,
   openStore,
-  TOPIC,
 } from '../support/postgres.ts';
+import { newBatch, newEvent, TOPIC } from '../support/store-batches.ts';
 import { sharedFolder } from '../support/temp-folder.ts';
 
 /** A quarter of it is waited for a lock; the rest is there to find out who has it. */
@@ -123,7 +121,7 @@ describe("a store's ping", () => {
     const url = await createDatabase(server.url);
     const store = openStore(url);
     await store.claim(TOPIC, [0]);
-    await store.process([newBatch([newEvent('u')])]);
+    await store.process([newBatch([newEvent({ userId: 'u' })])]);
     await server.stop();
     await writeFile(join(folder, 'postgres', 'standby.signal'), '');
     // This waits for a primary.

@@ -11,11 +11,9 @@ import {
   freshDatabase,
   holdConnection,
   inSchema,
-  newBatch,
-  newEvent,
   openStore,
-  TOPIC,
 } from '../support/postgres.ts';
+import { newBatch, newEvent, TOPIC } from '../support/store-batches.ts';
 
 const MIGRATIONS = globSync('src/store/postgres/migrations/*.sql').length;
 
@@ -30,7 +28,7 @@ async function tablesOf(url: string, schema: string): Promise<string[]> {
 async function storeOne(url: string, userId: string): Promise<void> {
   const store = openStore(url);
   await store.claim(TOPIC, [0]);
-  await store.process([newBatch([newEvent(userId)])]);
+  await store.process([newBatch([newEvent({ userId })])]);
 }
 
 async function usersIn(url: string): Promise<string[]> {
@@ -91,7 +89,7 @@ describe('the schema of the tables', () => {
     await storeOne(as(url), 'u');
     expect(await usersIn(as(url))).toEqual(['u']);
     expect(await store.counts.totals()).toMatchObject([{ events: 1 }]);
-    expect(await store.positions('g', 't')).toHaveLength(1);
+    expect(await store.positions(TOPIC.group, TOPIC.topic)).toHaveLength(1);
   });
 
   it('is asked for in one line where the user may not create it, or its tables', async () => {
@@ -189,13 +187,13 @@ describe('tables that are gone', () => {
     const { logger, lines } = listeningLogger();
     const store = openStore(inSchema(url, 'one'), logger);
     await store.claim(TOPIC, [0]);
-    await store.process([newBatch([newEvent('before')])]);
+    await store.process([newBatch([newEvent({ userId: 'before' })])]);
     return { url, store, lines };
   }
 
   async function expectWorksFromItsStart(store: PostgresStore): Promise<void> {
     expect(await store.claim(TOPIC, [0])).toMatchObject([{ epoch: 1, offset: null, topicRecreated: false }]);
-    await store.process([newBatch([newEvent('after')])]);
+    await store.process([newBatch([newEvent({ userId: 'after' })])]);
     await store.ping(PATIENCE_MS);
     const read = await store.read({ order: 'asc', after: 0, upTo: 1e9, limit: 10 });
     expect(read.map(({ json }) => JSON.parse(json))).toMatchObject([{ userId: 'after' }]);
@@ -205,7 +203,7 @@ describe('tables that are gone', () => {
   it('are made again when all were dropped, and whoever writes learns that its claim is gone', async () => {
     const { url, store, lines } = await running();
     for (const name of await tablesOf(url, 'one')) await byHand(url, `drop table one.${name}`);
-    const next = newBatch([newEvent('after')], { fromOffset: 1, nextOffset: 2 });
+    const next = newBatch([newEvent({ userId: 'after' })], { fromOffset: 1, nextOffset: 2 });
     await expect(store.process([next])).rejects.toThrow(StoreUnavailableError);
     await expect(store.process([next])).rejects.toThrow(FencedError);
     await expectWorksFromItsStart(store);
@@ -224,7 +222,7 @@ describe('tables that are gone', () => {
   it('are made again with their schema, once a person has made that', async () => {
     const { url, store } = await running();
     await byHand(url, 'drop schema one cascade');
-    await expect(store.positions('g', 't')).rejects.toThrow(StoreUnavailableError);
+    await expect(store.positions(TOPIC.group, TOPIC.topic)).rejects.toThrow(StoreUnavailableError);
     await expect(store.ping(PATIENCE_MS)).rejects.toThrow('the search_path one leads to no schema');
     await byHand(url, 'create schema one');
     await expectWorksFromItsStart(store);
@@ -278,7 +276,7 @@ describe('a reader', () => {
     const own = inSchema(url, schema);
     const store = openStore(own);
     await store.claim(TOPIC, [0]);
-    const [first, second] = [newEvent('first'), newEvent('second')];
+    const [first, second] = [newEvent({ userId: 'first' }), newEvent({ userId: 'second' })];
     const blocker = await holdConnection(own);
     await blocker.query('begin');
     await blocker.query(
@@ -300,7 +298,7 @@ describe('a reader', () => {
     await byHand(url, 'create schema one; create schema two');
     const [one, two] = [openStore(inSchema(url, 'one')), openStore(inSchema(url, 'two'))];
     await two.claim(TOPIC, [0]);
-    await two.process([newBatch(Array.from({ length: 50 }, () => newEvent('two')))]);
+    await two.process([newBatch(Array.from({ length: 50 }, () => newEvent({ userId: 'two' })))]);
     const writer = await stuckWriter(url, 'one');
     const [{ stable: ofTwo, latest }, { stable: ofOne }] = [await two.watermarks(), await one.watermarks()];
     expect(ofTwo).toBe(latest);

@@ -14,6 +14,7 @@ import { runConsumer } from '../support/consumer.ts';
 import { silentLogger } from '../support/logger.ts';
 import { PATIENCE_MS } from '../support/patience.ts';
 import { serviceHere } from '../support/service.ts';
+import { newBatch } from '../support/store-batches.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 
 const TOPIC = 'user-activity-events';
@@ -70,8 +71,7 @@ async function storeLetters(
   batch: Pick<StoreBatch, 'startOffset' | 'nextOffset' | 'deadLetters'>,
 ): Promise<void> {
   await store.claim(ref, [0]);
-  const nothing = { events: [], withoutRecord: 0, lost: 0, fromRewound: 0, rewound: 0, landmarks: [] };
-  await store.process([{ ...ref, ...batch, ...nothing, partition: 0, epoch: 1, fromOffset: null }]);
+  await store.process([newBatch([], { ...ref, ...batch })]);
 }
 
 async function untilSetAside(url: string, count: number): Promise<Listed[]> {

@@ -2,7 +2,6 @@ import pg from 'pg';
 import type { Logger } from 'pino';
 import { inject, onTestFinished } from 'vitest';
 import { createDatabase } from '../../scripts/postgres-server.ts';
-import type { EventToStore, StoreBatch } from '../../src/store/event-store.ts';
 import { PostgresStore } from '../../src/store/postgres/postgres-store.ts';
 import { silentLogger } from './logger.ts';
 
@@ -58,32 +57,4 @@ export async function createRole(url: string): Promise<{ role: string; as: (url:
   const role = `role_${Math.random().toString(36).slice(2, 10)}`;
   await byHand(url, `create role ${role} login password '${role}'`);
   return { role, as: (own) => own.replace(/\/\/[^@]*@/, `//${role}:${role}@`) };
-}
-
-export const TOPIC = { group: 'g', topic: 't', topicId: 'id' };
-
-export function newEvent(userId: string): EventToStore {
-  const key = crypto.randomUUID();
-  const json = JSON.stringify({ key, userId });
-  return { key, userId, eventType: 'T', offset: 0, hour: 0, counted: [], json };
-}
-
-/** A batch of a partition from its start, unless said otherwise. */
-export function newBatch(events: EventToStore[], more: Partial<StoreBatch> = {}): StoreBatch {
-  return {
-    ...TOPIC,
-    partition: 0,
-    epoch: 1,
-    fromOffset: null,
-    nextOffset: events.length,
-    events,
-    deadLetters: [],
-    startOffset: 0,
-    withoutRecord: 0,
-    lost: 0,
-    fromRewound: 0,
-    rewound: 0,
-    landmarks: [],
-    ...more,
-  };
 }

@@ -16,6 +16,7 @@ import { MemoryStore } from '../../../src/store/memory/memory-store.ts';
 import { appendTo } from '../../support/append.ts';
 import { PATIENCE_MS } from '../../support/patience.ts';
 import { replacing } from '../../support/replacing.ts';
+import { newBatch } from '../../support/store-batches.ts';
 import { tempFolder } from '../../support/temp-folder.ts';
 
 const GROUP = 'group';
@@ -56,10 +57,9 @@ async function setUp() {
       const records = (await read()).slice(from, from + values.length);
       const rejected = records.map((record) => ({ record, ...why }));
       const entries = await sendToDeadLetterTopic(into, GROUP, { topic: TOPIC, partition: 0 }, rejected);
-      const counts = { startOffset: 0, withoutRecord: 0, lost: 0, fromRewound: 0, rewound: 0, landmarks: [] };
       const nextOffset = from + values.length;
-      const place = { ...ref, partition: 0, epoch: claim!.epoch, fromOffset, nextOffset };
-      await store.process([{ ...place, ...counts, events: [], deadLetters: entries }]);
+      const position = { ...ref, epoch: claim!.epoch, fromOffset, nextOffset };
+      await store.process([newBatch([], { ...position, deadLetters: entries })]);
       fromOffset = nextOffset;
       return { entries, records };
     },

@@ -9,6 +9,7 @@ import { StoreUnavailableError } from '../../../src/store/event-store.ts';
 import { SqliteStore } from '../../../src/store/sqlite/sqlite-store.ts';
 import { appendTo } from '../../support/append.ts';
 import { PATIENCE_MS } from '../../support/patience.ts';
+import { newBatch, newEvent, TOPIC } from '../../support/store-batches.ts';
 import { tempFolder } from '../../support/temp-folder.ts';
 
 /** The first page tells what the file is. */
@@ -49,41 +50,17 @@ describe('on a full disk', () => {
   it('the store stores all of a batch or nothing, and the position stays', async () => {
     const file = await openFile();
     const store = new SqliteStore(file);
-    const topic = { group: 'g', topic: 't', topicId: 'id' };
-    await store.claim(topic, [0]);
+    await store.claim(TOPIC, [0]);
     const json = JSON.stringify({ text: 'x'.repeat(5000) });
-    const events = Array.from({ length: 50 }, () => ({
-      key: randomUUID(),
-      userId: 'u',
-      eventType: 'LOGIN',
-      offset: 0,
-      hour: 0,
-      counted: [],
-      json,
-    }));
-    const batch = {
-      ...topic,
-      partition: 0,
-      epoch: 1,
-      fromOffset: null,
-      nextOffset: 50,
-      events,
-      deadLetters: [],
-      startOffset: 0,
-      withoutRecord: 0,
-      lost: 0,
-      fromRewound: 0,
-      rewound: 0,
-      landmarks: [],
-    };
+    const batch = newBatch(Array.from({ length: 50 }, () => newEvent({ json })));
     fill(file);
     await expect(store.process([batch])).rejects.toThrow(
       new StoreUnavailableError('database or disk is full'),
     );
     expect((await Array.fromAsync(readAll(store))).flat().map(({ json }) => json)).toEqual([]);
-    expect(await store.positions('g', 't')).toMatchObject([{ offset: null, stored: 0 }]);
+    expect(await store.positions(TOPIC.group, TOPIC.topic)).toMatchObject([{ offset: null, stored: 0 }]);
     makeRoom(file);
-    expect((await store.process([batch])).stored).toEqual([events.map(() => true)]);
+    expect((await store.process([batch])).stored).toEqual([batch.events.map(() => true)]);
     expect(file.db.prepare('pragma integrity_check').get()).toEqual({ integrity_check: 'ok' });
   });
 });
@@ -94,21 +71,20 @@ describe('a file that is damaged, or may not be written', () => {
     const file = openSqliteFile(path);
     onTestFinished(() => file.close());
     const store = new SqliteStore(file);
-    const topic = { group: 'g', topic: 't', topicId: 'id' };
-    await store.claim(topic, [0]);
+    await store.claim(TOPIC, [0]);
     file.db.exec('pragma wal_checkpoint(truncate); pragma cache_size = 1; pragma shrink_memory');
     const { size } = await stat(path);
     const disk = await open(path, 'r+');
     await disk.write(Buffer.alloc(size - PAGE, 0xff), 0, size - PAGE, PAGE);
     await disk.close();
     const outage = new StoreUnavailableError('database disk image is malformed');
-    await expect(store.claim(topic, [0])).rejects.toThrow(outage);
+    await expect(store.claim(TOPIC, [0])).rejects.toThrow(outage);
     await expect(store.watermarks()).rejects.toThrow(outage);
     await expect(store.read({ order: 'asc', after: 0, upTo: 9, limit: 9 })).rejects.toThrow(outage);
     await expect(store.get([randomUUID()])).rejects.toThrow(outage);
-    await expect(store.positions('g', 't')).rejects.toThrow(outage);
-    await expect(store.deadLetters('g', { limit: 1 })).rejects.toThrow(outage);
-    await expect(store.markRedriven('g', [1], new Date())).rejects.toThrow(outage);
+    await expect(store.positions(TOPIC.group, TOPIC.topic)).rejects.toThrow(outage);
+    await expect(store.deadLetters(TOPIC.group, { limit: 1 })).rejects.toThrow(outage);
+    await expect(store.markRedriven(TOPIC.group, [1], new Date())).rejects.toThrow(outage);
     await expect(store.counts.totals()).rejects.toThrow(outage);
   });
 
