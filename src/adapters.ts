@@ -46,7 +46,7 @@ async function openLog(config: Config, logger: Logger, files: OpenFiles): Promis
   if (config.brokers.length === 0) {
     const { EmbeddedLog } = await import('./log/embedded/embedded-log.ts');
     // One process reads it, so one partition: all events in the order they came.
-    return new EmbeddedLog(await files.open(config.dataFile), { partitions: 1, timeoutMs });
+    return new EmbeddedLog({ file: await files.open(config.dataFile), partitions: 1, timeoutMs });
   }
   const { KafkaLog } = await import('./log/kafka/kafka-log.ts');
   const options = {

@@ -6,10 +6,9 @@ export interface SizedRecord extends NewRecord {
   bytes: number;
 }
 
-/** Writes one group and answers for each record in turn: its receipt, or why it is not known to be durable. */
-export type WriteGroup = (records: readonly SizedRecord[]) => Promise<(Receipt | Error)[]>;
-
-export interface LaneLimits {
+export interface AppendBatcherOptions {
+  /** Writes one group and answers for each record in turn: its receipt, or why it is not known to be durable. */
+  write: (records: readonly SizedRecord[]) => Promise<(Receipt | Error)[]>;
   /** Most bytes in one group; a single larger record is sent alone. */
   maxGroupBytes: number;
   /** Milliseconds after which a call is answered, whatever has become of it. */
@@ -29,25 +28,23 @@ interface Call {
  * larger the groups.
  */
 export class AppendBatcher {
-  readonly #send: WriteGroup;
-  readonly #limits: LaneLimits;
+  readonly #options: AppendBatcherOptions;
   #waiting: Call[] = [];
   #inFlight: readonly Call[] = [];
   #running: Promise<void> | undefined;
   #expiry: NodeJS.Timeout | undefined;
 
-  constructor(send: WriteGroup, limits: LaneLimits) {
-    this.#send = send;
-    this.#limits = limits;
+  constructor(options: AppendBatcherOptions) {
+    this.#options = options;
   }
 
   /** As `EventLog.append`. Records of one call stay in order; more of them than one write may hold go in several. */
   async add(records: readonly SizedRecord[]): Promise<AppendResult[]> {
     if (records.length === 0) return [];
     const parts =
-      sumBytes(records) <= this.#limits.maxGroupBytes
+      sumBytes(records) <= this.#options.maxGroupBytes
         ? [records]
-        : split(records, this.#limits.maxGroupBytes);
+        : split(records, this.#options.maxGroupBytes);
     const results = await Promise.all(parts.map((part) => this.#enqueue(part)));
     return results.flat();
   }
@@ -60,9 +57,9 @@ export class AppendBatcher {
   #enqueue(records: readonly SizedRecord[]): Promise<AppendResult[]> {
     const bytes = sumBytes(records);
     return new Promise((resolve) => {
-      this.#waiting.push({ records, bytes, deadline: performance.now() + this.#limits.timeoutMs, resolve });
+      this.#waiting.push({ records, bytes, deadline: performance.now() + this.#options.timeoutMs, resolve });
       this.#running ??= this.#run();
-      this.#expiry ??= setTimeout(() => this.#expire(), this.#limits.timeoutMs).unref();
+      this.#expiry ??= setTimeout(() => this.#expire(), this.#options.timeoutMs).unref();
     });
   }
 
@@ -75,7 +72,7 @@ export class AppendBatcher {
       const records = group.flatMap((call) => call.records);
       let results: (Receipt | Error)[];
       try {
-        results = await this.#send(records);
+        results = await this.#options.write(records);
       } catch (error) {
         results = records.map(() => error as Error);
       }
@@ -91,7 +88,7 @@ export class AppendBatcher {
     let bytes = 0;
     let count = 0;
     for (const call of this.#waiting) {
-      if (count > 0 && bytes + call.bytes > this.#limits.maxGroupBytes) break;
+      if (count > 0 && bytes + call.bytes > this.#options.maxGroupBytes) break;
       bytes += call.bytes;
       count++;
     }

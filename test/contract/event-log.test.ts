@@ -2,19 +2,18 @@ import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { Admin, Producer } from '@platformatic/kafka';
 import { describe, expect, inject, it, onTestFinished } from 'vitest';
-import { EmbeddedLog } from '../../src/log/embedded/embedded-log.ts';
+import type { EmbeddedLog } from '../../src/log/embedded/embedded-log.ts';
 import { flattenBatches } from '../../src/log/event-log.ts';
 import { hasKafkaError } from '../../src/log/kafka/client.ts';
 import { KafkaLog, type KafkaLogOptions } from '../../src/log/kafka/kafka-log.ts';
 import { openSqliteFile } from '../../src/sqlite/sqlite-file.ts';
 import { appendTo } from '../support/append.ts';
+import { logIn } from '../support/embedded-log.ts';
 import { SESSION_MS } from '../support/kafka-log.ts';
 import { silentLogger } from '../support/logger.ts';
 import { PATIENCE_MS } from '../support/patience.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 import { eventLogContract, type LogHarness, startAtOffsets } from './event-log.contract.ts';
-
-const EMBEDDED = { partitions: 3, timeoutMs: PATIENCE_MS };
 
 describe('embedded log', () => {
   async function open(): Promise<LogHarness> {
@@ -24,10 +23,10 @@ describe('embedded log', () => {
     const reopen = async () => {
       file.close();
       file = openSqliteFile(path);
-      return new EmbeddedLog(file, EMBEDDED);
+      return logIn(file, 3);
     };
     return {
-      log: new EmbeddedLog(file, EMBEDDED),
+      log: logIn(file, 3),
       topic: 'events',
       otherTopic: 'events.dlt',
       group: 'group',
@@ -43,10 +42,8 @@ describe('embedded log', () => {
     onTestFinished(() => file.close());
     const append = (log: EmbeddedLog) =>
       appendTo(log, [{ topic: 'events', key: 'carol', value: 'x', headers: [] }]);
-    expect(await append(new EmbeddedLog(file, EMBEDDED))).toMatchObject([{ partition: 2, offset: 0 }]);
-    expect(await append(new EmbeddedLog(file, { ...EMBEDDED, partitions: 1 }))).toMatchObject([
-      { partition: 2, offset: 1 },
-    ]);
+    expect(await append(logIn(file, 3))).toMatchObject([{ partition: 2, offset: 0 }]);
+    expect(await append(logIn(file, 1))).toMatchObject([{ partition: 2, offset: 1 }]);
   });
 
   it('tells the caller when a write fails, and writes nothing of it', async () => {

@@ -1,13 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { connect } from 'node:net';
-import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/clock.ts';
-import { EmbeddedLog } from '../../src/log/embedded/embedded-log.ts';
-import { openSqliteFile } from '../../src/sqlite/sqlite-file.ts';
-import { appendTo } from '../support/append.ts';
-import { PATIENCE_MS } from '../support/patience.ts';
+import { appendIn } from '../support/embedded-log.ts';
 import { post, processed, serviceHere } from '../support/service.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 
@@ -147,18 +143,11 @@ describe('GET /events/processed', () => {
 
   it('returns more than one page as one array', async () => {
     const folder = await tempFolder();
-    const file = openSqliteFile(join(folder, 'footfall.db'));
-    const log = new EmbeddedLog(file, { partitions: 1, timeoutMs: PATIENCE_MS });
     const ids = Array.from({ length: 2300 }, () => randomUUID());
     const values = ids.map((eventId) =>
       JSON.stringify({ eventId, userId: 'u', eventType: 'LOGIN', timestamp: '2024-02-14T10:30:00Z' }),
     );
-    await appendTo(
-      log,
-      values.map((value) => ({ topic: 'user-activity-events', key: 'u', value, headers: [] })),
-    );
-    await log.close();
-    file.close();
+    await appendIn(folder, values);
     const { url } = await serviceHere({ DATA_DIR: folder });
     await expect.poll(async () => (await processed(url)).map(({ eventId }) => eventId)).toEqual(ids);
   });

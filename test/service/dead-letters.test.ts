@@ -1,18 +1,14 @@
 import { randomUUID } from 'node:crypto';
-import { join } from 'node:path';
-import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { DeadLetters, sendToDeadLetterTopic } from '../../src/dead-letters/dead-letters.ts';
-import { EmbeddedLog } from '../../src/log/embedded/embedded-log.ts';
 import type { LogRecord } from '../../src/log/event-log.ts';
 import { createMetrics } from '../../src/observability/metrics.ts';
 import { readAll } from '../../src/query/event-query.ts';
-import { openSqliteFile } from '../../src/sqlite/sqlite-file.ts';
 import type { StoreBatch } from '../../src/store/event-store.ts';
 import { MemoryStore } from '../../src/store/memory/memory-store.ts';
-import { appendTo } from '../support/append.ts';
 import { runConsumer } from '../support/consumer.ts';
+import { appendIn, openLog } from '../support/embedded-log.ts';
 import { silentLogger } from '../support/logger.ts';
-import { PATIENCE_MS } from '../support/patience.ts';
 import { serviceHere } from '../support/service.ts';
 import { newBatch } from '../support/store-batches.ts';
 import { tempFolder } from '../support/temp-folder.ts';
@@ -34,14 +30,7 @@ function eventJson(eventId: string): string {
 /** The service on a log that already holds these records. */
 async function serviceOn(values: (string | Buffer | null)[]): Promise<string> {
   const folder = await tempFolder();
-  const file = openSqliteFile(join(folder, 'footfall.db'));
-  const log = new EmbeddedLog(file, { partitions: 1, timeoutMs: PATIENCE_MS });
-  await appendTo(
-    log,
-    values.map((value) => ({ topic: TOPIC, key: 'key', value, headers: [['h', 'x']] })),
-  );
-  await log.close();
-  file.close();
+  await appendIn(folder, values, { key: 'key', headers: [['h', 'x']] });
   return (await serviceHere({ DATA_DIR: folder })).url;
 }
 
@@ -230,9 +219,7 @@ describe('POST /dead-letters/redrive', () => {
   });
 
   it('stores what has become an event once, also when a crash made it be sent back twice', async () => {
-    const file = openSqliteFile(join(await tempFolder(), 'footfall.db'));
-    onTestFinished(() => file.close());
-    const log = new EmbeddedLog(file, { partitions: 1, timeoutMs: PATIENCE_MS });
+    const { log } = await openLog();
     const store = new MemoryStore();
     const id = randomUUID();
     // Set aside by an earlier version, to which this event was none.
@@ -266,9 +253,7 @@ describe('POST /dead-letters/redrive', () => {
   });
 
   it('shows and sends back none whose place in the dead-letter topic holds another record by now', async () => {
-    const file = openSqliteFile(join(await tempFolder(), 'footfall.db'));
-    onTestFinished(() => file.close());
-    const log = new EmbeddedLog(file, { partitions: 1, timeoutMs: PATIENCE_MS });
+    const { log } = await openLog();
     const store = new MemoryStore();
     const junk = (offset: number): LogRecord => ({
       offset,

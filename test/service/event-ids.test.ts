@@ -1,10 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { EmbeddedLog } from '../../src/log/embedded/embedded-log.ts';
-import { openSqliteFile } from '../../src/sqlite/sqlite-file.ts';
-import { appendTo } from '../support/append.ts';
-import { PATIENCE_MS } from '../support/patience.ts';
+import { appendIn } from '../support/embedded-log.ts';
 import { post, processed, serviceHere } from '../support/service.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 
@@ -164,12 +160,7 @@ describe('GET /events/{eventId}', () => {
 
   it('shows why a record with its id is among the dead letters', async () => {
     const folder = await tempFolder();
-    const file = openSqliteFile(join(folder, 'footfall.db'));
-    const log = new EmbeddedLog(file, { partitions: 1, timeoutMs: PATIENCE_MS });
-    const value = '{"eventId":"order-7","eventType":"LOGIN"}';
-    await appendTo(log, [{ topic: 'user-activity-events', key: 'u', value, headers: [] }]);
-    await log.close();
-    file.close();
+    await appendIn(folder, ['{"eventId":"order-7","eventType":"LOGIN"}']);
     const { url } = await serviceHere({ DATA_DIR: folder });
     await expect
       .poll(async () => (await getEvent(url, 'order-7')).answer)

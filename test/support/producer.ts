@@ -1,25 +1,15 @@
-import { join } from 'node:path';
-import { onTestFinished } from 'vitest';
 import type { NewEvent } from '../../src/events/event.ts';
 import { Producer, type ProducerOptions } from '../../src/ingest/producer.ts';
-import { EmbeddedLog } from '../../src/log/embedded/embedded-log.ts';
 import { createMetrics } from '../../src/observability/metrics.ts';
-import { openSqliteFile } from '../../src/sqlite/sqlite-file.ts';
 import { MemoryStore } from '../../src/store/memory/memory-store.ts';
+import { openLog } from './embedded-log.ts';
 import { listeningLogger } from './logger.ts';
-import { PATIENCE_MS } from './patience.ts';
-import { tempFolder } from './temp-folder.ts';
 
 export const TOPIC = 'events';
 
 /** A log in a file, a store in memory, and producers into them. */
 export async function producerGround() {
-  const file = openSqliteFile(join(await tempFolder(), 'log.db'));
-  const log = new EmbeddedLog(file, { partitions: 1, timeoutMs: PATIENCE_MS });
-  onTestFinished(async () => {
-    await log.close();
-    file.close();
-  });
+  const { log } = await openLog();
   const store = new MemoryStore();
   const metrics = createMetrics({ requests: 0, bytes: 0 }, { readers: 0 });
   const { logger, lines } = listeningLogger();

@@ -1,10 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { expect } from 'vitest';
-import { EmbeddedLog } from '../../src/log/embedded/embedded-log.ts';
 import { openSqliteFile } from '../../src/sqlite/sqlite-file.ts';
-import { appendTo } from './append.ts';
-import { PATIENCE_MS } from './patience.ts';
+import { appendIn } from './embedded-log.ts';
 import { serviceHere } from './service.ts';
 import { tempFolder } from './temp-folder.ts';
 
@@ -15,22 +13,11 @@ export function eventJson(eventId: string): string {
   return `{"eventId":"${eventId}","userId":"u","eventType":"LOGIN","timestamp":"2024-02-14T10:30:00.000Z","payload":{}}`;
 }
 
-export async function append(folder: string, values: string[]): Promise<void> {
-  const file = openSqliteFile(join(folder, 'footfall.db'));
-  const log = new EmbeddedLog(file, { partitions: 1, timeoutMs: PATIENCE_MS });
-  await appendTo(
-    log,
-    values.map((value) => ({ topic: TOPIC, key: 'u', value, headers: [] })),
-  );
-  await log.close();
-  file.close();
-}
-
 /** Lets the service process all of a log: three events, one of them twice, and a piece of junk. */
 export async function processedFolder(): Promise<{ folder: string; ids: string[] }> {
   const folder = await tempFolder();
   const ids = [randomUUID(), randomUUID(), randomUUID()];
-  await append(folder, [...ids.map(eventJson), 'junk', eventJson(ids[0]!)]);
+  await appendIn(folder, [...ids.map(eventJson), 'junk', eventJson(ids[0]!)]);
   const { url, stop } = await serviceHere({ DATA_DIR: folder });
   const ledger = async () => (await fetch(`${url}/metrics`)).text();
   await expect.poll(ledger).toContain('ledger_records{partition="0",outcome="passed"} 5');

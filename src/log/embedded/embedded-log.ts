@@ -52,7 +52,9 @@ const BATCH_RECORDS = 1000;
 const BATCH_BYTES = 1_000_000;
 const MAX_GROUP_BYTES = 8_000_000;
 
-export interface EmbeddedLogOptions {
+interface EmbeddedLogOptions {
+  /** Stays open after `close`: it belongs to whoever opened it. */
+  file: SqliteFile;
   /** Partitions of a topic that is not there yet. */
   partitions: number;
   timeoutMs: number;
@@ -69,8 +71,8 @@ interface Topic {
 /** The event log in a SQLite file. An append is on disk (fsync) before it resolves. One reader per group. */
 export class EmbeddedLog implements EventLog {
   readonly #file: SqliteFile;
-  readonly #options: EmbeddedLogOptions;
-  readonly #lane: AppendBatcher;
+  readonly #partitions: number;
+  readonly #batcher: AppendBatcher;
   readonly #insert: StatementSync;
   readonly #read: Query<RecordRow>;
   readonly #topics = new Map<string, Topic>();
@@ -78,24 +80,24 @@ export class EmbeddedLog implements EventLog {
   readonly #appended = new EventEmitter().setMaxListeners(0);
   #closing: Promise<void> | undefined;
 
-  /** @param file stays open after `close`: it belongs to whoever opened it */
-  constructor(file: SqliteFile, options: EmbeddedLogOptions) {
+  constructor({ file, partitions, timeoutMs }: EmbeddedLogOptions) {
     this.#file = file;
-    this.#options = options;
+    this.#partitions = partitions;
     migrateSqlite(file.db, 'log', SCHEMA);
     this.#insert = file.db.prepare('insert into log_records values (?, ?, ?, ?, ?, ?, ?)');
     this.#read = prepareQuery(
       file.db,
       'select offset, timestamp, key, value, headers from log_records where topic = ? and partition = ? and offset >= ? order by offset limit ?',
     );
-    this.#lane = new AppendBatcher((records) => this.#write(records), {
+    this.#batcher = new AppendBatcher({
+      write: (records) => this.#write(records),
       maxGroupBytes: MAX_GROUP_BYTES,
-      ...options,
+      timeoutMs,
     });
   }
 
   async append(records: readonly NewRecord[]): Promise<AppendResult[]> {
-    return this.#lane.add(
+    return this.#batcher.add(
       records.map((record) => {
         const key = record.key === null ? null : Buffer.from(record.key);
         const partition = partitionOf(key, this.#topic(record.topic).partitions);
@@ -188,7 +190,7 @@ export class EmbeddedLog implements EventLog {
   }
 
   close(): Promise<void> {
-    this.#closing ??= this.#lane.idle();
+    this.#closing ??= this.#batcher.idle();
     return this.#closing;
   }
 
@@ -238,7 +240,7 @@ export class EmbeddedLog implements EventLog {
     const { db } = this.#file;
     db.prepare(
       'insert into log_topics (name, topic_id, partitions) values (?, ?, ?) on conflict (name) do nothing',
-    ).run(name, randomUUID(), this.#options.partitions);
+    ).run(name, randomUUID(), this.#partitions);
     const { id, topicId, partitions } = prepareQuery<Omit<Topic, 'ends'>>(
       db,
       'select id, topic_id as topicId, partitions from log_topics where name = ?',

@@ -53,7 +53,7 @@ export class KafkaLog implements EventLog {
   #producer: Producer;
   /** Replaced, and still sending what was given to them. */
   readonly #retired = new Set<Producer>();
-  readonly #lanes = new Map<number, AppendBatcher>();
+  readonly #batchers = new Map<number, AppendBatcher>();
   readonly #leaders = new Map<string, TopicLeaders>();
   readonly #topicIds = new Map<string, string>();
   readonly #lookups = new Map<string, Promise<TopicLeaders>>();
@@ -81,7 +81,8 @@ export class KafkaLog implements EventLog {
       leaderOf.push(leaders[own.partition]!);
     }
     // Nearly always: one record, or one broker.
-    if (leaderOf.every((leader) => leader === leaderOf[0])) return this.#lane(leaderOf[0] ?? 0).add(sized);
+    if (leaderOf.every((leader) => leader === leaderOf[0]))
+      return this.#batcherOf(leaderOf[0] ?? 0).add(sized);
     return this.#appendByLeader(sized, leaderOf);
   }
 
@@ -142,7 +143,7 @@ export class KafkaLog implements EventLog {
   }
 
   async #close(): Promise<void> {
-    await Promise.all([...this.#lanes.values()].map((lane) => lane.idle()));
+    await Promise.all([...this.#batchers.values()].map((batcher) => batcher.idle()));
     const clients = [this.#producer, ...this.#retired, this.#admin, this.#reader];
     await Promise.allSettled(clients.map((client) => client?.close()));
   }
@@ -171,23 +172,24 @@ export class KafkaLog implements EventLog {
     const byLeader = Map.groupBy(records.keys(), (index) => leaderOf[index]!);
     await Promise.all(
       [...byLeader].map(async ([leader, indexes]) => {
-        const written = await this.#lane(leader).add(indexes.map((index) => records[index]!));
+        const written = await this.#batcherOf(leader).add(indexes.map((index) => records[index]!));
         for (const [at, index] of indexes.entries()) results[index] = written[at]!;
       }),
     );
     return results;
   }
 
-  #lane(leader: number): AppendBatcher {
-    const known = this.#lanes.get(leader);
+  #batcherOf(leader: number): AppendBatcher {
+    const known = this.#batchers.get(leader);
     if (known !== undefined) return known;
     const { producerTimeoutMs: timeoutMs } = this.#options;
-    const lane = new AppendBatcher((records) => this.#send(records), {
+    const batcher = new AppendBatcher({
+      write: (records) => this.#send(records),
       maxGroupBytes: MAX_GROUP_BYTES,
       timeoutMs,
     });
-    this.#lanes.set(leader, lane);
-    return lane;
+    this.#batchers.set(leader, batcher);
+    return batcher;
   }
 
   async #send(records: readonly SizedRecord[]): Promise<(Receipt | Error)[]> {

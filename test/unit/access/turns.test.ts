@@ -2,15 +2,13 @@ import { describe, expect, it, vi } from 'vitest';
 import { fill } from '../../../bench/events.ts';
 import { Turns } from '../../../src/access/turns.ts';
 import { chunksInTurn } from '../../../src/api/ingest/batch-routes.ts';
-import { EmbeddedLog } from '../../../src/log/embedded/embedded-log.ts';
 import { SearchSteps } from '../../../src/loop-turns.ts';
 import { readPage } from '../../../src/query/event-query.ts';
-import { openSqliteFile } from '../../../src/sqlite/sqlite-file.ts';
 import { MemoryStore } from '../../../src/store/memory/memory-store.ts';
+import { openLog } from '../../support/embedded-log.ts';
 import { handClock } from '../../support/hand-clock.ts';
 import { PATIENCE_MS } from '../../support/patience.ts';
 import { stopClock } from '../../support/stopped-clock.ts';
-import { tempFolder } from '../../support/temp-folder.ts';
 
 /** Two of these are begun at once. */
 const LARGE = 500_000;
@@ -161,14 +159,11 @@ describe('requests get turns of the event loop', () => {
   });
 
   it('before each group that the embedded log writes', async () => {
-    const file = openSqliteFile(`${await tempFolder()}/log.db`);
-    const log = new EmbeddedLog(file, { partitions: 1, timeoutMs: PATIENCE_MS });
+    const { log } = await openLog();
     const value = 'x'.repeat(5_000_000);
     const record = { topic: 't', key: null, value, headers: [] };
     // Each is more than half of what a group holds.
     const appends = Array.from({ length: 4 }, () => log.append([record]));
     expect(await turnsDuring(Promise.all(appends))).toBeGreaterThanOrEqual(4 * 16);
-    await log.close();
-    file.close();
   });
 });

@@ -1,8 +1,6 @@
-import { join } from 'node:path';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { DeadLetters, sendToDeadLetterTopic } from '../../../src/dead-letters/dead-letters.ts';
 import { eventKey, type Rejection } from '../../../src/events/event.ts';
-import { EmbeddedLog } from '../../../src/log/embedded/embedded-log.ts';
 import {
   AppendError,
   type AppendFailure,
@@ -11,13 +9,11 @@ import {
   type LogRecord,
 } from '../../../src/log/event-log.ts';
 import { recordDigest } from '../../../src/log/landmarks.ts';
-import { openSqliteFile } from '../../../src/sqlite/sqlite-file.ts';
 import { MemoryStore } from '../../../src/store/memory/memory-store.ts';
 import { appendTo } from '../../support/append.ts';
-import { PATIENCE_MS } from '../../support/patience.ts';
+import { openLog } from '../../support/embedded-log.ts';
 import { replacing } from '../../support/replacing.ts';
 import { newBatch } from '../../support/store-batches.ts';
-import { tempFolder } from '../../support/temp-folder.ts';
 
 const GROUP = 'group';
 const TOPIC = 'events';
@@ -25,12 +21,7 @@ const INVALID: Rejection = { reason: 'invalid', detail: 'it is wrong' };
 
 /** A log, a store, and records of the log that were set aside. */
 async function setUp() {
-  const file = openSqliteFile(join(await tempFolder(), 'log.db'));
-  const log = new EmbeddedLog(file, { partitions: 1, timeoutMs: PATIENCE_MS });
-  onTestFinished(async () => {
-    await log.close();
-    file.close();
-  });
+  const { file, log } = await openLog();
   const store = new MemoryStore();
   const ref = { group: GROUP, topic: TOPIC, topicId: 'id' };
   const [claim] = await store.claim(ref, [0]);

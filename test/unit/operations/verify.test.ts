@@ -2,23 +2,21 @@ import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { Catalog } from '../../../src/events/catalog.ts';
-import { EmbeddedLog } from '../../../src/log/embedded/embedded-log.ts';
 import { type Verification, verify } from '../../../src/operations/verify.ts';
 import { openSqliteFile } from '../../../src/sqlite/sqlite-file.ts';
 import { SqliteStore } from '../../../src/store/sqlite/sqlite-store.ts';
-import { PATIENCE_MS } from '../../support/patience.ts';
+import { appendIn, logIn } from '../../support/embedded-log.ts';
 import { tempFolder } from '../../support/temp-folder.ts';
-import { append, damage, eventJson, GROUP, processedFolder, TOPIC } from '../../support/verify-ground.ts';
+import { damage, eventJson, GROUP, processedFolder, TOPIC } from '../../support/verify-ground.ts';
 
 async function verifyFolder(
   folder: string,
   range = { from: 0, to: Number.POSITIVE_INFINITY },
 ): Promise<Verification> {
   const file = openSqliteFile(join(folder, 'footfall.db'));
-  const log = new EmbeddedLog(file, { partitions: 1, timeoutMs: PATIENCE_MS });
   try {
     return await verify({
-      log,
+      log: logIn(file),
       store: new SqliteStore(file),
       catalog: new Catalog(),
       topic: TOPIC,
@@ -57,7 +55,7 @@ describe('verify', () => {
 
   it('tells what is not processed yet from what is missing', async () => {
     const { folder, ids } = await processedFolder();
-    await append(folder, [eventJson(randomUUID())]);
+    await appendIn(folder, [eventJson(randomUUID())]);
     damage(folder, `delete from events where json = '${eventJson(ids[1]!)}'; delete from dead_letters`);
     expect(await verifyFolder(folder)).toMatchObject({
       records: 6,

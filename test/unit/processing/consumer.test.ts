@@ -1,8 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { join } from 'node:path';
 import { pino } from 'pino';
-import { describe, expect, it, onTestFinished } from 'vitest';
-import { EmbeddedLog } from '../../../src/log/embedded/embedded-log.ts';
+import { describe, expect, it } from 'vitest';
 import {
   type AssignedPartition,
   type EventLog,
@@ -13,14 +11,13 @@ import { createMetrics } from '../../../src/observability/metrics.ts';
 import type { Consumer } from '../../../src/processing/consumer.ts';
 import { accounts } from '../../../src/processing/ledger.ts';
 import { readAll } from '../../../src/query/event-query.ts';
-import { openSqliteFile, type SqliteFile } from '../../../src/sqlite/sqlite-file.ts';
+import type { SqliteFile } from '../../../src/sqlite/sqlite-file.ts';
 import type { EventStore, StoreBatch } from '../../../src/store/event-store.ts';
 import { MemoryStore } from '../../../src/store/memory/memory-store.ts';
 import { appendTo } from '../../support/append.ts';
 import { runConsumer } from '../../support/consumer.ts';
-import { PATIENCE_MS } from '../../support/patience.ts';
+import { logIn, openLog } from '../../support/embedded-log.ts';
 import { failing, replacing } from '../../support/replacing.ts';
-import { tempFolder } from '../../support/temp-folder.ts';
 
 const TOPIC = 'events';
 const GROUP = 'group';
@@ -31,16 +28,11 @@ function eventJson(eventId: string, userId = 'u'): string {
 
 /** A log, a store, and consumers between them; what is logged is kept. */
 async function setUp(options: { partitions?: number } = {}) {
-  const file = openSqliteFile(join(await tempFolder(), 'footfall.db'));
-  const log = new EmbeddedLog(file, {
-    partitions: options.partitions ?? 1,
-    timeoutMs: PATIENCE_MS,
-  });
+  const { file, log } = await openLog(options);
   const store = new MemoryStore();
   const lines: { level: number; msg: string }[] = [];
   const logger = pino({ level: 'debug' }, { write: (line: string) => void lines.push(JSON.parse(line)) });
   const metrics = createMetrics({ requests: 0, bytes: 0 }, { readers: 0 });
-  onTestFinished(() => file.close());
   return {
     file,
     log,
@@ -443,7 +435,7 @@ describe('at an assignment the consumer', () => {
   /** Writes other records from an offset on, as a log does that was restored to an older state and goes on from there. */
   function restoreTo(file: SqliteFile, offset: number): EventLog {
     file.db.prepare('delete from log_records where offset >= ?').run(offset);
-    return new EmbeddedLog(file, { partitions: 1, timeoutMs: PATIENCE_MS });
+    return logIn(file);
   }
 
   it.each([

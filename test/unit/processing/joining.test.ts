@@ -39,7 +39,7 @@ class RejoinedLog extends EmbeddedLog {
 it('a consumer that waits to be taken into its group again does not take the log for silent', async () => {
   const file = openSqliteFile(join(await tempFolder(), 'footfall.db'));
   onTestFinished(() => file.close());
-  const log = new RejoinedLog(file, { partitions: 1, timeoutMs: PATIENCE_MS });
+  const log = new RejoinedLog({ file, partitions: 1, timeoutMs: PATIENCE_MS });
   const store = new MemoryStore();
   const metrics = createMetrics({ requests: 0, bytes: 0 }, { readers: 0 });
   const append = () => {

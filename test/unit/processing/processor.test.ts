@@ -1,18 +1,14 @@
 import { randomUUID } from 'node:crypto';
-import { join } from 'node:path';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { Catalog } from '../../../src/events/catalog.ts';
-import { EmbeddedLog } from '../../../src/log/embedded/embedded-log.ts';
 import type { LogRecord } from '../../../src/log/event-log.ts';
 import { createMetrics } from '../../../src/observability/metrics.ts';
 import { accounts } from '../../../src/processing/ledger.ts';
 import { type ClaimedBatch, Processor } from '../../../src/processing/processor.ts';
-import { openSqliteFile } from '../../../src/sqlite/sqlite-file.ts';
 import { FencedError } from '../../../src/store/event-store.ts';
 import { MemoryStore } from '../../../src/store/memory/memory-store.ts';
+import { openLog } from '../../support/embedded-log.ts';
 import { listeningLogger } from '../../support/logger.ts';
-import { PATIENCE_MS } from '../../support/patience.ts';
-import { tempFolder } from '../../support/temp-folder.ts';
 
 const REF = { group: 'group', topic: 'events', topicId: 'id' };
 
@@ -27,12 +23,7 @@ function eventJson(eventId: string, payload = '{}', timestamp = '2024-02-14T10:3
 
 /** A processor, and batches of partition 0 for it, which is claimed. */
 async function setUp({ logEvery = 1, countedProperties = [] as string[] } = {}) {
-  const file = openSqliteFile(join(await tempFolder(), 'log.db'));
-  const log = new EmbeddedLog(file, { partitions: 1, timeoutMs: PATIENCE_MS });
-  onTestFinished(async () => {
-    await log.close();
-    file.close();
-  });
+  const { log } = await openLog();
   const store = new MemoryStore();
   const metrics = createMetrics({ requests: 0, bytes: 0 }, { readers: 0 });
   const { logger, lines } = listeningLogger();

@@ -2,13 +2,12 @@ import { randomUUID } from 'node:crypto';
 import { open, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { EmbeddedLog } from '../../../src/log/embedded/embedded-log.ts';
 import { readAll } from '../../../src/query/event-query.ts';
 import { openSqliteFile, type SqliteFile } from '../../../src/sqlite/sqlite-file.ts';
 import { StoreUnavailableError } from '../../../src/store/event-store.ts';
 import { SqliteStore } from '../../../src/store/sqlite/sqlite-store.ts';
 import { appendTo } from '../../support/append.ts';
-import { PATIENCE_MS } from '../../support/patience.ts';
+import { openLog } from '../../support/embedded-log.ts';
 import { newBatch, newEvent, TOPIC } from '../../support/store-batches.ts';
 import { tempFolder } from '../../support/temp-folder.ts';
 
@@ -32,8 +31,7 @@ function makeRoom({ db }: SqliteFile): void {
 
 describe('on a full disk', () => {
   it('the log refuses what it cannot keep, keeps what it has, and goes on when there is room', async () => {
-    const file = await openFile();
-    const log = new EmbeddedLog(file, { partitions: 1, timeoutMs: PATIENCE_MS });
+    const { file, log } = await openLog();
     const append = (value: string) => appendTo(log, [{ topic: 'events', key: 'u', value, headers: [] }]);
     expect(await append('before')).toMatchObject([{ offset: 0 }]);
     fill(file);
