@@ -83,7 +83,8 @@ async function run(
   { log, store, close }: Adapters,
 ): Promise<Service> {
   const { MAX_IN_FLIGHT_REQUESTS: maxRequests, MAX_IN_FLIGHT_BYTES: maxBytes } = config;
-  const admission = new Admission({ maxRequests, maxBytes, maxReadBytes: config.MAX_IN_FLIGHT_READ_BYTES });
+  const { MAX_IN_FLIGHT_READ_BYTES: maxReadBytes } = config;
+  const admission = new Admission({ maxRequests, maxBytes, maxReadBytes, clock });
   const liveTail = new LiveTail({ store, heartbeatMs: config.STREAM_TIMEOUT_MS / HEARTBEATS, clock });
   const metrics = createMetrics(admission, liveTail);
   const { KAFKA_TOPIC: topic, KAFKA_CONSUMER_GROUP: group, LOG_EVERY_NTH_EVENT: logEvery } = config;

@@ -1,11 +1,13 @@
+import type { Clock } from '../clock.ts';
 import { ApiError } from '../errors.ts';
 
-export interface AdmissionLimits {
+interface AdmissionOptions {
   maxRequests: number;
   /** Bytes that requests which send events may hold together. */
   maxBytes: number;
   /** Bytes that requests which read may hold together; as `maxBytes` if not given. */
   maxReadBytes?: number;
+  clock: Pick<Clock, 'now' | 'random'>;
 }
 
 /** What a request does. Those that read and those that write have budgets of their own. */
@@ -48,20 +50,16 @@ const SHARE = 0.5;
 export class Admission {
   readonly #maxRequests: number;
   readonly #budgets: Record<Purpose, Budget>;
-  readonly #now: () => number;
+  readonly #clock: AdmissionOptions['clock'];
   #drainedPerSecond = 0;
   #drained = 0;
   #windowBegan: number;
 
-  /** @param now milliseconds, of any origin */
-  constructor(
-    { maxRequests, maxBytes, maxReadBytes = maxBytes }: AdmissionLimits,
-    now: () => number = () => performance.now(),
-  ) {
+  constructor({ maxRequests, maxBytes, maxReadBytes = maxBytes, clock }: AdmissionOptions) {
     this.#maxRequests = maxRequests;
     this.#budgets = { read: emptyBudget(maxReadBytes), write: emptyBudget(maxBytes) };
-    this.#now = now;
-    this.#windowBegan = now();
+    this.#clock = clock;
+    this.#windowBegan = clock.now();
   }
 
   get requests(): number {
@@ -128,17 +126,17 @@ export class Admission {
 
   #beginWindow(): void {
     this.#drained = 0;
-    this.#windowBegan = this.#now();
+    this.#windowBegan = this.#clock.now();
   }
 
   #windowS(): number {
-    return (this.#now() - this.#windowBegan) / 1000;
+    return (this.#clock.now() - this.#windowBegan) / 1000;
   }
 
   /** Up to half as much again by chance, so that those turned away together do not come back together. */
   #retryAfterS(): number {
     const rate = this.#drainedPerSecond || this.#drained / this.#windowS() || 1;
-    const seconds = (this.requests / rate) * (1 + Math.random() / 2);
+    const seconds = (this.requests / rate) * (1 + this.#clock.random() / 2);
     return Math.min(MAX_RETRY_AFTER_S, Math.max(1, Math.ceil(seconds)));
   }
 }

@@ -1,7 +1,8 @@
-import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { Admission } from '../../../src/access/admission.ts';
+import { systemClock } from '../../../src/clock.ts';
 import { type ApiError, ERRORS } from '../../../src/errors.ts';
-import { stopClock } from '../../support/stopped-clock.ts';
+import { handClock } from '../../support/hand-clock.ts';
 
 function refusal(admission: Admission, bytes: number): ApiError {
   try {
@@ -14,7 +15,7 @@ function refusal(admission: Admission, bytes: number): ApiError {
 
 describe('Admission', () => {
   it('bounds requests and bytes, and has room again when one leaves', () => {
-    const admission = new Admission({ maxRequests: 2, maxBytes: 100 });
+    const admission = new Admission({ maxRequests: 2, maxBytes: 100, clock: handClock() });
     const hold = admission.enter(60);
     expect(refusal(admission, 41).code).toBe('overloaded');
     admission.enter(40);
@@ -26,7 +27,7 @@ describe('Admission', () => {
   });
 
   it('counts what a request comes to hold, and gives all of it back, once', () => {
-    const admission = new Admission({ maxRequests: 10, maxBytes: 100 });
+    const admission = new Admission({ maxRequests: 10, maxBytes: 100, clock: handClock() });
     const hold = admission.enter(10);
     hold.grow(80);
     expect(() => hold.grow(11)).toThrow(ERRORS.overloaded.message);
@@ -38,14 +39,14 @@ describe('Admission', () => {
   });
 
   it('leaves to writers what readers do not have, and the other way round', () => {
-    const admission = new Admission({ maxRequests: 1, maxBytes: 100, maxReadBytes: 50 });
+    const admission = new Admission({ maxRequests: 1, maxBytes: 100, maxReadBytes: 50, clock: handClock() });
     admission.enter(50, { purpose: 'read' });
     admission.enter(100, { purpose: 'write' });
     expect([admission.requests, admission.bytes]).toEqual([2, 150]);
   });
 
   it('leaves half to other callers, but for what one of them does alone', () => {
-    const admission = new Admission({ maxRequests: 4, maxBytes: 100 });
+    const admission = new Admission({ maxRequests: 4, maxBytes: 100, clock: handClock() });
     const alone = admission.enter(60, { caller: 'a' });
     alone.grow(10);
     expect(() => admission.enter(1, { caller: 'a' })).toThrow(ERRORS.overloaded.message);
@@ -59,13 +60,14 @@ describe('Admission', () => {
   });
 
   it('says when to come back: the backlog divided by the rate at which it drains, and some by chance', () => {
-    let now = 0;
-    const admission = new Admission({ maxRequests: 100, maxBytes: 1e9 }, () => now);
+    const clock = handClock();
+    const { random } = systemClock;
+    const admission = new Admission({ maxRequests: 100, maxBytes: 1e9, clock: { ...clock, random } });
     // Ten a second, for five seconds, never idle.
     let hold = admission.enter(1);
     for (let number = 0; number < 50; number++) {
       const next = admission.enter(1);
-      now += 100;
+      clock.advance(100);
       hold.leave();
       hold = next;
     }
@@ -78,23 +80,21 @@ describe('Admission', () => {
   });
 
   it('never says less than a second nor more than a minute', () => {
-    const admission = new Admission({ maxRequests: 1, maxBytes: 10 });
+    const admission = new Admission({ maxRequests: 1, maxBytes: 10, clock: handClock() });
     expect(refusal(admission, 11).retryAfterS).toBe(1);
-    const stuck = new Admission({ maxRequests: 1000, maxBytes: 1e9 });
+    const stuck = new Admission({ maxRequests: 1000, maxBytes: 1e9, clock: handClock() });
     for (let number = 0; number < 1000; number++) stuck.enter(1);
     expect(refusal(stuck, 1).retryAfterS).toBe(60);
   });
 
   it('lets the last second weigh three tenths in the rate at which work drains', () => {
-    vi.spyOn(Math, 'random').mockReturnValue(0);
-    onTestFinished(() => void vi.restoreAllMocks());
-    let now = 0;
-    const admission = new Admission({ maxRequests: 1000, maxBytes: 1e9 }, () => now);
+    const clock = handClock();
+    const admission = new Admission({ maxRequests: 1000, maxBytes: 1e9, clock });
     const holds = Array.from({ length: 1000 }, () => admission.enter(1));
     /** Lets so many leave, the last of them when two seconds are over. */
     function twoSeconds(drained: number) {
       for (const hold of holds.splice(0, drained - 1)) hold.leave();
-      now += 2000;
+      clock.advance(2000);
       holds.shift()!.leave();
     }
     const waitAt = () => {
@@ -113,34 +113,20 @@ describe('Admission', () => {
   });
 
   it('counts for the rate only time in which there was work', () => {
-    vi.spyOn(Math, 'random').mockReturnValue(0);
-    onTestFinished(() => void vi.restoreAllMocks());
-    let now = 0;
-    const admission = new Admission({ maxRequests: 200, maxBytes: 1e9 }, () => now);
+    const clock = handClock();
+    const admission = new Admission({ maxRequests: 200, maxBytes: 1e9, clock });
     admission.enter(1).leave();
-    now += 3_600_000;
+    clock.advance(3_600_000);
     const holds = Array.from({ length: 200 }, () => admission.enter(1));
-    now += 500;
+    clock.advance(500);
     for (const hold of holds.slice(0, 10)) hold.leave();
     for (let number = 0; number < 10; number++) admission.enter(1);
     // Ten in half a second.
     expect(refusal(admission, 1).retryAfterS).toBe(10);
   });
 
-  it('goes by the clock of the process where it is given none', () => {
-    stopClock();
-    vi.spyOn(Math, 'random').mockReturnValue(0);
-    onTestFinished(() => void vi.restoreAllMocks());
-    const admission = new Admission({ maxRequests: 100, maxBytes: 1e9 });
-    const holds = Array.from({ length: 100 }, () => admission.enter(1));
-    vi.advanceTimersByTime(500);
-    for (const hold of holds.slice(0, 5)) hold.leave();
-    for (let number = 0; number < 5; number++) admission.enter(1);
-    expect(refusal(admission, 1).retryAfterS).toBe(10);
-  });
-
   it('counts what a caller still holds when one of its requests has left', () => {
-    const admission = new Admission({ maxRequests: 6, maxBytes: 100 });
+    const admission = new Admission({ maxRequests: 6, maxBytes: 100, clock: handClock() });
     const holds = Array.from({ length: 3 }, () => admission.enter(1, { caller: 'a' }));
     const isTaken = () => {
       try {
@@ -156,12 +142,11 @@ describe('Admission', () => {
   });
 
   it('says by half as much again, by chance, when to come back', () => {
-    onTestFinished(() => void vi.restoreAllMocks());
-    const admission = new Admission({ maxRequests: 20, maxBytes: 1e9 }, () => 0);
+    const chances = [0, 0.5].values();
+    const clock = { ...handClock(), random: () => chances.next().value! };
+    const admission = new Admission({ maxRequests: 20, maxBytes: 1e9, clock });
     for (let number = 0; number < 20; number++) admission.enter(1);
-    const random = vi.spyOn(Math, 'random').mockReturnValue(0);
     expect(refusal(admission, 1).retryAfterS).toBe(20);
-    random.mockReturnValue(0.5);
     expect(refusal(admission, 1).retryAfterS).toBe(25);
   });
 });
