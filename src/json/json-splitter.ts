@@ -1,12 +1,15 @@
-const QUOTE = 0x22;
-const COMMA = 0x2c;
-const OPEN_BRACKET = 0x5b;
-const BACKSLASH = 0x5c;
-const CLOSE_BRACKET = 0x5d;
-const OPEN_BRACE = 0x7b;
-const CLOSE_BRACE = 0x7d;
-const NEWLINE = 0x0a;
-const SPACE = 0x20;
+import {
+  BACKSLASH,
+  CLOSE_BRACE,
+  CLOSE_BRACKET,
+  COMMA,
+  NEWLINE,
+  OPEN_BRACE,
+  OPEN_BRACKET,
+  QUOTE,
+  SPACE,
+} from './syntax.ts';
+
 const NOTHING = Buffer.alloc(0);
 
 /** `array`: the elements of one JSON array. `lines`: one JSON value a line. `either`: as the first character says. */
@@ -72,7 +75,7 @@ class ChunkBuffer {
   add(piece: Buffer): void {
     this.#bytes += piece.length;
     if (this.#bytes > this.#maxBytes) this.#pieces = [];
-    else this.#pieces.push(piece);
+    else if (piece.length > 0) this.#pieces.push(piece);
   }
 
   /** Nothing where there was only space. */
@@ -160,7 +163,7 @@ class ArraySplitter implements Splitter {
         }
       }
     }
-    this.#pieces.add(chunk.subarray(from));
+    if (this.#depth > 0) this.#pieces.add(chunk.subarray(from));
     return elements;
   }
 

@@ -1,11 +1,13 @@
-const QUOTE = 0x22;
-const BACKSLASH = 0x5c;
-const COMMA = 0x2c;
-const OPEN_BRACE = 0x7b;
-const CLOSE_BRACE = 0x7d;
-const OPEN_BRACKET = 0x5b;
-const CLOSE_BRACKET = 0x5d;
-const SPACE = 0x20;
+import {
+  CLOSE_BRACE,
+  CLOSE_BRACKET,
+  COMMA,
+  endOfString,
+  OPEN_BRACE,
+  OPEN_BRACKET,
+  QUOTE,
+  SPACE,
+} from './syntax.ts';
 
 /**
  * The top-level members of a JSON object, each value as the text it was written in, so that numbers past
@@ -17,7 +19,7 @@ export function rawMembers(text: string): Map<string, string> {
   const members = new Map<string, string>();
   let at = skipSpace(text, skipSpace(text, 0) + 1);
   while (text.charCodeAt(at) !== CLOSE_BRACE) {
-    const nameEnd = skipString(text, at);
+    const nameEnd = endOfString(text, at) + 1;
     const name = JSON.parse(text.slice(at, nameEnd)) as string;
     const valueStart = skipSpace(text, skipSpace(text, nameEnd) + 1);
     const valueEnd = skipValue(text, valueStart);
@@ -56,20 +58,9 @@ function skipSpace(text: string, at: number): number {
   return next;
 }
 
-/** @returns the index after the closing quote of the string that opens at `at` */
-function skipString(text: string, at: number): number {
-  let next = at;
-  for (;;) {
-    next = text.indexOf('"', next + 1);
-    let backslashes = 0;
-    while (text.charCodeAt(next - 1 - backslashes) === BACKSLASH) backslashes++;
-    if (backslashes % 2 === 0) return next + 1;
-  }
-}
-
 function skipValue(text: string, at: number): number {
   const first = text.charCodeAt(at);
-  if (first === QUOTE) return skipString(text, at);
+  if (first === QUOTE) return endOfString(text, at) + 1;
   if (first === OPEN_BRACE || first === OPEN_BRACKET) return skipNested(text, at);
   let next = at;
   for (;;) {
@@ -85,7 +76,7 @@ function skipNested(text: string, at: number): number {
   for (;;) {
     const code = text.charCodeAt(next);
     if (code === QUOTE) {
-      next = skipString(text, next);
+      next = endOfString(text, next) + 1;
       continue;
     }
     next++;

@@ -98,4 +98,20 @@ describe('readElements', () => {
       }
     },
   );
+
+  it.each<[ElementFormat, string[]]>([
+    ['array', ['[1', ',', '2,', '3', ']']],
+    ['lines', ['1', '\n', '2\n', '3', '\n']],
+  ])('does not copy one of the %s that came in one chunk', async (format, texts) => {
+    const chunks = texts.map((text) => new Uint8Array(Buffer.from(text)));
+    async function* body() {
+      for (const { buffer } of chunks) yield Buffer.from(buffer);
+    }
+    const elements = (await Array.fromAsync(readElements(body(), format, 100))).flat();
+    expect(elements.map(String)).toEqual(['1', '2', '3']);
+    const places = elements.map((element) =>
+      chunks.findIndex(({ buffer }) => buffer === (element as Buffer).buffer),
+    );
+    expect(places).toEqual([0, 2, 3]);
+  });
 });
