@@ -154,9 +154,9 @@ export function createApi(options: ApiOptions): FastifyInstance {
 
 function noteRejected(request: FastifyRequest, error: ApiError, { metrics, rejected }: ApiOptions): void {
   metrics.eventsRejected.inc({ code: error.code });
-  if (request.isRejectionNoted) return;
-  const body = Buffer.isBuffer(request.body) ? request.body : undefined;
-  rejected.add(error, { caller: request.caller?.name, body });
+  const { body } = request;
+  const isKept = Buffer.isBuffer(body) || typeof body === 'string';
+  rejected.add(error, { caller: request.caller?.name, body: isKept ? body : undefined });
 }
 
 function serverOptions({ certificate }: ApiOptions) {

@@ -67,6 +67,7 @@ const RECORD_EVENTS: FastifySchema = {
 
 export interface BatchRoutesOptions extends AcceptOptions {
   catalog: Catalog;
+  rejected: RejectedEvents;
   metrics: Pick<Metrics, 'eventsRejected'>;
   /** Of one event. */
   maxBodyBytes: number;
@@ -272,7 +273,7 @@ function batchStatus(accepted: number, refused: readonly ApiError[], taken: 201 
   return refused.find(({ retryable }) => retryable)?.status ?? 400;
 }
 
-/** One entry of `results`; a ApiError is described as it would be answered on its own. */
+/** One entry of `results`; an ApiError is described as it would be answered on its own. */
 function describeResult(result: BatchResult, index: number): object {
   if (!(result instanceof ApiError)) {
     const { eventId, receipt, duplicate, warnings } = result;

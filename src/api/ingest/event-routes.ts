@@ -1,11 +1,10 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, FastifySchema } from 'fastify';
 import type { RateLimitState, RateLimits } from '../../access/rate-limits.ts';
 import type { Turns } from '../../access/turns.ts';
-import { ApiError } from '../../errors.ts';
 import type { Catalog } from '../../events/catalog.ts';
 import { type NewEvent, readNewEvent } from '../../events/event.ts';
 import type { Accepted, Producer } from '../../ingest/producer.ts';
-import { eventText, type RejectedEvents } from '../../ingest/rejected-events.ts';
+import { eventText } from '../../ingest/rejected-events.ts';
 import type { StoredEvents } from '../../ingest/stored-event-waiter.ts';
 import { parseJsonBody } from '../../json/json-body.ts';
 import { senderOf } from '../hooks/admit.ts';
@@ -40,20 +39,12 @@ const LIST_EVENT_TYPES: FastifySchema = {
   response: answers.read({ 200: json('Every type with its schemas.', ref('EventTypes')) }),
 };
 
-declare module 'fastify' {
-  interface FastifyRequest {
-    /** Whether the refusal of its event is among the rejected events already. */
-    isRejectionNoted?: boolean;
-  }
-}
-
 /** What it takes to accept events. */
 export interface AcceptOptions {
   producer: Producer;
   turns: Turns;
   rateLimits: RateLimits;
   storedEvents: StoredEvents;
-  rejected: RejectedEvents;
 }
 
 export interface EventRoutesOptions extends AcceptOptions {
@@ -108,14 +99,13 @@ export async function acceptOne(
 async function appendOne(
   event: NewEvent,
   request: FastifyRequest,
-  { producer, turns, rejected }: AcceptOptions,
+  { producer, turns }: AcceptOptions,
 ): Promise<Accepted> {
   try {
     return await turns.take(senderOf(request), event.payload.length, () => producer.accept(event));
   } catch (error) {
-    if (error instanceof ApiError)
-      rejected.add(error, { caller: request.caller?.name, body: eventText(event) });
-    request.isRejectionNoted = true;
+    // For the list of rejected events: what was sent is no longer at hand.
+    request.body = eventText(event);
     throw error;
   }
 }
