@@ -63,23 +63,26 @@ export async function* readGroup(
  * each member it knows a whole session, for which the next one would have to wait.
  */
 async function leave(consumer: Consumer): Promise<void> {
-  while (!(await hasLeft(consumer))) await sleep(CLOSE_RETRY_MS, undefined, { ref: false });
-  for (;;) {
-    try {
-      return await consumer.close(true);
-    } catch {
-      await sleep(CLOSE_RETRY_MS, undefined, { ref: false });
-    }
+  await untilDone(() => endMembership(consumer));
+  await untilDone(() => consumer.close(true));
+}
+
+/** @throws where asking again may help; otherwise the session runs out */
+async function endMembership(consumer: Consumer): Promise<void> {
+  try {
+    await consumer.leaveGroup(true);
+  } catch (error) {
+    if (findErrorBy(error as Error, 'canRetry', false) === null) throw error;
   }
 }
 
-/** @returns whether the broker knows it, or asking again will not help: then the session runs out */
-async function hasLeft(consumer: Consumer): Promise<boolean> {
-  try {
-    await consumer.leaveGroup(true);
-    return true;
-  } catch (error) {
-    return findErrorBy(error as Error, 'canRetry', false) !== null;
+async function untilDone(work: () => Promise<void>): Promise<void> {
+  for (;;) {
+    try {
+      return await work();
+    } catch {
+      await sleep(CLOSE_RETRY_MS, undefined, { ref: false });
+    }
   }
 }
 
