@@ -12,6 +12,7 @@ import type { WorkerChannel } from './cluster/worker-channel.ts';
 import { type Config, ConfigError, isLoopback } from './config/config.ts';
 import { DeadLetters } from './dead-letters/dead-letters.ts';
 import { Catalog } from './events/catalog.ts';
+import { DuplicateEvents } from './ingest/duplicate-events.ts';
 import { Producer } from './ingest/producer.ts';
 import { RejectedEvents } from './ingest/rejected-events.ts';
 import { StoredEvents } from './ingest/stored-event-waiter.ts';
@@ -91,7 +92,8 @@ async function run(
   const catalog = openCatalogue(config);
   const apiKeys = openKeys(config);
   const certificate = openCertificate(config);
-  const producer = new Producer({ log, store, topic, logger, metrics, clock, newId, logEvery });
+  const duplicates = new DuplicateEvents(clock);
+  const producer = new Producer({ log, store, topic, logger, metrics, clock, newId, logEvery, duplicates });
   registerLedger(metrics.registry, { store, group, topic });
   const storedEvents = new StoredEvents(store);
   const processor = new Processor({
@@ -104,6 +106,7 @@ async function run(
     metrics,
     logEvery,
     onStored: (keys) => storedEvents.tell(keys),
+    onDuplicates: (events) => duplicates.add('processing', events),
   });
   const consumes = config.ROLE !== 'api';
   const consumer = new Consumer({
@@ -129,13 +132,8 @@ async function run(
     polled: (poll) => consumer.polled(poll),
   });
   registerProgress(metrics.registry, progress);
-  const health = new Health({
-    log,
-    store,
-    clock,
-    consumer: () => (consumes ? consumer : link?.consumer),
-    progress,
-  });
+  const processing = () => (consumes ? consumer : link?.consumer);
+  const health = new Health({ log, store, clock, consumer: processing, progress });
   const allMetrics = () => link?.metrics() ?? metrics.registry.metrics();
   const history = new MetricsHistory({
     metrics: allMetrics,
@@ -154,6 +152,8 @@ async function run(
     hosts: config.hosts,
     rateLimits: new RateLimits(config.RATE_LIMIT_EVENTS_PER_SECOND),
     admission,
+    processId: randomUUIDv7(),
+    duplicates,
     rejected: new RejectedEvents({ maxBytes: config.REJECTED_EVENTS_BYTES, clock }),
     deadLetters: new DeadLetters({ log, store, group }),
     log,

@@ -28,6 +28,7 @@ import { type DeadLetterRoutesOptions, deadLetterRoutes } from './operations/dea
 import { type GroupRoutesOptions, groupRoutes } from './operations/group-routes.ts';
 import { type HistoryRoutesOptions, historyRoutes } from './operations/history-routes.ts';
 import { type OperationsRoutesOptions, operationsRoutes } from './operations/operations-routes.ts';
+import { type DuplicateRoutesOptions, duplicateRoutes } from './query/duplicate-routes.ts';
 import { type EventStateRoutesOptions, eventStateRoutes } from './query/event-state-routes.ts';
 import { type ProcessedRoutesOptions, processedRoutes } from './query/processed-routes.ts';
 import { type RejectedRoutesOptions, rejectedRoutes } from './query/rejected-routes.ts';
@@ -43,6 +44,7 @@ export interface ApiOptions
     EventStateRoutesOptions,
     ProcessedRoutesOptions,
     RejectedRoutesOptions,
+    DuplicateRoutesOptions,
     StreamRoutesOptions,
     StatsRoutesOptions,
     DeadLetterRoutesOptions,
@@ -141,6 +143,7 @@ export function createApi(options: ApiOptions): FastifyInstance {
     api.register(formatRoutes, options);
     api.register(processedRoutes, options);
     api.register(rejectedRoutes, options);
+    api.register(duplicateRoutes, options);
     api.register(streamRoutes, options);
     api.register(statsRoutes, options);
     api.register(deadLetterRoutes, options);
@@ -156,7 +159,11 @@ function noteRejected(request: FastifyRequest, error: ApiError, { metrics, rejec
   metrics.eventsRejected.inc({ code: error.code });
   const { body } = request;
   const isKept = Buffer.isBuffer(body) || typeof body === 'string';
-  rejected.add(error, { caller: request.caller?.name, body: isKept ? body : undefined });
+  rejected.add(error, {
+    caller: request.caller?.name,
+    path: request.routeOptions.url!,
+    body: isKept ? body : undefined,
+  });
 }
 
 function serverOptions({ certificate }: ApiOptions) {

@@ -8,6 +8,7 @@ import type { Logger } from '../observability/logger.ts';
 import type { Metrics } from '../observability/metrics.ts';
 import { type EventStore, isSameEvent } from '../store/event-store.ts';
 import { toApiError } from './append-failure.ts';
+import type { DuplicateEvents } from './duplicate-events.ts';
 import { type AcceptedEvent, RecentEvents } from './recent-events.ts';
 
 const FAILURE_LOG_INTERVAL_MS = 5000;
@@ -23,6 +24,8 @@ export interface ProducerOptions {
   metrics: Metrics;
   clock: Pick<Clock, 'date'>;
   newId(): string;
+  /** Told of each event that came again and is not appended. */
+  duplicates: Pick<DuplicateEvents, 'add'>;
   /** Log each n-th event; 0: none. */
   logEvery: number;
 }
@@ -170,7 +173,7 @@ export class Producer {
   }
 
   async #answerDuplicate(
-    { event, json, key, varying }: PreparedEvent,
+    { event, json, key, varying, caller }: PreparedEvent,
     earlier: AcceptedEvent | Promise<Acceptance>,
   ): Promise<Acceptance> {
     const first = await earlier;
@@ -180,7 +183,9 @@ export class Producer {
     const duplicate = isSame ? 'same' : 'conflict';
     this.#options.metrics.eventsDuplicate.inc({ kind: duplicate });
     if (duplicate === 'conflict') return new ApiError('id_conflict');
-    return { eventId: event.eventId, key, json: first.json, receipt: first.receipt, duplicate };
+    const { eventId, userId, eventType } = event;
+    this.#options.duplicates.add('intake', [{ eventId, userId, eventType, caller }]);
+    return { eventId, key, json: first.json, receipt: first.receipt, duplicate };
   }
 
   async #append(events: readonly PreparedEvent[]): Promise<Acceptance[]> {

@@ -11,6 +11,8 @@ export interface RejectedEvent {
   /** Name of the caller; null where callers have no names. */
   caller: string | null;
   code: ErrorCode;
+  /** Where it was sent, such as `/events/generate`. */
+  path: string;
   errors: readonly string[];
   /** What was sent, at most MAX_BODY_CHARACTERS of it; null where the body was not kept or not read. */
   body: string | null;
@@ -21,6 +23,8 @@ export interface RejectedQuery {
   limit: number;
   /** Only ids below this. */
   before?: number | undefined;
+  /** Only ids above this. */
+  after?: number | undefined;
   code?: string | undefined;
   caller?: string | undefined;
 }
@@ -48,7 +52,7 @@ export class RejectedEvents {
   /** Keeps what the caller has to correct; errors that pass by themselves are not kept. */
   add(
     error: ApiError,
-    { caller, body }: { caller: string | undefined; body?: Buffer | string | undefined },
+    { caller, path, body }: { caller: string | undefined; path: string; body?: Buffer | string | undefined },
   ): void {
     const { code, status, retryable, details, message } = error;
     if (this.#maxBytes === 0 || retryable || status >= 500 || NOT_ABOUT_EVENTS.includes(status)) return;
@@ -58,6 +62,7 @@ export class RejectedEvents {
       rejectedAt: this.#clock.date(),
       caller: caller ?? null,
       code,
+      path,
       errors: (details ?? [message]).map(copyOf),
       body: text === undefined ? null : copyOf(text.slice(0, MAX_BODY_CHARACTERS)),
       isTruncated: text !== undefined && text.length > MAX_BODY_CHARACTERS,
@@ -71,10 +76,16 @@ export class RejectedEvents {
   }
 
   /** Newest first. */
-  list({ limit, before = Number.POSITIVE_INFINITY, code, caller }: RejectedQuery): RejectedEvent[] {
+  list({
+    limit,
+    before = Number.POSITIVE_INFINITY,
+    after = 0,
+    code,
+    caller,
+  }: RejectedQuery): RejectedEvent[] {
     const all = [...this.#byCaller.values()].flatMap(({ entries }) => entries);
     return all
-      .filter((one) => one.id < before)
+      .filter((one) => one.id < before && one.id > after)
       .filter((one) => code === undefined || one.code === code)
       .filter((one) => caller === undefined || one.caller === caller)
       .sort((a, b) => b.id - a.id)

@@ -30,6 +30,8 @@ export interface ProcessorOptions {
   logEvery: number;
   /** Told the keys of events that are in the store now. */
   onStored(keys: readonly string[]): void;
+  /** Told of events that were in the store before; not called for a batch without any. */
+  onDuplicates(events: readonly { eventId: string; userId: string; eventType: string }[]): void;
 }
 
 /** An event of a batch with the id it carries, for the log line. */
@@ -99,11 +101,12 @@ export class Processor {
   }
 
   #report({ batch: { partition }, events, rejected }: ClassifiedBatch, stored: boolean[]): void {
-    const { logger, metrics, logEvery } = this.#options;
+    const { logger, metrics, logEvery, onDuplicates } = this.#options;
     const storedCount = stored.filter(Boolean).length;
     metrics.eventsProcessed.inc({ outcome: 'stored' }, storedCount);
     metrics.eventsProcessed.inc({ outcome: 'duplicate' }, events.length - storedCount);
     metrics.eventsProcessed.inc({ outcome: 'dead-lettered' }, rejected.length);
+    if (storedCount < events.length) onDuplicates(events.filter((_event, at) => !stored[at]));
     for (const { record, reason, detail } of rejected) {
       metrics.deadLetters.inc({ reason });
       logger.warn({ partition, offset: record.offset, reason, detail }, '[Consumer] Record dead-lettered');

@@ -1,15 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { type EventStore, FencedError } from '../../src/store/event-store.ts';
 import { listeningLogger } from '../support/logger.ts';
-import {
-  byHand,
-  createRole,
-  freshDatabase,
-  newBatch,
-  newEvent,
-  openStore,
-  TOPIC,
-} from '../support/postgres.ts';
+import { byHand, createRole, freshDatabase, openStore } from '../support/postgres.ts';
+import { newBatch, newEvent, TOPIC } from '../support/store-batches.ts';
 
 const SET_BACK = "select setval('events_seq_seq', 1)";
 
@@ -20,7 +13,7 @@ async function sequencesIn(store: EventStore): Promise<number[]> {
 
 /** As the consumer does: where the store stands elsewhere, its partitions are claimed again. */
 async function storeAfterClaim(store: EventStore, fromOffset: number): Promise<void> {
-  const next = newBatch([newEvent('new')], { fromOffset, nextOffset: fromOffset + 1 });
+  const next = newBatch([newEvent({ userId: 'new' })], { fromOffset, nextOffset: fromOffset + 1 });
   await expect(store.process([next])).rejects.toThrow(FencedError);
   const [claim] = await store.claim(TOPIC, [0]);
   expect(claim).toMatchObject({ epoch: 2, offset: fromOffset });
@@ -33,7 +26,9 @@ describe('a sequence that was set back, or is the one of a logical replica,', ()
     const { logger, lines } = listeningLogger();
     const store = openStore(url, logger);
     await store.claim(TOPIC, [0]);
-    await store.process([newBatch([newEvent('a'), newEvent('b'), newEvent('c')])]);
+    await store.process([
+      newBatch([newEvent({ userId: 'a' }), newEvent({ userId: 'b' }), newEvent({ userId: 'c' })]),
+    ]);
     await byHand(url, SET_BACK);
     await storeAfterClaim(store, 3);
     expect(await sequencesIn(store)).toEqual([1, 2, 3, 4]);
@@ -48,7 +43,9 @@ describe('a sequence that was set back, or is the one of a logical replica,', ()
     const url = await freshDatabase();
     const store = openStore(url);
     await store.claim(TOPIC, [0]);
-    await store.process([newBatch([newEvent('a'), newEvent('b'), newEvent('c')])]);
+    await store.process([
+      newBatch([newEvent({ userId: 'a' }), newEvent({ userId: 'b' }), newEvent({ userId: 'c' })]),
+    ]);
     expect(await store.counts.totals()).toMatchObject([{ events: 3 }]);
     await byHand(url, `delete from events where seq > 1; ${SET_BACK}`);
     await storeAfterClaim(store, 3);
@@ -61,7 +58,7 @@ describe('a sequence that was set back, or is the one of a logical replica,', ()
     const { role, as } = await createRole(url);
     const owner = openStore(url);
     await owner.claim(TOPIC, [0]);
-    await owner.process([newBatch([newEvent('a'), newEvent('b')])]);
+    await owner.process([newBatch([newEvent({ userId: 'a' }), newEvent({ userId: 'b' })])]);
     await byHand(
       url,
       `grant select, insert, update, delete on all tables in schema public to ${role};

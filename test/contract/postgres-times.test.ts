@@ -1,13 +1,6 @@
 import { expect, it } from 'vitest';
-import {
-  byHand,
-  freshDatabase,
-  holdConnection,
-  newBatch,
-  newEvent,
-  openStore,
-  TOPIC,
-} from '../support/postgres.ts';
+import { byHand, freshDatabase, holdConnection, openStore } from '../support/postgres.ts';
+import { newBatch, newEvent, TOPIC } from '../support/store-batches.ts';
 
 /** Half a second for a lock, as for a probe. */
 const PING_MS = 2000;
@@ -33,7 +26,7 @@ it('gives times as they are, whatever style and zone the database prefers', asyn
     `alter database ${name} set datestyle = 'SQL, DMY'; alter database ${name} set timezone = 'America/New_York'`,
   );
   await store.claim(TOPIC, [0]);
-  const event = newEvent('u');
+  const event = newEvent({ userId: 'u' });
   const at = new Date('2026-11-25T23:59:58.765Z');
   const deadLetter = { ...DEAD_LETTER, deadLetteredAt: at };
   await store.process([newBatch([event], { deadLetters: [deadLetter] })]);

@@ -16,6 +16,7 @@ interface Rejected {
     truncated: boolean;
   }[];
   next: string | null;
+  process: string;
 }
 
 async function rejected(url: string, query = '', headers: Record<string, string> = {}): Promise<Rejected> {
@@ -51,7 +52,7 @@ describe('GET /events/rejected', () => {
     const response = await send(url, path, body, type);
     const { errors, error } = (await response.json()) as { errors?: string[]; error?: string };
     expect((await rejected(url)).events).toMatchObject([
-      { code, errors: errors ?? [error], body, caller: null, truncated: false },
+      { code, path, errors: errors ?? [error], body, caller: null, truncated: false },
     ]);
   });
 
@@ -85,10 +86,11 @@ describe('GET /events/rejected', () => {
     expect([first.events.map(({ id }) => id), first.next]).toEqual([['4', '3', '2'], '2']);
     const second = await rejected(url, `?limit=3&cursor=${first.next}`);
     expect([second.events.map(({ id }) => id), second.next]).toEqual([['1'], null]);
+    expect((await rejected(url, '?after=2')).events.map(({ id }) => id)).toEqual(['4', '3']);
     expect((await rejected(url, '?code=body_not_json')).events.map(({ id }) => id)).toEqual(['4', '1']);
   });
 
-  it.each(['limit=0', 'cursor=x', 'code=nothing', 'what=1'])('refuses %s', async (query) => {
+  it.each(['limit=0', 'cursor=x', 'after=-1', 'code=nothing', 'what=1'])('refuses %s', async (query) => {
     const { url } = await serviceHere();
     const response = await fetch(`${url}/events/rejected?${query}`);
     expect([response.status, response.headers.get('error-code')]).toEqual([400, 'invalid_query']);

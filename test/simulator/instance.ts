@@ -51,6 +51,7 @@ export class Instance {
       countedProperties: [],
       logEvery: 1,
       onStored: () => {},
+      onDuplicates: () => {},
     });
     this.consumer = new Consumer({
       ...about,

@@ -37,6 +37,7 @@ export function runConsumer(options: {
     group,
     countedProperties: [],
     onStored: () => {},
+    onDuplicates: () => {},
     logger,
     metrics,
     logEvery,

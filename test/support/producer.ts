@@ -28,6 +28,7 @@ export async function producerGround() {
         metrics,
         clock: { date: () => new Date('2024-02-14T10:30:00.000Z') },
         newId: () => uuid(1000 + ids++),
+        duplicates: { add: () => {} },
         logEvery: 1,
         ...options,
       }),

@@ -11,6 +11,7 @@ import {
   type ReadEvent,
   readBatchEvent,
 } from '../../ingest/batch.ts';
+import type { RejectedEvents } from '../../ingest/rejected-events.ts';
 import {
   type Element,
   type ElementFormat,
@@ -166,7 +167,7 @@ export async function acceptElements(
   const accept = (events: readonly NewEvent[], bytes: number) =>
     turns.take(senderOf(request), bytes, () => producer.acceptAll(events));
   const onRejected = (error: ApiError, body: Buffer | string | undefined) =>
-    rejected.add(error, { caller: caller?.name, body });
+    rejected.add(error, { caller: caller?.name, path: request.routeOptions.url!, body });
   const batch = new Batch({ accept, read, limits, checkRateLimit, mayRefuse, onRejected, hold });
   const elements = readElements(chunksInTurn(body, limits.bytes), format, maxBodyBytes);
   try {

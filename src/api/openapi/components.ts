@@ -22,6 +22,7 @@ export function components({ names }: Catalog): Record<string, TSchema> {
     SegmentBatch: sending.SEGMENT_BATCH,
     SegmentAnswer: sending.SEGMENT_ANSWER,
     RejectedEvent: reading.REJECTED_EVENT,
+    DuplicateEvents: reading.DUPLICATE_EVENTS,
     RejectedEvents: reading.REJECTED_EVENTS,
     StreamTicket: reading.TICKET,
     ValueCount: reading.VALUE_COUNT,

@@ -99,6 +99,12 @@ export class QueryReader<Properties extends TProperties> {
     return undefined;
   }
 
+  /** Digits, as the ids of lists that are kept in memory. @param expected what it must be, for a person */
+  id(name: keyof Properties & string, expected: string): number | undefined {
+    const text = this.matching(name, expected);
+    return text === undefined ? undefined : Number(text);
+  }
+
   /** @returns milliseconds since 1970 */
   time(name: string): number | undefined {
     const text = this.one(name);

@@ -6,6 +6,11 @@ import { DateTime, Digits, Id, Nullable, ref } from './schemas.ts';
 export const INTERVALS = ['hour', 'day'] as const;
 export const Cursor = Type.String({ pattern: '^\\d{1,15}$' });
 export const Moment = Type.Union([Type.String({ format: 'date-time' }), Type.String({ format: 'date' })]);
+/** For who comes back for what is new. */
+export const AfterId = Type.Optional({
+  ...Cursor,
+  description: 'Only ids above this, of the same `process`.',
+});
 const DateText = Type.String();
 export const PAYLOAD_FILTERS =
   '`payload.MEMBER=VALUE` asks for a value in the payload, such as `payload.cart.currency=EUR`; several must all hold.';
@@ -58,16 +63,41 @@ export const STATS = Type.Object({
   ),
 });
 
+const ProcessId = {
+  ...Type.String(),
+  description: 'Which process keeps this list. Ids of another, or of before a start, mean nothing here.',
+};
+
+export const DUPLICATE_EVENTS = Type.Object({
+  process: ProcessId,
+  events: Type.Array(
+    Type.Object({
+      id: Digits,
+      receivedAt: DateTime,
+      foundAt: Type.Enum(['intake', 'processing'], {
+        description: 'Before it was appended, or when it was processed: then it may also be a conflict.',
+      }),
+      eventId: Type.String(),
+      userId: Type.String(),
+      eventType: Type.String(),
+      caller: Nullable(Type.String()),
+    }),
+  ),
+  next: Nullable(Digits),
+});
+
 export const REJECTED_EVENT = Type.Object({
   id: Digits,
   rejectedAt: DateTime,
   caller: Nullable(Type.String()),
   code: Type.Enum(Object.keys(ERRORS)),
+  path: { ...Type.String(), description: 'Where it was sent.' },
   errors: Type.Array(Type.String()),
   body: Nullable({ ...Type.String(), description: 'What was sent; null where it was not read or not kept.' }),
   truncated: { ...Type.Boolean(), description: 'Whether `body` is only the beginning of it.' },
 });
 export const REJECTED_EVENTS = Type.Object({
+  process: ProcessId,
   events: Type.Array(ref('RejectedEvent')),
   next: Nullable(Digits),
 });

@@ -3,7 +3,7 @@ import Type from 'typebox';
 import { ERRORS } from '../../errors.ts';
 import type { RejectedEvents } from '../../ingest/rejected-events.ts';
 import { QueryReader, type QueryString } from '../openapi/query-reader.ts';
-import { Cursor, count } from '../openapi/reading-schemas.ts';
+import { AfterId, Cursor, count } from '../openapi/reading-schemas.ts';
 import { answers, Id, json, ref } from '../openapi/schemas.ts';
 
 /** 50 bodies of 10 000 characters, each escaped with six. */
@@ -13,6 +13,7 @@ const LIMITS = { least: 1, most: 50, fallback: 50 };
 const QUERY = Type.Object({
   limit: count(LIMITS),
   cursor: Type.Optional({ ...Cursor, description: 'The `next` of an earlier answer.' }),
+  after: AfterId,
   code: Type.Optional(Type.Enum(Object.keys(ERRORS), { description: 'Only refusals with this error code.' })),
   caller: Type.Optional({ ...Id, description: 'Only those of the caller with this name.' }),
 });
@@ -29,12 +30,14 @@ const LIST_REJECTED: FastifySchema = {
 
 export interface RejectedRoutesOptions {
   rejected: RejectedEvents;
+  /** Changes with each start: ids of one process mean nothing in another. */
+  processId: string;
 }
 
 /** Why events were refused. */
 export async function rejectedRoutes(
   api: FastifyInstance,
-  { rejected }: RejectedRoutesOptions,
+  { rejected, processId }: RejectedRoutesOptions,
 ): Promise<void> {
   const config = { reservesBytes: PAGE_BYTES, scope: 'read' } as const;
   api.get<{ Querystring: QueryString }>(
@@ -43,17 +46,14 @@ export async function rejectedRoutes(
     async ({ query }) => {
       const reader = new QueryReader(query, QUERY);
       const limit = reader.integer('limit');
-      const cursor = reader.matching('cursor', 'the next of an earlier answer');
+      const before = reader.id('cursor', 'the next of an earlier answer');
+      const after = reader.id('after', 'an id of an earlier answer');
       const code = query.code === undefined ? undefined : reader.choice('code');
       const caller = reader.text('caller');
       reader.done();
-      const page = rejected.list({
-        limit,
-        code,
-        caller,
-        before: cursor === undefined ? undefined : Number(cursor),
-      });
+      const page = rejected.list({ limit, code, caller, before, after });
       return {
+        process: processId,
         events: page.map(({ id, isTruncated, ...one }) => ({
           id: String(id),
           ...one,

@@ -14,6 +14,7 @@ function bytesInUse(): number {
   return heapUsed + external;
 }
 
+const path = '/events/generate';
 const at = new Date('2026-01-02T03:04:05Z');
 const clock = { date: () => at };
 
@@ -21,8 +22,8 @@ describe('the rejected events of an instance', () => {
   it('are listed newest first, a page at a time, by code and by caller', () => {
     const rejected = new RejectedEvents({ maxBytes: 1e6, clock });
     for (let at = 1; at <= 3; at++)
-      rejected.add(invalid(`no ${at}`), { caller: 'shop', body: `{"at":${at}}` });
-    rejected.add(new ApiError('body_not_json'), { caller: undefined, body: '{' });
+      rejected.add(invalid(`no ${at}`), { path, caller: 'shop', body: `{"at":${at}}` });
+    rejected.add(new ApiError('body_not_json'), { path, caller: undefined, body: '{' });
     expect(rejected.list({ limit: 2 })).toMatchObject([
       { id: 4, caller: null, code: 'body_not_json', errors: ['Request body is not valid JSON'], body: '{' },
       { id: 3, caller: 'shop', code: 'invalid_event', errors: ['no 3'], body: '{"at":3}', rejectedAt: at },
@@ -42,16 +43,16 @@ describe('the rejected events of an instance', () => {
     'request_timeout',
   ] as const)('do not include %s, which is not about the event', (code) => {
     const rejected = new RejectedEvents({ maxBytes: 1e6, clock });
-    rejected.add(new ApiError(code), { caller: 'shop', body: '{}' });
+    rejected.add(new ApiError(code), { path, caller: 'shop', body: '{}' });
     expect(rejected.list({ limit: 9 })).toEqual([]);
   });
 
   it('have the beginning of a long body, cut between characters', () => {
     const rejected = new RejectedEvents({ maxBytes: 1e6, clock });
-    rejected.add(invalid('x'), { caller: undefined, body: Buffer.from('é'.repeat(10_001)) });
-    rejected.add(invalid('x'), { caller: undefined, body: '💡'.repeat(5_000) });
-    rejected.add(invalid('x'), { caller: undefined });
-    rejected.add(invalid('x'), { caller: undefined, body: Buffer.from('я'.repeat(6000)) });
+    rejected.add(invalid('x'), { path, caller: undefined, body: Buffer.from('é'.repeat(10_001)) });
+    rejected.add(invalid('x'), { path, caller: undefined, body: '💡'.repeat(5_000) });
+    rejected.add(invalid('x'), { path, caller: undefined });
+    rejected.add(invalid('x'), { path, caller: undefined, body: Buffer.from('я'.repeat(6000)) });
     const [cyrillic, none, whole, cut] = rejected.list({ limit: 9 });
     expect([cyrillic!.body!.length, cyrillic!.isTruncated]).toEqual([6000, false]);
     expect([cut!.body, cut!.isTruncated]).toEqual(['é'.repeat(10_000), true]);
@@ -61,8 +62,9 @@ describe('the rejected events of an instance', () => {
 
   it('stay within their bytes: whoever has most of them loses the oldest', () => {
     const rejected = new RejectedEvents({ maxBytes: 20_000, clock });
-    rejected.add(invalid('once'), { caller: 'quiet', body: '{}' });
-    for (let at = 0; at < 500; at++) rejected.add(invalid('x'), { caller: 'loud', body: 'x'.repeat(600) });
+    rejected.add(invalid('once'), { path, caller: 'quiet', body: '{}' });
+    for (let at = 0; at < 500; at++)
+      rejected.add(invalid('x'), { path, caller: 'loud', body: 'x'.repeat(600) });
     const kept = rejected.list({ limit: 1000 });
     expect(kept.filter(({ caller }) => caller === 'quiet')).toHaveLength(1);
     const loud = kept.filter(({ caller }) => caller === 'loud');
@@ -76,7 +78,7 @@ describe('the rejected events of an instance', () => {
     const rejected = new RejectedEvents({ maxBytes: 1e6, clock });
     const before = bytesInUse();
     const text = (at: number) => Buffer.alloc(1_000_000, 97 + (at % 26)).toString();
-    for (let at = 0; at < 100; at++) rejected.add(invalid('x'), { caller: undefined, body: text(at) });
+    for (let at = 0; at < 100; at++) rejected.add(invalid('x'), { path, caller: undefined, body: text(at) });
     // 50 MB if each kept the text that it is the beginning of.
     const held = bytesInUse() - before;
     expect(rejected.list({ limit: 1000 }).length).toBeGreaterThan(40);
@@ -85,7 +87,7 @@ describe('the rejected events of an instance', () => {
 
   it('are not kept where there is no room for any', () => {
     const rejected = new RejectedEvents({ maxBytes: 0, clock });
-    rejected.add(invalid('x'), { caller: undefined, body: '{}' });
+    rejected.add(invalid('x'), { path, caller: undefined, body: '{}' });
     expect(rejected.list({ limit: 9 })).toEqual([]);
   });
 });

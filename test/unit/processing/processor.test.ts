@@ -29,6 +29,7 @@ async function setUp({ logEvery = 1, countedProperties = [] as string[] } = {}) 
   const { logger, lines } = listeningLogger();
   logger.level = 'debug';
   const stored: string[] = [];
+  const duplicates: string[] = [];
   const processor = new Processor({
     log,
     store,
@@ -36,6 +37,7 @@ async function setUp({ logEvery = 1, countedProperties = [] as string[] } = {}) 
     group: REF.group,
     countedProperties,
     onStored: (keys) => stored.push(...keys),
+    onDuplicates: (events) => duplicates.push(...events.map(({ eventId }) => eventId)),
     logger,
     metrics,
     logEvery,
@@ -47,6 +49,7 @@ async function setUp({ logEvery = 1, countedProperties = [] as string[] } = {}) 
     store,
     lines,
     told: stored,
+    toldAgain: duplicates,
     batch: (
       records: LogRecord[],
       placed: Partial<ClaimedBatch> & { nextOffset: number; fetchedFrom?: number },
@@ -106,7 +109,7 @@ describe('the processor', () => {
   });
 
   it('counts what became of records, and says of each n-th event that it is stored', async () => {
-    const { processor, batch, lines, count, told } = await setUp({ logEvery: 2 });
+    const { processor, batch, lines, count, told, toldAgain } = await setUp({ logEvery: 2 });
     const ids = Array.from({ length: 3 }, () => randomUUID());
     const values = [...ids.map((id) => eventJson(id)), eventJson(ids[0]!), 'junk', null];
     const records = values.map((value, offset) => record(offset, value));
@@ -116,6 +119,7 @@ describe('the processor', () => {
       { labels: { outcome: 'duplicate' }, value: 1 },
       { labels: { outcome: 'dead-lettered' }, value: 2 },
     ]);
+    expect(toldAgain).toEqual([ids[0]]);
     expect(await count('dead_letters_total')).toEqual([
       { labels: { reason: 'not-json' }, value: 1 },
       { labels: { reason: 'empty' }, value: 1 },
