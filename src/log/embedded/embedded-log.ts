@@ -118,8 +118,8 @@ export class EmbeddedLog implements EventLog {
       const { positions, restart } = await onAssigned(assigned);
       const ended = restart === undefined ? signal : AbortSignal.any([signal, restart]);
       const offsets = topic.ends.map((_, partition) => positions.get(partition)?.offset ?? 0);
-      const member = { id: randomUUID(), host: hostname(), partitions: [...topic.ends.keys()] };
-      const reading = { topic: name, group, member };
+      const partitions = [...topic.ends.keys()];
+      const reading = { topic: name, group, member: { id: randomUUID(), host: hostname(), partitions } };
       this.#reading.add(reading);
       try {
         yield* this.#readOn(name, topic, offsets, ended);
@@ -160,9 +160,8 @@ export class EmbeddedLog implements EventLog {
   }
 
   async members(topic: string, group: string): Promise<GroupMember[]> {
-    return [...this.#reading]
-      .filter((one) => one.topic === topic && one.group === group)
-      .map(({ member }) => member);
+    const reading = [...this.#reading].filter((one) => one.topic === topic && one.group === group);
+    return reading.map(({ member }) => member);
   }
 
   async ends(name: string): Promise<TopicEnds> {
