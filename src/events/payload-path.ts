@@ -56,12 +56,13 @@ function valueAt(payload: unknown, path: readonly string[]): unknown {
 
 function numberText(value: number, raw: string): string {
   const shortest = String(value);
-  return shortest === raw || decimal(shortest) === decimal(raw) ? shortest : raw;
+  const isSame = shortest === raw || (Number.isFinite(value) && decimal(shortest) === decimal(raw));
+  return isSame ? shortest : raw;
 }
 
 const DECIMAL = /^(-?)(\d+)(?:\.(\d+))?(?:e([+-]?\d{1,15}))?$/i;
 
-/** The digits and the exponent of a number, the same for all its texts; undefined for `Infinity` and absurd exponents. */
+/** The digits and the exponent of a number, the same for all its texts; undefined for absurd exponents. */
 function decimal(text: string): string | undefined {
   const [, sign, whole = '', fraction = '', exponent = '0'] = DECIMAL.exec(text) ?? [];
   if (sign === undefined) return undefined;
