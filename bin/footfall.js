@@ -1,7 +1,9 @@
 #!/usr/bin/env node
 import './check-node.js';
 import { existsSync, readFileSync } from 'node:fs';
-import { parseArgs } from 'node:util';
+
+// Not before the version is checked: an old Node.js does not have it.
+const { parseArgs } = await import('node:util');
 
 const HELP = `Usage: footfall [options]
 

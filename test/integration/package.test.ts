@@ -15,7 +15,7 @@ let folder: string;
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'footfall-package-'));
-  // The page and the client are built before all tests, some of which use them just now.
+  // The page and the client are built before all tests, some of which are using them.
   await run(process.execPath, ['scripts/build-library.ts']);
   const pack = ['pack', '--json', '--ignore-scripts', '--pack-destination', folder];
   const { stdout } = await run('npm', pack);
@@ -98,12 +98,18 @@ describe('the package', () => {
 
   it('tells an older Node which one it needs', async () => {
     const older = join(folder, 'older.js');
-    const versions = "{ value: { ...process.versions, node: '20.11.1' } }";
-    await writeFile(older, `Object.defineProperty(process, 'versions', ${versions});`);
+    const code = `import { registerHooks } from 'node:module';
+      Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '16.14.0' } });
+      // Its node:util has no parseArgs.
+      const url = 'data:text/javascript,';
+      registerHooks({
+        resolve: (name, context, next) => (name === 'node:util' ? { url, shortCircuit: true } : next(name, context)),
+      });`;
+    await writeFile(older, code);
     const args = ['--import', older, 'node_modules/footfall/bin/footfall.js'];
     await expect(run(process.execPath, args, { cwd: folder })).rejects.toMatchObject({
       code: 2,
-      stderr: expect.stringMatching(/^Footfall needs Node\.js 24\.16 .* this is 20\.11\.1/),
+      stderr: expect.stringMatching(/^Footfall needs Node\.js 24\.16 .* this is 16\.14\.0/),
     });
   });
 
