@@ -1,4 +1,4 @@
-// An event as it waits: written once, so that what is sent again is the same byte for byte.
+// Queued events. An event is serialized once, so that a resend is identical byte for byte.
 
 /** An event as it is sent. */
 export interface QueuedEvent {
@@ -11,12 +11,12 @@ export interface QueuedEvent {
   payload: object;
 }
 
-/** An event in writing. */
+/** A serialized event. */
 export interface Entry {
   id: string;
   /** The event as JSON. */
   text: string;
-  /** Of the text in UTF-8. */
+  /** Length of its UTF-8 text. */
   bytes: number;
 }
 
@@ -24,8 +24,8 @@ let lastMs = 0;
 let counter = 0;
 
 /**
- * A UUIDv7 (RFC 9562) that is greater than the one before, also within a millisecond and when the clock is set back.
- * `crypto.randomUUID` is missing on plain-http pages, and its ids are in no order.
+ * A UUIDv7 (RFC 9562), greater than the one before even within a millisecond or after the clock is set back.
+ * `crypto.randomUUID` does not exist on plain-http pages, and its ids are not ordered.
  */
 export function newId(): string {
   const now = Date.now();
@@ -46,7 +46,7 @@ function hex(value: number, digits: number): string {
   return value.toString(16).padStart(digits, '0');
 }
 
-/** @throws whatever writing its payload as JSON throws */
+/** @throws if the payload cannot be serialized as JSON */
 export function write(event: QueuedEvent): Entry {
   return entryOf(event.eventId, JSON.stringify(event));
 }

@@ -1,5 +1,5 @@
-// Footfall's client for browsers and Node: queues events, sends them in batches, and sends again what may not have
-// arrived, under the same eventIds, so that each counts once. No dependency; bounded memory.
+// Footfall's client for browsers and Node: queues events, sends them in batches, and resends what may not have arrived
+// under the same eventIds, so that each event counts once. No dependencies; bounded memory.
 import { type Entry, newId, type QueuedEvent, read, write } from './event.ts';
 import { Losses } from './losses.ts';
 import { type ClientOptions, type Settings, settingsOf } from './options.ts';
@@ -10,7 +10,7 @@ import { MAX_BATCH_BYTES, Sender } from './sender.ts';
 export type { Entry, QueuedEvent } from './event.ts';
 export type { ClientOptions, Spool } from './options.ts';
 
-/** Payloads by event type, as the service's catalog has them. */
+/** Payloads by event type, matching the service's catalog. */
 export type Catalog = Record<string, object>;
 
 const inPage = typeof document !== 'undefined';
@@ -20,19 +20,19 @@ export class Footfall<Events extends Catalog = Catalog> {
   readonly #queue: Queue;
   readonly #sender: Sender;
   readonly #losses: Losses;
-  /** `off`: what is tracked is not even queued. */
+  /** `off`: tracked events are not even queued. */
   #state: 'on' | 'paused' | 'off';
   #isClosed = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #sending: Promise<void> | undefined;
-  /** The last requests of a page that was hidden; none is begun beside them. */
+  /** The final requests of a page that was hidden; no others are started meanwhile. */
   #leaving: Promise<unknown> | undefined;
-  /** Whether pages that are gone may have left something. */
+  /** Whether closed pages may have left events behind. */
   #mayClaim = true;
   #claiming: Promise<void> | undefined;
-  /** What the spool fails at. */
+  /** The current error of the spool. */
   readonly #failing = new Set<string>();
-  /** Another one after each `forget()`. */
+  /** Incremented by each `forget()`. */
   #period = {};
 
   constructor(options: ClientOptions) {
@@ -50,13 +50,13 @@ export class Footfall<Events extends Catalog = Catalog> {
     this.#begin();
   }
 
-  /** How many events are not known to have arrived. */
+  /** Number of events not known to have arrived. */
   get queued(): number {
     return this.#queue.entries.length;
   }
 
   /**
-   * Queues an event. Its payload is written at once: what is changed in it later is not sent.
+   * Queues an event. Its payload is serialized at once: later changes to it are not sent.
    *
    * @returns its eventId
    */
@@ -76,7 +76,7 @@ export class Footfall<Events extends Catalog = Catalog> {
   /**
    * Sends what is queued.
    *
-   * @returns resolves when nothing is, however often that has to be tried, or when the client is paused
+   * @returns resolves once the queue is empty, after any number of retries, or when the client is paused
    */
   flush(): Promise<void> {
     clearTimeout(this.#timer);
@@ -85,19 +85,19 @@ export class Footfall<Events extends Catalog = Catalog> {
     return this.#sending;
   }
 
-  /** @returns whether all that is queued is kept beyond the life of the page, once it is or cannot be */
+  /** @returns whether everything queued is safe beyond the life of the page, once that is known */
   async saved(): Promise<boolean> {
     const { spool } = this.#settings;
     await this.#save(this.#queue.entries);
     return this.#queue.entries.every((entry) => spool?.has(entry));
   }
 
-  /** Sends nothing until `resume()`; what is tracked waits in memory, and is not written to the device. */
+  /** Sends nothing until `resume()`; tracked events wait in memory and are not written to the device. */
   pause(): void {
     if (this.#state === 'on') this.#stop('paused');
   }
 
-  /** Goes on after `pause()` or `forget()`. */
+  /** Continues after `pause()` or `forget()`. */
   resume(): void {
     if (this.#state === 'on' || this.#isClosed) return;
     this.#state = 'on';
@@ -107,8 +107,8 @@ export class Footfall<Events extends Catalog = Catalog> {
   }
 
   /**
-   * Erases what waits, here and in the spool, and takes no event until `resume()`. A request under way is broken off;
-   * what it carried may have arrived.
+   * Erases queued events, here and in the spool, and ignores new ones until `resume()`. A request in flight is aborted;
+   * its events may have arrived.
    *
    * @returns resolves when the spool is empty
    */
@@ -121,10 +121,9 @@ export class Footfall<Events extends Catalog = Catalog> {
   }
 
   /**
-   * Sends what is queued and lets go of the page. What is not sent by then stays in the spool, and is dropped where
-   * there is none.
+   * Sends what is queued and detaches from the page. Unsent events stay in the spool, and are dropped if there is none.
    *
-   * @param withinMs how long that may take
+   * @param withinMs the most time this may take
    */
   async close(withinMs = 10_000): Promise<void> {
     this.#isClosed = true;
@@ -173,7 +172,7 @@ export class Footfall<Events extends Catalog = Catalog> {
   /** One request at a time: a user's events arrive in the order they happened. */
   async #sendAll(): Promise<void> {
     try {
-      // Also lets `flush()` note that this is under way.
+      // Also lets `flush()` see that this is in progress.
       await this.#claiming;
       while (this.#state === 'on') {
         await this.#leaving;
@@ -189,7 +188,7 @@ export class Footfall<Events extends Catalog = Catalog> {
     }
   }
 
-  /** Resolves when there may be another request. */
+  /** Resolves when the next request may start. */
   async #send(batch: readonly Entry[], isLeaving = false): Promise<void> {
     const verdict = await this.#sender.send(batch, isLeaving);
     if (verdict === undefined) return;
@@ -213,7 +212,7 @@ export class Footfall<Events extends Catalog = Catalog> {
     await this.#try('what waits cannot be kept on the device', () => this.#settings.spool?.put(entries));
   }
 
-  /** Where its spool fails, the client works in memory; it says so once, until it works. */
+  /** If its spool fails, the client works in memory; it reports that once, until the spool works again. */
   async #try<Value>(problem: string, work: () => Promise<Value> | undefined): Promise<Value | undefined> {
     try {
       const value = await work();
@@ -235,7 +234,7 @@ export class Footfall<Events extends Catalog = Catalog> {
     });
   }
 
-  /** @returns whether there was anything that other pages had left */
+  /** @returns whether other pages had left anything */
   async #claim(): Promise<boolean> {
     const { spool } = this.#settings;
     if (!spool || !this.#mayClaim) return false;
@@ -243,7 +242,7 @@ export class Footfall<Events extends Catalog = Catalog> {
     let some = false;
     const take = (entry: Entry) => {
       if (period !== this.#period) return false;
-      // What is larger than all that may wait would wait for ever.
+      // An event larger than the whole queue would wait forever.
       if (this.queued === 0) this.#queue.addFirst(entry);
       else if (!this.#queue.add(entry)) return false;
       some = true;
@@ -261,13 +260,13 @@ export class Footfall<Events extends Catalog = Catalog> {
   readonly #onVisibility = (): void => {
     if (document.visibilityState === 'hidden') this.#onLeave();
     else {
-      // A page that was closed meanwhile may have left something.
+      // A page closed meanwhile may have left events.
       this.#mayClaim = true;
       void this.flush();
     }
   };
 
-  /** Sends what is not on its way yet as the page goes, which it may outlive. The page may also come back. */
+  /** Sends what is not in flight as the page goes, in a request that may outlive it. The page may also come back. */
   readonly #onLeave = (): void => {
     if (this.#state !== 'on') return;
     this.#report();
@@ -280,7 +279,7 @@ export class Footfall<Events extends Catalog = Catalog> {
     else this.#beacon(batch);
   };
 
-  /** The key goes into the address, for there is no other place. No answer comes, so it stays queued. */
+  /** The key goes into the URL, as there is no other place. No response arrives, so the events stay queued. */
   #beacon(batch: readonly Entry[]): void {
     const { url, key } = this.#settings;
     navigator.sendBeacon(`${url}${key ? `?key=${encodeURIComponent(key)}` : ''}`, bodyOf(batch));

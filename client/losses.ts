@@ -2,13 +2,13 @@ import { type Entry, newId, type QueuedEvent, write } from './event.ts';
 import type { Settings } from './options.ts';
 import type { Queue } from './queue.ts';
 
-/** Why events were dropped, as `EVENTS_DROPPED` counts them. */
+/** Why events were dropped, as counted by `EVENTS_DROPPED`. */
 export type Cause = 'full' | 'unwritable' | 'refused' | 'closed';
 
 const REPORT_USER = 'footfall-client';
 const REPORT_TYPE = 'EVENTS_DROPPED';
 
-/** Tells what goes wrong: the page at once, and the service with the next batch. */
+/** Reports problems: to the page at once, and to the service with the next batch. */
 export class Losses {
   readonly #settings: Settings;
   readonly #queue: Queue;
@@ -20,13 +20,13 @@ export class Losses {
     this.#queue = queue;
   }
 
-  /** Counts and tells of events that will not be sent. */
+  /** Counts and reports events that will not be sent. */
   drop(cause: Cause, dropped: readonly QueuedEvent[], allReasons: readonly string[]): void {
     const events: QueuedEvent[] = [];
     const reasons: string[] = [];
     for (const [at, event] of dropped.entries()) {
       if (event.userId === REPORT_USER && event.eventType === REPORT_TYPE) {
-        // A report of that would be refused, too.
+        // A report of that would be rejected too.
         this.#settings.reportDropped = false;
         this.fail(`how many events were dropped cannot be reported: ${allReasons[at]}`);
       } else {
@@ -48,9 +48,9 @@ export class Losses {
   }
 
   /**
-   * Puts a report of what was dropped in front of the queue: one at a time, and what is dropped meanwhile is added up.
+   * Prepends a report of dropped events to the queue: one at a time, while further drops are added up.
    *
-   * @returns it, if there is anything to tell
+   * @returns the report, if there is anything to report
    */
   report(): Entry | undefined {
     if (!this.#settings.reportDropped || Object.keys(this.#counts).length === 0) return undefined;
@@ -65,7 +65,7 @@ export class Losses {
   }
 }
 
-/** An error of the listener's own must not stop the queue. */
+/** An error in the listener must not stop the queue. */
 function tell(listener: () => void): void {
   try {
     listener();

@@ -1,55 +1,55 @@
 import type { Entry, QueuedEvent } from './event.ts';
 
-/** Keeps what waits beyond the life of a page; `footfall/client/spool` has one for browsers. */
+/** Persists queued events beyond the life of a page; `footfall/client/spool` has an implementation for browsers. */
 export interface Spool {
   /**
-   * Offers what pages left behind that are gone, oldest first, until `take` returns false.
+   * Offers events left by closed pages, oldest first, until `take` returns false.
    *
-   * @returns whether all was taken
+   * @returns whether all were taken
    */
   claim(take: (entry: Entry) => boolean): Promise<boolean>;
-  /** Resolves when they are kept. */
+  /** Resolves when they are persisted. */
   put(entries: readonly Entry[]): Promise<void>;
-  /** Lets go of those that it keeps. */
+  /** Deletes those it has persisted. */
   remove(entries: Iterable<Entry>): Promise<void>;
-  /** Whether it keeps the event, for certain. */
+  /** Whether the event is certainly persisted. */
   has(entry: Entry): boolean;
-  /** Erases everything, also what other pages have put there. */
+  /** Erases everything, including other pages' events. */
   clear(): Promise<void>;
-  /** Leaves what is kept to others. */
+  /** Releases persisted events to other pages. */
   close(): Promise<void>;
 }
 
 export interface ClientOptions {
-  /** Where the service answers, such as `https://events.example`. */
+  /** The service's URL, such as `https://events.example`. */
   url: string;
-  /** An API key; in a web page one that allows to write and nothing else. */
+  /** An API key; in a web page, one that only allows writing. */
   key?: string;
   /** Most events in one request. */
   batchSize?: number;
-  /** Milliseconds an event waits for others. */
+  /** Milliseconds an event waits for others to fill a batch. */
   flushAfterMs?: number;
-  /** Most events that wait; what comes then is dropped. */
+  /** Most events queued; further ones are dropped. */
   maxQueued?: number;
-  /** Most bytes of JSON that wait; what comes then is dropped. */
+  /** Most bytes of JSON queued; further events are dropped. */
   maxQueuedBytes?: number;
-  /** Milliseconds after which an answer is no longer waited for. */
+  /** Response timeout in milliseconds. */
   timeoutMs?: number;
-  /** Begins as after `pause()`: nothing is sent, and nothing is written to the device. */
+  /** Starts as after `pause()`: nothing is sent, and nothing is written to the device. */
   paused?: boolean;
-  /** Whether the service is told how many events were dropped, by events of the type `EVENTS_DROPPED`. */
+  /** Whether to report the number of dropped events to the service, as events of the type `EVENTS_DROPPED`. */
   reportDropped?: boolean;
-  /** Keeps what waits beyond the life of the page. */
+  /** Persists queued events beyond the life of the page. */
   spool?: Spool;
-  /** Told of events that will not be sent any more, and why, one reason each; to the console if not given. */
+  /** Called with events that will not be sent any more and a reason, once per reason. Default: logs to the console. */
   onDropped?: (events: QueuedEvent[], reasons: string[]) => void;
-  /** Told why a request, or keeping what waits, failed; what waits is kept all the same. To the console if not given. */
+  /** Called with the reason when a request or the spool fails; queued events are kept. Default: logs to the console. */
   onError?: (error: Error) => void;
 }
 
 export type Settings = Required<Omit<ClientOptions, 'key' | 'spool'>> & Pick<ClientOptions, 'key' | 'spool'>;
 
-/** @returns the options, with what was not given */
+/** @returns the options with defaults filled in */
 export function settingsOf(options: ClientOptions): Settings {
   return {
     batchSize: 200,

@@ -1,6 +1,6 @@
 import type { Entry } from './event.ts';
 
-/** What waits, oldest first; bounded in count and bytes. */
+/** Queued events, oldest first; bounded in count and bytes. */
 export class Queue {
   entries: Entry[] = [];
   #bytes = 0;
@@ -12,7 +12,7 @@ export class Queue {
     this.#maxBytes = maxBytes;
   }
 
-  /** @returns false when there is no room for it */
+  /** @returns false when there is no room for the event */
   add(entry: Entry): boolean {
     const bytes = this.#bytes + entry.bytes;
     if (this.entries.length >= this.#maxEvents || bytes > this.#maxBytes) return false;
@@ -21,7 +21,7 @@ export class Queue {
     return true;
   }
 
-  /** Adds in front, whether there is room or not. */
+  /** Prepends events, even beyond the limits. */
   addFirst(entry: Entry): void {
     this.#bytes += entry.bytes;
     this.entries.unshift(entry);
@@ -36,18 +36,18 @@ export class Queue {
     this.remove(new Set(this.entries));
   }
 
-  /** In the order in which they happened, whichever page they are from. */
+  /** In the order in which they happened, whichever page they come from. */
   sort(): void {
     this.entries.sort((one, other) => (one.id < other.id ? -1 : 1));
   }
 
-  /** The oldest that fit, without those of `except`; at least one. */
+  /** The oldest that fit, excluding `except`; at least one. */
   first(maxEvents: number, maxBytes: number, except?: ReadonlySet<Entry>): Entry[] {
     const batch: Entry[] = [];
     let bytes = 0;
     for (const entry of this.entries) {
       if (except?.has(entry)) continue;
-      // And a comma.
+      // Plus a comma.
       bytes += entry.bytes + 1;
       if (batch.length > 0 && (batch.length >= maxEvents || bytes >= maxBytes)) break;
       batch.push(entry);

@@ -1,6 +1,6 @@
 import type { Entry } from './event.ts';
 
-/** What the service says of one event of a batch. */
+/** The service's result for one event of a batch. */
 export interface Result {
   status: number;
   code?: string;
@@ -8,14 +8,14 @@ export interface Result {
   errors?: string[];
 }
 
-/** What came back. */
+/** The response. */
 export interface Answer {
-  /** 0: nothing did, or not all of it. */
+  /** 0: no response, or an incomplete one. */
   status: number;
   results?: Result[];
-  /** Why not all was well. */
+  /** Why the request did not fully succeed. */
   problem: string;
-  /** As the service asks; 0 if it does not. */
+  /** As requested by the service; 0 if it did not. */
   retryAfterMs: number;
 }
 
@@ -27,7 +27,7 @@ export interface RequestOptions {
   timeoutMs: number;
 }
 
-/** Posts a batch. Never rejects: no answer is an answer, too. */
+/** Posts a batch. Never rejects: a missing response is reported as a result. */
 export async function post(
   { url, key, timeoutMs }: RequestOptions,
   batch: readonly Entry[],
@@ -45,7 +45,7 @@ export async function post(
     });
     return await read(response);
   } catch (error) {
-    // Browsers say no more than that: not whether it is the network, or a service that refuses pages of this origin.
+    // Browsers reveal no more: not whether the network failed or the service rejects this page's origin.
     const cause = (error as { cause?: unknown }).cause ?? error;
     const problem = `no answer (is it up, and may this origin call it?): ${messageOf(cause)}`;
     return { status: 0, problem, retryAfterMs: 0 };
@@ -58,7 +58,7 @@ export function bodyOf(batch: readonly Entry[]): string {
   return `[${batch.map(({ text }) => text).join()}]`;
 }
 
-/** @throws when the answer breaks off */
+/** @throws when the response is cut off */
 async function read(response: Response): Promise<Answer> {
   const { status, headers } = response;
   const body = parse(await response.text());
@@ -77,7 +77,7 @@ interface Body {
   results?: Result[];
 }
 
-/** The service answers in JSON; what stands before it may not. */
+/** The service answers in JSON; a proxy in front of it may not. */
 function parse(text: string): Body | undefined {
   try {
     return JSON.parse(text) as Body;
@@ -86,7 +86,7 @@ function parse(text: string): Body | undefined {
   }
 }
 
-/** Seconds, or a date. More than an hour is not believed. */
+/** Seconds, or a date. Anything above an hour is capped. */
 function readRetryAfter(value: string | null): number {
   const ms = Number(value) * 1000 || Date.parse(value!) - Date.now();
   return Math.min(Math.max(0, ms || 0), MAX_RETRY_AFTER_MS);

@@ -4,18 +4,18 @@ import { sumOf } from './queue.ts';
 import { post } from './request.ts';
 import { judge, type Verdict } from './verdict.ts';
 
-/** Browsers take 64 KB of what may outlive its page, all requests together. */
+/** Browsers allow 64 KB for all requests together that may outlive their page. */
 export const MAX_BATCH_BYTES = 60_000;
 const MAX_WAIT_MS = 30_000;
-/** Where waiting alone does not help: a key that is not valid, a wrong address. */
+/** Failures that waiting alone does not fix: an invalid key, a wrong URL. */
 const MAX_LONG_WAIT_MS = 300_000;
 
-/** Requests under way, and how hard to try. */
+/** Requests in flight, and the retry policy. */
 export class Sender {
-  /** Most events in the next request: fewer after one was refused as a whole. */
+  /** Most events in the next request: fewer after one was rejected as a whole. */
   most: number;
   readonly #settings: Settings;
-  /** By request: what it carries, also beyond the end of its page. */
+  /** By request: the events it carries, including those that may outlive the page. */
   readonly #requests = new Map<AbortController, readonly Entry[]>();
   #failures = 0;
   readonly #waits = new Set<() => void>();
@@ -25,21 +25,21 @@ export class Sender {
     this.most = settings.batchSize;
   }
 
-  /** What is on its way, and arrives even if the page goes. */
+  /** Events in flight that arrive even if the page goes. */
   get outliving(): Set<Entry> {
     return new Set([...this.#requests.values()].flat());
   }
 
   /**
-   * @param isLeaving whether the page is about to go
-   * @returns what the answer means, and how long to wait; undefined when it was stopped
+   * @param isLeaving whether the page is about to close
+   * @returns the meaning of the response, and how long to wait; undefined if it was stopped
    */
   async send(
     batch: readonly Entry[],
     isLeaving: boolean,
   ): Promise<(Verdict & { waitMs: number }) | undefined> {
     const request = new AbortController();
-    // Only so much may be on its way so; after a failure without, in case others of the page have used it up.
+    // Browsers limit keepalive requests; after a failure send without, in case other pages have used up the quota.
     const keepalive = (isLeaving || this.#failures === 0) && sumOf(batch) < MAX_BATCH_BYTES;
     this.#requests.set(request, keepalive ? batch : []);
     const answer = await post(this.#settings, batch, keepalive, request);
@@ -57,13 +57,13 @@ export class Sender {
     return 0;
   }
 
-  /** At least as long as the service asks for; doubling, and by chance, so that clients do not come back in step. */
+  /** At least as long as the service asks for; doubles, with jitter, so that clients do not come back in step. */
   #backoff(leastMs: number, mostMs: number): number {
     const ms = Math.min(mostMs, 200 * 2 ** this.#failures++);
     return Math.max(leastMs, ms * (0.5 + Math.random() / 2));
   }
 
-  /** Resolves after so many milliseconds, or when `hurry()` or `stop()` is called. */
+  /** Resolves after this many milliseconds, or when `hurry()` or `stop()` is called. */
   wait(ms: number): Promise<void> {
     return new Promise((resolve) => {
       const end = () => {
@@ -76,13 +76,13 @@ export class Sender {
     });
   }
 
-  /** Tries again at once. */
+  /** Retries at once. */
   hurry(): void {
     this.#failures = 0;
     for (const end of this.#waits) end();
   }
 
-  /** Breaks off what is under way; what it carried may have arrived. */
+  /** Aborts requests in flight; their events may have arrived. */
   stop(): void {
     const requests = [...this.#requests.keys()];
     this.#requests.clear();

@@ -1,29 +1,32 @@
-// Keeps what waits in the browser (IndexedDB): it survives a closed tab, a crash, and a week without a network. Each page
-// has a part of its own; the parts of pages that are gone are taken over. Which page is gone, `navigator.locks` says.
-// Where two believe that something is theirs (plain-http pages have no locks), both send it: under one id it counts once.
+// Persists queued events in the browser (IndexedDB): they survive a closed tab, a crash, and a week offline. Each page
+// has its own part; parts of closed pages are taken over, which `navigator.locks` detects. If two pages claim the same
+// part (plain-http pages have no locks), both send it, and the eventId makes each event count once.
 import { type Entry, entryOf, newId } from './event.ts';
 import type { Spool } from './options.ts';
 
-/** The page's part, and the event's id: by both, in the order in which they happened. */
+/** The page's part and the event's id, which together sort events in the order in which they happened. */
 type Key = [part: string, id: string];
 
 const EVENTS = 'events';
 
-/** An event queue on the device; for `new Footfall({ spool: new BrowserSpool() })`. One for each client. */
+/** An event queue on the device; for `new Footfall({ spool: new BrowserSpool() })`. One per client. */
 export class BrowserSpool implements Spool {
   readonly #name: string;
   readonly #part = newId();
   #opening: Promise<IDBDatabase> | undefined;
-  /** Settles with whether this page has taken over all that others left. Else it adds nothing: pages would add up. */
+  /**
+   * Resolves to whether this page has taken over everything others left. If not, it adds nothing, so that pages do not
+   * pile up events.
+   */
   #claimed: Promise<boolean> = Promise.resolve(false);
-  /** What is kept, for certain, and is this page's to send. */
+  /** Events that are certainly persisted and that this page has to send. */
   readonly #keys = new Map<string, Key>();
   #waiting: Entry[] = [];
   #putting: Promise<void> | undefined;
-  /** Parts that are this page's, and how to let go of them. */
+  /** The parts this page owns, and how to release them. */
   readonly #held = new Map<string, () => void>();
 
-  /** @param name of the database; another one for each service of a site */
+  /** @param name of the database; use a different one for each service used by a site */
   constructor(name = 'footfall') {
     this.#name = name;
   }
@@ -60,7 +63,7 @@ export class BrowserSpool implements Spool {
     return this.#putting;
   }
 
-  /** If the page dies here, what was tracked last is lost, unless it could still be sent. */
+  /** If the page dies here, the events tracked last are lost, unless they could still be sent. */
   async #putAll(): Promise<void> {
     try {
       const database = await this.#open();
@@ -89,7 +92,7 @@ export class BrowserSpool implements Spool {
       return key ? [key] : [];
     });
     if (keys.length === 0) return;
-    // If the page dies here, what has arrived is sent once more, and counts once.
+    // If the page dies here, events that arrived are sent again, and count once.
     await write(await this.#open(), (events) => {
       for (const key of keys) events.delete(key);
     });
@@ -116,7 +119,7 @@ export class BrowserSpool implements Spool {
     (await this.#opening)?.close();
   }
 
-  /** Resolves when nothing is being written, whether that went well or not. */
+  /** Resolves when no write is in progress, whether or not they succeeded. */
   async #written(): Promise<void> {
     await Promise.allSettled([this.#putting]);
   }
@@ -124,7 +127,7 @@ export class BrowserSpool implements Spool {
   #open(): Promise<IDBDatabase> {
     this.#opening ??= open(this.#name).then((database) => {
       this.#holdOwn();
-      // A page that may come back is not kept by browsers while it holds locks.
+      // Browsers do not keep a page in the back/forward cache while it holds locks.
       addEventListener('pagehide', this.#letGo);
       addEventListener('pageshow', this.#holdOwn);
       return database;
@@ -139,7 +142,7 @@ export class BrowserSpool implements Spool {
     this.#held.clear();
   };
 
-  /** @returns whether a part is this page's from now on */
+  /** @returns whether this page now owns the part */
   async #hold(part: string): Promise<boolean> {
     if (this.#held.has(part) || !navigator.locks) return true;
     return new Promise((resolve) => {
@@ -158,7 +161,7 @@ function open(name: string): Promise<IDBDatabase> {
     request.onerror = () => reject(request.error);
     request.onsuccess = () => {
       const database = request.result;
-      // A later release may want another shape.
+      // A later release may need another schema.
       database.onversionchange = () => database.close();
       resolve(database);
     };
@@ -176,7 +179,7 @@ function look<Value>(
   });
 }
 
-/** Resolves when what was written is durable. */
+/** Resolves when the write is durable. */
 function write(database: IDBDatabase, work: (events: IDBObjectStore) => void): Promise<void> {
   return new Promise((resolve, reject) => {
     const transaction = database.transaction(EVENTS, 'readwrite', { durability: 'strict' });

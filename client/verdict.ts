@@ -1,11 +1,11 @@
 import type { Entry } from './event.ts';
 import type { Answer, Result } from './request.ts';
 
-/** What an answer means for the events that were sent. What is neither done nor refused is sent again. */
+/** The meaning of a response for the events sent. Those neither done nor rejected are sent again. */
 export interface Verdict {
   done: Entry[];
   refused: Entry[];
-  /** Why, for each that is refused. */
+  /** The reason for each rejected event. */
   reasons: string[];
   /** What to do before the next request. */
   next: 'go on' | 'send fewer' | 'wait' | 'wait long';
@@ -13,9 +13,9 @@ export interface Verdict {
   problem: string;
 }
 
-/** Of where the service stopped to read, not of the event there. */
+/** About the place where the service stopped reading, not about the event there. */
 const STOPPED = ['batch_too_large', 'body_incomplete', 'bad_request'];
-/** Of the body, so of some event in it. The others are of the key, the address, or the service. */
+/** About the body, so about some event in it. The others concern the key, the URL, or the service. */
 const ABOUT_THE_BODY = [400, 413, 422];
 
 export function judge(batch: readonly Entry[], answer: Answer): Verdict {
@@ -44,7 +44,7 @@ function judgeEach(batch: readonly Entry[], results: readonly Result[], verdict:
       verdict.reasons.push(reason);
     }
   }
-  // Nothing came of it: the next request would be the same.
+  // No progress: the next request would be identical.
   if (verdict.done.length + verdict.refused.length === 0) verdict.next = 'wait';
   return verdict;
 }

@@ -1,12 +1,14 @@
 import { build } from 'vite';
 
-/** Where the built client lies: `import { Footfall } from 'footfall/client'`, and its spool: `'footfall/client/spool'`. */
+/**
+ * Where the built client is: `import { Footfall } from 'footfall/client'`, and its spool: `'footfall/client/spool'`.
+ */
 export const CLIENT_FILE = 'dist/client/footfall.js';
 export const SPOOL_FILE = 'dist/client/spool.js';
 
 /** Builds the client as one minified ES module without dependencies, and its spool as another. */
 export async function buildClient(): Promise<void> {
-  // One after the other: together they would share a third file.
+  // Sequential: together they would share a third file.
   for (const name of ['footfall', 'spool']) {
     await build({
       configFile: false,
@@ -15,7 +17,7 @@ export async function buildClient(): Promise<void> {
         outDir: 'dist/client',
         emptyOutDir: false,
         target: 'es2022',
-        // Of a library Vite itself leaves the white space.
+        // Vite does not minify the whitespace of a library.
         rolldownOptions: { output: { minify: true } },
         lib: { entry: `client/${name}.ts`, formats: ['es'], fileName: () => `${name}.js` },
       },

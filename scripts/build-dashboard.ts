@@ -2,11 +2,11 @@ import { globSync, statSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { brotliCompressSync, gzipSync } from 'node:zlib';
 
-/** Where the page lies that the service answers with at `/`. */
+/** Where the page is that the service serves at `/`. */
 export const PAGE_FOLDER = 'dist/dashboard';
 const SOURCES = ['dashboard/*', 'package-lock.json'];
 
-/** Builds the page, and each file compressed beside it. */
+/** Builds the page, with a compressed copy of each file beside it. */
 export async function buildDashboard(): Promise<void> {
   const { build } = await import('vite');
   await build({
@@ -18,7 +18,7 @@ export async function buildDashboard(): Promise<void> {
       outDir: `../${PAGE_FOLDER}`,
       emptyOutDir: true,
       target: 'es2024',
-      // Nothing inside the page itself: its policy allows no such script, style or picture.
+      // Nothing is inlined: the page's policy allows no inline scripts, styles or images.
       assetsInlineLimit: 0,
       modulePreload: { polyfill: false },
     },
@@ -30,7 +30,7 @@ export async function buildDashboard(): Promise<void> {
   }
 }
 
-/** Whether nothing has changed since it was built. */
+/** Whether nothing has changed since the last build. */
 function isBuilt(): boolean {
   const page = statSync(`${PAGE_FOLDER}/index.html`, { throwIfNoEntry: false });
   return page !== undefined && globSync(SOURCES).every((path) => statSync(path).mtimeMs <= page.mtimeMs);

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { cpSync, rmSync } from 'node:fs';
 
-/** What the package holds: the service as JavaScript with types, and the types of the client. */
+/** Contents of the package: the service as JavaScript with types, and the types of the client. */
 const LIBRARY = 'lib';
 const MIGRATIONS = 'store/postgres/migrations';
 

@@ -54,7 +54,7 @@ async function checkStored(
   process.exitCode = tally.refused > 0 ? 1 : 0;
 }
 
-/** Everything the service has stored, one by one. */
+/** Streams everything the service has stored. */
 async function* storedEvents({ url, key }: { url: string; key?: string }) {
   const response = await fetch(`${url}/events/processed`, {
     headers: { Accept: 'application/x-ndjson', ...(key && { Authorization: `Bearer ${key}` }) },

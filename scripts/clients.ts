@@ -1,4 +1,4 @@
-// Runs real clients against the real service, and prints what became of each.
+// Runs real clients against the real service, and prints the result of each.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { TestCluster } from '../test/clients/ground.ts';
@@ -6,7 +6,7 @@ import { ROWS, withTable } from '../test/clients/matrix.ts';
 import { MissingToolError, type Row } from '../test/clients/row.ts';
 
 const PAGE = 'docs/clients.md';
-/** Clients and their installers wait more than they compute. */
+/** Clients and their installers mostly wait for I/O. */
 const ROWS_AT_ONCE = 2;
 
 interface Options {

@@ -24,9 +24,9 @@ const PRODUCTS = [
   ['bread-knife', 'kitchen', 45],
 ] as const;
 
-/** Views of products before a user leaves, on average. */
+/** Average number of products a user views before leaving. */
 const VIEWS = 6;
-/** Visits at the same time; the shop has more users than that. */
+/** Concurrent visits; the shop has more users than that. */
 const VISITS = 40;
 
 interface Visit {
@@ -36,7 +36,7 @@ interface Visit {
   views: number;
 }
 
-/** Users who log in, look at products and log out; some come far more often than others, as do products. */
+/** Users who log in, look at products and log out; some users and products are far more frequent than others. */
 export class Shop {
   readonly #users: number;
   readonly #visits: Visit[] = [];
@@ -45,7 +45,7 @@ export class Shop {
     this.#users = users;
   }
 
-  /** The next events, all at one time. */
+  /** The next events, all with the same time. */
   play(count: number, at: Date): ShopEvent[] {
     return Array.from({ length: count }, () => this.#next(at));
   }
@@ -89,7 +89,7 @@ function pick<T>(from: readonly T[]): T | undefined {
   return from[Math.floor(Math.random() * from.length)];
 }
 
-/** The first of them most often. */
+/** Favours the first items. */
 function popular<T>(from: readonly T[]): T {
   return from[Math.floor(from.length * Math.random() ** 2)]!;
 }

@@ -5,12 +5,12 @@ import { Shop, type ShopEvent } from './demo-shop.ts';
 
 const HOUR_MS = 3_600_000;
 const HISTORY_HOURS = 24;
-/** Of the day before: enough to see its course, and stored in seconds. */
+/** For the past day: enough to show its pattern, and stored within seconds. */
 const MOST_HISTORY_EVENTS = 100_000;
 const FEWEST_USERS = 100;
 const BATCH = 500;
 const TICK_MS = 250;
-/** Now and then a client sends something again, or something wrong. */
+/** Occasionally a client resends an event, or sends an invalid one. */
 const REPEATED = 0.01;
 const WRONG = 0.002;
 
@@ -74,7 +74,7 @@ async function isEmpty(): Promise<boolean> {
   return stats.total === 0;
 }
 
-/** The course of a day: quiet at night, most in the evening. */
+/** The daily pattern: quiet at night, busiest in the evening. */
 async function sendHistory(): Promise<void> {
   const start = Date.now() - HISTORY_HOURS * HOUR_MS;
   const hours = Array.from({ length: HISTORY_HOURS }, (_, hour) => start + hour * HOUR_MS);
@@ -122,7 +122,7 @@ async function call(path: string, body?: string): Promise<Response> {
   return response;
 }
 
-/** How many of something rare happen at a time when so many do on average. */
+/** How many rare events happen in an interval with this average (Poisson). */
 function poisson(mean: number): number {
   let count = 0;
   for (let product = Math.random(); product > Math.exp(-mean); product *= Math.random()) count++;

@@ -1,5 +1,6 @@
-// Sends the running service what its own OpenAPI document allows and what it does not, and checks every answer against
-// that document. Ends with 1 when one does not fit: a 5xx, a status or a body that is not documented, bad input taken.
+// Sends the running service requests that its own OpenAPI document allows and some that it does not, and checks every
+// response against that document. Exits with 1 on a mismatch: a 5xx, an undocumented status or body, or accepted bad
+// input.
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';

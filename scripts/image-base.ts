@@ -6,25 +6,25 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 
-/** The npm that the base brings; Node's own image has one of the same major version. */
+/** The npm version in the base; Node's own image has the same major version. */
 const NPM = '11.21.2';
 const CERTIFICATES = '/etc/ssl/certs/ca-certificates.crt';
 const USER_ID = '1000';
 const MAX_OUTPUT_BYTES = 64_000_000;
 
-/** Images, layers and npm's cache of the builds, kept between runs, apart from the other images of the machine. */
+/** Images, layers and npm's cache of the builds, kept between runs, separate from the machine's other images. */
 const storage = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'footfall', 'images');
 
-/** Buildah's options and environment: storage of its own, and no container engine behind it. */
+/** Buildah's options and environment: its own storage, and no container engine. */
 export const BUILDAH = {
   options: ['--root', join(storage, 'root'), '--runroot', join(storage, 'run')],
   environment: { ...process.env, BUILDAH_ISOLATION: 'chroot', TMPDIR: join(storage, 'tmp') },
 };
 
 /**
- * Runs buildah and resolves with what it printed, without the last newline.
+ * Runs buildah and resolves with its output, without the last newline.
  *
- * @throws Error with all that a failed command printed
+ * @throws Error with all output of a failed command
  */
 export async function buildah(...args: string[]): Promise<string> {
   return run('buildah', [...BUILDAH.options, ...args]);
@@ -45,11 +45,11 @@ async function run(command: string, args: string[]): Promise<string> {
 }
 
 /**
- * Makes the image the Dockerfile starts from, out of Debian's packages and the Node.js that runs this, unless it is
- * there from an earlier run. Needs root.
+ * Builds the base image of the Dockerfile from Debian's packages and the running Node.js, unless an earlier run has
+ * built it. Needs root.
  *
- * @returns whether it had to be made
- * @throws Error when the Dockerfile asks for another Node.js than the one that runs this
+ * @returns whether it had to be built
+ * @throws Error when the Dockerfile needs a Node.js version other than the running one
  */
 export async function makeBase(dockerfile: string): Promise<boolean> {
   const { image, major, suite } = baseOf(dockerfile);
@@ -82,7 +82,7 @@ function baseOf(dockerfile: string): { image: string; major: string; suite: stri
   return { image: `docker.io/library/${found[1]}`, major: found[2]!, suite: found[3]! };
 }
 
-/** A name for the base that changes with everything it is made of, except Debian's updates. */
+/** A name for the base that changes with all its inputs except Debian's updates. */
 async function recipeFor(suite: string): Promise<string> {
   const hash = createHash('sha256').update(`${suite} ${process.version}`);
   for (const path of [import.meta.filename, certificates()])
@@ -104,7 +104,7 @@ async function fill(root: string, suite: string): Promise<void> {
   await copyFile(bundle, join(root, CERTIFICATES));
 }
 
-/** What this machine trusts: behind a proxy that is more than the authorities Node.js knows. */
+/** The certificates this machine trusts: behind a proxy, more than Node.js's own list. */
 function certificates(): string | undefined {
   const paths = [process.env.NODE_EXTRA_CA_CERTS, CERTIFICATES];
   return paths.find((path) => path !== undefined && existsSync(path));

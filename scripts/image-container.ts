@@ -7,20 +7,20 @@ import { BUILDAH, buildah } from './image-base.ts';
 const START_TIMEOUT_MS = 60_000;
 const STOP_TIMEOUT_MS = 15_000;
 
-/** What an image says about how it is run. */
+/** An image's run configuration. */
 interface ImageConfig {
   User: string;
   Cmd: string[];
   Healthcheck: { Test: string[] };
 }
 
-/** Options of a run: variables on top of the image's own, and `SOURCE:TARGET[:ro]` with absolute paths. */
+/** Options of a run: additional environment variables, and mounts `SOURCE:TARGET[:ro]` with absolute paths. */
 export interface RunOptions {
   environment: Record<string, string>;
   volumes?: string[] | undefined;
 }
 
-/** A container of an image. Its processes have the image's user, variables and files, and the network of this machine. */
+/** A container of an image. Its processes have the image's user, variables and files, and this machine's network. */
 export class Container {
   readonly #name: string;
   readonly #config: ImageConfig;
@@ -46,12 +46,12 @@ export class Container {
     return new Container(name, Docker.config, options);
   }
 
-  /** Resolves with what the command printed. @throws Error when it does not end with 0 */
+  /** Resolves with the command's output. @throws Error unless it exits with 0 */
   async run(...command: string[]): Promise<string> {
     return buildah(...this.#run(command));
   }
 
-  /** Runs the image's own health check once. @throws Error when it does not end with 0 */
+  /** Runs the image's own health check once. @throws Error unless it exits with 0 */
   async checkHealth(): Promise<void> {
     const [kind, ...command] = this.#config.Healthcheck.Test;
     if (kind !== 'CMD') throw new Error(`the health check is of the kind ${kind}, not CMD`);
@@ -60,7 +60,7 @@ export class Container {
 
   /** Starts the image's own command. */
   start(): void {
-    // A process group of its own, so that all of it can be ended.
+    // A process group of its own, so that all of it can be stopped.
     const service = spawn('buildah', [...BUILDAH.options, ...this.#run(this.#config.Cmd)], {
       env: BUILDAH.environment,
       detached: true,
@@ -72,7 +72,9 @@ export class Container {
     this.#service = service;
   }
 
-  /** Resolves when the answer is there and good. @throws Error with the service's output when it ends or is too slow */
+  /**
+   * Resolves when the response is there and good. @throws Error with the service's output if it exits or is too slow
+   */
   async until(what: string, isSo: () => Promise<boolean>): Promise<void> {
     const giveUpAt = Date.now() + START_TIMEOUT_MS;
     while (!(await isSo())) {
@@ -81,31 +83,31 @@ export class Container {
     }
   }
 
-  /** Resolves with what a service printed that ends by itself. @throws Error when it does not end, or ends with 0 */
+  /** Resolves with the output of a service that exits by itself. @throws Error if it does not exit, or exits with 0 */
   async refusal(): Promise<string> {
     await this.#untilEnded();
     if (this.#service?.exitCode === 0) throw new Error(`ended with 0 instead of an error:\n${this.#output}`);
     return this.#output;
   }
 
-  /** The user id that the service has. */
+  /** The user id the service runs as. */
   get userId(): string {
     return /^Uid:\s+(\d+)/m.exec(readFileSync(`/proc/${this.#mainProcess()}/status`, 'utf8'))![1]!;
   }
 
-  /** The user id that the image names. */
+  /** The user id named in the image. */
   get expectedUserId(): string {
     return this.#config.User.split(':')[0]!;
   }
 
-  /** Ends the service as a container engine does. @throws Error when it does not end with 0 in time */
+  /** Stops the service as a container engine does. @throws Error unless it exits with 0 in time */
   async stop(): Promise<void> {
     process.kill(this.#mainProcess(), 'SIGTERM');
     await this.#untilEnded();
     if (this.#service?.exitCode !== 0) throw new Error(`did not stop cleanly at SIGTERM:\n${this.#output}`);
   }
 
-  /** Ends whatever runs, and removes the container. */
+  /** Stops whatever is running, and removes the container. */
   async remove(): Promise<void> {
     this.#kill();
     await this.#untilEnded();
@@ -134,7 +136,7 @@ export class Container {
     if (!this.#hasEnded) process.kill(-this.#service!.pid!, 'SIGKILL');
   }
 
-  /** The process that would have the number 1 in a container: the first one below buildah's own. */
+  /** The process that would be PID 1 in a container: the first one below buildah's own. */
   #mainProcess(): number {
     let pid = this.#service!.pid!;
     while (readFileSync(`/proc/${pid}/cmdline`, 'utf8').startsWith('buildah')) {

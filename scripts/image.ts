@@ -1,5 +1,5 @@
 // Builds both targets of the Dockerfile without a container engine or an image registry, starts each as its own user,
-// and uses it. Ends with 1 when something is not as it should be. Needs root, buildah and mmdebstrap.
+// and uses it. Exits with 1 if any check fails. Needs root, buildah and mmdebstrap.
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parse } from 'yaml';
@@ -8,7 +8,7 @@ import { Container, type RunOptions } from './image-container.ts';
 import { freePort } from './kafka-server.ts';
 
 const EVENT = { userId: 'user-123', eventType: 'LOGIN', payload: { device: 'iPhone' } };
-/** Tests that tell whether the container can run the rest: all documents are there, PostgreSQL runs as its user. */
+/** Tests that show whether the container can run the rest: all documents are there, PostgreSQL runs as its user. */
 const TESTS_IN_CONTAINER = [
   'test/unit/tooling/documents.test.ts',
   'test/integration/postgres-server.test.ts',
@@ -60,7 +60,7 @@ async function withContainer(
   }
 }
 
-/** Starts the image's own command, takes an event through it, and stops it. */
+/** Starts the image's own command, sends an event through it, and stops it. */
 async function checkService(target: string, { environment, volumes }: RunOptions): Promise<void> {
   const port = String(await freePort());
   const options = { environment: { ...environment, PORT: port }, volumes };
@@ -107,7 +107,7 @@ async function checkPage(url: string): Promise<void> {
     throw new Error(`the page's script ${script} is answered with ${answer.status}, ${type}`);
 }
 
-/** Without keys, and without being told that there is no need for any, the production image must not start. */
+/** Without keys, and without the setting that explicitly allows that, the production image must not start. */
 async function checkRefusal(): Promise<void> {
   await withContainer(
     'production',

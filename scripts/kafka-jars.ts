@@ -9,7 +9,7 @@ export const KAFKA_4 = '4.1.0';
 export const KAFKA_3 = '3.9.1';
 const LOG4J = '2.24.3';
 
-/** Raised when a program this needs is not on the PATH; the message says what to install. */
+/** Raised when a required program is not on the PATH; the message says what to install. */
 export class MissingProgramError extends Error {
   constructor(program: string, debianPackage: string) {
     super(
@@ -42,7 +42,7 @@ async function requireProgram(
 /**
  * The folder with Kafka's jars (and ZooKeeper's, for 3.x), fetched from Maven Central once per machine.
  *
- * @param progress told when a download begins
+ * @param progress called when a download starts
  */
 export async function kafkaJars(version: string, progress: (text: string) => void): Promise<string> {
   const cache = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'footfall');
@@ -51,7 +51,7 @@ export async function kafkaJars(version: string, progress: (text: string) => voi
   await requireJavaAndMaven();
   progress(`Fetching Apache Kafka ${version} from Maven Central (about 55 MB, once)…`);
   await mkdir(cache, { recursive: true });
-  // Into a folder of its own, renamed when complete: two downloads, or half of one, do no harm.
+  // Into a temporary folder, renamed when complete: concurrent or incomplete downloads do no harm.
   const work = await mkdtemp(join(cache, 'download-'));
   try {
     await writeFile(join(work, 'pom.xml'), pom(version));
@@ -81,9 +81,9 @@ async function mavenCopy(work: string): Promise<void> {
 function pom(version: string): string {
   const dependencies = [
     `org.apache.kafka:kafka_2.13:${version}`,
-    // The console tools are a module of their own.
+    // The console tools are a separate module.
     `org.apache.kafka:kafka-tools:${version}`,
-    // Kafka 4 leaves the choice of a logger to whoever runs it; 3.x brings its own.
+    // Kafka 4 ships no logging backend; 3.x includes one.
     ...(version.startsWith('3.') ? [] : [`org.apache.logging.log4j:log4j-slf4j-impl:${LOG4J}`]),
   ].map((coordinates) => {
     const [group, artifact, artifactVersion] = coordinates.split(':');

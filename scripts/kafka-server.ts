@@ -10,26 +10,26 @@ import { kafkaJars } from './kafka-jars.ts';
 
 export interface KafkaServerOptions {
   version: string;
-  /** 0 takes a free one. */
+  /** 0 picks a free one. */
   port: number;
   /** Holds configuration, log files and the topics' data; topics survive a restart in the same folder. */
   dataDir: string;
-  /** Run the broker on a ZooKeeper of its own instead of KRaft (Kafka 3.x only). */
+  /** Runs the broker on its own ZooKeeper instead of KRaft (Kafka 3.x only). */
   zookeeper?: boolean;
-  /** Broker settings on top of those below. */
+  /** Broker settings that override those below. */
   settings?: Record<string, string>;
-  /** Joins the cluster of this server as one more broker, with a node id of its own (KRaft only). */
+  /** Joins the cluster of this server as another broker, with its own node id (KRaft only). */
   joins?: { server: KafkaServer; nodeId: number };
   progress?(text: string): void;
 }
 
-/** A broker that cannot start ends, which shows at once; one that only takes its time is waited for. */
+/** A broker that cannot start exits, which is detected at once; this limit is for one that is slow. */
 const START_TIMEOUT_MS = 300_000;
-/** Systems take the ports they hand out by themselves from higher up: what is free here is so when it is used. */
+/** Ephemeral ports start above this, so a port free here is still free when it is used. */
 const FREE_PORTS = { from: 10_000, to: 32_000 };
 const JAVA_OPTIONS = ['-Xms128m', '-Xmx768m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=4'];
 
-/** A real Apache Kafka broker, run from its jars: a cluster of its own, or one more broker of another's. */
+/** A real Apache Kafka broker, run from its jars: its own cluster, or another broker of an existing one. */
 export class KafkaServer {
   readonly port: number;
   readonly #options: KafkaServerOptions;
@@ -58,7 +58,7 @@ export class KafkaServer {
     return server;
   }
 
-  /** Kafka's command-line tools without a broker of their own. */
+  /** Kafka's command-line tools without a broker. */
   static async tools(version: string): Promise<Pick<KafkaServer, 'tool'>> {
     const jars = await kafkaJars(version, () => {});
     return new KafkaServer({ version, port: 0, dataDir: '' }, jars, 0, 0);
@@ -69,7 +69,7 @@ export class KafkaServer {
     return `127.0.0.1:${this.port}`;
   }
 
-  /** Starts the broker again after `kill` or `stopBroker`, on the same port and data. */
+  /** Restarts the broker after `kill` or `stopBroker`, on the same port and data. */
   async startBroker(): Promise<void> {
     const { dataDir, zookeeper } = this.#options;
     if (zookeeper && this.#zookeeper === undefined) {
@@ -87,12 +87,12 @@ export class KafkaServer {
     );
   }
 
-  /** kill -9: nothing is flushed, no goodbye. */
+  /** kill -9: nothing is flushed, no clean shutdown. */
   async kill(): Promise<void> {
     await end(this.#broker, 'SIGKILL');
   }
 
-  /** Freezes the broker: its sockets accept, nothing answers. */
+  /** Freezes the broker: its sockets accept connections, but nothing answers. */
   pause(): void {
     this.#broker?.kill('SIGSTOP');
   }
@@ -202,7 +202,7 @@ export class KafkaServer {
       mainClass,
       join(dataDir, propertiesFile),
     ];
-    // A process group of its own: Ctrl-C in a terminal would stop ZooKeeper under a broker that still needs it.
+    // A process group of its own: Ctrl-C in a terminal would stop ZooKeeper while the broker still needs it.
     const child = spawn('java', args, { stdio: ['ignore', 'pipe', 'pipe'], detached: true });
     const killAtExit = () => child.kill('SIGKILL');
     process.once('exit', killAtExit);
@@ -226,7 +226,7 @@ export class KafkaServer {
   }
 }
 
-/** A port nobody listens on, and that nobody is given by chance before it is used. */
+/** A port nobody listens on, outside the range that the system assigns by itself. */
 export async function freePort(): Promise<number> {
   const port = randomInt(FREE_PORTS.from, FREE_PORTS.to);
   return (await canListen(port)) ? port : freePort();

@@ -1,4 +1,4 @@
-// Breaks one room of the source in every way that a mutation tester knows, and says which faults its tests do not notice.
+// Runs a mutation tester on one room of the source, and reports the mutants its tests do not detect.
 import { globSync, readFileSync } from 'node:fs';
 import { relative } from 'node:path';
 import { Stryker } from '@stryker-mutator/core';
@@ -7,7 +7,7 @@ import { Command } from 'commander';
 type MutantResult = Awaited<ReturnType<Stryker['runMutationTest']>>[number];
 
 const CACHE = '.cache/mutation';
-/** So long a condition is waited for that a mutant may never let come true. */
+/** Timeout for a condition that a mutant may never let come true. */
 const PATIENCE_MS = '2000';
 
 const program = new Command()

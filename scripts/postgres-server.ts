@@ -29,7 +29,7 @@ export class PostgresServer {
       password: PASSWORD,
       port,
       persistent: true,
-      // PostgreSQL refuses to run as root, which CI containers often are.
+      // PostgreSQL refuses to run as root, as CI containers often do.
       createPostgresUser: process.getuid?.() === 0,
       postgresFlags: ['-c', 'max_connections=200'],
       onLog: (text) => log.write(`${text}\n`),
@@ -45,7 +45,7 @@ export class PostgresServer {
     return `postgres://${USER}:${PASSWORD}@127.0.0.1:${this.port}`;
   }
 
-  /** Starts it again after `stop`, on the same port and data. */
+  /** Restarts it after `stop`, on the same port and data. */
   async restart(): Promise<void> {
     await this.#server.start();
   }
@@ -56,8 +56,8 @@ export class PostgresServer {
 }
 
 /**
- * The package also listens for the end of its process, and ends it with 0, whatever it had come to: a test run that failed
- * would look as if it had passed. Servers are stopped by whoever started them; a signal still stops them, too.
+ * The package also hooks the end of its process and exits with 0, whatever the actual exit code: a failed test run
+ * would look as if it had passed. Whoever starts a server stops it; a signal still stops it too.
  */
 async function importWithoutExitHooks(): Promise<typeof EmbeddedPostgres> {
   const events: NodeJS.EventEmitter = process;

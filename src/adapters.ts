@@ -1,4 +1,4 @@
-// In: settings. Out: the log and the store they choose, loaded only when used.
+// In: settings. Out: the configured log and store, whose modules are loaded only when used.
 import type { Config } from './config/config.ts';
 import { deadLetterTopic } from './dead-letters/dead-letter-records.ts';
 import type { EventLog } from './log/event-log.ts';
@@ -15,7 +15,7 @@ export interface Adapters {
 
 export interface AdapterOptions {
   logger: Logger;
-  /** Used instead of what the settings choose, and left open. */
+  /** Replaces the configured log or store; the caller closes it. */
   log?: EventLog | undefined;
   store?: EventStore | undefined;
 }
@@ -53,7 +53,8 @@ async function openLog(config: Config, logger: Logger, files: OpenFiles): Promis
     brokers: config.brokers,
     clientId: config.INSTANCE_ID ?? 'footfall',
     instanceId: config.INSTANCE_ID,
-    // A dead letter is the record it was and some headers: it must fit even if that was the largest allowed.
+    // A dead letter is the original record plus some headers, so it must fit even if that record had the largest
+    // allowed size.
     topics: [
       { name: topic, maxBodyBytes: config.MAX_BODY_BYTES },
       { name: deadLetterTopic(topic), copiesOf: topic, configs: { 'max.message.bytes': '16000000' } },
@@ -80,7 +81,7 @@ async function openStore({ store }: Config, logger: Logger, files: OpenFiles): P
   return new PostgresStore({ ...store, logger });
 }
 
-/** Each file once: the embedded log and the SQLite store share theirs. */
+/** Lists each file once: the embedded log and the SQLite store share theirs. */
 class OpenFiles {
   readonly #files = new Map<string, SqliteFile>();
 

@@ -1,14 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** Time, as everything that is tested with another is given it. */
+/** Time, injectable so that tests can control it. */
 export interface Clock {
-  /** Milliseconds that only move forward, from an arbitrary start: for durations and deadlines. */
+  /** Monotonic milliseconds from an arbitrary origin: for durations and deadlines. */
   now(): number;
-  /** The wall clock, which anybody may set: for timestamps, never for durations and deadlines. */
+  /** The wall clock, which can be adjusted: for timestamps, never for durations or deadlines. */
   date(): Date;
   /** Resolves after `ms` milliseconds, or as soon as `signal` aborts. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
-  /** At least 0 and less than 1: spreads pauses, so that instances do not retry in step. */
+  /** At least 0 and less than 1. Adds jitter to pauses, so that instances do not retry in step. */
   random(): number;
 }
 
@@ -24,8 +24,8 @@ export const systemClock: Clock = {
 };
 
 /**
- * The result of `work`, or a rejection after `timeoutMs`. The work itself goes on; what it does after that is
- * dropped, its failure included.
+ * The result of `work`, or a rejection after `timeoutMs`. `work` is not cancelled; whatever it returns or throws later
+ * is ignored.
  */
 export function withDeadline<T>(work: Promise<T>, timeoutMs: number, what: string): Promise<T> {
   return new Promise((resolve, reject) => {

@@ -1,10 +1,10 @@
 const MAX_LENGTH = 300;
-/** Different causes that are named; an outage of many brokers has as many. */
+/** Most distinct causes to name; an outage of many brokers has as many causes. */
 const MAX_CAUSES = 3;
-/** Where code or data lie on this machine is nobody's business; the name of the file stays. */
+/** Hides directories of this machine but keeps file names. */
 const FOLDERS = /(?<=^|[\s'"(=])(?:file:\/\/)?(?:[A-Za-z]:)?[\\/](?:[^\s'":()\\/]+[\\/])+/g;
 
-/** The error and everything in it: its causes and, of several at once, each, the outermost first. */
+/** The error and everything it contains, outermost first: its causes, and each member of an AggregateError. */
 export function* errorsIn(error: unknown, seen = new Set<unknown>()): Generator<Error> {
   if (!(error instanceof Error) || seen.has(error)) return;
   seen.add(error);
@@ -13,8 +13,8 @@ export function* errorsIn(error: unknown, seen = new Set<unknown>()): Generator<
 }
 
 /**
- * What went wrong and why, in one line for a person, of at most 300 characters: what was tried, and the innermost causes.
- * `Cannot connect to any broker: connect ECONNREFUSED 10.0.0.5:9092`. Neither stack traces nor paths of files are in it.
+ * Describes what failed and why in one line of at most 300 characters: the operation, then the innermost causes.
+ * `Cannot connect to any broker: connect ECONNREFUSED 10.0.0.5:9092`. Contains no stack traces and no directories.
  */
 export function describeCause(error: unknown): string {
   if (!(error instanceof Error)) return shorten(toLine(String(error)));
@@ -24,7 +24,7 @@ export function describeCause(error: unknown): string {
   return shorten([outermost, named].filter((part) => part !== '').join(': ')) || error.name;
 }
 
-/** Messages of what has no further cause. */
+/** Messages of the errors that have no further cause. */
 function rootCauses(error: Error, seen: Set<unknown>): string[] {
   if (seen.has(error)) return [];
   seen.add(error);
@@ -38,7 +38,7 @@ function innerErrors(error: Error): Error[] {
   return [error.cause, ...several].filter((inner) => inner instanceof Error);
 }
 
-/** With the broker's own words, where Kafka's error has them: they say more than its code. */
+/** Includes the broker's own message if Kafka's error has one: it says more than the code. */
 function messageOf(error: Error): string {
   const { serverErrorMessage: detail, code } = error as { serverErrorMessage?: unknown; code?: unknown };
   const message = toLine(error.message) || (typeof code === 'string' ? code : '');
@@ -46,7 +46,7 @@ function messageOf(error: Error): string {
   return words === '' || message.includes(words) ? message : `${message} (${words})`;
 }
 
-/** The first line: what follows it is a stack trace, or a statement. */
+/** The first line only: the rest is a stack trace or a statement. */
 function toLine(text: string): string {
   const line = text.trim().split('\n', 1)[0]!;
   return line.replace(FOLDERS, '').trim().replace(/\.$/, '');

@@ -3,14 +3,14 @@ import { type Clock, systemClock } from './clock.ts';
 
 /** Before a piece of work that takes long. */
 const MANY_TURNS = 16;
-/** While requests come in, a step of a search is followed by a pause this many times as long as it took. */
+/** While requests arrive, each search step is followed by a pause this many times as long as the step. */
 const PAUSE = 2;
-/** Requests that came in within this time have been followed by others, as likely as not. */
+/** After a request, more are assumed to follow for this long. */
 const RECENT_MS = 250;
 
 /**
- * Before synchronous work that takes long: leaves some turns of the event loop to requests. One is not enough, as each
- * takes in one new connection (libuv), which would then wait for as many pieces of that work as there are others before it.
+ * Call before long synchronous work: yields several turns of the event loop to requests. One turn is not enough,
+ * because libuv accepts one new connection per turn, which would then wait for every piece of work queued ahead of it.
  */
 export async function leaveTurns(turns = MANY_TURNS): Promise<void> {
   for (let turn = 0; turn < turns; turn++) await nextTurn();
@@ -19,8 +19,8 @@ export async function leaveTurns(turns = MANY_TURNS): Promise<void> {
 let last: Promise<void> = Promise.resolve();
 
 /**
- * Before a piece of work of which many may be there at once, such as a chunk of a batch: resolves for one of all who wait
- * in each turn of the event loop, in their order, so that requests wait for one piece and not for one of each.
+ * Call before a piece of work that may be queued many times, such as a chunk of a batch. Releases one waiter per turn
+ * of the event loop, in order, so that requests wait for one piece rather than for one of each.
  */
 export function sharedTurn(): Promise<void> {
   last = last.then(() => leaveTurns(1));
@@ -28,21 +28,21 @@ export function sharedTurn(): Promise<void> {
 }
 
 /**
- * Lets one step at a time run of all that search, in the order in which they ask. While requests come in, steps take a
- * third of the time at most, all of them together.
+ * Runs the steps of all searches one at a time, in the order requested. While requests arrive, all steps together use
+ * at most a third of the time.
  */
 export class SearchSteps {
   readonly #clock: Pick<Clock, 'now' | 'sleep'>;
   #last: Promise<void> = Promise.resolve();
   #requestAt = Number.NEGATIVE_INFINITY;
-  /** How long the last step took, and when it was over. */
+  /** Duration of the last step, and when it ended. */
   #step = { ms: 0, overAt: 0 };
 
   constructor(clock: Pick<Clock, 'now' | 'sleep'>) {
     this.#clock = clock;
   }
 
-  /** Notes that a request has come in. */
+  /** Records that a request has arrived. */
   noteRequest(): void {
     this.#requestAt = this.#clock.now();
   }
@@ -59,7 +59,7 @@ export class SearchSteps {
     const pauseMs = this.#step.overAt + this.#step.ms * PAUSE - now;
     if (pauseMs > 0 && now - this.#requestAt < RECENT_MS) await this.#clock.sleep(pauseMs);
     const beganAt = this.#clock.now();
-    // A step is synchronous up to its first wait: the turn it runs in ends with it.
+    // A step is synchronous until its first await, so the turn it runs in ends with it.
     setImmediate(() => {
       const overAt = this.#clock.now();
       this.#step = { ms: overAt - beganAt, overAt };
@@ -67,5 +67,5 @@ export class SearchSteps {
   }
 }
 
-/** Of this process: its searches share one event loop. */
+/** One per process, whose searches share one event loop. */
 export const searchSteps = new SearchSteps(systemClock);

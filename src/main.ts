@@ -5,7 +5,7 @@ import { type Config, ConfigError, loadConfig, withEnvFile } from './config/conf
 import { configuredLogger, type Logger } from './observability/logger.ts';
 import { startService } from './service.ts';
 
-/** Exit codes: 0 stopped cleanly, 1 failed or not stopped in time, 2 settings at fault. */
+/** Exit codes: 0 stopped cleanly, 1 failed or not stopped in time, 2 invalid settings. */
 const EXIT_FAILED = 1;
 const EXIT_SETTINGS = 2;
 
@@ -42,7 +42,7 @@ function startWorkers(config: Config, logger: Logger): Workers {
 }
 
 main().catch((error: Error) => {
-  // One message for a person, without a stack: what is wrong is outside this program.
+  // A single message without a stack trace: the cause is outside this program.
   console.error(error instanceof ConfigError ? error.message : `Footfall cannot start: ${error.message}`);
   process.exit(error instanceof ConfigError ? EXIT_SETTINGS : EXIT_FAILED);
 });

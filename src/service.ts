@@ -30,39 +30,39 @@ import type { EventStore } from './store/event-store.ts';
 
 /** How often the log is compared with the store. */
 const PROGRESS_EVERY_MS = 2000;
-/** Restarts a stalled subscription early enough to recover within ten seconds of what silenced it. */
+/** Restarts a stalled subscription early enough to recover within ten seconds of the stall. */
 const STALLED_AFTER_MS = 6000;
-/** Heartbeats a reader of the stream gets in the time after which it is cut if it takes nothing. */
+/** Heartbeats sent to a stream reader before it is disconnected for reading nothing. */
 const HEARTBEATS = 2;
 
-/** What the service takes from outside besides its settings. */
+/** Dependencies of the service besides its settings. */
 export interface ServiceOptions {
-  /** Writes to standard output, by LOG_LEVEL and LOG_FORMAT, if not given. */
+  /** Default: standard output, according to LOG_LEVEL and LOG_FORMAT. */
   logger?: Logger;
   clock?: Clock;
-  /** Makes the ids of events that come without one: UUIDs. */
+  /** Generates ids for events that arrive without one: UUIDs. */
   newId?(): string;
-  /** In place of the log that the settings choose. Stays open: it belongs to the caller. */
+  /** Replaces the configured log. The caller closes it. */
   log?: EventLog | undefined;
-  /** In place of the store that the settings choose. Stays open: it belongs to the caller. */
+  /** Replaces the configured store. The caller closes it. */
   store?: EventStore | undefined;
-  /** The other processes of this instance, where it has several. */
+  /** The other processes of this instance, if it has several. */
   link?: WorkerChannel | undefined;
 }
 
 export interface Service {
-  /** Where it answers, such as `http://127.0.0.1:3000`; empty in a process that others answer for. */
+  /** The address it serves, such as `http://127.0.0.1:3000`; empty in a process that serves no requests. */
   url: string;
-  /** Reads the list of API keys and the certificate again; one that is at fault changes nothing. */
+  /** Reloads the API keys and the certificate; an invalid one is ignored and the current one stays. */
   reload(): void;
-  /** Finishes what was begun and lets go of everything. May be called twice. */
+  /** Finishes work in progress and releases all resources. May be called twice. */
   stop(): Promise<void>;
 }
 
 /**
- * Puts the service together and starts it. Log and store may be away: it starts all the same and says so.
+ * Assembles and starts the service. It starts even if log or store is unavailable, and logs that.
  *
- * @throws when its own means are missing: the port is taken, the data directory is in use or cannot be written
+ * @throws when a local resource is unavailable: the port is taken, or the data directory is in use or not writable
  */
 export async function startService(config: Config, options: ServiceOptions = {}): Promise<Service> {
   const { clock = systemClock, newId = randomUUIDv7, log, store, link } = options;
@@ -181,7 +181,7 @@ async function run(
     allMetrics,
   });
 
-  // Beside processes that answer requests, one that does not must not take part in their port.
+  // A process that serves no requests must not share the port of those that do.
   const url = link && consumes ? '' : await listen(api, config);
   if (consumes) consumer.start();
   progress.start();
@@ -282,7 +282,7 @@ function reloadCertificate(certificate: Certificate | undefined, logger: Logger)
   }
 }
 
-/** @throws ConfigError naming every schema at fault */
+/** @throws ConfigError naming every invalid schema */
 export function openCatalogue({ EVENT_CATALOG, UNKNOWN_EVENT_TYPES, MAX_NESTING_LEVELS }: Config): Catalog {
   try {
     return new Catalog({

@@ -3,27 +3,27 @@ import { ApiError } from '../errors.ts';
 
 interface AdmissionOptions {
   maxRequests: number;
-  /** Bytes that requests which send events may hold together. */
+  /** Bytes that all requests sending events may hold together. */
   maxBytes: number;
-  /** Bytes that requests which read may hold together; as `maxBytes` if not given. */
+  /** Bytes that all reading requests may hold together; default: `maxBytes`. */
   maxReadBytes?: number;
   clock: Pick<Clock, 'now' | 'random'>;
 }
 
-/** What a request does. Those that read and those that write have budgets of their own. */
+/** What a request does. Reads and writes have separate budgets. */
 export type Purpose = 'read' | 'write';
 
 export interface Entry {
   purpose?: Purpose;
-  /** Name of the caller, where callers have names: each has a share, and no more. */
+  /** Name of the caller, if callers have names: each is limited to its share. */
   caller?: string | undefined;
 }
 
-/** What one admitted request holds. */
+/** The reservation of an admitted request. */
 export interface Hold {
-  /** Counts more bytes. @throws ApiError `overloaded`, and counts none, where there is no room for them */
+  /** Reserves more bytes. @throws ApiError `overloaded` if there is no room; nothing is reserved then */
   grow(bytes: number): void;
-  /** To be called when the request has ended, however it ended. */
+  /** Must be called when the request has ended, for whatever reason. */
   leave(): void;
 }
 
@@ -38,14 +38,14 @@ interface Budget extends Held {
 }
 
 const MAX_RETRY_AFTER_S = 60;
-/** Weight of the last second in the drain rate: a burst counts, one slow second does not decide. */
+/** Weight of the last second in the drain rate: bursts count, and one slow second does not dominate. */
 const SMOOTHING = 0.3;
-/** The part of a budget that one caller may hold. */
+/** The fraction of a budget that one caller may hold. */
 const SHARE = 0.5;
 
 /**
- * Bounds what requests may hold in memory at the same time. What does not fit is turned away, if possible before its
- * body is read, with the time after which there will be room: the backlog divided by the rate at which it drains.
+ * Bounds the memory held by concurrent requests. A request that does not fit is rejected, if possible before its body
+ * is read, with the time until there will be room: the backlog divided by its drain rate.
  */
 export class Admission {
   readonly #maxRequests: number;
@@ -71,7 +71,7 @@ export class Admission {
   }
 
   /**
-   * @param bytes what the request holds, as far as that is known
+   * @param bytes the request's size, as far as known
    * @throws ApiError `overloaded`
    */
   enter(bytes: number, { purpose = 'write', caller }: Entry = {}): Hold {
@@ -81,7 +81,7 @@ export class Admission {
     if (!hasRoom || (own && own.requests >= this.#maxRequests * SHARE)) {
       this.#turnAway();
     }
-    // Time without work says nothing about how fast work is done.
+    // Idle time says nothing about how fast work gets done.
     if (this.requests === 0) this.#beginWindow();
     if (own !== undefined) budget.byCaller.set(caller!, own);
     const counted = own === undefined ? [budget] : [budget, own];
@@ -105,7 +105,7 @@ export class Admission {
     };
   }
 
-  /** What a caller has begun alone it may finish, whatever its share: a small budget takes large events, too. */
+  /** A caller may finish whatever it began alone, even beyond its share: small budgets must accept large events too. */
   #fits(budget: Budget, own: Held | undefined, bytes: number, others = 0): boolean {
     if (budget.bytes + bytes > budget.maxBytes) return false;
     return others === 0 || own!.bytes + bytes <= budget.maxBytes * SHARE;
@@ -133,7 +133,7 @@ export class Admission {
     return (this.#clock.now() - this.#windowBegan) / 1000;
   }
 
-  /** Up to half as much again by chance, so that those turned away together do not come back together. */
+  /** Adds up to 50 % at random, so that rejected requests do not all come back together. */
   #retryAfterS(): number {
     const rate = this.#drainedPerSecond || this.#drained / this.#windowS() || 1;
     const seconds = (this.requests / rate) * (1 + this.#clock.random() / 2);

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import Type from 'typebox';
 import { Compile } from 'typebox/compile';
 
-/** What a key allows: to send events, to read them, to read metrics alone, or everything. */
+/** What a key allows: sending events, reading them, reading only metrics, or everything. */
 export const SCOPES = ['write', 'read', 'metrics', 'admin'] as const;
 export type Scope = (typeof SCOPES)[number];
 
@@ -39,10 +39,10 @@ export type ApiKey = Type.Static<typeof API_KEY>;
 const API_KEYS = Compile(Type.Array(API_KEY, { minItems: 1 }));
 const PREFIX = 'ff_';
 
-/** Where keys are listed: a file, which can be read again, or a text. */
+/** Where keys are listed: a file, which can be reloaded, or a text. */
 export type KeySource = { file: string } | { text: string };
 
-/** The keys that are valid. Found by their hash, so the time it takes tells nothing about a key. */
+/** The valid keys. They are looked up by hash, so timing reveals nothing about a key. */
 export class ApiKeys {
   readonly #source: KeySource;
   #byHash: ReadonlyMap<string, ApiKey> = new Map();
@@ -56,7 +56,7 @@ export class ApiKeys {
     this.reload();
   }
 
-  /** Reads the list again. @throws as the constructor; the keys stay as they are then */
+  /** Reloads the list. @throws as the constructor; the current keys then stay in force */
   reload(): void {
     this.#byHash = readKeys(this.#source);
     this.#origins = new Set([...this.#byHash.values()].flatMap(({ origins = [] }) => origins));
@@ -64,7 +64,7 @@ export class ApiKeys {
     for (const tell of this.#reloadListeners) tell();
   }
 
-  /** Has `listener` told after each time the list was read again. */
+  /** Calls `listener` after each reload of the list. */
   onReload(listener: () => void): void {
     this.#reloadListeners.push(listener);
   }
@@ -73,7 +73,7 @@ export class ApiKeys {
     return [...this.#byHash.values()];
   }
 
-  /** Whether a key that was found earlier is still there and allows this. */
+  /** Whether a key found earlier still exists and allows this. */
   stillAllows({ sha256 }: ApiKey, scope: Scope): boolean {
     const key = this.#byHash.get(sha256);
     return key !== undefined && allows(key, scope);
@@ -87,18 +87,18 @@ export class ApiKeys {
     return this.#byHash.get(hashKey(key));
   }
 
-  /** Every caller there has been since the start. */
+  /** Every caller seen since the start. */
   get names(): ReadonlySet<string> {
     return this.#names;
   }
 
-  /** Every origin that any key may be used from. */
+  /** Every origin that at least one key allows. */
   get origins(): ReadonlySet<string> {
     return this.#origins;
   }
 }
 
-/** A new key and its entry for the list; the key is shown once and kept nowhere. */
+/** A new key and its entry for the list; the key is shown once and stored nowhere. */
 export function createKey(entry: Omit<ApiKey, 'sha256'>): { key: string; entry: ApiKey } {
   const key = PREFIX + randomBytes(32).toString('base64url');
   const { name, ...rest } = entry;
@@ -120,14 +120,12 @@ function readKeys(source: KeySource): Map<string, ApiKey> {
   try {
     list = JSON.parse(text);
   } catch {
-    // Without the parser's message: it quotes what it read.
+    // Without the parser's message, which quotes the text.
     throw new Error('the list of keys is not JSON');
   }
   if (!API_KEYS.Check(list)) {
     const [problem] = API_KEYS.Errors(list);
-    throw new Error(
-      `the list of keys is not as it should be: ${problem!.instancePath || '/'} ${problem!.message}`,
-    );
+    throw new Error(`the list of keys is invalid: ${problem!.instancePath || '/'} ${problem!.message}`);
   }
   return new Map(list.map((key) => [key.sha256, key]));
 }

@@ -2,7 +2,7 @@ import { TokenBucket } from 'limiter';
 import { ApiError } from '../errors.ts';
 import type { ApiKey } from './api-keys.ts';
 
-/** What is left to a caller of the limit that applies. */
+/** The remaining quota of the applicable limit. */
 export interface RateLimitState {
   limit: number;
   remaining: number;
@@ -10,14 +10,14 @@ export interface RateLimitState {
   resetS: number;
 }
 
-/** Elements of batches that are refused, a second, of one caller: reading and refusing them costs as events do. */
+/** Rejected batch elements per second and caller: reading and rejecting them costs as much as events. */
 const REFUSED_PER_SECOND = 1000;
-/** Senders are forgotten beyond this number, as soon as all is left to them again. */
+/** Beyond this number, senders are forgotten as soon as their full quota is restored. */
 const MANY_SENDERS = 10_000;
 
 /**
- * Events a second, by caller and over all, of this instance: several instances allow as many times more. Goes by a clock
- * that nobody sets.
+ * Limits events per second, by caller and in total, for this instance: n instances allow n times as many. Uses the
+ * monotonic clock.
  */
 export class RateLimits {
   readonly #overall: TokenBucket | undefined;
@@ -29,16 +29,16 @@ export class RateLimits {
     this.#overall = eventsPerSecond === 0 ? undefined : fullBucket(eventsPerSecond);
   }
 
-  /** Whether there is any limit for a caller. */
+  /** Whether a caller has any limit. */
   applyTo(caller: ApiKey | undefined): boolean {
     return this.#overall !== undefined || caller?.eventsPerSecond !== undefined;
   }
 
   /**
-   * Takes a number of events off what is left. More than the limit at once passes when all of it is left, and is paid
-   * for by waiting longer. What one limit refuses is not taken off the other.
+   * Takes a number of events from the quota. A request larger than the limit passes if the quota is full, followed by a
+   * longer wait. Whatever one limit rejects is not taken from the other.
    *
-   * @returns the caller's own limit, or that of all; nothing where none applies
+   * @returns the caller's own limit, or the overall one; nothing if neither applies
    * @throws ApiError `rate_limited`
    */
   take(caller: ApiKey | undefined, events: number): RateLimitState | undefined {
@@ -49,10 +49,10 @@ export class RateLimits {
   }
 
   /**
-   * Counts elements of a batch that were refused. Resolves when their sender may have more of them refused: a batch that
-   * was turned away instead would be sent again, with all that is refused of it.
+   * Counts rejected elements of a batch. Resolves when the sender may have more rejected: rejecting the batch instead
+   * would make the client send it again, including all its invalid elements.
    *
-   * @param sender the caller's name, or the address it comes from
+   * @param sender the caller's name, or its address
    */
   async countRefused(sender: string, elements: number): Promise<void> {
     const bucket = this.#refusedBySender.get(sender) ?? fullBucket(REFUSED_PER_SECOND);
@@ -61,7 +61,7 @@ export class RateLimits {
     await bucket.removeTokens(Math.min(elements, REFUSED_PER_SECOND));
   }
 
-  /** @throws ApiError `rate_limited` while a sender's batches have held more that was refused than is allowed */
+  /** @throws ApiError `rate_limited` while a sender's batches have exceeded the limit of rejected elements */
   checkRefused(sender: string): void {
     const bucket = this.#refusedBySender.get(sender);
     if (bucket !== undefined) checkRoom(bucket, 1);
@@ -71,7 +71,7 @@ export class RateLimits {
     const rate = caller?.eventsPerSecond;
     if (rate === undefined) return undefined;
     const known = this.#byCaller.get(caller!.name);
-    // Another key of the same name, or the same one after a reload, may allow more or less.
+    // After a reload, or with another key of the same name, the limit may differ.
     const bucket = known?.bucketSize === rate ? known : fullBucket(rate);
     this.#byCaller.set(caller!.name, bucket);
     return bucket;
@@ -94,7 +94,7 @@ function fullBucket(perSecond: number): TokenBucket {
   return bucket;
 }
 
-/** @throws ApiError `rate_limited` with the time after which there is room */
+/** @throws ApiError `rate_limited` with the time until there is room */
 function checkRoom(bucket: TokenBucket, events: number): void {
   const waitMs = bucket.getWaitTime(Math.min(events, bucket.bucketSize));
   if (waitMs > 0) throw new ApiError('rate_limited', { retryAfterS: Math.ceil(waitMs / 1000) });

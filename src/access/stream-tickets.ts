@@ -1,7 +1,7 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { type ApiKey, type ApiKeys, allows } from './api-keys.ts';
 
-/** How long a ticket opens streams, in milliseconds. A stream that is open goes on for longer. */
+/** How long a ticket can open streams, in milliseconds. Open streams continue. */
 const TICKET_LIFE_MS = 60_000;
 const TICKET = /^(\d{1,15})\.([\w-]{43})$/;
 
@@ -13,13 +13,13 @@ export interface StreamTicket {
 }
 
 /**
- * A ticket lets a page's `EventSource`, which can send no header, open a stream without its key in an address.
+ * A ticket lets a page's `EventSource`, which cannot send headers, open a stream without its key in a URL.
  *
- * It is signed with the hash of its key. That is what all instances have in common and nobody else knows, so each takes
- * the tickets of the others, nothing has to be kept, and a ticket ends with its key. The price: whoever can read the list
- * of keys can make tickets, so the list must be as private as the password of the store.
+ * It is signed with the hash of its key. All instances share that hash and nobody else knows it, so each accepts the
+ * others' tickets, nothing has to be stored, and a ticket expires with its key. The price: whoever can read the list of
+ * keys can forge tickets, so the list must be as private as the store's password.
  *
- * @param key whose it is; undefined where no keys are needed, and neither are tickets
+ * @param key the key to stand in for; undefined if no keys are needed, in which case neither are tickets
  * @param now milliseconds since 1970
  */
 export function issueTicket(key: ApiKey | undefined, now: number): StreamTicket {
@@ -29,9 +29,9 @@ export function issueTicket(key: ApiKey | undefined, now: number): StreamTicket 
 }
 
 /**
- * The key a ticket stands for, while that is on the list and may read.
+ * The key behind a ticket, as long as it is still listed and may read.
  *
- * @param now milliseconds since 1970, by the clock of this instance, whichever gave the ticket
+ * @param now milliseconds since 1970, by this instance's clock, whichever instance issued the ticket
  */
 export function keyOfTicket(apiKeys: ApiKeys, ticket: string, now: number): ApiKey | undefined {
   const [, end, signature] = TICKET.exec(ticket) ?? [];

@@ -1,15 +1,15 @@
-/** Work that holds so few bytes is done in between: it costs little, and shares a write with others. */
+/** Work below this size never waits: it costs little and shares a write with others. */
 const SMALL_BYTES = 10_000;
-/** Bytes of large work of one sender that are under way at the same time. */
+/** Bytes of one sender's large work in progress at a time. */
 const MOST_BYTES = 1_000_000;
-/** While others send, large work is followed by a pause this many times as long as it took. */
+/** While others are sending, large work is followed by a pause this many times as long as it took. */
 const PAUSE = 2;
-/** Work that waits for a slow log or store has not taken the processor all that time. */
+/** The longest such pause: work that waits for a slow log or store does not use the processor all that time. */
 const LONGEST_PAUSE_MS = 250;
-/** Others who have sent something within this time are still there. */
+/** Other senders count as active for this long after they last sent something. */
 const RECENT_MS = 250;
 
-/** When a sender has last sent something. */
+/** When a sender last sent something. */
 interface Sign {
   sender: string;
   at: number;
@@ -21,20 +21,20 @@ interface Sender {
 }
 
 /**
- * Does the large work of each sender bit by bit, and while others send, for a third of the time at most: what they send
- * comes in between and does not wait behind all of it.
+ * Does each sender's large work piece by piece, using at most a third of the time while others are sending, so that
+ * their requests run in between instead of queueing behind all of it.
  */
 export class Turns {
   readonly #senders = new Map<string, Sender>();
-  /** Of the two senders that have sent something last. */
+  /** The two senders that sent something last. */
   #latest: Sign = { sender: '', at: Number.NEGATIVE_INFINITY };
   #other: Sign = { sender: '', at: Number.NEGATIVE_INFINITY };
 
   /**
-   * Begins the work once the sender's own large work before it leaves room for it, in the order of the calls.
+   * Starts the work once the sender's earlier large work leaves room for it, in call order.
    *
    * @param sender its name or address
-   * @param bytes what the work is about
+   * @param bytes the size of the work
    */
   async take<T>(sender: string, bytes: number, work: () => Promise<T>): Promise<T> {
     this.#note(sender);
@@ -85,7 +85,7 @@ export class Turns {
   }
 }
 
-/** One that is larger than all that may be under way is done alone. */
+/** Work larger than the limit runs alone. */
 function fits(sender: Sender, bytes: number): boolean {
   return sender.bytes === 0 || sender.bytes + bytes <= MOST_BYTES;
 }

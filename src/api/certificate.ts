@@ -9,25 +9,25 @@ export interface CertificateFiles {
   key: string;
 }
 
-/** The certificate this service is known by. It can be renewed while connections are open: they keep the old one. */
+/** The certificate of this service. It can be renewed while connections are open, which keep the old one. */
 export class Certificate {
   readonly #files: CertificateFiles;
   readonly #servers: HttpsServer[] = [];
   #pem: { cert: Buffer; key: Buffer };
 
-  /** @throws Error saying which file cannot be read, or that they do not fit each other */
+  /** @throws Error saying which file cannot be read, or that key and certificate do not match */
   constructor(files: CertificateFiles) {
     this.#files = files;
     this.#pem = readPem(files);
   }
 
-  /** Reads the files again. @throws as the constructor; the certificate stays as it is then */
+  /** Reloads the files. @throws as the constructor; the current certificate then stays in use */
   reload(): void {
     this.#pem = readPem(this.#files);
     for (const server of this.#servers) server.setSecureContext(this.#pem);
   }
 
-  /** A server that speaks TLS only. One for each address: `localhost` may be two. */
+  /** A server that speaks only TLS. One per address: `localhost` may resolve to two. */
   createServer(listener: RequestListener, options: ServerOptions): Server {
     const server = createServer({ ...options, ...this.#pem }, listener);
     this.#servers.push(server);

@@ -9,7 +9,7 @@ import { PAGE_POLICY } from './openapi/documents.ts';
 const PAGE_FOLDER = join(import.meta.dirname, '../../dist/dashboard');
 const FILE_NAME = /^[\w-]+\.(js|css|svg)$/;
 
-/** The page at `/`. Its files need no key: what it shows does, and it asks for one. */
+/** The page at `/`. Its files need no key; the data it shows does, and the page asks for one. */
 export async function pageRoutes(api: FastifyInstance): Promise<void> {
   api.register(fastifyStatic, { root: PAGE_FOLDER, serve: false, preCompressed: true });
 

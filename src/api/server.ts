@@ -51,11 +51,11 @@ export interface ApiOptions
     GroupRoutesOptions,
     HistoryRoutesOptions,
     OperationsRoutesOptions {
-  /** None: HTTP. */
+  /** Undefined: HTTP. */
   certificate: Certificate | undefined;
   metrics: Metrics;
   logger: Logger;
-  /** True from the moment a stop begins: requests on connections that are still open are turned away. */
+  /** True from the moment a stop begins: requests on open connections are rejected. */
   isDraining(): boolean;
 }
 
@@ -63,22 +63,22 @@ const CLOSE_POLL_MS = 50;
 /** How long a stop waits for the first request of a connection. */
 const UNUSED_CONNECTION_MS = 1000;
 const HEADERS_TIMEOUT_MS = 10_000;
-/** As Fastify has it for servers it makes itself. */
+/** Fastify's default for the servers it creates. */
 const KEEP_ALIVE_MS = 72_000;
 const TIMEOUTS_CHECK_MS = 2000;
-/** For the whole of a request: a batch of 100 MB arrives in time at 7 Mbit/s. */
+/** For the whole request: a batch of 100 MB arrives in time at 7 Mbit/s. */
 const REQUEST_TIMEOUT_MS = 120_000;
 
-/** The HTTP surface. Not listening yet. */
+/** The HTTP server, not listening yet. */
 export function createApi(options: ApiOptions): FastifyInstance {
   const api = Fastify({
     logger: false,
     bodyLimit: options.maxBodyBytes,
-    // Answered below in the form of every other error.
+    // Answered below in the same format as every other error.
     return503OnClosing: false,
     forceCloseConnections: 'idle',
     ...serverOptions(options),
-    // Ids of 255 characters, each of up to three bytes of three characters.
+    // Ids of 255 characters, each up to three bytes, percent-encoded as three characters per byte.
     routerOptions: { maxParamLength: MAX_ID_LENGTH * 9 },
     clientErrorHandler,
     frameworkErrors: (error, _request, reply) =>
@@ -89,7 +89,7 @@ export function createApi(options: ApiOptions): FastifyInstance {
   const storeOutages = new StoreOutages(options.logger);
   const refusals = new Refusals(options.logger, options.metrics);
   api.addHook('onRequest', (_request, reply, done) => {
-    // Routes whose answers may be kept say so themselves.
+    // Routes with cacheable responses override this.
     reply.header('X-Content-Type-Options', 'nosniff').header('Cache-Control', 'no-store');
     done();
   });
@@ -99,11 +99,11 @@ export function createApi(options: ApiOptions): FastifyInstance {
     done(new ApiError('draining'));
   });
   allowOrigins(api, options);
-  // Without reading what is sent to nowhere.
+  // Without reading a body sent to an unknown path.
   api.addHook('onRequest', (request, reply, done) => {
     done(request.is404 ? unrouted(request, reply, paths) : undefined);
   });
-  // Behind the answers to browsers, so that a page can read why it was turned away.
+  // After the CORS headers, so that a page can read why it was rejected.
   api.after(() => {
     registerAuthentication(api, options);
     admit(api, options);
@@ -111,7 +111,7 @@ export function createApi(options: ApiOptions): FastifyInstance {
   documentRoutes(api, options);
   takeBodies(api);
   api.setErrorHandler(async (error: FastifyError | ApiError, request, reply) => {
-    // What is wrong with a request to nowhere matters less than that.
+    // For an unknown path, 404 takes precedence over whatever else is wrong.
     const isNowhere = request.is404 && !(error instanceof ApiError);
     const known = isNowhere ? unrouted(request, reply, paths) : toApiError(error);
     refusals.note(request, known);
@@ -170,7 +170,7 @@ function serverOptions({ certificate }: ApiOptions) {
   const timeouts = {
     headersTimeout: HEADERS_TIMEOUT_MS,
     connectionsCheckingInterval: TIMEOUTS_CHECK_MS,
-    // Answered in the form of every other error (`connections.ts`).
+    // Answered in the same format as every other error (`connections.ts`).
     requireHostHeader: false,
   };
   const requestTimeout = REQUEST_TIMEOUT_MS;
@@ -180,11 +180,14 @@ function serverOptions({ certificate }: ApiOptions) {
   return { serverFactory };
 }
 
-/** Headers that pages of other sites may read anyway, or have no use for. */
+/** Headers that CORS exposes anyway, or that pages have no use for. */
 const NOT_EXPOSED = /^(access-control-|content-|cross-origin-|x-|cache-control$|connection$|vary$)/;
 const PREFLIGHT_VALID_S = 600;
 
-/** Answers browsers that ask first. That comes without a key, so here any key's origin will do; `registerAuthentication` looks closer. */
+/**
+ * Answers CORS preflights. They carry no key, so any key's origin is allowed; `registerAuthentication` checks the
+ * actual one.
+ */
 function allowOrigins(api: FastifyInstance, { apiKeys, origins }: AccessOptions): void {
   if (apiKeys === undefined && origins.length === 0) return;
   const withoutKeys = new Set(origins);
@@ -196,7 +199,7 @@ function allowOrigins(api: FastifyInstance, { apiKeys, origins }: AccessOptions)
     methods: ['GET', 'POST'],
     maxAge: PREFLIGHT_VALID_S,
   });
-  // Whatever headers an answer has, so that no list of them can be out of date.
+  // Exposes whatever headers a response has, so that no list can get out of date.
   api.addHook('onSend', (_request, reply, payload, done) => {
     const headers = reply.getHeaders();
     if (headers['access-control-allow-origin'] !== undefined) {
@@ -208,10 +211,10 @@ function allowOrigins(api: FastifyInstance, { apiKeys, origins }: AccessOptions)
 }
 
 /**
- * Stops listening, answers the requests at hand, and closes the connections.
+ * Stops listening, answers the requests in progress, and closes the connections.
  *
- * Node closes idle connections once, at the beginning. One that is busy then is idle a moment later and would
- * stay open, and so would one that was opened and has not sent anything yet.
+ * Node closes idle connections only once, at the beginning. A connection that is busy then, or that has been opened
+ * without sending anything yet, would stay open.
  */
 export async function closeApi(api: FastifyInstance, admission: Admission): Promise<void> {
   const cutUnusedAt = performance.now() + UNUSED_CONNECTION_MS;

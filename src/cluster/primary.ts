@@ -1,4 +1,4 @@
-// In: settings. Out: an instance of several processes: some answer requests on one port, one processes events.
+// In: settings. Out: an instance of several processes: some serve requests on one port, one processes events.
 import cluster, { type Worker } from 'node:cluster';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AggregatorRegistry } from 'prom-client';
@@ -25,28 +25,28 @@ export class Workers {
     this.#roles = ROLE === 'api' ? api : [...api, 'consumer'];
   }
 
-  /** Resolves with an exit code when a process cannot even begin: what is at fault for it is so for all. */
+  /** Resolves with an exit code when a process fails to start: the cause affects all of them. */
   get failed(): Promise<number> {
     return this.#failed.promise;
   }
 
   start(): void {
-    // They take connections from one queue. The other way, by turns, a connection that is given to a process that has
+    // Workers accept connections from one shared queue. With round-robin, a connection assigned to a process that has
     // just died is never answered.
     cluster.schedulingPolicy = cluster.SCHED_NONE;
     for (const role of this.#roles) this.#begin(role);
   }
 
-  /** Has the list of API keys and the certificate read again. */
+  /** Makes the processes reload the API keys and the certificate. */
   reload(): void {
     for (const worker of this.#running) worker.process.kill('SIGHUP');
   }
 
-  /** Resolves when all have finished what they had begun. */
+  /** Resolves when all processes have finished their work. */
   async stop(): Promise<void> {
     this.#stopping = true;
     const ends = [...this.#running].map((worker) => new Promise((ended) => worker.once('exit', ended)));
-    // Not by a signal: one from a terminal has reached them already, and a second one would end them at once.
+    // Not by a signal: one from a terminal has already reached them, and a second would kill them at once.
     this.#tellAll({ kind: 'stop' });
     await Promise.all(ends);
   }

@@ -1,4 +1,4 @@
-// What the processes of one instance tell each other: the one that started them passes it on (`workers.ts`).
+// Messages between the processes of one instance; the primary forwards them (`primary.ts`).
 import cluster, { type Worker } from 'node:cluster';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AggregatorRegistry, type Registry } from 'prom-client';
@@ -11,12 +11,12 @@ export type Message =
   | { kind: 'metrics'; id: number; text: string }
   | { kind: 'stop' };
 
-/** Longer than a process takes to say how it is, shorter than an operator takes to look. */
+/** Longer than a process takes to report its status, shorter than an operator takes to look. */
 const STATUS_INTERVAL_MS = 500;
 
-/** One process of an instance, and its way to the others. */
+/** One process of an instance, and its channel to the others. */
 export class WorkerChannel {
-  /** How the process that processes events was when it last said so. */
+  /** The last status reported by the process that processes events. */
   consumer: ConsumerStatus = { state: 'starting', reason: undefined, stalled: [] };
   readonly #worker: Worker;
   readonly #asked = new Map<number, (text: string) => void>();
@@ -31,20 +31,20 @@ export class WorkerChannel {
     });
   }
 
-  /** The link of this process; undefined where it is an instance by itself. */
+  /** The channel of this process; undefined if the instance has a single process. */
   static open(stop: () => void): WorkerChannel | undefined {
     return cluster.worker && new WorkerChannel(cluster.worker, stop);
   }
 
-  /** Told when this process has begun: it answers for its metrics from now on. */
+  /** Called when this process has started: from now on it reports its metrics. */
   ready(registry: Registry): void {
     AggregatorRegistry.setRegistries(registry);
-    // Its making is what listens for the question.
+    // Constructing it installs the listener for metrics requests.
     new AggregatorRegistry();
     this.#worker.send({ kind: 'ready' } satisfies Message);
   }
 
-  /** Tells the others how processing is, for as long as this process lives. */
+  /** Reports the status of processing to the others for as long as this process lives. */
   async reportStatus(consumer: ConsumerStatus): Promise<void> {
     while (this.#worker.isConnected()) {
       const { state, reason, stalled } = consumer;

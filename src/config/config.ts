@@ -8,7 +8,7 @@ import { readPostgresUrl } from './postgres-url.ts';
 import { describeSettings } from './setting-descriptions.ts';
 import { SETTINGS, type Settings } from './settings.ts';
 
-/** Raised at start-up; `problems` names every setting at fault, one line each. */
+/** Raised at start-up; `problems` names every invalid setting, one line each. */
 export class ConfigError extends Error {
   readonly problems: readonly string[];
 
@@ -27,17 +27,17 @@ export type StoreTarget =
   | { kind: 'sqlite'; path: string }
   | { kind: 'postgres'; url: string; poolSize: number };
 
-/** Settings in the form the service uses them. */
+/** Settings in the form the service uses. */
 export interface Config extends Settings {
-  /** Where API keys are listed; none: no caller needs one. */
+  /** Where API keys are listed; undefined: no key is needed. */
   keySource: KeySource | undefined;
-  /** Files of the certificate; none: HTTP. */
+  /** Files of the certificate; undefined: HTTP. */
   certificate: { cert: string; key: string } | undefined;
   origins: string[];
-  /** Names and addresses this service is called by, beside those of this machine. */
+  /** Host names and addresses of this service besides those of this machine. */
   hosts: string[];
   countedProperties: string[];
-  /** Processes that answer requests; 0: this one. */
+  /** Processes that serve requests; 0: this one. */
   workers: number;
   /** Empty: the embedded log. */
   brokers: string[];
@@ -46,14 +46,14 @@ export interface Config extends Settings {
   dataFile: string;
 }
 
-/** Adds the variables of a file `.env` in the working folder, where there is one; those given win. */
+/** Adds the variables of a `.env` file in the working folder, if there is one; existing variables win. */
 export function withEnvFile(env: Record<string, string | undefined>): Record<string, string | undefined> {
   return { ...(existsSync('.env') ? parseEnv(readFileSync('.env', 'utf8')) : {}), ...env };
 }
 
 /**
- * @param env variables by name; empty values count as not set, names that are no settings are ignored
- * @throws ConfigError naming every setting at fault
+ * @param env variables by name; empty values count as not set, unknown names are ignored
+ * @throws ConfigError naming every invalid setting
  */
 export function loadConfig(env: Record<string, string | undefined>): Config {
   const given = Object.fromEntries(
@@ -100,7 +100,7 @@ function countedProperties({ COUNTED_PAYLOAD_PROPERTIES: listed }: Settings): st
 
 const LOOPBACK = /^(127(\.\d+){3}|::1|localhost)$/;
 
-/** Whether an address can be reached from this machine alone. */
+/** Whether an address is reachable from this machine only. */
 export function isLoopback(host: string): boolean {
   return LOOPBACK.test(host);
 }
@@ -150,7 +150,7 @@ function describeProblem(
   given: Record<string, unknown>,
 ): string {
   const name = instancePath.slice(1);
-  // A database address holds a password, and what is printed at start ends up in logs.
+  // A database address holds a password, and what is printed at startup ends up in logs.
   const value = SECRETS.includes(name) ? '' : ` (it is ${JSON.stringify(given[name])})`;
   const { description, examples } = describeSettings().find((setting) => setting.name === name)!;
   if (keyword === 'enum') return `${name} must be one of ${params.allowedValues?.join(', ')}${value}`;
@@ -170,7 +170,7 @@ function storeTarget({ DATABASE_URL, DATABASE_POOL_SIZE }: Settings, dataFile: s
   return { kind: 'postgres', url: DATABASE_URL, poolSize: DATABASE_POOL_SIZE };
 }
 
-/** What cannot be meant is said at the start, not in an outage. @throws ConfigError */
+/** Rejects contradictory settings at startup rather than in an outage. @throws ConfigError */
 function checkPostgresUrl(url: string): void {
   try {
     readPostgresUrl(url);

@@ -1,20 +1,20 @@
-// In: DATABASE_URL of a PostgreSQL. Out: how to connect, or a sentence that says what to write instead.
+// In: a PostgreSQL DATABASE_URL. Out: how to connect, or a sentence that says what to write instead.
 import { readFileSync } from 'node:fs';
 import type { ConnectionOptions } from 'node:tls';
 
-/** How to connect. What is left out is taken from the usual `PG…` variables, or is the usual default. */
+/** How to connect. Missing parts come from the usual `PG…` variables or defaults. */
 export interface PostgresConnection {
   host?: string | undefined;
   port?: number | undefined;
   user?: string | undefined;
   password?: string | undefined;
   database?: string | undefined;
-  /** Settings of the session, as `-c name=value`. */
+  /** Session settings, as `-c name=value`. */
   options?: string | undefined;
   application_name?: string | undefined;
   ssl?: ConnectionOptions | false | undefined;
   sslnegotiation?: 'postgres' | 'direct' | undefined;
-  /** True: a password is proved in a way that holds for this TLS connection alone, where the server offers it. */
+  /** True: the password proof is bound to this TLS connection (channel binding), if the server offers that. */
   enableChannelBinding: boolean;
   connectionTimeoutMillis: number;
 }
@@ -25,7 +25,7 @@ const ADDRESS =
 const HOST_AND_PORT = /^(?<host>\[[0-9a-fA-F:.]+(?:%[\w.-]+)?\]|[\w.-]*|%2[fF][^:]*)(?::(?<port>\d{1,5}))?$/;
 const MAX_PORT = 65_535;
 
-/** Parameters that ask for nothing, or for what is so anyway. */
+/** Parameters that have no effect, or ask for the default. */
 const WITHOUT_EFFECT = [
   'keepalives',
   'keepalives_idle',
@@ -59,7 +59,7 @@ const KNOWN = [
   'target_session_attrs',
   'uselibpqcompat',
 ];
-/** Parameters of other drivers, and what says the same here. */
+/** Parameters of other drivers, and their equivalents here. */
 const ELSEWHERE: Record<string, string> = {
   schema: 'write options=-c%20search_path%3DSCHEMA instead',
   currentSchema: 'write options=-c%20search_path%3DSCHEMA instead',
@@ -70,9 +70,9 @@ const ELSEWHERE: Record<string, string> = {
 const SSL_MODES = ['disable', 'require', 'verify-ca', 'verify-full', 'no-verify'];
 
 /**
- * Reads an address as libpq and node-postgres write it.
+ * Parses an address as libpq and node-postgres do.
  *
- * @throws Error with a sentence for a person, which shows nothing of the address that may be a secret
+ * @throws Error with a sentence for a person, which reveals no part of the address that may be secret
  */
 export function readPostgresUrl(url: string): PostgresConnection {
   const { credentials, host, database, query } = partsOf(url);
@@ -92,13 +92,13 @@ export function readPostgresUrl(url: string): PostgresConnection {
     enableChannelBinding: parameters.get('channel_binding') === 'require',
     connectionTimeoutMillis: connectTimeoutS > 0 ? connectTimeoutS * 1000 : CONNECT_TIMEOUT_MS,
   };
-  // The system itself guards a socket of this machine, and PostgreSQL has no TLS there.
+  // The system itself protects a local socket, and PostgreSQL has no TLS there.
   if (address.host?.startsWith('/')) return { ...result, ssl: false };
   const ssl = sslOf(parameters);
   return { ...result, ssl, ...(ssl && { sslnegotiation: sslNegotiation(parameters) }) };
 }
 
-/** Where the address asks for a search path: which. */
+/** The search path in the address, if any. */
 export function requestedSearchPath({ options }: Pick<PostgresConnection, 'options'>): string | undefined {
   const found = /(?:-c\s*|--)search_path=((?:\\.|[^\s\\])*)/.exec(options ?? '');
   return found?.[1]?.replaceAll(/\\(.)/g, '$1');
@@ -124,7 +124,7 @@ function splitAt(text: string | undefined, separator: string): (string | undefin
   return at === -1 ? [text] : [text.slice(0, at), text.slice(at + 1)];
 }
 
-/** @returns undefined for what is not there */
+/** @returns undefined if it does not exist */
 function decode(text: string | undefined): string | undefined {
   if (!text) return undefined;
   try {
@@ -137,7 +137,7 @@ function decode(text: string | undefined): string | undefined {
 }
 
 function hostAndPort(text = ''): Pick<PostgresConnection, 'host' | 'port'> {
-  // As a parameter it may be a folder as it is.
+  // As a parameter it may be an unencoded path.
   if (text.startsWith('/')) return { host: text };
   if (text.includes(',')) {
     throw new Error(
@@ -167,7 +167,7 @@ function checkParameters(parameters: URLSearchParams): void {
   for (const name of parameters.keys()) {
     if (KNOWN.includes(name) || WITHOUT_EFFECT.includes(name)) continue;
     const known = ELSEWHERE[name] ?? `Footfall knows ${KNOWN.join(', ')}`;
-    // What is no name may be part of a password.
+    // Anything that is not a parameter name may be part of a password.
     const named = /^\w+$/.test(name) ? `the parameter ${name}` : 'a parameter';
     throw new Error(`DATABASE_URL has ${named}, which Footfall does not know: ${known}`);
   }
@@ -191,7 +191,7 @@ function sslNegotiation(parameters: URLSearchParams): PostgresConnection['sslneg
   return parameters.get('sslnegotiation') === 'direct' ? 'direct' : 'postgres';
 }
 
-/** @returns undefined where the address says nothing of TLS */
+/** @returns undefined if the address does not mention TLS */
 function sslOf(parameters: URLSearchParams): PostgresConnection['ssl'] {
   const files = {
     ca: readFile(parameters, 'sslrootcert'),
@@ -207,7 +207,7 @@ function sslOf(parameters: URLSearchParams): PostgresConnection['ssl'] {
   }
   if (mode === 'disable') return false;
   if (mode === 'no-verify') return { ...files, rejectUnauthorized: false };
-  // With the authorities of the whole web, which anybody gets a certificate from, a chain alone proves nothing.
+  // With the public web authorities, which issue certificates to anybody, a valid chain alone proves nothing.
   if (mode === 'verify-ca' && files.ca) return { ...files, checkServerIdentity: () => undefined };
   return files;
 }
@@ -235,7 +235,7 @@ function sslModeOf(ssl: string | null): string | undefined {
 
 function readFile(parameters: URLSearchParams, name: string): string | undefined {
   const path = parameters.get(name);
-  // libpq's word for the authorities of the system, which are what counts where none are named.
+  // libpq's word for the system's authorities, which are the default.
   if (path === null || path === 'system') return undefined;
   try {
     return readFileSync(path, 'utf8');

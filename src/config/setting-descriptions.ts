@@ -1,6 +1,6 @@
 import { SETTINGS } from './settings.ts';
 
-/** One setting as documents show it. */
+/** One setting as shown in documents. */
 export interface SettingDescription {
   name: string;
   description: string;

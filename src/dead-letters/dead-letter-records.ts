@@ -1,4 +1,4 @@
-// The records of the dead-letter topic: how they are made of what was consumed, and told from it.
+// Records of the dead-letter topic: how they are built from consumed records, and how to match them again.
 import type { Rejection } from '../events/event.ts';
 import type { LogBatch, LogRecord, NewRecord } from '../log/event-log.ts';
 
@@ -11,20 +11,22 @@ export interface RejectedRecord extends Rejection {
 type Origin = Pick<LogBatch, 'topic' | 'partition'>;
 
 const ATTEMPT_HEADER = 'footfall-dlt-attempt';
-/** How many bytes the dead-letter topic refused. */
+/** The size in bytes that the dead-letter topic refused. */
 export const LEFT_OUT_HEADER = 'footfall-dlt-left-out-bytes';
 const TIMESTAMP_HEADER = 'kafka_dlt-original-timestamp';
 const OWN_HEADERS = /^(kafka_dlt-|footfall-dlt-)/;
 
-/** The headers of every dead letter. The names are those of spring-kafka, whose tools then know ours; numbers are text. */
+/** The headers of every dead letter, named as in spring-kafka so that its tools understand them; numbers are text. */
 export type DeadLetterHeader = keyof ReturnType<typeof ownHeaders>;
 
-/** The topic in which records of `topic` are set aside. */
+/** The dead-letter topic of `topic`. */
 export function deadLetterTopic(topic: string): string {
   return `${topic}.dlt`;
 }
 
-/** A copy of a record for the dead-letter topic: key, value and headers as they were, origin and reason in headers beside. */
+/**
+ * A copy of a record for the dead-letter topic: key, value and headers unchanged, plus headers for origin and reason.
+ */
 export function deadLetterOf(group: string, origin: Origin, rejected: RejectedRecord): NewRecord {
   const { record } = rejected;
   return {
@@ -36,8 +38,8 @@ export function deadLetterOf(group: string, origin: Origin, rejected: RejectedRe
 }
 
 /**
- * As `deadLetterOf`, for a record that the dead-letter topic refuses: it says where the record is and how large, and has
- * nothing of its bytes. The key is its place, since a compacted topic takes no record without one.
+ * As `deadLetterOf`, for a record that the dead-letter topic refuses: it holds the record's position and size and none
+ * of its bytes. Its key is the position, since a compacted topic accepts no record without a key.
  */
 export function referenceTo(group: string, origin: Origin, rejected: RejectedRecord): NewRecord {
   const { record } = rejected;
@@ -61,12 +63,15 @@ export function sizeOf({ key, value, headers }: LogRecord): number {
   return (key?.length ?? 0) + (value?.length ?? 0) + headerBytes;
 }
 
-/** Whether a dead letter has none of the bytes of its record (`referenceTo`). */
+/** Whether a dead letter holds none of its record's bytes (`referenceTo`). */
 export function isReference(letter: LogRecord | undefined): letter is LogRecord {
   return letter !== undefined && headerOf(letter, LEFT_OUT_HEADER) !== undefined;
 }
 
-/** Whether a dead letter is of the record at this place: a dead-letter topic that was set back or made again has others. */
+/**
+ * Whether a dead letter belongs to the record at this position: a dead-letter topic that was truncated or recreated
+ * holds others.
+ */
 export function isDeadLetterOf(
   { topic, partition, offset }: Origin & { offset: number },
   letter: LogRecord,
@@ -78,7 +83,7 @@ export function isDeadLetterOf(
   );
 }
 
-/** Whether a record, found where a reference says, is the one it was made of: offsets come again when a log is made again. */
+/** Whether a record found at a reference's position is the original: a recreated log reuses offsets. */
 export function isReferredTo(record: LogRecord, reference: LogRecord): boolean {
   return (
     String(sizeOf(record)) === headerOf(reference, LEFT_OUT_HEADER) &&
@@ -86,23 +91,23 @@ export function isReferredTo(record: LogRecord, reference: LogRecord): boolean {
   );
 }
 
-/** The headers of the record that a dead letter was made of. */
+/** The original record's headers. */
 export function originalHeaders({ headers }: LogRecord): NewRecord['headers'] {
   return headers.filter(([name]) => !OWN_HEADERS.test(name));
 }
 
-/** The header of a redriven record, which carries the number of the attempt that failed before. */
+/** The header of a redriven record, with the number of the attempt that failed before. */
 export function attemptHeader(attempt: number): NewRecord['headers'][number] {
   return [ATTEMPT_HEADER, String(attempt)];
 }
 
-/** Which attempt at this record has failed: 1 at first. */
+/** Which attempt at this record failed, starting at 1. */
 export function attemptOf(record: LogRecord): number {
   const before = headerOf(record, ATTEMPT_HEADER) ?? '0';
   return (/^\d{1,9}$/.test(before) ? Number(before) : 0) + 1;
 }
 
-/** The last of a name: ours are behind those of the record. */
+/** The last header of a name: ours come after those of the record. */
 function headerOf({ headers }: LogRecord, wanted: string): string | undefined {
   return headers.findLast(([name]) => name === wanted)?.[1]?.toString();
 }

@@ -29,13 +29,12 @@ import {
 const REDRIVE_CHUNK = 200;
 
 /**
- * Copies records to the dead-letter topic, with their origin and the reason in headers. Of one that this topic refuses for
- * good, for its size above all, only these headers are kept: the partition goes on in any case. Resolves once they are
- * durable there; the position of the partition may move only after that.
+ * Copies records to the dead-letter topic, with origin and reason in headers. If that topic permanently refuses one,
+ * mostly because of its size, only these headers are kept: the partition always moves on. Resolves once they are
+ * durable there; only then may the partition's position move.
  *
  * @returns the index entries for the store, in the same order
- * @throws the errors of `EventLog.append` that are worth another try; copying again is safe, the store indexes each record
- *   once
+ * @throws the retryable errors of `EventLog.append`; copying again is safe, the store indexes each record once
  */
 export async function sendToDeadLetterTopic(
   log: EventLog,
@@ -47,7 +46,7 @@ export async function sendToDeadLetterTopic(
   const results = await log.append(rejected.map((one) => deadLetterOf(group, batch, one)));
   const refused = results.map(isRefused);
   const references = rejected.filter((_, at) => refused[at]).map((one) => referenceTo(group, batch, one));
-  // If we die here: what was copied is copied once more next time.
+  // If we die here: whatever was copied is copied again next time.
   const instead = (await log.append(references)).values();
   const receipts = unwrapReceipts(
     results.map((result, at) => (refused[at] ? instead.next().value! : result)),
@@ -74,23 +73,23 @@ function leftOut(topic: string, record: LogRecord): string {
   return `not copied: topic ${deadLetterTopic(topic)} refuses its ${sizeOf(record)} bytes`;
 }
 
-/** Some by id, or all that wait, if wanted of one reason. */
+/** Some by id, or all pending ones, optionally of one reason. */
 export type RedriveChoice = { ids: readonly number[] } | { reason?: string };
 
-/** What a person made of a record that was set aside. */
+/** A person's replacement for a dead-lettered record. */
 export type ReplacementRecord = Record<'key' | 'value', string>;
 
-/** What came of a redrive. */
+/** The result of a redrive. */
 export interface RedriveResult {
   /** Appended to their topic again. */
   redriven: number;
-  /** Had been redriven before: nothing was done. */
+  /** Already redriven: nothing was done. */
   skipped: number;
-  /** Ids that are not there, or whose record the log no longer holds. */
+  /** Ids that do not exist, or whose record the log no longer holds. */
   missing: string[];
 }
 
-/** What was set aside for one group: to look at, and to send back. */
+/** The dead letters of one group: to inspect and to redrive. */
 export class DeadLetters {
   readonly #log: EventLog;
   readonly #store: EventStore;
@@ -108,7 +107,7 @@ export class DeadLetters {
     return this.#store.deadLetters(this.#group, query);
   }
 
-  /** One dead letter with its record, which is undefined where the log no longer holds it. */
+  /** One dead letter with its record, which is undefined if the log no longer holds it. */
   async get(id: number): Promise<{ letter: DeadLetter; record: LogRecord | undefined } | undefined> {
     const [letter] = await this.list({ ids: [id], limit: 1 });
     if (letter === undefined) return undefined;
@@ -117,13 +116,13 @@ export class DeadLetters {
   }
 
   /**
-   * Appends dead letters to the topic they came from, oldest first, as they came. Asking again is safe: one that
-   * was redriven is passed over, and of an event that was appended twice the store keeps one.
+   * Appends dead letters unchanged to the topic they came from, oldest first. Repeating it is safe: redriven ones are
+   * skipped, and the store keeps one copy of an event that was appended twice.
    *
-   * @param replacement instead of what is in the dead-letter topic: for one id
+   * @param replacement sent instead of the record in the dead-letter topic; for a single id
    */
   redrive(which: RedriveChoice, replacement?: ReplacementRecord): Promise<RedriveResult> {
-    // One after the other: two at once would both find the same dead letters waiting.
+    // Sequential: two at once would both find the same dead letters pending.
     const result = this.#redriving.then(() => this.#redrive(which, replacement));
     this.#redriving = result.catch(() => {});
     return result;
@@ -169,7 +168,7 @@ export class DeadLetters {
     const done = found
       .filter((_one, at) => !(results[at] instanceof AppendError))
       .map(({ letter }) => letter.id);
-    // If we die here: they count as waiting, and a repetition appends them once more. Events are stored once.
+    // If we die here: they stay pending, and a repetition appends them again. Events are stored once.
     await this.#store.markRedriven(this.#group, done, new Date());
     unwrapReceipts(results);
     const accounted = new Set([
@@ -183,7 +182,7 @@ export class DeadLetters {
     };
   }
 
-  /** The record of each letter: from the dead-letter topic, or from its own where only that has its bytes. */
+  /** The record of each dead letter: from the dead-letter topic, or from its own topic if only that has its bytes. */
   async #read(letters: readonly DeadLetter[]): Promise<(LogRecord | undefined)[]> {
     const copies = await this.#readAt(letters, ({ topic, deadLetterPartition, deadLetterOffset }) => ({
       topic: deadLetterTopic(topic),

@@ -1,18 +1,20 @@
-// In: an event type and a payload. Out: whether the catalog has the type, and what its schemas say of the payload.
+// In: an event type and a payload. Out: whether the catalog has the type, and what its schemas say about the payload.
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ErrorObject } from 'ajv/dist/2020.js';
 import { DEFAULT_LEVELS } from '../json/nesting.ts';
 import { type CheckPayload, MODE_KEYWORD, schemaCompiler } from './payload-schemas.ts';
 
-/** `enforce`: an event against the schema is refused. `warn`: it is taken, and told. `accept`: nothing is checked. */
+/**
+ * `enforce`: an event that violates the schema is rejected. `warn`: it is accepted with a warning. `accept`: no checks.
+ */
 export const MODES = ['enforce', 'warn', 'accept'] as const;
 export type Mode = (typeof MODES)[number];
 
-/** The types there always are. */
+/** The types that always exist. */
 export const CORE_EVENT_TYPES = ['LOGIN', 'LOGOUT', 'PRODUCT_VIEW'] as const;
 
-/** The kinds of messages of Segment's libraries: their routes take them whatever the catalog has. */
+/** The message kinds of Segment's libraries: their routes accept them whatever the catalog holds. */
 export const MESSAGE_TYPES = ['track', 'identify', 'page', 'screen', 'group', 'alias'] as const;
 export type MessageType = (typeof MESSAGE_TYPES)[number];
 
@@ -20,11 +22,11 @@ export type MessageType = (typeof MESSAGE_TYPES)[number];
 export interface EventTypeDescription {
   eventType: string;
   mode: Mode;
-  /** Newest first; none: any payload will do. */
+  /** Newest first; empty: any payload is valid. */
   versions: { version: number; schema: object }[];
 }
 
-/** What a payload's schemas say: `errors` refuse it, `warnings` do not. */
+/** The result of the schema checks: `errors` reject the payload, `warnings` do not. */
 export interface PayloadFindings {
   errors: string[];
   warnings: string[];
@@ -41,28 +43,28 @@ const MAX_FINDING_LENGTH = 200;
 const NONE: PayloadFindings = { errors: [], warnings: [] };
 
 export interface CatalogOptions {
-  /** Holds the schema files; without it there are the core types alone. */
+  /** The folder of the schema files; without it there are only the core types. */
   folder?: string | undefined;
-  /** Whether events of types that are not in the catalog are accepted; false if not given. */
+  /** Whether events of types missing from the catalog are accepted; default: false. */
   allowsUnknownTypes?: boolean;
   maxLevels?: number;
 }
 
 /**
- * The event types there are. A folder holds `TYPE.VERSION.json` files, each the JSON Schema (2020-12) of a payload; a
- * payload is valid if any version of its type takes it, so clients move from one to the next in their own time. The
- * newest version says the mode (`x-mode`, `enforce` if it does not) and is the one that errors are told about.
+ * The known event types. A folder holds `TYPE.VERSION.json` files, each the JSON Schema (2020-12) of a payload; a
+ * payload is valid if any version of its type accepts it, so clients can migrate in their own time. The newest version
+ * sets the mode (`x-mode`, default `enforce`), and its errors are the ones reported.
  */
 export class Catalog {
-  /** By name, the newest version first. */
+  /** By name, newest version first. */
   readonly #types = new Map<string, Version[]>();
-  /** Whether events of types that are not in the catalog are taken. */
+  /** Whether events of types missing from the catalog are accepted. */
   readonly allowsUnknownTypes: boolean;
-  /** Most levels of objects and arrays in each other, of a list that holds an event. */
+  /** The deepest nesting of objects and arrays allowed in a list that contains an event. */
   readonly maxLevels: number;
 
   /**
-   * @throws Error that names every file at fault, one a line
+   * @throws Error that names every invalid file, one per line
    */
   constructor({ folder, allowsUnknownTypes = false, maxLevels = DEFAULT_LEVELS }: CatalogOptions = {}) {
     this.allowsUnknownTypes = allowsUnknownTypes;
@@ -76,12 +78,12 @@ export class Catalog {
     return this.allowsUnknownTypes || this.#types.has(eventType);
   }
 
-  /** Whether records of a type are events: of the catalog, or messages that came on routes of their own. */
+  /** Whether records of a type are events: of the catalog, or messages that arrived through their own routes. */
   isRecorded(eventType: string): boolean {
     return this.has(eventType) || MESSAGE_TYPES.includes(eventType as MessageType);
   }
 
-  /** The names of all types; undefined when others are taken, too. */
+  /** The names of all types; undefined if others are accepted too. */
   get names(): string[] | undefined {
     return this.allowsUnknownTypes ? undefined : [...this.#types.keys()];
   }
@@ -95,7 +97,7 @@ export class Catalog {
     }));
   }
 
-  /** @param payload as parsed; what is found first begins with the JSON pointer of what it is about, from the event's root */
+  /** @param payload parsed; each finding starts with the JSON pointer of its subject, from the event's root */
   check(eventType: string, payload: unknown): PayloadFindings {
     const versions = this.#types.get(eventType) ?? [];
     const newest = versions[0];
@@ -134,7 +136,7 @@ export class Catalog {
   }
 }
 
-/** What a file's name says. @throws Error when it is not of the form `TYPE.VERSION.json` */
+/** Parses a file name. @throws Error if it is not of the form `TYPE.VERSION.json` */
 export function parseSchemaFile(file: string): { eventType: string; version: number } {
   const { eventType, version } = FILE.exec(file)?.groups ?? {};
   if (eventType === undefined)
@@ -145,7 +147,7 @@ export function parseSchemaFile(file: string): { eventType: string; version: num
 export function describeError({ instancePath, message, params }: ErrorObject): string {
   const extra = (params as { additionalProperty?: string }).additionalProperty;
   const text = `/payload${instancePath} ${message}${extra === undefined ? '' : ` (${extra})`}`;
-  // Names of members are their sender's, and may be of any length and kind.
+  // Senders choose member names, which may have any length and type.
   return text.slice(0, MAX_FINDING_LENGTH).toWellFormed();
 }
 

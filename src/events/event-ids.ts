@@ -1,22 +1,22 @@
-// Ids that clients choose belong to whoever sent them: those of different callers never meet.
+// Ids chosen by clients are scoped to their caller: those of different callers never collide.
 
 import { rawMembers } from '../json/raw-json.ts';
 import { derivedUuid, eventKey } from './event.ts';
 
-/** The name of its caller, in the record of an event whose eventId the caller chose. */
+/** The record header with the name of the caller, if the caller chose the eventId. */
 export const CALLER_HEADER = 'event-caller';
 
 /**
- * The UUID an event is deduplicated by.
+ * The UUID by which an event is deduplicated.
  *
- * @param caller who chose the eventId; undefined where it is Footfall's, or callers have no names
+ * @param caller who chose the eventId; undefined if Footfall did, or callers have no names
  */
 export function callersKey(eventId: string, caller: string | undefined): string {
   const key = eventKey(eventId);
   return caller === undefined ? key : derivedUuid(CALLER_HEADER, caller, key);
 }
 
-/** The key of an event as it is in the log. @param headers of its record */
+/** The key of an event as stored in the log. @param headers of its record */
 export function recordKey(
   eventId: string,
   headers: readonly (readonly [name: string, value: Buffer | null])[],
@@ -25,8 +25,8 @@ export function recordKey(
 }
 
 /**
- * An eventId made of texts that identify the event to its caller: always the same one for the same caller and texts,
- * and another one for anybody else.
+ * An eventId derived from texts that identify the event to its caller: always the same for the same caller and texts,
+ * and a different one for any other caller.
  *
  * @param kind what the texts are, such as `cloudevents`
  */
@@ -35,8 +35,8 @@ export function callersUuid(caller: string | undefined, kind: string, ...texts: 
 }
 
 /**
- * Whether two events of one key, as JSON texts of `encodeEvent`, are the same but for their times, their attributes and
- * some members of their payloads.
+ * Whether two events with the same key, as JSON texts of `encodeEvent`, are equal except for their times, their
+ * attributes and certain payload properties.
  */
 export function isSameBut(one: string, other: string, varying: readonly string[]): boolean {
   const [first, second] = [rawMembers(one), rawMembers(other)];

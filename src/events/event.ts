@@ -14,17 +14,17 @@ export interface NewEvent {
   userId: string;
   eventType: string;
   payload: string;
-  /** The client's own, a UUID: sending it again stores it once. */
+  /** Chosen by the client, a UUID: sending it again stores it once. */
   eventId?: string | undefined;
-  /** Whose choice the eventId is, where callers have names and the eventId was not made from one (`callersUuid`). */
+  /** Who chose the eventId, if callers have names and it was not derived from one (`callersUuid`). */
   caller?: string | undefined;
-  /** When it happened, ISO 8601 in UTC; else the time at which it was accepted. */
+  /** When the event happened, ISO 8601 in UTC; default: the time it was accepted. */
   timestamp?: string | undefined;
-  /** Raw JSON text of an object: what another format says of the event beside what has a member here. */
+  /** Raw JSON text of an object: members of another event format that have no counterpart here. */
   attributes?: string | undefined;
-  /** Where the format may say the same event in several ways: members of the payload in which they may differ. */
+  /** Payload properties that may differ between copies of one event, for formats that allow that. */
   varying?: readonly string[] | undefined;
-  /** What there is to say of an event that is taken all the same. */
+  /** Warnings about an event that is accepted. */
   warnings?: string[] | undefined;
 }
 
@@ -39,25 +39,25 @@ export interface UserEvent {
   attributes?: string | undefined;
 }
 
-/** What `readNewEvent` keeps. */
+/** The fields that `readNewEvent` keeps. */
 const MEMBERS = ['eventId', 'userId', 'eventType', 'payload'];
 const MAX_UNKNOWN_NAMES = 10;
 const MAX_NAME_LENGTH = 50;
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
-/** Also in UTC the year has four digits. */
+/** The year has four digits in UTC too. */
 const FIRST_MS = Date.parse('0001-01-01T00:00:00Z');
 const END_MS = Date.UTC(10_000, 0);
 const DATE_TIME =
   /^(\d{4}-\d\d)-(\d\d)T([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d+)?(Z|[+-]([01]\d|2[0-3]):[0-5]\d)?$/i;
 
 /**
- * Reads a new event as clients send it: the body of `POST /events/generate`, or one element of a batch.
+ * Reads a new event as sent by clients: the body of `POST /events/generate`, or one element of a batch.
  *
- * @param acceptsTimestamp whether a `timestamp` of the client's counts; if not, it is passed over
- * @param caller the name of whoever sends it, where callers have names
- * @throws ApiError `invalid_event` with one message for each field at fault, in the order userId, eventType,
- *   payload, eventId, timestamp
+ * @param acceptsTimestamp whether the client's `timestamp` counts; otherwise it is ignored
+ * @param caller the name of the sender, if callers have names
+ * @throws ApiError `invalid_event` with one message per invalid field, in the order userId, eventType, payload,
+ *    eventId, timestamp
  */
 export function readNewEvent(
   { text, fields }: JsonObject,
@@ -73,7 +73,7 @@ export function readNewEvent(
   return { ...event, caller: event.eventId === undefined ? undefined : caller, warnings };
 }
 
-/** Names are their sender's, and may be of any length and kind. */
+/** Senders choose member names, which may have any length and type. */
 function notKept(names: readonly string[]): string {
   const some = names
     .slice(0, MAX_UNKNOWN_NAMES)
@@ -84,10 +84,10 @@ function notKept(names: readonly string[]): string {
 }
 
 /**
- * As `readNewEvent`, for events that come in another form.
+ * As `readNewEvent`, for events in other formats.
  *
- * @param rawText the raw JSON text of the payload, asked for once its other fields are known to be valid
- * @param types which types there are: those of the catalog, or kinds of messages beside them
+ * @param rawText returns the raw JSON text of the payload; called only after the other fields are valid
+ * @param types the known types: those of the catalog, or additional kinds of messages
  */
 export function checkNewEvent(
   fields: Record<string, unknown>,
@@ -131,9 +131,9 @@ export function isDateTime(value: unknown): value is string {
 const ZONE = /(Z|[+-]\d\d:\d\d)$/i;
 
 /**
- * When an event happened: milliseconds since 1970. A time without a zone is in UTC, wherever this process runs.
+ * When an event happened: milliseconds since 1970. A time without a zone is UTC, in whatever zone this process runs.
  *
- * @returns NaN for what is not an ISO 8601 date and time of a day that exists, in the years 1 to 9999
+ * @returns NaN unless the text is an ISO 8601 date and time of an existing day, in the years 1 to 9999
  */
 export function eventTimeMs(timestamp: string): number {
   const found = DATE_TIME.exec(timestamp);
@@ -141,18 +141,19 @@ export function eventTimeMs(timestamp: string): number {
   const [, month, day, , , zone] = found;
   const time = Date.parse(zone === undefined ? `${timestamp}Z` : timestamp);
   const isInRange = time >= FIRST_MS && time < END_MS;
-  // The engine takes the 30th of February for the 2nd of March.
+  // The engine parses 30 February as 2 March.
   return isInRange && (Number(day) <= 28 || Number(day) <= daysIn(month!)) ? time : Number.NaN;
 }
 
 /** @param month such as `2024-02` */
 function daysIn(month: string): number {
   const [year, number] = month.split('-').map(Number);
-  // The day before the first of the next month. Four hundred years later it is the same, and no year of two digits.
+  // The day before the first of the next month. The calendar repeats every 400 years; adding them avoids two-digit
+  // years.
   return new Date(Date.UTC(year! + 400, number!, 0)).getUTCDate();
 }
 
-/** Completes a new event with its identity and the time it was accepted, ISO 8601. */
+/** Adds its id and the time it was accepted, ISO 8601, to a new event. */
 export function buildEvent(event: NewEvent, newId: () => string, acceptedAt: string): UserEvent {
   const { userId, eventType, payload } = event;
   return {
@@ -165,7 +166,7 @@ export function buildEvent(event: NewEvent, newId: () => string, acceptedAt: str
   };
 }
 
-/** The event as JSON text, members in contract order, payload and attributes byte for byte as they came. */
+/** The event as JSON text: members in contract order, payload and attributes unchanged byte for byte. */
 export function encodeEvent(event: UserEvent): string {
   const attributes = event.attributes === undefined ? '' : `,"attributes":${event.attributes}`;
   return `{"eventId":${JSON.stringify(event.eventId)},"userId":${JSON.stringify(event.userId)},"eventType":${JSON.stringify(event.eventType)},"timestamp":${JSON.stringify(event.timestamp)},"payload":${event.payload}${attributes}}`;
@@ -175,19 +176,19 @@ export function encodeEvent(event: UserEvent): string {
 export interface Rejection {
   reason: 'empty' | 'not-json' | 'invalid';
   detail: string;
-  /** The id it carries, where it carries one. */
+  /** The id in the record, if it has one. */
   eventId?: string;
 }
 
-/** An event as it was in the log. */
+/** An event as stored in the log. */
 export interface DecodedEvent extends UserEvent {
   /** As of `encodeEvent`. */
   json: string;
-  /** Its payload, read. */
+  /** Its parsed payload. */
   members: Record<string, unknown>;
 }
 
-/** Reads the value of a log record, written by us or by any other producer. Payloads were checked when they came in. */
+/** Reads the value of a log record, written by us or any other producer. Payloads were checked on arrival. */
 export function decodeEvent(
   value: Buffer | null,
   catalog: Pick<Catalog, 'isRecorded' | 'names' | 'maxLevels'>,
@@ -226,8 +227,8 @@ export function decodeEvent(
 }
 
 /**
- * The event's JSON text, which nearly always is the record's. A text put together from parts would keep each part in
- * memory beside the record's, until somebody reads it from end to end.
+ * The event's JSON text, usually identical to the record's. A concatenated string would keep each part in memory beside
+ * the record's text until somebody flattens it.
  */
 function encodedAs(text: string, event: UserEvent): string {
   const json = encodeEvent(event);
@@ -239,22 +240,22 @@ export function isRejection(decoded: DecodedEvent | Rejection): decoded is Rejec
 }
 
 /**
- * The identity an event is deduplicated by, as a lower-case UUID: the eventId itself where it is a UUID (in any
- * case), else 128 bits of its SHA-256, so that ids of foreign producers cost no more to index than ours.
+ * The id by which an event is deduplicated, as a lower-case UUID: the eventId itself if it is a UUID (in any case),
+ * else 128 bits of its SHA-256, so that ids of other producers cost no more to index than ours.
  */
 export function eventKey(eventId: string): string {
   if (UUID.test(eventId)) return eventId.toLowerCase();
   return asUuid(hash('sha256', eventId, 'hex'));
 }
 
-/** A UUID that is always the same for the same texts, so that no instance needs to remember which it gave. */
+/** A UUID derived from texts, so that no instance needs to remember which one it assigned. */
 export function derivedUuid(...texts: string[]): string {
   const hex = hash('sha256', texts.join('\u0000'), 'hex');
-  // Version 8: made by a rule of our own.
+  // Version 8: a custom derivation.
   return asUuid(`${hex.slice(0, 12)}8${hex.slice(13, 16)}a${hex.slice(17)}`);
 }
 
-/** The first 128 bits in the form of a UUID. */
+/** The first 128 bits, formatted as a UUID. */
 function asUuid(hex: string): string {
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20, 32)}`;
 }
@@ -263,7 +264,7 @@ function rawPayload(text: string, fields: Record<string, unknown>): string {
   return fields.payload === undefined ? '{}' : rawMembers(text).get('payload')!;
 }
 
-/** @param allowed the names there are; undefined where any will do */
+/** @param allowed the known names; undefined if any is accepted */
 function fieldErrors(
   fields: Record<string, unknown>,
   isKnown: (eventType: string) => boolean,

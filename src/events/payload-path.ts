@@ -1,25 +1,25 @@
-// Members of payloads by name: what is filtered by and what is counted.
+// Payload properties by path, for filtering and counting.
 import { rawAt } from '../json/raw-json.ts';
 
-/** How a member of a payload is named from outside: `payload.cart.currency`. */
+/** The external name of a payload property: `payload.cart.currency`. */
 const PREFIX = 'payload.';
 
-/** The names on the way to a member; undefined for a text that names none. */
+/** The path to a property; undefined for a text that names none. */
 export function payloadPath(name: string): string[] | undefined {
   if (!name.startsWith(PREFIX)) return undefined;
   const path = name.slice(PREFIX.length).split('.');
   return path.includes('') ? undefined : path;
 }
 
-/** What the values of a member, such as `cart.currency`, are counted under. */
+/** The name under which the values of a property, such as `cart.currency`, are counted. */
 export function payloadDimension(member: string): string {
   return PREFIX + member;
 }
 
 /**
- * @param text the payload as it was sent
- * @returns the text, number, truth value or null there, as a text; undefined where there is none of these. A number is
- *   written in the shortest way that means it; where no number of 64 bits does, as it was sent
+ * @param text the payload as sent
+ * @returns the string, number, boolean or null at that path, as text; undefined if there is none. A number is in its
+ *    shortest exact form; if no 64-bit number represents it, as sent
  */
 export function scalarAt(payload: unknown, path: readonly string[], text: string): string | undefined {
   const value = valueAt(payload, path);
@@ -28,9 +28,9 @@ export function scalarAt(payload: unknown, path: readonly string[], text: string
 }
 
 /**
- * Whether a value is what a reader looks for: as `scalarAt` has it, or a number as it was sent.
+ * Whether a value equals the one searched for: in the form of `scalarAt`, or a number as it was sent.
  *
- * @param text asked for where there is a number that may be meant
+ * @param text called only if a number might match
  */
 export function isScalarAt(
   payload: unknown,
@@ -62,7 +62,7 @@ function numberText(value: number, raw: string): string {
 
 const DECIMAL = /^(-?)(\d+)(?:\.(\d+))?(?:e([+-]?\d{1,15}))?$/i;
 
-/** The digits and the exponent of a number, the same for all its texts; undefined for absurd exponents. */
+/** The digits and exponent of a number, equal for all its spellings; undefined for absurd exponents. */
 function decimal(text: string): string | undefined {
   const [, sign, whole = '', fraction = '', exponent = '0'] = DECIMAL.exec(text) ?? [];
   if (sign === undefined) return undefined;

@@ -1,4 +1,4 @@
-// Compiles JSON Schemas so that no payload can hold up the process for long, whatever the schema says.
+// Compiles JSON Schemas so that no payload can block the process for long, whatever the schema says.
 import { Ajv2020, type ErrorObject, type SchemaObject, type ValidateFunction } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
 import { RE2JS } from 're2js';
@@ -6,15 +6,15 @@ import { configure } from 'safe-stable-stringify';
 
 export const MODE_KEYWORD = 'x-mode';
 const STEP_KEYWORD = 'x-footfall-step';
-/** Steps that a check takes before it is asked how long it has taken: no small payload depends on the time. */
+/** Steps before a check looks at the clock, so that the result for a small payload never depends on timing. */
 const FREE_STEPS = 10_000;
-/** A check that has taken longer, and more steps, is given up. */
+/** A check that exceeds both this time and the number of steps is aborted. */
 const MAX_CHECK_MS = 250;
 
-/** Says of a payload what is wrong with it. @returns undefined when nothing is */
+/** Validates a payload. @returns what is wrong with it, or undefined */
 export type CheckPayload = (payload: unknown) => ErrorObject | undefined;
 
-/** Raised inside a check that takes too long. */
+/** Thrown inside a check that takes too long. */
 class TooLong extends Error {}
 
 const TOO_LONG = {
@@ -25,15 +25,15 @@ const TOO_LONG = {
   message: 'takes too long to check against its schema',
 };
 
-/** The same text for values that are equal, whatever the order of their members. */
+/** The same text for equal values, whatever the order of their members. */
 const canonical = configure({ bigint: false, circularValue: TypeError });
 
 /**
- * As Ajv's page on security asks: the first error is enough, and what takes more than linear time is done in another
- * way. Regular expressions run on RE2, which knows no look-around and no back references: a schema that has them is not
- * taken. Schemas that refer to themselves are given up after some time.
+ * Follows Ajv's security guidance: reports only the first error, and replaces whatever takes more than linear time.
+ * Regular expressions run on RE2, which has no lookaround or backreferences: schemas that use them are rejected.
+ * Self-referencing schemas are aborted after some time.
  *
- * @returns a function that throws for what is no valid schema, or one that cannot be checked safely
+ * @returns a function that throws for an invalid schema, or one that cannot be checked safely
  */
 export function schemaCompiler(): (schema: object) => CheckPayload {
   const clock = { steps: 0, since: 0 };
@@ -82,7 +82,7 @@ function step(clock: { steps: number; since: number }): boolean {
 function areUnique(items: readonly unknown[]): boolean {
   const seen = new Set<unknown>();
   for (const item of items) {
-    // A text never equals what is written of an object: that is kept in a text of its own kind.
+    // A string must never equal the serialized form of an object, so strings are serialized with a mark of their own.
     seen.add(typeof item === 'object' && item !== null ? `o${canonical(item)}` : typed(item));
   }
   return seen.size === items.length;
@@ -95,7 +95,7 @@ function typed(item: unknown): unknown {
 function linearRegExp(pattern: string): { test(text: string): boolean; toString(): string } {
   try {
     const compiled = RE2JS.compile(RE2JS.translateRegExp(pattern));
-    // Ajv takes those with the same text for the same.
+    // Ajv treats those with the same text as equal.
     return { test: (text) => compiled.test(text), toString: () => pattern };
   } catch (error) {
     throw new Error(
@@ -105,10 +105,10 @@ function linearRegExp(pattern: string): { test(text: string): boolean; toString(
 }
 linearRegExp.code = 'linearRegExp';
 
-/** Values that are data, however they look. */
+/** Values that are data, even if they look like schemas. */
 const DATA = ['const', 'enum', 'default', 'examples'];
 
-/** Only a schema that refers to itself can take much longer than its payload is long: each reference is a step. */
+/** Only a self-referencing schema can take much longer than the payload's length: each reference is a step. */
 function withSteps(schema: unknown, isNames = false): unknown {
   if (Array.isArray(schema)) return schema.map((one) => withSteps(one));
   if (typeof schema !== 'object' || schema === null) return schema;
@@ -121,5 +121,5 @@ function withSteps(schema: unknown, isNames = false): unknown {
   return Object.fromEntries(refers ? [[STEP_KEYWORD, true], ...entries] : entries);
 }
 
-/** Keywords whose members are names of the schema's author. */
+/** Keywords whose members are named by the schema's author. */
 const NAMED = ['properties', 'patternProperties', '$defs', 'definitions', 'dependentSchemas'];

@@ -7,7 +7,7 @@ const CODES: Record<AppendFailure, ErrorCode> = {
   refused: 'record_refused',
 };
 
-/** What a caller is told when the log did not take its event. */
+/** The caller's error when the log did not accept its event. */
 export function toApiError({ failure, message, cause }: AppendError): ApiError {
   return new ApiError(CODES[failure], { message: failure === 'too-large' ? message : undefined, cause });
 }

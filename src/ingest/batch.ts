@@ -1,4 +1,4 @@
-// In: the elements of a batch as they arrive. Out: what became of each, when the last is durable.
+// In: the elements of a batch as they arrive. Out: the result of each, once the last one is durable.
 
 import { ApiError, type ErrorCode } from '../errors.ts';
 import type { Catalog } from '../events/catalog.ts';
@@ -10,28 +10,28 @@ import { eventText } from './rejected-events.ts';
 /** Reads one element. @throws ApiError why it is not a valid event */
 export type ReadEvent = (element: JsonObject) => NewEvent;
 
-/** An event as its client sends it in a batch: as for `POST /events/generate`, and with a `timestamp` if wanted. */
+/** An event in a batch: as for `POST /events/generate`, plus an optional `timestamp`. */
 export function readBatchEvent(catalog: Catalog, caller: string | undefined): ReadEvent {
   return (element) => readNewEvent(element, catalog, { acceptsTimestamp: true, caller });
 }
 
-/** What became of one element. Without the event's text: of a large batch that would be all of it. */
+/** The result of one element. Without the event's text, which would keep all of a large batch in memory. */
 export type BatchResult = Omit<Accepted, 'json'> | ApiError;
 
 const CHUNK_EVENTS = 500;
 const CHUNK_BYTES = 512_000;
-/** What a result takes beside its texts, until it is answered. */
+/** Bytes a result takes besides its texts, until the response is sent. */
 const RESULT_BYTES = 300;
-/** Of so many that are refused it is said in detail why, and how. */
+/** Rejected elements reported in detail; later ones are not. */
 const DETAILED_REFUSALS = 1000;
-/** A batch is not read on when so many of it are refused for each that is taken, from that number on. */
+/** From this number of rejected elements on, a batch is abandoned if too many are rejected for each accepted one. */
 const REFUSED_PER_TAKEN = 9;
-/** Refused elements are counted so many at a time. */
+/** Rejected elements are counted in groups of this size. */
 const CHUNK_REFUSED = 100;
-/** Results are counted some hundred at a time. */
+/** Results are counted a few hundred at a time. */
 const HELD_STEP_BYTES = 100_000;
 
-/** What a batch may hold; beyond, the rest of it is not read. */
+/** Limits of a batch; whatever exceeds them is not read. */
 export interface BatchLimits {
   events: number;
   bytes: number;
@@ -42,21 +42,21 @@ export interface BatchOptions {
   limits: BatchLimits;
   /** As `Producer.acceptAll`. */
   accept(events: readonly NewEvent[], bytes: number): Promise<Acceptance[]>;
-  /** @throws ApiError when its sender may not send so many more events just now */
+  /** @throws ApiError if the sender's rate limit does not allow this many more events now */
   checkRateLimit(events: readonly NewEvent[]): Promise<void>;
-  /** Resolves when more elements may be refused than these. */
+  /** Resolves when further elements may be rejected. */
   mayRefuse(elements: number): Promise<void>;
-  /** Told of refused elements, with what was sent; of the first thousand of a batch. */
+  /** Receives the first thousand rejected elements of a batch, with their bodies. */
   onRejected(error: ApiError, body: Buffer | string | undefined): void;
-  /** Counts what results hold. @throws ApiError `overloaded` when there is no room for them */
+  /** Reserves memory for results. @throws ApiError `overloaded` when there is no room */
   hold(bytes: number): void;
 }
 
-/** Takes events into the log some hundred at a time, and remembers what became of each. */
+/** Appends events to the log a few hundred at a time, and records the result of each. */
 export class Batch {
   readonly results: BatchResult[] = [];
   readonly #options: BatchOptions;
-  /** Read and not appended yet, with their places in `results`. */
+  /** Read and not appended yet, with their indexes in `results`. */
   #chunk: { event: NewEvent; at: number }[] = [];
   #chunkBytes = 0;
   #bytes = 0;
@@ -68,7 +68,7 @@ export class Batch {
     this.#options = options;
   }
 
-  /** Whether what was added is to be flushed before there is more. */
+  /** Whether to flush before adding more. */
   get isFull(): boolean {
     return (
       this.#chunk.length >= CHUNK_EVENTS ||
@@ -77,7 +77,7 @@ export class Batch {
     );
   }
 
-  /** @returns false once a limit is reached: this element and what follows are not taken */
+  /** @returns false once a limit is reached: neither this element nor any later one is accepted */
   add(element: Buffer | 'too-large'): boolean {
     this.#bytes += element.length;
     const end = this.#endBefore();
@@ -91,14 +91,14 @@ export class Batch {
       return true;
     }
     this.#chunk.push({ event, at: this.results.length });
-    // Its place; what became of it follows when its chunk is appended.
+    // A placeholder; the result follows when its chunk is appended.
     this.results.push(UNKNOWN);
     this.#chunkBytes += element.length;
     this.#heldBytes += RESULT_BYTES + textBytes(event.warnings);
     return true;
   }
 
-  /** Why the next element is not looked at. */
+  /** Why the next element is not read. */
   #endBefore(): ApiError | undefined {
     const { limits, hold } = this.#options;
     const read = this.results.length;
@@ -128,12 +128,12 @@ export class Batch {
     this.fail(isDetailed ? error : plain(error.code));
   }
 
-  /** Notes an error where the next element would be. */
+  /** Records an error in place of the next element. */
   fail(error: ApiError): void {
     this.results.push(error);
   }
 
-  /** Resolves when it is known of all events added so far what became of them. */
+  /** Resolves when the results of all events added so far are known. */
   async flush(): Promise<void> {
     await this.#countRefused();
     const [chunk, bytes] = [this.#chunk, this.#chunkBytes];
@@ -173,7 +173,7 @@ export class Batch {
       return this.#options.read(parseJsonBody(element));
     } catch (error) {
       if (error instanceof ApiError) return error;
-      // Something recursed further than the stack allows: what is wrong is this element, and not its neighbours.
+      // Stack overflow: this element is the cause, not its neighbours.
       if (error instanceof RangeError)
         return new ApiError('invalid_event', { details: ['the event is nested too deep'] });
       throw error;
@@ -181,7 +181,7 @@ export class Batch {
   }
 }
 
-/** Errors that say no more than their code: one for all elements it is true of. */
+/** Errors that carry nothing but their code: one object serves all elements. */
 const plainErrors = new Map<ErrorCode, ApiError>();
 
 function plain(code: ErrorCode): ApiError {

@@ -1,4 +1,4 @@
-// In: events in the form of CloudEvents 1.0. Out: new events.
+// In: CloudEvents 1.0. Out: new events.
 import { isUtf8 } from 'node:buffer';
 import { ApiError } from '../errors.ts';
 import type { Catalog } from '../events/catalog.ts';
@@ -8,10 +8,9 @@ import { isObject, type JsonObject, parseJsonBody } from '../json/json-body.ts';
 import { rawMembers } from '../json/raw-json.ts';
 
 /**
- * Reads an event in structured form (`application/cloudevents+json`). `type` is the eventType, `data` the payload,
- * `time` the timestamp; the userId is the extension attribute `userid`, else `subject`. The eventId comes from
- * `source` and `id` together, which is what CloudEvents are unique by, and from the caller. All
- * attributes are kept as they were sent.
+ * Reads an event in structured mode (`application/cloudevents+json`). `type` is the eventType, `data` the payload,
+ * `time` the timestamp; the userId is the extension attribute `userid`, else `subject`. The eventId is derived from
+ * `source` and `id`, which together identify a CloudEvent, and the caller. All attributes are kept as sent.
  *
  * @throws ApiError `invalid_event`
  */
@@ -30,7 +29,7 @@ export function readCloudEvent(
 }
 
 /**
- * Reads an event in binary form: attributes in `ce-` headers, data as the body.
+ * Reads an event in binary mode: attributes in `ce-` headers, data as the body.
  *
  * @throws ApiError `invalid_event`, `body_not_json` or `body_not_object`
  */
@@ -71,7 +70,7 @@ function fromAttributes(
     eventId: callersUuid(caller, 'cloudevents', source!, id!),
     timestamp: time,
   };
-  // Attributes such as `traceparent` are of one delivery: two of one source and id may differ in them.
+  // Attributes such as `traceparent` belong to one delivery: two copies of an event may differ in them.
   return { ...checkNewEvent(event, rawData, catalog), varying: [] };
 }
 
@@ -93,8 +92,8 @@ function attributeErrors(attributes: Record<string, unknown>, data: unknown): st
 }
 
 /**
- * A header value as it was meant (CloudEvents HTTP binding, 3.1.3.2): unquoted, and percent-decoded. Some libraries send
- * UTF-8 as it is, which arrives as one character for each byte.
+ * Decodes a header value (CloudEvents HTTP binding, 3.1.3.2): unquotes and percent-decodes it. Some libraries send raw
+ * UTF-8, which arrives as one character per byte.
  */
 function decode(value: string): string {
   const bytes = Buffer.from(value, 'latin1');
@@ -103,7 +102,7 @@ function decode(value: string): string {
   return unquoted.replace(/(?:%[0-9a-f]{2})+/gi, decodeBytes);
 }
 
-/** What is no UTF-8 was not percent-encoded. */
+/** Anything that is not UTF-8 was not percent-encoded. */
 function decodeBytes(encoded: string): string {
   const bytes = Buffer.from(encoded.replaceAll('%', ''), 'hex');
   return isUtf8(bytes) ? bytes.toString('utf8') : encoded;

@@ -1,4 +1,4 @@
-// In: new events, read and valid. Out: for each a receipt, once it is durable in the log, or why it is not.
+// In: validated new events. Out: for each a receipt once it is durable in the log, or why it is not.
 import { type Clock, withDeadline } from '../clock.ts';
 import { ApiError } from '../errors.ts';
 import { buildEvent, encodeEvent, type NewEvent, type UserEvent } from '../events/event.ts';
@@ -13,7 +13,7 @@ import { type AcceptedEvent, RecentEvents } from './recent-events.ts';
 
 const FAILURE_LOG_INTERVAL_MS = 5000;
 const RECENT_BYTES = 16_000_000;
-/** How long the store is asked for events that came before; without its answer they are appended once more. */
+/** How long to wait for the store's lookup of earlier events; without an answer they are appended again. */
 const LOOK_UP_MS = 1000;
 
 export interface ProducerOptions {
@@ -30,19 +30,19 @@ export interface ProducerOptions {
   logEvery: number;
 }
 
-/** What became of a new event. */
+/** The result for a new event. */
 export interface Accepted extends AcceptedEvent {
   eventId: string;
-  /** What it is deduplicated by, as of `callersKey`. */
+  /** The key for deduplication, as of `callersKey`. */
   key: string;
-  /** It was accepted before under this id, and is not stored again. */
+  /** It was already accepted under this id and is not stored again. */
   duplicate?: 'same' | undefined;
   warnings?: string[] | undefined;
 }
 
 export type Acceptance = Accepted | ApiError;
 
-/** A new event with its identity, a UUID, ready to be appended. */
+/** A new event with its UUID, ready to be appended. */
 interface PreparedEvent {
   event: UserEvent;
   json: string;
@@ -54,7 +54,7 @@ interface PreparedEvent {
 export class Producer {
   readonly #options: ProducerOptions;
   readonly #recent = new RecentEvents(RECENT_BYTES);
-  /** Events with ids of their clients on their way into the log: the same id sent meanwhile waits for the first. */
+  /** Events with client-chosen ids that are being appended: a copy sent meanwhile waits for the first. */
   readonly #inFlight = new Map<string, Promise<Acceptance>>();
   #cachedMs = Number.NaN;
   #cachedTimestamp = '';
@@ -76,11 +76,11 @@ export class Producer {
   }
 
   /**
-   * Completes and appends events, in one write where they fit. One that its caller sent before under the same id is not
-   * stored again, and answered with the first.
+   * Prepares and appends events, in one write if they fit. One already sent by its caller under the same id is not
+   * stored again; its result is that of the first.
    *
-   * @returns for each event, in the same order, its receipt, `id_conflict` where its caller sent another event under the
-   *   same id before, or its error as of `EventLog.append`
+   * @returns for each event, in the same order, its receipt, `id_conflict` if its caller already sent a different event
+   *    under the same id, or its error as of `EventLog.append`
    */
   async acceptAll(events: readonly NewEvent[]): Promise<Acceptance[]> {
     const timestamp = this.#timestamp();
@@ -93,7 +93,7 @@ export class Producer {
     );
   }
 
-  /** How many of these events were not accepted before, as far as their ids tell. */
+  /** How many of these events are new, judging by their ids. */
   async countNew(events: readonly NewEvent[]): Promise<number> {
     const keys = events.flatMap(({ eventId, caller }) =>
       eventId === undefined ? [] : [callersKey(eventId, caller)],
@@ -113,7 +113,7 @@ export class Producer {
     return { event, json: encodeEvent(event), caller, key: callersKey(event.eventId, caller), varying };
   }
 
-  /** The time as events carry it; put into words once a millisecond. */
+  /** The time in the events' format; formatted once per millisecond. */
   #timestamp(): string {
     const now = this.#options.clock.date();
     if (now.getTime() !== this.#cachedMs) {
@@ -130,7 +130,7 @@ export class Producer {
     const { promise: appended, resolve, reject } = Promise.withResolvers<Acceptance[]>();
     const fresh: PreparedEvent[] = [];
     const results = prepared.map((one, at) => {
-      // One that was under way while the store was asked may be done by now.
+      // An event that was in flight during the store lookup may be done by now.
       const earlier = before.get(one.key) ?? this.#recent.get(one.key) ?? this.#inFlight.get(one.key);
       if (earlier !== undefined) return this.#answerDuplicate(one, earlier);
       const index = fresh.push(one) - 1;
@@ -143,7 +143,7 @@ export class Producer {
     return Promise.all(results);
   }
 
-  /** Of these keys of events with ids of their clients, those that came before. */
+  /** Looks up, among events with client-chosen ids, those that were accepted before. */
   async #acceptedBefore(keys: readonly string[]): Promise<Map<string, AcceptedEvent>> {
     const found = new Map<string, AcceptedEvent>();
     const unknown: string[] = [];
@@ -160,7 +160,7 @@ export class Producer {
         found.set(key, { json, receipt: { topic: this.#options.topic, partition, offset } });
       }
     } catch (error) {
-      // Appended once more then: the store keeps the first all the same.
+      // They are appended again then: the store keeps only the first anyway.
       this.#options.logger.debug({ err: error }, '[Producer] Not known which events came before');
     }
     return found;
@@ -192,7 +192,7 @@ export class Producer {
     const { log, metrics } = this.#options;
     const stopTimer = metrics.appendSeconds.startTimer();
     const results = await log.append(events.map((one) => this.#toRecord(one)));
-    // If we die here: the events are durable and will be processed; only their sender does not know.
+    // If we die here: the events are durable and will be processed, but their sender gets no answer.
     stopTimer();
     return results.map((result, at) => {
       if (result instanceof AppendError) return this.#failed(result);
@@ -232,7 +232,7 @@ export class Producer {
     return { ...answer, warnings };
   }
 
-  /** An outage fails every request there is: one line for it now and then, with their number. */
+  /** An outage fails every request: log one line from time to time, with their number. */
   #logFailure(cause: unknown): void {
     const now = performance.now();
     this.#failures++;

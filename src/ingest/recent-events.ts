@@ -1,21 +1,21 @@
 import type { Receipt } from '../log/event-log.ts';
 
-/** An accepted event: its JSON text and where it is in the log. */
+/** An accepted event: its JSON text and its position in the log. */
 export interface AcceptedEvent {
   json: string;
   receipt: Receipt;
 }
 
-/** About what an entry takes beside its text. */
+/** Approximate bytes of an entry besides its text. */
 const ENTRY_BYTES = 300;
 
 /**
- * The events this instance accepted recently, by key, so that an immediate retry gets the first answer
- * and one that is not stored yet can be found. Bounded; what is forgotten is in the store.
+ * The events this instance accepted recently, by key, so that an immediate retry gets the first response and an event
+ * that is not stored yet can be found. Bounded; evicted events are in the store.
  */
 export class RecentEvents {
   readonly #maxBytes: number;
-  /** Two generations, of half the bytes each: forgetting one whole costs nothing per event. */
+  /** Two generations, each with half the bytes: evicting a whole one costs nothing per event. */
   #young = new Map<string, AcceptedEvent>();
   #old = new Map<string, AcceptedEvent>();
   #youngBytes = 0;

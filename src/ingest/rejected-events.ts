@@ -1,20 +1,20 @@
-// In: events that were refused, and why. Out: the latest of them, so that whoever sent them can see what is wrong.
+// In: rejected events and the reasons. Out: the latest of them, so that their senders can see what is wrong.
 import type { Clock } from '../clock.ts';
 import type { ApiError, ErrorCode } from '../errors.ts';
 import type { NewEvent } from '../events/event.ts';
 
-/** A refused event, or a request for events that was refused as a whole. */
+/** A rejected event, or a request that was rejected as a whole. */
 export interface RejectedEvent {
-  /** Ascending, from 1; starts over with the process. */
+  /** Ascending from 1; restarts with the process. */
   id: number;
   rejectedAt: Date;
-  /** Name of the caller; null where callers have no names. */
+  /** Name of the caller; null if callers have no names. */
   caller: string | null;
   code: ErrorCode;
   /** Where it was sent, such as `/events/generate`. */
   path: string;
   errors: readonly string[];
-  /** What was sent, at most MAX_BODY_CHARACTERS of it; null where the body was not kept or not read. */
+  /** The body, at most MAX_BODY_CHARACTERS of it; null if it was not kept or not read. */
   body: string | null;
   isTruncated: boolean;
 }
@@ -30,12 +30,12 @@ export interface RejectedQuery {
 }
 
 const MAX_BODY_CHARACTERS = 10_000;
-/** About what an entry takes beside its texts. */
+/** Approximate bytes of an entry besides its texts. */
 const ENTRY_BYTES = 400;
-/** The caller has to do something else about these: send a key, wait, or send the body faster. */
+/** Errors that the caller fixes elsewhere: by sending a key, waiting, or sending the body faster. */
 const NOT_ABOUT_EVENTS: readonly number[] = [401, 403, 408, 429];
 
-/** The latest refused events of this instance, in memory. Where there is no room, who has most of them loses the oldest. */
+/** This instance's latest rejected events, in memory. When full, the caller with the most entries loses its oldest. */
 export class RejectedEvents {
   readonly #maxBytes: number;
   readonly #clock: Pick<Clock, 'date'>;
@@ -49,7 +49,7 @@ export class RejectedEvents {
     this.#clock = clock;
   }
 
-  /** Keeps what the caller has to correct; errors that pass by themselves are not kept. */
+  /** Keeps errors that the caller has to fix; transient ones are not kept. */
   add(
     error: ApiError,
     { caller, path, body }: { caller: string | undefined; path: string; body?: Buffer | string | undefined },
@@ -100,22 +100,22 @@ export class RejectedEvents {
   }
 }
 
-/** A new event as its sender might have written it, where the body is no longer at hand. */
+/** A new event in the form its sender probably used, for when the body is gone. */
 export function eventText({ eventId, userId, eventType, payload }: NewEvent): string {
   return `${JSON.stringify({ eventId, userId, eventType }).slice(0, -1)},"payload":${payload}}`;
 }
 
-/** A character has at most four bytes: more need not be decoded. */
+/** A character has at most four bytes, so no more need be decoded. */
 function textOf(body: Buffer | string): string {
   return typeof body === 'string' ? body : body.subarray(0, MAX_BODY_CHARACTERS * 4).toString('utf8');
 }
 
-/** A string of its own, well-formed: a slice keeps all of what it was cut from in memory. */
+/** A well-formed copy: a slice would keep the whole original string in memory. */
 function copyOf(text: string): string {
   return Buffer.from(text).toString();
 }
 
-/** A character of a string takes two bytes at most. */
+/** A character of a string takes at most two bytes. */
 function bytesOf({ body, errors }: RejectedEvent): number {
   return errors.reduce((sum, error) => sum + error.length * 2, ENTRY_BYTES + (body?.length ?? 0) * 2);
 }

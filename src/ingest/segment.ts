@@ -1,4 +1,4 @@
-// In: messages as Segment's libraries send them. Out: new events.
+// In: messages in the format of Segment's libraries. Out: new events.
 
 import { ApiError } from '../errors.ts';
 import { type Catalog, MESSAGE_TYPES, type MessageType } from '../events/catalog.ts';
@@ -7,17 +7,17 @@ import { callersUuid } from '../events/event-ids.ts';
 import { isObject, type JsonObject } from '../json/json-body.ts';
 import { rawMembers } from '../json/raw-json.ts';
 
-/** What the libraries add each time they send a message, so that two of one `messageId` may differ in it. */
+/** Added by the libraries on each delivery, so copies with one `messageId` may differ in these. */
 const VARYING = ['sentAt', 'context', 'integrations', '_metadata'];
-/** What a batch may say for all of its messages. */
+/** Members that a batch may set for all its messages. */
 const SHARED = ['context', 'integrations'];
 
 /**
- * Reads one message. The eventType is the kind of message; that of a track message is its `event`, where the catalog
- * has a type of this name. The userId is `userId`, else `anonymousId`; the eventId comes from `messageId` and the caller.
- * The payload is the message as it is, so that its name, properties, traits and context are all there.
+ * Reads one message. The eventType is the kind of message; for a track message it is its `event`, if the catalog has a
+ * type of that name. The userId is `userId`, else `anonymousId`; the eventId is derived from `messageId` and the
+ * caller. The payload is the whole message, including its name, properties, traits and context.
  *
- * @param kind as its path says; without one, its own `type`
+ * @param kind from the path; if absent, the message's own `type`
  * @throws ApiError `invalid_event`
  */
 export function readSegmentMessage(
@@ -37,7 +37,7 @@ export function readSegmentMessage(
     eventType: isNamed ? event : type,
     payload: fields,
     eventId: messageId === undefined ? undefined : callersUuid(caller, 'segment', messageId),
-    // Dates that are none came from clocks and libraries that nobody here can mend: it counts as it arrives.
+    // Invalid dates come from clocks and libraries that nobody here can fix, so the time of arrival counts.
     timestamp: [timestamp, originalTimestamp].find(isDateTime),
   };
   return { ...checkNewEvent(read, () => text, catalog, 'messages'), varying: VARYING };
@@ -57,17 +57,17 @@ function messageErrors(type: unknown, { event, userId, anonymousId }: Record<str
   return errors;
 }
 
-/** Libraries say that there is no user with an empty text or null, and some have numbers for users. */
+/** Libraries send an empty string or null for "no user", and some send numbers as user ids. */
 function nonEmpty(id: unknown): string | undefined {
   if (Number.isSafeInteger(id)) return String(id);
   return typeof id === 'string' && id !== '' ? id : undefined;
 }
 
 /**
- * Reads what a batch says for all of its messages.
+ * Reads the members that a batch sets for all its messages.
  *
- * @param maxBytes of all messages with that in them: a small batch could become a large one
- * @returns adds it to a message, where that does not say otherwise; throws ApiError `batch_too_large`
+ * @param maxBytes of all messages with these members added: a small batch could become a large one
+ * @returns a function that adds them to a message unless it sets them itself; throws ApiError `batch_too_large`
  */
 export function sharedByBatch(
   { text, fields }: JsonObject,

@@ -4,7 +4,7 @@ import type { EventStore } from '../store/event-store.ts';
 
 const POLL_MS = 10;
 
-/** Waits for accepted events to be stored, by whichever instance. All who wait share one question to the store. */
+/** Waits for accepted events to be stored, by any instance. All waiters share one query to the store. */
 export class StoredEvents {
   readonly #store: Pick<EventStore, 'get'>;
   readonly #waiting = new Map<string, Set<() => void>>();
@@ -14,7 +14,7 @@ export class StoredEvents {
     this.#store = store;
   }
 
-  /** @returns true once all are stored, false when they are not after `waitMs` */
+  /** @returns true once all are stored, false if they are not within `waitMs` */
   async wait(keys: readonly string[], waitMs: number): Promise<boolean> {
     const ended = new AbortController();
     const arrivals = keys.map((key) => this.#arrival(key, ended.signal));
@@ -26,7 +26,7 @@ export class StoredEvents {
     }
   }
 
-  /** Told of what this instance has stored: who waits for it need not wait for the next question. */
+  /** Receives the keys this instance has stored, so that their waiters need not wait for the next query. */
   tell(keys: readonly string[]): void {
     for (const key of keys) for (const resolve of this.#waiting.get(key) ?? []) resolve();
   }
@@ -47,7 +47,7 @@ export class StoredEvents {
   async #poll(): Promise<void> {
     this.#polling = true;
     while (this.#waiting.size > 0) {
-      // A store that cannot be asked has not stored them either: those who wait are answered when their time is up.
+      // An unreachable store has not stored them either: the waiters are answered at their timeout.
       const found = await this.#store.get([...this.#waiting.keys()]).catch(() => new Map<string, unknown>());
       for (const key of found.keys()) for (const resolve of this.#waiting.get(key) ?? []) resolve();
       await sleep(POLL_MS);

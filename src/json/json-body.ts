@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import { ApiError } from '../errors.ts';
 
 export interface JsonObject {
-  /** As it was sent. */
+  /** Exactly as sent. */
   text: string;
   fields: Record<string, unknown>;
 }
@@ -22,7 +22,7 @@ export function parseJsonBody(body: Buffer | undefined): JsonObject {
   return { text, fields };
 }
 
-/** What `parseJson` returns for text that is not JSON: no JSON value is this. */
+/** Returned by `parseJson` for text that is not JSON; no JSON value equals it. */
 export const NOT_JSON = Symbol('not JSON');
 
 export function parseJson(text: string): unknown {

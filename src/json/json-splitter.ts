@@ -12,20 +12,22 @@ import {
 
 const NOTHING = Buffer.alloc(0);
 
-/** `array`: the elements of one JSON array. `lines`: one JSON value a line. `either`: as the first character says. */
+/**
+ * `array`: the elements of one JSON array. `lines`: one JSON value per line. `either`: decided by the first character.
+ */
 export type ElementFormat = 'array' | 'lines' | 'either';
 
-/** An element as its bytes; `too-large` for one above the limit, which is passed over without being kept. */
+/** The bytes of an element; `too-large` for one above the limit, which is skipped without being buffered. */
 export type Element = Buffer | 'too-large';
 
-/** How the elements ended: all there, or what is wrong with the whole. */
+/** How the body ended: complete, or why it is invalid as a whole. */
 export type ElementsEnd = 'complete' | 'not-array' | 'incomplete';
 
 /**
- * Divides a body into its elements as it arrives, holding no more than those that end in one chunk. What an element says
- * is not looked at: brackets and strings are followed, and the rest is for `JSON.parse`.
+ * Splits a body into its elements as it arrives, buffering only the elements that end in the current chunk. It only
+ * tracks brackets and strings; `JSON.parse` validates the elements.
  *
- * @returns for each chunk the elements that end in it; (as the generator's end) whether the whole was there
+ * @returns for each chunk, the elements that end in it; as the generator's return value, whether the body was complete
  */
 export async function* readElements(
   chunks: AsyncIterable<Buffer>,
@@ -46,15 +48,15 @@ export async function* readElements(
 }
 
 interface Splitter {
-  /** True when the body cannot be what it should be. */
+  /** True once the body is known to be invalid. */
   readonly failed: boolean;
   /** @returns the elements that end in this chunk */
   push(chunk: Buffer): Element[];
-  /** What is left of the body when it is over, and how it ended. */
+  /** The rest of the body once it has ended, and how it ended. */
   end(): { last?: Element | undefined; how: ElementsEnd };
 }
 
-/** @returns nothing while there is only space */
+/** @returns nothing while there is only whitespace */
 function createSplitter(chunk: Buffer, format: ElementFormat, maxBytes: number): Splitter | undefined {
   const first = chunk.find((byte) => byte > SPACE);
   if (first === undefined) return undefined;
@@ -62,7 +64,7 @@ function createSplitter(chunk: Buffer, format: ElementFormat, maxBytes: number):
   return isArray ? new ArraySplitter(maxBytes) : new LineSplitter(maxBytes);
 }
 
-/** The bytes of one element, from as many chunks as it came in. */
+/** The bytes of one element, from however many chunks it spans. */
 class ChunkBuffer {
   readonly #maxBytes: number;
   #pieces: Buffer[] = [];
@@ -78,7 +80,7 @@ class ChunkBuffer {
     else if (piece.length > 0) this.#pieces.push(piece);
   }
 
-  /** Nothing where there was only space. */
+  /** Nothing if there was only whitespace. */
   take(): Element | undefined {
     const [first = NOTHING, ...more] = this.#pieces;
     const element =
@@ -121,7 +123,7 @@ class LineSplitter implements Splitter {
 
 class ArraySplitter implements Splitter {
   readonly #pieces: ChunkBuffer;
-  /** Brackets open: 0 before the array and after it, 1 between its elements. */
+  /** Open brackets: 0 outside the array, 1 between its elements. */
   #depth = 0;
   #inString = false;
   #escaped = false;
@@ -154,7 +156,7 @@ class ArraySplitter implements Splitter {
         this.#pieces.add(chunk.subarray(from, at));
         from = at + 1;
         const element = this.#pieces.take();
-        // Nothing between two commas, or after the last one, is an element at fault.
+        // An empty element between two commas, or after the last one, is an invalid element.
         if (element !== undefined || byte === COMMA || this.#some) elements.push(element ?? NOTHING);
         this.#some = true;
         if (byte === CLOSE_BRACKET) {
@@ -171,7 +173,7 @@ class ArraySplitter implements Splitter {
     return { how: this.#ended ? 'complete' : 'incomplete' };
   }
 
-  /** @returns the index of the closing quote, or the chunk's length where it does not hold it */
+  /** @returns the index of the closing quote, or the chunk's length if the string continues in the next chunk */
   #endOfString(chunk: Buffer, from: number): number {
     let at = this.#escaped ? from + 1 : from;
     this.#escaped = false;
@@ -183,7 +185,7 @@ class ArraySplitter implements Splitter {
         return at;
       }
     }
-    // The character that was passed over is in the next chunk.
+    // The escaped character is in the next chunk.
     this.#escaped = at > chunk.length;
     return chunk.length;
   }

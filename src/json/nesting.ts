@@ -1,15 +1,18 @@
-// How deep objects and arrays are in each other. Texts only: what is too deep must not be walked by anything that recurses.
+// How deeply objects and arrays are nested. Works on text only: nothing recursive may walk JSON that is nested too
+// deeply.
 
 import { CLOSE_BRACE, endOfString, OPEN_BRACE, QUOTE } from './syntax.ts';
 
 /** Many readers of JSON go no deeper by default, such as System.Text.Json. */
 export const DEFAULT_LEVELS = 64;
-/** The list and the event around a payload. */
+/** The list and the event that enclose a payload. */
 const AROUND = 2;
 /** In which `[` and `{` differ, and what closes them. */
 const BRACE_BIT = 0x20;
 
-/** Says for each member of an event, as raw JSON text, if a list that holds the event would be too deep. */
+/**
+ * Checks, for each member of an event as raw JSON text, whether a list containing the event would be nested too deeply.
+ */
 export function nestingErrors(members: Record<string, string | undefined>, maxLevels: number): string[] {
   return Object.entries(members)
     .filter(([, text]) => text !== undefined && levelsOf(text, maxLevels) + AROUND > maxLevels)
@@ -19,7 +22,7 @@ export function nestingErrors(members: Record<string, string | undefined>, maxLe
     );
 }
 
-/** @returns how deep the text is nested, as far as that is not more than `most` */
+/** @returns the nesting depth of the text, counted no further than just above `most` */
 function levelsOf(json: string, most: number): number {
   let depth = 0;
   let deepest = 0;

@@ -10,10 +10,10 @@ import {
 } from './syntax.ts';
 
 /**
- * The top-level members of a JSON object, each value as the text it was written in, so that numbers past
- * 2^53, key order and escapes survive. Of a repeated name the last counts, as with `JSON.parse`.
+ * The top-level members of a JSON object, each value as its original text, so that numbers beyond 2^53, key order and
+ * escapes survive. The last of duplicate names wins, as with `JSON.parse`.
  *
- * @param text a JSON object that `JSON.parse` has already accepted; on other text the result means nothing
+ * @param text a JSON object that `JSON.parse` has already accepted; for any other text the result is meaningless
  */
 export function rawMembers(text: string): Map<string, string> {
   const members = new Map<string, string>();
@@ -31,9 +31,9 @@ export function rawMembers(text: string): Map<string, string> {
 }
 
 /**
- * The text of the value that a path of names leads to; in arrays, names are indexes.
+ * The text of the value at a path of names; in arrays, names are indexes.
  *
- * @param text as for `rawMembers`, of an object or an array in which there is such a value
+ * @param text as for `rawMembers`, an object or array that contains such a value
  */
 export function rawAt(text: string, path: readonly string[]): string {
   let value = text;

@@ -1,6 +1,6 @@
 import { AppendError, type AppendResult, type NewRecord, type Receipt } from './event-log.ts';
 
-/** A record with its bytes counted, so that a group stays below what one write may hold. */
+/** A record with its size in bytes, so that a group stays below the limit of one write. */
 export interface SizedRecord extends NewRecord {
   partition: number;
   bytes: number;
@@ -11,7 +11,7 @@ export interface AppendBatcherOptions {
   write: (records: readonly SizedRecord[]) => Promise<(Receipt | Error)[]>;
   /** Most bytes in one group; a single larger record is sent alone. */
   maxGroupBytes: number;
-  /** Milliseconds after which a call is answered, whatever has become of it. */
+  /** Milliseconds after which a call is answered, whether or not its write has finished. */
   timeoutMs: number;
 }
 
@@ -23,9 +23,8 @@ interface Call {
 }
 
 /**
- * Groups concurrent appends: one group is in flight at a time, and whatever arrives meanwhile is the next
- * group. There is no timer that waits for more, so a lone append is sent at once, and the busier it gets, the
- * larger the groups.
+ * Groups concurrent appends: one group is in flight at a time, and whatever arrives meanwhile forms the next group. No
+ * timer waits for more records, so a lone append is sent at once, and groups grow with load.
  */
 export class AppendBatcher {
   readonly #options: AppendBatcherOptions;
@@ -38,7 +37,7 @@ export class AppendBatcher {
     this.#options = options;
   }
 
-  /** As `EventLog.append`. Records of one call stay in order; more of them than one write may hold go in several. */
+  /** As `EventLog.append`. Records of one call stay in order; more than one write can hold are split over several. */
   async add(records: readonly SizedRecord[]): Promise<AppendResult[]> {
     if (records.length === 0) return [];
     const parts =
@@ -64,7 +63,7 @@ export class AppendBatcher {
   }
 
   async #run(): Promise<void> {
-    // Not at once: the other requests that arrived in this turn of the event loop join the group.
+    // Not at once: other requests that arrived in this turn of the event loop join the group.
     await new Promise(setImmediate);
     while (this.#waiting.length > 0) {
       const group = this.#takeGroup();
@@ -95,7 +94,7 @@ export class AppendBatcher {
     return this.#waiting.splice(0, count);
   }
 
-  /** Answers the calls whose time is up. One in flight may still be written: only its caller stops waiting. */
+  /** Answers the calls that have timed out. A record in flight may still be written; only its caller stops waiting. */
   #expire(): void {
     const now = performance.now();
     const late = (call: Call) => call.deadline <= now;
@@ -135,7 +134,7 @@ function sumBytes(records: readonly SizedRecord[]): number {
   return records.reduce((sum, record) => sum + record.bytes, 0);
 }
 
-/** Runs of records of at most `maxBytes` each; a single larger record is a run of its own. */
+/** Runs of records of at most `maxBytes` each; a single larger record forms its own run. */
 function split(records: readonly SizedRecord[], maxBytes: number): SizedRecord[][] {
   const runs: SizedRecord[][] = [];
   let bytes = Number.POSITIVE_INFINITY;

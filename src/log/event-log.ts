@@ -4,9 +4,9 @@
  */
 export interface EventLog {
   /**
-   * Appends records, each to the partition that Kafka's own partitioner (murmur2) gives its key, and resolves
-   * once it is known of each what became of it. Calls that are waiting at the same time share one write. Records of
-   * one call with one key keep their order.
+   * Appends records, each to the partition that Kafka's own partitioner (murmur2) assigns to its key, and resolves once
+   * the outcome of each is known. Concurrent calls share one write. Records of one call with the same key keep their
+   * order.
    *
    * @returns for each record, in the same order, its receipt once it is durable, or an AppendError. Appending an
    *   unconfirmed record again is safe for events, because the store keeps the first of each eventId. A record that the
@@ -15,44 +15,44 @@ export interface EventLog {
   append(records: readonly NewRecord[]): Promise<AppendResult[]>;
 
   /**
-   * Reads the topic as a member of a consumer group, in offset order, without end: what was read at once, as a batch
-   * of each partition it is from. Pulled: no more is read ahead than that once for each broker. Ends when `signal`
-   * aborts; throws when the log cannot be read, and may then be called again. Leaving the loop leaves the group.
+   * Reads the topic endlessly as a member of a consumer group, in offset order. Records read together are yielded as
+   * one batch per partition. Pull-based: at most one fetch per broker is read ahead. Ends when `signal` aborts; throws
+   * when the log cannot be read, and may then be called again. Leaving the loop leaves the group.
    */
   subscribe(options: SubscribeOptions): AsyncIterable<LogBatch[]>;
 
-  /** Who processes which partitions of the topic as members of the group, by whatever process. */
+  /** Members of the group, in any process, and the partitions assigned to each. */
   members(topic: string, group: string): Promise<GroupMember[]>;
 
   /** Where each partition ends. */
   ends(topic: string): Promise<TopicEnds>;
 
   /**
-   * When the first record at or after each position was written, by its own timestamp: milliseconds since 1970. Records
-   * of transactions that are still open count, too.
+   * The timestamp of the first record at or after each position: milliseconds since 1970. Records of open transactions
+   * count too.
    *
-   * @returns for each position, in the same order; undefined where the partition ends before
+   * @returns one per position, in the same order; undefined if the partition ends before it
    */
   timestamps(topic: string, positions: readonly RecordPosition[]): Promise<(number | undefined)[]>;
 
   /**
-   * Reads single records by where they are.
+   * Reads single records by position.
    *
-   * @returns the record for each position, in the same order; undefined where the log no longer holds it
+   * @returns one record per position, in the same order; undefined if the log no longer holds it
    */
   read(topic: string, positions: readonly RecordPosition[]): Promise<(LogRecord | undefined)[]>;
 
-  /** Resolves when appending and reading would work just now. @throws why not, within `timeoutMs` */
+  /** Resolves if appending and reading currently work. @throws why not, within `timeoutMs` */
   ping(timeoutMs: number): Promise<void>;
 
-  /** Finishes appends in flight and lets go of connections and files. May be called twice. */
+  /** Finishes appends in flight and closes connections and files. May be called twice. */
   close(): Promise<void>;
 }
 
 /** A process that reads as part of a consumer group. */
 export interface GroupMember {
   id: string;
-  /** Where it runs, as the log sees it. */
+  /** Its host, as the log sees it. */
   host: string;
   partitions: number[];
 }
@@ -61,21 +61,24 @@ export interface NewRecord {
   topic: string;
   key: string | Buffer | null;
   value: string | Buffer | null;
-  /** Names may repeat. */
+  /** Names may occur more than once. */
   headers: readonly (readonly [name: string, value: string | Buffer | null])[];
 }
 
-/** Where a record is in the log. */
+/** The position of a record in the log. */
 export interface Receipt {
   topic: string;
   partition: number;
-  /** Counts from 0 in each partition. Kafka's 64 bits are not needed: 2^53 records are 285 years at 1 M/s. */
+  /**
+   * Counts from 0 in each partition. Kafka's 64 bits are not needed: 2^53 records last 285 years at 1 million per
+   * second.
+   */
   offset: number;
 }
 
 /**
- * `unconfirmed`: the record may or may not be durable. `too-large`, `refused`: the log takes no record of this size, or
- * of this kind, and holds nothing of it.
+ * `unconfirmed`: the record may or may not be durable. `too-large`, `refused`: the log does not accept records of this
+ * size or kind, and has stored nothing of it.
  */
 export type AppendFailure = 'unconfirmed' | 'too-large' | 'refused';
 
@@ -97,7 +100,7 @@ export class AppendError extends Error {
 
 export type AppendResult = Receipt | AppendError;
 
-/** The receipts of records that only count together. @throws the first error among the results */
+/** The receipts of records that succeed or fail together. @throws the first error among the results */
 export function unwrapReceipts(results: readonly AppendResult[]): Receipt[] {
   return results.map((result) => {
     if (result instanceof AppendError) throw result;
@@ -113,9 +116,11 @@ export interface TopicEnds {
 }
 
 export interface PartitionEnd {
-  /** The offset its next record will get (Kafka: the high watermark). */
+  /** The offset that the next record will get (Kafka: the high watermark). */
   end: number;
-  /** Where reading ends for now: open transactions hold back what lies from here to `end` (the last stable offset). */
+  /**
+   * Where reading currently ends (the last stable offset): open transactions hold back the records from here to `end`.
+   */
   stable: number;
 }
 
@@ -125,31 +130,31 @@ export interface LogRecord {
   offset: number;
   key: Buffer | null;
   value: Buffer | null;
-  /** Names may repeat. */
+  /** Names may occur more than once. */
   headers: [name: string, value: Buffer | null][];
   /** Milliseconds since 1970, as the producer (`CreateTime`) or the broker (`LogAppendTime`) set it. */
   timestamp: number;
   timestampType: 'CreateTime' | 'LogAppendTime';
 }
 
-/** A partition this member was given, and what the log holds of it at that moment. */
+/** A partition assigned to this member, and what the log held of it at that moment. */
 export interface AssignedPartition {
   topic: string;
-  /** Changes when a topic is deleted and created again under the same name: its offsets then mean other records. */
+  /** Changes when a topic is deleted and created again under the same name; its offsets then refer to other records. */
   topicId: string;
   partition: number;
   /** Lowest offset still held. */
   earliest: number;
-  /** Where reading ends for now (the last stable offset); a broker that has just started may know of less than it holds. */
+  /** Where reading currently ends (the last stable offset); a freshly started broker may know of less than it holds. */
   end: number;
   /**
-   * The log is another one from this offset on than the one that was read, by its leader epochs (KIP-320). Undefined
-   * where nothing says so.
+   * The first offset at which the log differs from the one that was read, according to its leader epochs (KIP-320).
+   * Undefined if no difference is known.
    */
   divergesAt?: number | undefined;
-  /** Whether the log goes on from this offset, known for certain: false when it ends before. */
+  /** Whether the log certainly continues from this offset: false if it ends before. */
   hasOffset(offset: number): Promise<boolean>;
-  /** Whether the log, asked again, says the same of its topic and beginning, and ends no earlier. */
+  /** Whether the log, asked again, reports the same topic and start, and ends no earlier. */
   isCurrent(): Promise<boolean>;
 }
 
@@ -158,26 +163,26 @@ export interface SubscribeOptions {
   group: string;
   signal: AbortSignal;
   /**
-   * Decides where reading starts. Called at each assignment, before anything of it is read, and again whenever reading
-   * has to start over: when `restart` of the last answer aborts, or when the log turns out to be another one.
+   * Decides where reading starts. Called at each assignment before anything is read, and again whenever reading has to
+   * start over: when `restart` of the last result aborts, or when the log turns out to be a different one.
    */
   onAssigned(assigned: readonly AssignedPartition[]): Promise<ReadingStart>;
 }
 
 export interface ReadingStart {
-  /** By partition; one that is left out is read from offset 0. */
+  /** By partition; any that is missing is read from offset 0. */
   positions: ReadonlyMap<number, StartPosition>;
-  /** Ends this reading and has `onAssigned` asked again, without leaving the group. */
+  /** Ends this reading and calls `onAssigned` again, without leaving the group. */
   restart?: AbortSignal | undefined;
 }
 
 export interface StartPosition {
   offset: number;
-  /** Leader epoch of the record before `offset`, by which a log that was cut and written again is recognised. */
+  /** Leader epoch of the record before `offset`, which detects a log that was truncated and rewritten. */
   leaderEpoch?: number | undefined;
 }
 
-/** The batches of a reading, one by one. */
+/** Iterates over the batches of a reading, one by one. */
 export async function* flattenBatches(reading: AsyncIterable<LogBatch[]>): AsyncGenerator<LogBatch> {
   for await (const batches of reading) yield* batches;
 }
@@ -186,16 +191,16 @@ export interface LogBatch {
   topic: string;
   topicId: string;
   partition: number;
-  /** The offset that was asked for. Whatever lies from here to `nextOffset` is in `records`, or holds no record. */
+  /** The requested offset. Everything from here to `nextOffset` is in `records` or holds no record. */
   fetchedFrom: number;
-  /** In offset order; offsets may have gaps. May be empty: then only the position moves. */
+  /** In offset order, possibly with gaps. May be empty: then only the position moves. */
   records: LogRecord[];
   /** Offset to read next. */
   nextOffset: number;
   /** Of the last record, or NO_EPOCH. */
   leaderEpoch: number;
-  /** False once the partition was given to another member: what is not stored yet is then theirs to store. */
+  /** False once the partition was assigned to another member, which then stores whatever is not stored yet. */
   isAssigned(): boolean;
-  /** Tells the log that everything before `nextOffset` is processed. For lag tools only: it decides nothing. */
+  /** Commits `nextOffset` to the log. For lag tools only: it never decides where reading starts. */
   commit(): void;
 }

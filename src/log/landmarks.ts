@@ -1,8 +1,8 @@
 import { hash } from 'node:crypto';
 
 /**
- * A processed record, and what it is recognised by. Some are kept with each position, fewer the further back: the log
- * is the one that was processed up to the newest landmark that it still holds.
+ * A processed record and what identifies it. Each position keeps some of them, fewer the further back: the log is known
+ * to be the processed one up to the newest landmark it still holds.
  */
 export interface Landmark {
   offset: number;
@@ -12,12 +12,12 @@ export interface Landmark {
   digest: string;
 }
 
-/** Landmarks closer together than this are thinned out: so many records are read once more in a moment. */
+/** Landmarks closer together than this are thinned out: rereading this many records takes only a moment. */
 const LEAST_GAP = 1000;
 const DIGEST_LENGTH = 16;
-/** For logs that know no leader epochs, and records whose epoch is not known. */
+/** For logs without leader epochs, and records whose epoch is unknown. */
 export const NO_EPOCH = -1;
-/** Digest of an offset where nothing is to be read: a marker, or a record of a transaction that was rolled back. */
+/** Digest of an offset that has nothing to read: a transaction marker, or a record of a rolled-back transaction. */
 export const NO_RECORD = '-';
 
 /** As of `LogRecord`. */
@@ -28,7 +28,7 @@ interface DigestedRecord {
   value: Buffer | null;
 }
 
-/** 96 bits of a record: its time, key and value. */
+/** 96 bits that identify a record: from its time, key and value. */
 export function recordDigest({ timestamp, key, value }: Omit<DigestedRecord, 'offset'>): string {
   const head = Buffer.from(`${timestamp} ${key?.length ?? -1} ${value?.length ?? -1} `);
   const bytes = Buffer.concat([head, key ?? Buffer.alloc(0), value ?? Buffer.alloc(0)]);
@@ -45,7 +45,7 @@ export function isRecordOf(
 
 /**
  * @param landmarks of the position before the batch, newest first
- * @returns those of the position behind it; the first says what is just before that position
+ * @returns the landmarks of the position after the batch; the first describes what is just before that position
  */
 export function landmarksBehind(
   landmarks: readonly Landmark[],
@@ -55,7 +55,7 @@ export function landmarksBehind(
   const ofRecords = landmarks.filter(({ digest }) => digest !== NO_RECORD);
   const offset = nextOffset - 1;
   const last = records.at(-1);
-  // A marker behind it may be of a later epoch, which the log has never heard of once it was cut between them.
+  // A marker after it may have a later epoch, unknown to the log if it was truncated between the two.
   const ownEpoch = last?.offset === offset ? leaderEpoch : NO_EPOCH;
   const kept =
     last === undefined
@@ -66,8 +66,8 @@ export function landmarksBehind(
 
 /**
  * @param landmarks newest first
- * @returns them and a newer one. There are about two for each doubling of the distance from it: whoever has to go back
- *   n records finds one within 2n.
+ * @returns them with a newer one added. There are about two for each doubling of the distance, so going back n records
+ *    finds one within 2n.
  */
 export function addLandmark(landmarks: readonly Landmark[], newest: Landmark): Landmark[] {
   const kept = [newest];
@@ -80,7 +80,7 @@ export function addLandmark(landmarks: readonly Landmark[], newest: Landmark): L
   return kept;
 }
 
-/** Landmarks as a store keeps them with a position: `OFFSET EPOCH DIGEST`, separated by commas. */
+/** Landmarks in the form stored with a position: `OFFSET EPOCH DIGEST`, separated by commas. */
 export function encodeLandmarks(landmarks: readonly Landmark[]): string {
   return landmarks.map(({ offset, leaderEpoch, digest }) => `${offset} ${leaderEpoch} ${digest}`).join();
 }

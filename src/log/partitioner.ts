@@ -22,8 +22,8 @@ export function murmur2(data: Uint8Array): number {
 }
 
 /**
- * The partition Kafka's Java producer gives a key, so that a user's events of any producer stay in one
- * partition and in order. Own code because the client's default takes the hash's absolute value another way
+ * The partition that Kafka's Java producer assigns to a key, so that a user's events stay in one partition and in order
+ * whichever producer sent them. Own code because the client computes the hash's absolute value differently by default
  * (platformatic/kafka#121) and puts half of all keys elsewhere.
  */
 export function partitionOf(key: Uint8Array | null, partitions: number): number {

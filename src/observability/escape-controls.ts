@@ -1,8 +1,10 @@
-/** Everything a terminal may take for a command or a new line: C0, DEL, C1, and the separators and marks of direction. */
+/**
+ * Characters that a terminal may interpret as a command or a line break: C0, DEL, C1, separators and directional marks.
+ */
 const CONTROLS = /[\p{Cc}\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu;
 const SHORT: Record<string, string> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' };
 
-/** A text of others for one line on a terminal: control characters as they are written in JSON. */
+/** Makes untrusted text safe for one line on a terminal: control characters become JSON escapes. */
 export function escapeControls(text: string): string {
   return text.replace(
     CONTROLS,

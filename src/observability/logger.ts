@@ -6,7 +6,7 @@ export type { Logger } from 'pino';
 
 export interface LoggerOptions {
   level: string;
-  /** `text` is for people, `json` one object a line. */
+  /** `text` is for people; `json` is one object per line. */
   format: 'json' | 'text';
 }
 
@@ -17,8 +17,8 @@ interface LoggerSettings {
 }
 
 /**
- * Logs to standard output, or to `destination`, without holding up the caller. Neither payloads nor secrets are ever
- * passed to it. As text, control characters are escaped.
+ * Logs to standard output, or to `destination`, without blocking the caller. Payloads and secrets are never passed to
+ * it. In text format, control characters are escaped.
  */
 export async function createLogger(
   { level, format }: LoggerOptions,
@@ -32,7 +32,7 @@ export async function createLogger(
   };
   if (format === 'json') return pino(base, destination ?? pino.destination({ dest: 1, sync: false }));
   const { PinoPretty } = await import('pino-pretty');
-  // Producers of records choose what is in ids and messages: none of it may move a cursor or begin a line.
+  // Producers choose ids and messages: none of those may move the cursor or start a line.
   const readable = {
     ...base,
     serializers: { err: (error: Error) => escapeTexts(describeError(error)) },
@@ -47,14 +47,17 @@ export async function createLogger(
   return pino(readable, pretty);
 }
 
-/** The logger that the settings describe; `auto` is text on a terminal and in development. */
+/** The logger for these settings; `auto` means text on a terminal and in development. */
 export function configuredLogger({ LOG_LEVEL, LOG_FORMAT, NODE_ENV }: LoggerSettings): Promise<Logger> {
   const isForPeople = isatty(1) || NODE_ENV === 'development';
   const format = LOG_FORMAT === 'auto' ? (isForPeople ? 'text' : 'json') : LOG_FORMAT;
   return createLogger({ level: LOG_LEVEL, format });
 }
 
-/** The texts in what goes beside a message, at any depth. Errors are left to their serializer; stacks keep their lines. */
+/**
+ * Escapes the strings in a log line's fields, at any depth. The serializer handles errors; stacks keep their line
+ * breaks.
+ */
 function escapeTexts(entry: Record<string, unknown>): Record<string, unknown> {
   return Object.fromEntries(
     Object.entries(entry).map(([name, value]) => [
@@ -71,15 +74,15 @@ function escapeText(value: unknown): unknown {
   return isPlain ? escapeTexts(value as Record<string, unknown>) : value;
 }
 
-/** Lines of a stack are indented, and so cannot pass for lines of the log. */
+/** Stack lines are indented, so they cannot pass for log lines. */
 function escapeLines(stack: string): string {
   return stack.split('\n').map(escapeControls).join('\n    ');
 }
 
 /**
- * An error as one readable line's worth: what failed and the distinct reasons at the bottom of it. Clients nest
- * every try of every address, which is kilobytes a line in an outage. Only errors without a code are bugs of ours
- * until shown otherwise, and keep their stack.
+ * An error as one readable line: the operation and the distinct root causes. Clients nest every attempt at every
+ * address, which takes kilobytes per line in an outage. Only errors without a code are assumed to be our bugs, and keep
+ * their stack.
  */
 export function describeError(error: Error & { code?: unknown }): Record<string, unknown> {
   const reasons = [...new Set(rootCauses(error).map((cause) => cause.message))].filter(

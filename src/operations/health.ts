@@ -5,10 +5,10 @@ import type { ConsumerState } from '../processing/consumer.ts';
 import type { EventStore } from '../store/event-store.ts';
 
 const CHECK_TIMEOUT_MS = 2000;
-/** Probes that come closer together share one check. */
+/** Probes closer together than this share one check. */
 const FRESH_MS = 500;
 
-/** How processing is, seen from whichever process. */
+/** The status of processing, seen from any process. */
 export interface ConsumerStatus {
   readonly state: ConsumerState;
   /** Why it is recovering, if it is. */
@@ -19,15 +19,15 @@ export interface ConsumerStatus {
 
 export interface Dependency {
   ok: boolean;
-  /** Why not, for an operator. */
+  /** The reason for the operator, if not. */
   reason?: string;
 }
 
-/** What the service could do just now. */
+/** What the service can currently do. */
 export interface HealthReport {
   log: Dependency;
   store: Dependency;
-  /** Follows the log and stores what it reads; in an instance that only answers requests, whether anybody does. */
+  /** Reads the log and stores its events; in an instance that only serves requests, whether any member does. */
   consumer: Dependency;
 }
 
@@ -35,13 +35,13 @@ export interface HealthOptions {
   log: Pick<EventLog, 'ping'>;
   store: Pick<EventStore, 'ping'>;
   clock: Clock;
-  /** Gives none in an instance that only answers requests. */
+  /** Absent in an instance that only serves requests. */
   consumer(): ConsumerStatus | undefined;
-  /** What keeps records from being stored, whoever should store them. */
+  /** What keeps records from being stored, whichever instance should store them. */
   progress: { readonly problem: string | undefined };
 }
 
-/** Asks the dependencies themselves, so that an outage shows at once and so does its end. */
+/** Queries the dependencies directly, so that an outage and its end show at once. */
 export class Health {
   readonly #options: HealthOptions;
   #latest: Promise<HealthReport> | undefined;
@@ -51,7 +51,7 @@ export class Health {
     this.#options = options;
   }
 
-  /** Answers within two seconds, whatever state the dependencies are in. */
+  /** Answers within two seconds, whatever the state of the dependencies. */
   check(): Promise<HealthReport> {
     const now = this.#options.clock.now();
     if (this.#latest === undefined || now - this.#checkedAt > FRESH_MS) {

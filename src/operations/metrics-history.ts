@@ -9,28 +9,28 @@ export const METRICS_KEPT_MS = 12 * 3_600_000;
 /** The quantile of latencies. */
 const QUANTILE = 0.99;
 
-/** One stretch of time. What was not known then, or has no events to measure, is null. */
+/** One interval. Values that were unknown, or had no events to measure, are null. */
 export interface Sample {
-  /** When it ended: milliseconds since 1970. */
+  /** When the interval ended: milliseconds since 1970. */
   at: number;
-  /** Records written to the topic a second, by whichever instance. */
+  /** Records written to the topic per second, by any instance. */
   written: number | null;
-  /** Records processed a second, by whichever instance of the group. */
+  /** Records processed per second, by any instance of the group. */
   processed: number | null;
-  /** Events and requests this instance refused a second. */
+  /** Events and requests rejected per second by this instance. */
   rejected: number | null;
-  /** Records that are not stored. */
+  /** Records not stored yet. */
   lag: number | null;
-  /** Age of the oldest of them in seconds. */
+  /** Age in seconds of the oldest of them. */
   lagSeconds: number | null;
-  /** 99 of 100 appends to the log took at most so many seconds. */
+  /** 99th percentile of append latency, in seconds. */
   appendSeconds: number | null;
-  /** 99 of 100 batches were stored in at most so many seconds. */
+  /** 99th percentile of the time to store a batch, in seconds. */
   storeSeconds: number | null;
 }
 
 export interface MetricsHistoryOptions {
-  /** In the format of Prometheus: of all processes of this instance. */
+  /** In the Prometheus format, for all processes of this instance. */
   metrics(): Promise<string>;
   progress: { readonly partitions: readonly PartitionProgress[]; readonly isCurrent: boolean };
   clock: Clock;
@@ -39,11 +39,11 @@ export interface MetricsHistoryOptions {
   keepMs: number;
 }
 
-/** Upper bounds of a histogram's buckets, ascending, and how many observations are at most as large. */
+/** Upper bounds of a histogram's buckets, ascending, with the cumulative count of each. */
 type Buckets = readonly (readonly [bound: number, observations: number])[];
 
 interface Reading {
-  /** By the clock that only moves forward. */
+  /** By the monotonic clock. */
   readAt: number;
   rejected: number;
   append: Buckets;
@@ -51,7 +51,10 @@ interface Reading {
   partitions: readonly PartitionProgress[] | undefined;
 }
 
-/** Samples for as long as the instance runs, kept in memory: what happened in the night can be looked at in the morning. */
+/**
+ * Takes samples for as long as the instance runs and keeps them in memory, so that last night can be inspected in the
+ * morning.
+ */
 export class MetricsHistory {
   readonly #options: MetricsHistoryOptions;
   readonly #stopping = new AbortController();
@@ -62,7 +65,7 @@ export class MetricsHistory {
     this.#options = options;
   }
 
-  /** Samples until `stop`. */
+  /** Takes samples until `stop`. */
   async start(): Promise<void> {
     const { clock, logger } = this.#options;
     while (!this.#stopping.signal.aborted) {
@@ -71,17 +74,17 @@ export class MetricsHistory {
     }
   }
 
-  /** A sample being taken is not waited for: it leaves nothing behind. */
+  /** Does not wait for a sample in progress: it leaves nothing behind. */
   stop(): void {
     this.#stopping.abort();
   }
 
-  /** Oldest first. @param points at most so many: samples are merged evenly to fit */
+  /** Oldest first. @param points the maximum: samples are merged evenly to fit */
   list({ lastMs, points }: { lastMs: number; points: number }): Sample[] {
     const recent = this.#samples.slice(-Math.ceil(lastMs / SAMPLE_EVERY_MS));
     const each = Math.ceil(recent.length / points);
     const merged: Sample[] = [];
-    // From the newest back, so that the first may be of fewer.
+    // From the newest backwards, so that a smaller remainder comes first.
     for (let end = recent.length; end > 0; end -= each) {
       merged.unshift(merge(recent.slice(Math.max(0, end - each), end)));
     }
@@ -120,7 +123,7 @@ function difference(before: Reading, now: Reading, date: Date): Sample {
   };
 }
 
-/** @returns null also where an offset went back: the log or the store was restored */
+/** @returns null also if an offset went back: the log or the store was restored */
 function moved(offset: 'end' | 'position', before: Reading, now: Reading, seconds: number): number | null {
   if (before.partitions === undefined || now.partitions === undefined) return null;
   const earlier = new Map(before.partitions.map((one) => [one.partition, one[offset]]));
@@ -128,7 +131,7 @@ function moved(offset: 'end' | 'position', before: Reading, now: Reading, second
   return perSecond(sum, seconds);
 }
 
-/** @returns null where a counter went back: a process of the instance was restarted */
+/** @returns null if a counter went back: a process of the instance restarted */
 function perSecond(sum: number, seconds: number): number | null {
   return sum < 0 || seconds <= 0 ? null : sum / seconds;
 }
@@ -138,7 +141,7 @@ function since(before: Buckets, now: Buckets): Buckets {
   return now.map(([bound, observations]) => [bound, observations - (earlier.get(bound) ?? 0)]);
 }
 
-/** Linear within a bucket, as `histogram_quantile` of Prometheus has it. */
+/** Interpolates linearly within a bucket, like Prometheus's `histogram_quantile`. */
 function quantile(buckets: Buckets): number | null {
   const all = buckets.at(-1)?.[1] ?? 0;
   if (all <= 0) return null;
@@ -150,7 +153,7 @@ function quantile(buckets: Buckets): number | null {
   return lower + ((bound - lower) * (rank - fewer)) / (observations - fewer);
 }
 
-/** Rates are means; lag and latency are the worst, so that a short peak stays visible however much is merged. */
+/** Rates are averaged; lag and latency take the maximum, so that short peaks stay visible after merging. */
 function merge(samples: readonly Sample[]): Sample {
   return {
     at: samples.at(-1)!.at,

@@ -1,4 +1,4 @@
-// In: the log and the store. Out: what the log holds that the store does not account for.
+// In: the log and the store. Out: the records of the log that the store does not account for.
 import { randomUUID } from 'node:crypto';
 import type { Catalog } from '../events/catalog.ts';
 import { decodeEvent, isRejection } from '../events/event.ts';
@@ -13,33 +13,33 @@ export interface VerifyOptions {
   catalog: Catalog;
   topic: string;
   group: string;
-  /** Records with a timestamp (milliseconds since 1970) from here to there are looked at; the end is excluded. */
+  /** Checks records whose timestamp (milliseconds since 1970) is from here to there; the end is excluded. */
   from: number;
   to: number;
-  /** Told now and then how many records were looked at. */
+  /** Called from time to time with the number of records checked. */
   progress?(records: number): void;
 }
 
 export interface MissingRecord {
   partition: number;
   offset: number;
-  /** Undefined for a record that is not a valid event: it should be among the dead letters. */
+  /** Undefined for a record that is not a valid event, which should be among the dead letters. */
   eventId: string | undefined;
 }
 
 export interface Verification {
   records: number;
-  /** Records whose event is stored; of an event that is there twice, both. */
+  /** Records whose event is stored; both records of a duplicate count. */
   stored: number;
   deadLettered: number;
-  /** Not processed yet: behind the position of their partition. */
+  /** Not processed yet: after the position of their partition. */
   inFlight: number;
-  /** Processed, by the position, and neither stored nor dead-lettered. */
+  /** Processed according to the position, but neither stored nor dead-lettered. */
   missing: MissingRecord[];
   accounts: PartitionTally[];
 }
 
-/** Recomputes the ledger from every record of the log and what the store has of it. */
+/** Recomputes the ledger from every record of the log and what the store holds of it. */
 export async function verify(options: VerifyOptions): Promise<Verification> {
   const { log, store, topic, group, from, to } = options;
   const positions = await store.positions(group, topic);
@@ -77,7 +77,7 @@ function identityOf({ value, headers }: LogRecord, catalog: Catalog): { eventId?
   return { eventId, key: recordKey(eventId, headers) };
 }
 
-/** Everything the log held when this began, read in a group that nobody else is in. */
+/** Everything the log held at the start, read in a group of its own. */
 export async function* readToEnd(log: EventLog, topic: string) {
   const behind = new Map<number, number>();
   const done = new AbortController();

@@ -1,4 +1,4 @@
-// In: batches of the log. Out: each processed once, in order, and the position committed to the log afterwards.
+// In: batches of the log. Out: each processed once, in order, then its position committed to the log.
 import type { Clock } from '../clock.ts';
 import type { AssignedPartition, EventLog, LogBatch, ReadingStart, StartPosition } from '../log/event-log.ts';
 import { type Landmark, landmarksBehind } from '../log/landmarks.ts';
@@ -13,7 +13,7 @@ import { batchPast, reportFinding, resolveStart } from './start-position.ts';
 import { type IdlePosition, type IdlePositions, Watchdog } from './watchdog.ts';
 
 const CANNOT_READ = 'the log cannot be read';
-/** Transactions that are tried at a time: while the store has one, the next is decoded. */
+/** Transactions attempted at a time: while the store runs one, the next is decoded. */
 const MAX_TRANSACTIONS = 4;
 
 export interface ConsumerOptions {
@@ -25,11 +25,11 @@ export interface ConsumerOptions {
   logger: Logger;
   metrics: Pick<Metrics, 'dataGaps' | 'logRewinds' | 'readingRestarts' | 'watchdogRestarts'>;
   clock: Clock;
-  /** How long a partition may have records to read and not move. */
+  /** How long a partition may have records to read without moving. */
   stalledAfterMs: number;
 }
 
-/** Where this consumer stands in a partition it was given. */
+/** This consumer's progress in an assigned partition. */
 interface Position extends IdlePosition {
   landmarks: readonly Landmark[];
 }
@@ -37,18 +37,18 @@ interface Position extends IdlePosition {
 /** `recovering`: log or store could not be used; tried again for ever, with growing pauses. */
 export type ConsumerState = 'starting' | 'consuming' | 'recovering' | 'stopped';
 
-/** Follows the topic as a member of the group and keeps at it until stopped. */
+/** Reads the topic as a member of the group, retrying until stopped. */
 export class Consumer {
   readonly #options: ConsumerOptions;
   readonly #stopping = new AbortController();
   readonly #positions = new Map<number, Position>();
   readonly #watchdog: Watchdog;
-  /** Batches that are being worked on, by partition: one of each, so that a partition is stored in order. */
+  /** Batches in progress, one per partition, so that each partition is stored in order. */
   readonly #inFlight = new Map<number, Promise<void>>();
-  /** Transactions that are being tried. */
+  /** Transactions in progress. */
   readonly #transactions = new Set<Promise<unknown>>();
   #reading = new AbortController();
-  /** Ends what is read for the present positions; those are then claimed again. */
+  /** Aborts reading from the current positions, which are then claimed again. */
   #restart = new AbortController();
   readonly #retrier: Retrier;
   #state: Exclude<ConsumerState, 'recovering'> = 'starting';
@@ -67,7 +67,7 @@ export class Consumer {
     });
   }
 
-  /** Partitions that have records and do not move; what is stalled is being read again from the store's positions. */
+  /** Partitions that have records and do not move; stalled ones are being reread from the store's positions. */
   get stalled(): readonly number[] {
     return this.#watchdog.stalledPartitions;
   }
@@ -77,13 +77,13 @@ export class Consumer {
     return this.#retrier.reason;
   }
 
-  /** Where it stands in the partitions in which nothing is being stored just now. */
+  /** Its progress in the partitions where nothing is being stored. */
   get idle(): IdlePositions {
     const idle = [...this.#positions].filter(([partition]) => !this.#inFlight.has(partition));
     return new Map(idle.map(([partition, position]) => [partition, { ...position }]));
   }
 
-  /** Told what a poll of the progress found. */
+  /** Receives the results of each progress poll. */
   polled(poll: Poll<IdlePositions>): void {
     if (!this.#stopping.signal.aborted) this.#watchdog.look(poll, this.idle, this.#inFlight.size > 0);
   }
@@ -96,7 +96,7 @@ export class Consumer {
     this.#running ??= this.#run();
   }
 
-  /** Finishes the batches at hand, leaves the group and resolves. */
+  /** Finishes the batches in progress, leaves the group and resolves. */
   async stop(): Promise<void> {
     this.#stopping.abort();
     await this.#drain();
@@ -125,17 +125,17 @@ export class Consumer {
         await this.#retrier.backOff(CANNOT_READ, error as Error);
       }
       await this.#drain();
-      // Until the group has given it partitions again, nothing is delivered, and that is no fault of the reading.
+      // Until the group assigns partitions again nothing is delivered, and that does not mean that reading has stalled.
       this.#positions.clear();
     }
   }
 
-  /** Begins batches as soon as those of their partitions before are done and there is room. */
+  /** Starts batches as soon as the previous one of their partition is done and there is capacity. */
   async #dispatch(read: readonly LogBatch[]): Promise<void> {
     for (const batches of groupForTransactions(read)) {
       await Promise.all(batches.map(({ partition }) => this.#inFlight.get(partition)));
       while (this.#transactions.size >= MAX_TRANSACTIONS) await Promise.race(this.#transactions);
-      // The group is left only when what is being worked on is done.
+      // Leave the group only after the work in progress is done.
       if (this.#stopping.signal.aborted) return this.#drain();
       const attempt = this.#tryStore(batches);
       for (const batch of batches) {
@@ -145,7 +145,7 @@ export class Consumer {
     }
   }
 
-  /** @returns why they cannot be stored, if so */
+  /** @returns why they cannot be stored, if they cannot */
   #tryStore(batches: readonly LogBatch[]): Promise<Error | undefined> {
     const attempt = this.#store(batches)
       .then(() => undefined)
@@ -155,14 +155,14 @@ export class Consumer {
     return attempt;
   }
 
-  /** Resolves when nothing is being worked on. */
+  /** Resolves when nothing is in progress. */
   async #drain(): Promise<void> {
     await Promise.all(this.#inFlight.values());
   }
 
-  /** Claims what was assigned, for as long as it takes, and decides where to start. */
+  /** Claims the assigned partitions, retrying as long as needed, and decides where to start. */
   async #onAssigned(assigned: readonly AssignedPartition[]): Promise<ReadingStart> {
-    // Batches at hand first: they may still move the positions we are about to read.
+    // Batches in progress first: they may still move the positions we are about to read.
     await this.#drain();
     this.#positions.clear();
     this.#restart = new AbortController();
@@ -186,7 +186,7 @@ export class Consumer {
       if (start.finding?.kind === 'data-gap')
         gaps.push(batchPast(assigned[at]!, start.finding, this.#restart.signal));
     }
-    // Where nothing comes after a gap, no other batch would move the position past it, and its records would count as waiting.
+    // If nothing follows a gap, no later batch moves the position past it, and its offsets would count as backlog.
     await this.#dispatch(gaps);
     this.#retrier.recordSuccess(CANNOT_READ);
     this.#state = 'consuming';
@@ -211,7 +211,7 @@ export class Consumer {
     return claims;
   }
 
-  /** Reads again from where the store stands, as the member of the group that it is. */
+  /** Rereads from the store's positions without leaving the group. */
   #restartReading(partitions: readonly number[], why: string): void {
     if (this.#restart.signal.aborted) return;
     this.#options.metrics.readingRestarts.inc();
@@ -231,14 +231,14 @@ export class Consumer {
     this.#reading.abort();
   }
 
-  /** Stores batches in one transaction, as far as they are ours and not stored yet, and tells the log. */
+  /** Stores the batches that are still ours and not stored yet in one transaction, then commits to the log. */
   async #store(batches: readonly LogBatch[]): Promise<void> {
     const claimed = batches.flatMap((batch) => this.#withClaim(batch) ?? []);
     if (claimed.length === 0) return;
     try {
       await this.#options.processor.process(claimed);
     } catch (error) {
-      // Another member has claimed the partition, or the store went back. Of several it shows alone.
+      // Another member claimed a partition, or the store went back. Processing each batch alone shows which.
       const [batch] = batches;
       if (error instanceof FencedError && batches.length === 1 && batch!.isAssigned()) {
         this.#restartReading([batch!.partition], 'the store no longer stands where this batch continues');
@@ -258,7 +258,7 @@ export class Consumer {
     }
   }
 
-  /** @returns nothing where the batch is not ours to store, or not the continuation of what is stored */
+  /** @returns nothing if the batch is not ours to store, or does not continue what is stored */
   #withClaim(batch: LogBatch): ClaimedBatch | undefined {
     const { partition, nextOffset, fetchedFrom, topicId } = batch;
     const position = this.#positions.get(partition);
@@ -282,7 +282,7 @@ export class Consumer {
     };
   }
 
-  /** After an attempt that failed, which batch is at fault is not known: each goes on alone. */
+  /** After a failed attempt it is not known which batch caused it, so each is retried alone. */
   async #ensureStored(batch: LogBatch, attempt: Promise<Error | undefined>): Promise<void> {
     const what = `partition ${batch.partition} cannot be stored`;
     const error = await attempt;
@@ -292,7 +292,7 @@ export class Consumer {
   }
 }
 
-/** Whether the position is at this offset or beyond. One that reading has only passed, for a gap, is not in the store yet. */
+/** Whether the position is at or beyond this offset. A position that only skipped a gap is not in the store yet. */
 function isStored({ stored, next }: Position, offset: number): boolean {
   return next > offset || (next === offset && (stored === null || stored >= offset));
 }

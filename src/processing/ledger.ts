@@ -1,10 +1,10 @@
 import { Gauge, type Registry } from 'prom-client';
 import type { EventStore, PartitionPosition } from '../store/event-store.ts';
 
-/** One partition's account: what became of every offset since reading began. */
+/** The account of one partition: the outcome of every offset since reading began. */
 export interface PartitionTally {
   partition: number;
-  /** Offsets passed since reading began; those that were rewound, as often as they were passed. */
+  /** Offsets passed since reading began; rewound ones count each time they are passed. */
   passed: number;
   stored: number;
   duplicates: number;
@@ -12,11 +12,11 @@ export interface PartitionTally {
   withoutRecord: number;
   lost: number;
   rewound: number;
-  /** Passed and in none of the counts: 0, or somebody moved the position forward, or a promise is broken. */
+  /** Offsets passed that no count covers: 0, unless somebody moved the position forward or a guarantee is broken. */
   unaccounted: number;
 }
 
-/** The accounts of all partitions; those of earlier topics of the same name are added. */
+/** The accounts of all partitions; those of earlier topics with the same name are added. */
 export function accounts(positions: readonly PartitionPosition[]): PartitionTally[] {
   return [...Map.groupBy(positions, ({ partition }) => partition)].map(([partition, own]) => {
     const sum = (count: (position: PartitionPosition) => number) =>
@@ -39,7 +39,10 @@ function passedBy({ offset, startOffset, rewound }: PartitionPosition): number {
   return (offset === null ? 0 : offset - (startOffset ?? 0)) + rewound;
 }
 
-/** One that was moved back by hand has more counted than passed, until the next claim books the difference as rewound. */
+/**
+ * After a position was moved back by hand, more is counted than passed until the next claim books the difference as
+ * rewound.
+ */
 function unaccountedBy(position: PartitionPosition): number {
   const { stored, duplicates, deadLettered, withoutRecord, lost } = position;
   return Math.max(0, passedBy(position) - stored - duplicates - deadLettered - withoutRecord - lost);
@@ -56,14 +59,14 @@ const OUTCOMES = [
   'unaccounted',
 ] as const;
 
-/** Shows the ledger at each scrape, read from the store; absent while the store cannot be asked, never a guess. */
+/** Exposes the ledger at each scrape, read from the store; absent, never estimated, while the store is unreachable. */
 export function registerLedger(
   registry: Registry,
   { store, group, topic }: { store: EventStore; group: string; topic: string },
 ): void {
   new Gauge({
     name: 'ledger_records',
-    // Every process reads the same from the store.
+    // Every process reads the same values from the store.
     aggregator: 'first',
     help: 'What became of the offsets passed of a partition, by the store. `unaccounted` other than 0 is a broken promise: run `npm run verify`.',
     labelNames: ['partition', 'outcome'],

@@ -1,4 +1,4 @@
-// In: batches of different partitions and the claims they are processed under. Out: all in the store, with their positions.
+// In: batches of different partitions and the claims they are processed under. Out: all stored, with their positions.
 
 import type { RejectedRecord } from '../dead-letters/dead-letter-records.ts';
 import { sendToDeadLetterTopic } from '../dead-letters/dead-letters.ts';
@@ -24,22 +24,22 @@ export interface ProcessorOptions {
   group: string;
   logger: Logger;
   metrics: Metrics;
-  /** Members of payloads whose values are counted, such as `cart.currency`. */
+  /** Payload properties whose values are counted, such as `cart.currency`. */
   countedProperties: readonly string[];
-  /** Log each n-th event; 0: none. */
+  /** Log every n-th event; 0: none. */
   logEvery: number;
-  /** Told the keys of events that are in the store now. */
+  /** Called with the keys of newly stored events. */
   onStored(keys: readonly string[]): void;
   /** Told of events that were in the store before; not called for a batch without any. */
   onDuplicates(events: readonly { eventId: string; userId: string; eventType: string }[]): void;
 }
 
-/** An event of a batch with the id it carries, for the log line. */
+/** An event of a batch with its original id, for the log line. */
 interface ClassifiedEvent extends EventToStore {
   eventId: string;
 }
 
-/** A member of payloads whose values are counted. */
+/** A payload property whose values are counted. */
 interface CountedProperty {
   dimension: string;
   path: readonly string[];
@@ -53,7 +53,7 @@ export interface ClaimedBatch
   firstOffset: number;
 }
 
-/** A batch and what was decided of its records. */
+/** A batch and the outcome of each of its records. */
 interface ClassifiedBatch extends ClaimedBatch {
   events: ClassifiedEvent[];
   rejected: RejectedRecord[];
@@ -74,10 +74,10 @@ export class Processor {
   }
 
   /**
-   * Processes batches of different partitions of one topic, all of them or none.
+   * Processes batches of different partitions of one topic, all or none.
    *
    * @throws FencedError and the errors of store and log; nothing of the batches is stored then, unless the outcome is
-   *   unknown, and processing them again is safe
+   *    unknown. Processing them again is safe
    */
   async process(batches: readonly ClaimedBatch[]): Promise<void> {
     const { log, store, group, metrics, catalog, onStored } = this.#options;
@@ -89,11 +89,11 @@ export class Processor {
     const deadLetters = await Promise.all(
       classified.map(({ batch, rejected }) => sendToDeadLetterTopic(log, group, batch, rejected)),
     );
-    // If we die here: the dead letters are copied once more next time; their index has each origin once.
+    // If we die here: the dead letters are copied again next time; their index holds each origin once.
     const { stored, conflicts } = await store.process(
       classified.map((one, at) => toStoreBatch(group, one, deadLetters[at]!)),
     );
-    // If we die here: all is stored, and the next claims continue behind it.
+    // If we die here: everything is stored, and the next claims continue after it.
     stopTimer();
     onStored(classified.flatMap(({ events }) => events.map(({ key }) => key)));
     metrics.eventConflicts.inc(conflicts);
@@ -141,7 +141,7 @@ function toStoreBatch(
     deadLetters,
     landmarks,
     startOffset: firstOffset,
-    // Only what was asked for and not answered: a hole before that is nobody's to explain away.
+    // Only offsets that were requested and not returned: a gap before them is not ours to account for.
     withoutRecord: nextOffset - Math.max(firstOffset, fetchedFrom) - records.length,
     lost: Math.max(0, firstOffset - (fromOffset ?? firstOffset)),
     rewound,
@@ -175,7 +175,7 @@ function classify(
   return { events, rejected };
 }
 
-/** Values that are too long to be looked at as a list are not counted. */
+/** Values too long to be shown in a list are not counted. */
 function countedValues(
   { members, payload }: DecodedEvent,
   counted: readonly CountedProperty[],

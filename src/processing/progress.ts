@@ -1,4 +1,4 @@
-// In: the ends of the log and the positions of the store, every two seconds. Out: how far storing is behind, and why.
+// In: the ends of the log and the positions of the store, every two seconds. Out: how far storing lags behind, and why.
 import { Gauge, type Registry } from 'prom-client';
 import type { Clock } from '../clock.ts';
 import type { EventLog, TopicEnds } from '../log/event-log.ts';
@@ -6,26 +6,26 @@ import type { Logger } from '../observability/logger.ts';
 import type { EventStore, PartitionPosition } from '../store/event-store.ts';
 import { accounts } from './ledger.ts';
 
-/** A question unanswered for so long counts as not answered; what was known before is shown on. */
+/** After this a query counts as unanswered, and the previous values stay visible. */
 const ANSWER_WITHIN_MS = 5000;
-/** Waiting records that nobody has stored any of for so long are worth a word in `/readyz`. */
+/** A backlog of which nothing has been stored for this long is reported in `/readyz`. */
 const PATIENCE_MS = 15_000;
 /** Partitions whose oldest waiting record is looked up in one poll. */
 const LOOK_UPS = 8;
 
-/** How far the processing of a partition is. */
+/** How far a partition has been processed. */
 export interface PartitionProgress {
   partition: number;
-  /** The offset to process next, by the store. */
+  /** The next offset to process, according to the store. */
   position: number;
   /** As of `PartitionEnd`. */
   end: number;
   stable: number;
   /** Records that are not stored: `end` minus `position`. */
   lag: number;
-  /** When the oldest of them was written, by its own timestamp; undefined where there is none, or nobody could look. */
+  /** Timestamp of the oldest waiting record; undefined if there is none or it could not be looked up. */
   oldestWaiting: Date | undefined;
-  /** Records that cannot be read yet because a transaction before them is open, once everything else is stored. */
+  /** Records unreadable because of an open transaction before them; only set once everything else is stored. */
   heldBack: number;
   /** Milliseconds for which records have waited without any being stored. */
   unmovedMs: number;
@@ -33,9 +33,9 @@ export interface PartitionProgress {
   unaccounted: number;
 }
 
-/** What one poll found; undefined where the log or the store did not answer. */
+/** The results of one poll; undefined if log or store did not answer. */
 export interface Poll<Held> {
-  /** What the caller held before the questions were asked. */
+  /** The caller's state before the poll started. */
   held: Held;
   ends: TopicEnds | undefined;
   positions: readonly PartitionPosition[] | undefined;
@@ -49,12 +49,12 @@ export interface ProgressOptions<Held> {
   clock: Clock;
   logger: Logger;
   everyMs: number;
-  /** Asked before each poll, told after it. */
+  /** Called before and after each poll. */
   held(): Held;
   polled(poll: Poll<Held>): void;
 }
 
-/** Compares the log with the store for as long as the instance runs, whether or not it consumes itself. */
+/** Compares log and store for as long as the instance runs, whether or not it consumes. */
 export class Progress<Held = undefined> {
   readonly #options: ProgressOptions<Held>;
   readonly #stopping = new AbortController();
@@ -78,7 +78,7 @@ export class Progress<Held = undefined> {
     await this.#running;
   }
 
-  /** By the last answers of log and store; empty until both have answered once. */
+  /** From the last answers of log and store; empty until both have answered once. */
   get partitions(): PartitionProgress[] {
     if (this.#ends === undefined || this.#positions === undefined) return [];
     const unaccounted = new Map(accounts(this.#positions).map((one) => [one.partition, one.unaccounted]));
@@ -101,15 +101,15 @@ export class Progress<Held = undefined> {
     });
   }
 
-  /** Whether both answered the last poll: `partitions` is of now. */
+  /** Whether both answered the last poll, so that `partitions` is current. */
   get isCurrent(): boolean {
     return this.#isCurrent;
   }
 
-  /** What an operator should know, in words; undefined when storing keeps up. */
+  /** A message for the operator; undefined when storing keeps up. */
   get problem(): string | undefined {
     const { group } = this.#options;
-    // Also of partitions that only an earlier topic of the name had.
+    // Including partitions that only an earlier topic of this name had.
     for (const { partition, unaccounted } of accounts(this.#positions ?? [])) {
       if (unaccounted > 0)
         return `partition ${partition}: the position was moved past ${unaccounted} records that nobody processed: run "npm run verify"`;
@@ -147,7 +147,7 @@ export class Progress<Held = undefined> {
     await this.#lookUpOldest();
   }
 
-  /** @returns nothing when there is no answer in time; the last one is used until there is */
+  /** @returns nothing if there is no answer in time; the previous one is used until there is */
   async #ask<T>(question: () => Promise<T>): Promise<T | undefined> {
     const { clock, logger } = this.#options;
     const answered = new AbortController();
@@ -169,7 +169,7 @@ export class Progress<Held = undefined> {
   }
 
   #noteMoves(): void {
-    // Nobody knows what waits before the store has answered once.
+    // The backlog is unknown until the store has answered once.
     if (this.#positions === undefined) return;
     const now = this.#options.clock.now();
     for (const [partition, { end }] of this.#ends?.ends ?? []) {
@@ -181,7 +181,7 @@ export class Progress<Held = undefined> {
     }
   }
 
-  /** A few in each poll: in a backlog of many partitions they take turns. */
+  /** A few in each poll: with a backlog in many partitions they take turns. */
   async #lookUpOldest(): Promise<void> {
     const waiting = [...(this.#ends?.ends ?? [])]
       .map(([partition, { end }]) => ({ partition, offset: this.#positionOf(partition), end }))
@@ -204,7 +204,7 @@ export class Progress<Held = undefined> {
   }
 }
 
-/** Shows the progress at each scrape: also while log or store are away, and in an instance that does not consume. */
+/** Exposes the progress at each scrape, also during outages of log or store and in instances that do not consume. */
 export function registerProgress(
   registry: Registry,
   progress: { readonly partitions: readonly PartitionProgress[] },
@@ -215,7 +215,7 @@ export function registerProgress(
       help,
       labelNames: ['partition'],
       registers: [registry],
-      // Every process asks log and store itself.
+      // Every process queries log and store itself.
       aggregator: 'max',
       collect() {
         this.reset();

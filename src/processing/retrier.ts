@@ -1,4 +1,5 @@
-// In: work that log or store may fail. Out: it done, however long that takes; one line when it begins to fail, one after.
+// In: work that may fail because of log or store. Out: the work done, however long it takes; logs its first failure and
+// its recovery.
 import type { Clock } from '../clock.ts';
 import { describeCause } from '../describe-cause.ts';
 import type { Logger } from '../observability/logger.ts';
@@ -6,12 +7,12 @@ import { FencedError } from '../store/event-store.ts';
 
 const MAX_PAUSE_MS = 5000;
 
-/** What cannot be done just now and is tried again, with growing pauses. */
+/** What is currently failing and being retried, with growing pauses. */
 export class Retrier {
   readonly #logger: Logger;
   readonly #clock: Clock;
   readonly #stopping: AbortSignal;
-  /** How often each has failed in a row, and why the last time. */
+  /** Consecutive failures of each, and the last reason. */
   readonly #failures = new Map<string, { times: number; error: Error }>();
 
   constructor({ logger, clock, stopping }: { logger: Logger; clock: Clock; stopping: AbortSignal }) {
@@ -20,13 +21,13 @@ export class Retrier {
     this.#stopping = stopping;
   }
 
-  /** What fails, and why; undefined when nothing does. */
+  /** What is failing and why; undefined if nothing is. */
   get reason(): string | undefined {
     const [first] = this.#failures;
     return first && `${first[0]}: ${describeCause(first[1].error)}`;
   }
 
-  /** Whether anything fails just now. */
+  /** Whether anything is currently failing. */
   get hasFailures(): boolean {
     return this.#failures.size > 0;
   }
@@ -45,11 +46,11 @@ export class Retrier {
     return undefined;
   }
 
-  /** Notes a failure and pauses. */
+  /** Records a failure and pauses. */
   async backOff(what: string, error: Error): Promise<void> {
     if (this.#stopping.aborted) return;
     let failures = this.#failures.get(what)?.times ?? 0;
-    // That another has the partition is no failure.
+    // It is no failure that another member has the partition.
     if (error instanceof FencedError) this.#logger.debug({ err: error }, `[Consumer] ${what}`);
     else {
       if (this.hasFailures) this.#logger.debug({ err: error, failures }, `[Consumer] ${what}`);
@@ -61,7 +62,7 @@ export class Retrier {
     await this.#clock.sleep(pauseMs, this.#stopping);
   }
 
-  /** Notes that it works. */
+  /** Records a success. */
   recordSuccess(what: string): void {
     if (this.#failures.delete(what) && !this.hasFailures) this.#logger.info('[Consumer] working again');
   }

@@ -1,9 +1,9 @@
 import type { LogBatch } from '../log/event-log.ts';
 
-/** Small batches that were read at once share a transaction of so many records. */
+/** Small batches read together share a transaction of up to this many records. */
 const SHARED_RECORDS = 1000;
 
-/** What was read at once, in transactions: one for each large batch, and as few as can be for small ones. */
+/** Groups batches read together into transactions: one per large batch, and as few as possible for small ones. */
 export function groupForTransactions(batches: readonly LogBatch[]): LogBatch[][] {
   const groups: LogBatch[][] = [];
   let records = Number.POSITIVE_INFINITY;

@@ -1,4 +1,4 @@
-// In: where the store stands, and what the log holds. Out: where reading starts. Nothing else decides that.
+// In: the position of the store, and what the log holds. Out: where reading starts. Nothing else decides that.
 
 import type { AssignedPartition, EventLog, LogBatch, StartPosition } from '../log/event-log.ts';
 import { isRecordOf, type Landmark, NO_EPOCH, NO_RECORD } from '../log/landmarks.ts';
@@ -7,23 +7,23 @@ import type { Metrics } from '../observability/metrics.ts';
 import type { Claim } from '../store/event-store.ts';
 
 export interface StartDecision extends Required<StartPosition> {
-  /** Records of the log before this are the ones that were processed. */
+  /** Records of the log before this offset are known to be the processed ones. */
   landmarks: Landmark[];
-  /** What the log and the store differ in, if they do. */
+  /** How log and store differ, if they do. */
   finding?: StartFinding;
 }
 
 export type StartFinding =
-  /** The log has deleted records that were not processed. */
+  /** The log has deleted unprocessed records. */
   | { kind: 'data-gap'; from: number; to: number }
-  /** From `to` on the log no longer holds what was processed, up to `from`: it was set back, or written again. */
+  /** The log no longer holds the processed records between `to` and `from`: it was truncated, or rewritten. */
   | { kind: 'log-went-back'; from: number; to: number };
 
 /**
- * Where to read on in a partition: at the position of the store, or where the log and what was processed of it part.
- * Reading some records once more is always safe, passing over one is not: in doubt the earlier offset is taken.
+ * Where to continue in a partition: at the store's position, or where the log diverges from what was processed.
+ * Rereading records is always safe, skipping one is not: in doubt the earlier offset wins.
  *
- * @throws when the log cannot be asked
+ * @throws when the log is unreachable
  */
 export async function resolveStart(
   assigned: AssignedPartition,
@@ -45,8 +45,8 @@ export async function resolveStart(
 }
 
 /**
- * A broker that has just started may not know yet of what it holds. It may also hold other records there, of a
- * transaction that is open: until it shows them, nothing of the partition is read.
+ * A freshly started broker may not know yet everything it holds. It may also hold other records there, of an open
+ * transaction: until it exposes them, nothing of the partition is read.
  */
 class NotKnownYetError extends Error {
   constructor(partition: number, offset: number) {
@@ -57,7 +57,7 @@ class NotKnownYetError extends Error {
   }
 }
 
-/** @returns `known` itself where the log is the one that was processed, else those of them that it still holds */
+/** @returns `known` itself if the log is the processed one, else the landmarks it still holds */
 async function landmarksHeld(
   assigned: AssignedPartition,
   offset: number,
@@ -69,8 +69,8 @@ async function landmarksHeld(
   const isUnchanged = async () =>
     !isCutShort && assigned.divergesAt === undefined && (await isSameLog(assigned, newestRecord(known), log));
   if (await isUnchanged()) return known;
-  // It was described before it was read, and may have changed or been away in between: looked at once more, so that
-  // nothing is said of a log that did not go back.
+  // The log may have changed or been unavailable since it was described: check once more, so that an intact log is
+  // never reported as truncated.
   if (!(await assigned.isCurrent())) throw new NotKnownYetError(assigned.partition, offset - 1);
   if (await isUnchanged()) return known;
   const candidates = known.filter(
@@ -81,7 +81,7 @@ async function landmarksHeld(
 }
 
 /**
- * Whether the log is the one that was processed up to the newest landmark.
+ * Whether the log is the one that was processed, up to the newest landmark.
  *
  * @throws NotKnownYetError
  */
@@ -90,9 +90,9 @@ async function isSameLog(
   newest: Landmark | undefined,
   log: Pick<EventLog, 'read'>,
 ): Promise<boolean> {
-  // What retention has deleted says nothing.
+  // Records deleted by retention prove nothing.
   if (newest === undefined || newest.offset < earliest) return true;
-  // `end` may be old by now, and the log cut and written again since: the record itself is looked at in any case.
+  // `end` may be stale, and the log truncated and rewritten since: always check the record itself.
   const { offset } = newest;
   const [record] = await log.read(topic, [{ partition, offset }]);
   if (record === undefined && offset >= end) throw new NotKnownYetError(partition, offset);
@@ -100,12 +100,12 @@ async function isSameLog(
 }
 
 /**
- * What held no record between the last one and the position is read once more: a log that was cut just there and written
- * again has records in its place. An epoch is asked for only of a record that the log still holds: it may have forgotten
- * any other, and would refuse it for ever.
+ * Offsets without records between the last record and the position are read again: a log that was truncated there and
+ * rewritten has records in their place. An epoch is requested only for a record that the log still holds: it may have
+ * forgotten any other, and would reject it every time.
  */
 function readOn(offset: number, known: readonly Landmark[], earliest: number): Required<StartPosition> {
-  // Somebody has moved the position.
+  // Somebody moved the position by hand.
   if (known[0]?.offset !== offset - 1) return { offset, leaderEpoch: NO_EPOCH };
   const newest = newestRecord(known);
   if (newest === undefined || newest.offset < earliest) return { offset: earliest, leaderEpoch: NO_EPOCH };
@@ -130,9 +130,9 @@ async function findHeld(
 }
 
 /**
- * A batch without records that moves the position past a gap.
+ * A batch without records, which moves the position past a gap.
  *
- * @param restart when it aborts, the position is claimed again, and the gap found again if it is still there
+ * @param restart when it aborts, the position is claimed again, and the gap is found again if it still exists
  */
 export function batchPast(
   { topic, topicId, partition }: AssignedPartition,
@@ -152,7 +152,7 @@ export function batchPast(
   };
 }
 
-/** Says once, with numbers, what was lost on either side. */
+/** Logs once, with numbers, what was lost on either side. */
 export function reportFinding(
   { topic, partition, end }: AssignedPartition,
   { kind, from, to }: StartFinding,

@@ -2,15 +2,15 @@ import type { Clock } from '../clock.ts';
 import type { PartitionPosition } from '../store/event-store.ts';
 import type { Poll } from './progress.ts';
 
-/** Where a consumer stands in a partition in which it is doing nothing. */
+/** A consumer's progress in a partition where it is idle. */
 export interface IdlePosition {
   topicId: string;
   epoch: number;
-  /** By its last answer, what the store has. */
+  /** What the store has, according to its last answer. */
   stored: number | null;
   /** As of `PartitionPosition`. */
   rewound: number;
-  /** First offset not processed yet. */
+  /** First unprocessed offset. */
   next: number;
 }
 
@@ -18,17 +18,17 @@ export type IdlePositions = ReadonlyMap<number, IdlePosition>;
 
 export interface WatchdogOptions {
   clock: Clock;
-  /** How long a partition may have records to read and not move. */
+  /** How long a partition may have records to read without moving. */
   stalledAfterMs: number;
-  /** The store stands elsewhere than this consumer left it: in these partitions reading has to start over. */
+  /** The store's position differs from where this consumer left it: these partitions have to be reread. */
   moved(partitions: readonly number[]): void;
-  /** Nothing is delivered although there are records: the whole reading has to start over. */
+  /** Nothing is delivered although there are records: the whole subscription has to restart. */
   stalled(partitions: readonly number[]): void;
 }
 
 /**
- * Looks at what each poll of the progress found in the partitions that are held. Notices a store that went back in time
- * while nothing came in, and a reading that has gone silent: clients have failed that way, with every health check green.
+ * Checks each progress poll for the partitions held. Detects a store that went back in time while no events arrived,
+ * and a subscription that went silent: clients have failed that way with every health check green.
  */
 export class Watchdog {
   readonly #options: WatchdogOptions;
@@ -40,14 +40,14 @@ export class Watchdog {
     this.#options = options;
   }
 
-  /** Partitions that had records and did not move when last looked at. */
+  /** Partitions that had records and had not moved at the last check. */
   get stalledPartitions(): readonly number[] {
     return this.#stalled;
   }
 
   /**
-   * @param poll with the partitions that were idle before it
-   * @param now those that are idle now
+   * @param poll with the partitions that were idle before it started
+   * @param now the partitions that are idle now
    * @param isWorking while anything is being stored, silence has another cause
    */
   look({ held, ends, positions }: Poll<IdlePositions>, now: IdlePositions, isWorking: boolean): void {
@@ -99,7 +99,9 @@ function rowOf(
   return rows.find((row) => row.partition === partition && row.topicId === topicId);
 }
 
-/** A claim of another member is that member's affair while it goes on; one that stands still has forgotten its partition. */
+/**
+ * Another member's claim is left to that member while it progresses; one that stands still has forgotten its partition.
+ */
 function hasMoved(
   { epoch, stored, rewound }: IdlePosition,
   row: PartitionPosition | undefined,

@@ -1,4 +1,4 @@
-// In: what to look for. Out: the stored events that match, in order, page by page.
+// In: a filter. Out: the stored events that match, in order, page by page.
 import { eventTimeMs } from '../events/event.ts';
 import { isScalarAt } from '../events/payload-path.ts';
 import { rawMembers } from '../json/raw-json.ts';
@@ -13,21 +13,21 @@ import {
   type Watermarks,
 } from '../store/event-store.ts';
 
-/** Events looked at in one step. A step of the SQLite store holds up everything else for some milliseconds. */
+/** Events scanned in one step. A step of the SQLite store blocks everything else for some milliseconds. */
 const STEP_EVENTS = 1000;
-/** Events looked at in the first step, when it is not known how large they are. */
+/** Events scanned in the first step, before their size is known. */
 const FIRST_STEP_EVENTS = 16;
-/** What a step should hold, in characters: an event may have a million. */
+/** Target size of a step in characters: a single event may have a million. */
 const STEP_CHARACTERS = 500_000;
-/** A page that holds so many characters is full. */
+/** A page with this many characters is full. */
 const PAGE_CHARACTERS = 2_000_000;
 
-/** Which events are meant; all parts that are given must hold. */
+/** Which events match; all given conditions must hold. */
 export interface EventFilter {
   userId?: string | undefined;
   /** Any of these. */
   eventTypes?: readonly string[] | undefined;
-  /** Milliseconds since 1970, by the event's own timestamp: from, including; to, excluding. */
+  /** Milliseconds since 1970, by the event's own timestamp: `from` inclusive, `to` exclusive. */
   from?: number | undefined;
   to?: number | undefined;
   payload: readonly { path: readonly string[]; value: string }[];
@@ -39,7 +39,7 @@ export interface EventQuery extends EventFilter {
   cursor?: number | undefined;
 }
 
-/** Events found in one step, and how far the step went. */
+/** Events found in one step, and how far it scanned. */
 export interface ScanStep {
   events: StoredEvent[];
   scannedUpTo: number;
@@ -49,11 +49,11 @@ export interface Page {
   events: StoredEvent[];
   /** The cursor of the next page; undefined at the end. */
   next: number | undefined;
-  /** How far this page has looked, all of it seen. */
+  /** How far this page has scanned, including its last event. */
   scannedUpTo: number;
 }
 
-/** Looks through the store step by step. Oldest first, it ends before what may still be joined by earlier sequences. */
+/** Scans the store step by step. Oldest first, it stops before sequences that may still be filled in. */
 export async function* search(
   store: EventStore,
   query: EventQuery,
@@ -73,7 +73,7 @@ export async function* search(
   }
 }
 
-/** The events of a selection, step by step. */
+/** The matching events, step by step. */
 async function* readSteps(
   store: EventStore,
   { after, upTo, ...selected }: Omit<ReadQuery, 'limit'>,
@@ -92,7 +92,7 @@ async function* readSteps(
   }
 }
 
-/** So many events that they hold about as much as a step should, and not many times more than the step before. */
+/** Number of events for the next step to reach the target size, without growing too fast from one step to the next. */
 function nextStep(step: number, found: readonly StoredEvent[], most: number): number {
   const mean = charactersOf(found) / found.length;
   return Math.max(1, Math.min(most, step * 4, Math.floor(STEP_CHARACTERS / mean)));
@@ -102,7 +102,7 @@ function charactersOf(events: readonly StoredEvent[]): number {
   return events.reduce((sum, { json }) => sum + json.length, 0);
 }
 
-/** @param patienceMs after which a page is given out although it is not full: going on with its `next` finds more */
+/** @param patienceMs after which a page is returned although it is not full; its `next` continues the search */
 export async function readPage(
   store: EventStore,
   query: EventQuery,
@@ -112,7 +112,7 @@ export async function readPage(
   const events: StoredEvent[] = [];
   let characters = 0;
   const watermarks = await store.watermarks();
-  // Where a step finds nothing but what is meant, one more than asked for tells whether there is a next page.
+  // If every event of a step matches, reading one more than requested tells whether there is a next page.
   const stepLimit = isIndexed(query) ? Math.min(STEP_EVENTS, limit + 1) : STEP_EVENTS;
   for await (const step of search(store, query, { watermarks, limit: stepLimit })) {
     events.push(...step.events);
@@ -127,13 +127,13 @@ export async function readPage(
   return { events, next: undefined, scannedUpTo: Math.max(watermarks.stable, query.cursor ?? 0) };
 }
 
-/** Everything stored when the call was made, in the order of storing. */
+/** Everything stored when the call was made, in storage order. */
 export async function* readAll(store: EventStore): AsyncGenerator<StoredEvent[]> {
   const { latest } = await store.watermarks();
   yield* readSteps(store, { order: 'asc', after: 0, upTo: latest });
 }
 
-/** What the store has an index for; the rest is looked at here, the same for every store. */
+/** The conditions the store has an index for; the others are checked here, identically for every store. */
 export function indexedFilter({ userId, eventTypes }: EventFilter): ReadFilter {
   return userId === undefined ? { eventTypes } : { userId };
 }
@@ -147,7 +147,7 @@ interface ReadEvent extends Record<'userId' | 'eventType' | 'timestamp', string>
   payload: unknown;
 }
 
-/** Of events that many readers of a stream look at: each is read once. */
+/** Cached parses of events that many stream readers look at. */
 const readEvents = new WeakMap<StoredEvent, ReadEvent>();
 
 function parseCached(event: StoredEvent): ReadEvent {
@@ -158,7 +158,7 @@ function parseCached(event: StoredEvent): ReadEvent {
   return read;
 }
 
-/** @returns whether an event is meant */
+/** @returns whether an event matches */
 export function createPredicate({
   userId,
   eventTypes,
@@ -192,6 +192,6 @@ async function sequenceRangeOf(
   });
 }
 
-/** The first and the last moment there is in JavaScript. */
+/** The first and the last moment a JavaScript Date can represent. */
 const MIN_MS = -8.64e15;
 const MAX_MS = 8.64e15;

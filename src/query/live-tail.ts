@@ -4,36 +4,36 @@ import type { EventStore, ReadFilter, StoredEvent } from '../store/event-store.t
 
 const POLL_MS = 50;
 const READ_EVENTS = 500;
-/** What latest events may take in memory, for all readers together. Who is further behind reads the store. */
+/** Memory for the latest events, shared by all readers. Readers further behind read from the store. */
 const WINDOW_BYTES = 4_000_000;
-/** What one reader is given at a time. */
+/** The most that one reader receives at a time. */
 const CHUNK_BYTES = 64_000;
-/** How many chunks that were read for who is behind are kept for who comes to the same sequence. */
+/** Chunks read for readers who are behind, kept for others who reach the same sequence. */
 const SHARED_CHUNKS = 64;
-/** How far before its start events are remembered, to see up to where a store that went back is still the same. */
+/** How far before the window events are remembered, to find how far a store that went back is unchanged. */
 const LANDMARK_DISTANCES = [0, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8];
-/** How many are kept at most. */
+/** The most that are remembered. */
 const LANDMARKS = 64;
 
-/** Where a reader is. */
+/** A reader's position. */
 export interface TailPosition {
   sequence: number;
   /** How often the store had gone back in time when the reader was here. */
   rewinds: number;
 }
 
-/** Events after a position, and up to where that is all there is. */
+/** Events after a position, and the sequence up to which they are complete. */
 export interface Chunk {
   events: readonly StoredEvent[];
   next: TailPosition;
-  /** The store has gone back: sequences after `next` mean other events now, and some may come once more. */
+  /** The store has gone back: sequences after `next` now refer to other events, and some may be repeated. */
   isReset: boolean;
 }
 
-/** What was read from the store for readers who are behind. */
+/** A chunk read from the store for readers who are behind. */
 type Read = Pick<Chunk, 'events'> & { sequence: number };
 
-/** Follows the store while somebody reads. Nothing is kept for a reader: a slow one is behind and costs nothing. */
+/** Polls the store while it has readers. Keeps nothing per reader: a slow one falls behind and costs nothing. */
 export class LiveTail {
   readonly #store: EventStore;
   readonly #heartbeatMs: number;
@@ -42,21 +42,21 @@ export class LiveTail {
   #window: StoredEvent[] = [];
   #windowBytes = 0;
   #windowAfter = 0;
-  /** Some events before the window, the oldest first. There is none between the last of them and the window. */
+  /** Some events before the window, oldest first. There are no events between the last of them and the window. */
   #landmarks: StoredEvent[] = [];
-  /** By sequence and filter, the oldest first. */
+  /** By sequence and filter, oldest first. */
   readonly #chunks = new Map<string, Promise<Read>>();
   #readUpTo = 0;
-  /** Up to where there was no more to read: `#readUpTo`, or a sequence after it where those in between are empty. */
+  /** Up to here there was nothing more to read: `#readUpTo`, or a later sequence if those in between are empty. */
   #lookedTo = 0;
-  /** Each time the store went back, the last sequence that still meant the same event. */
+  /** For each time the store went back, the last sequence that still refers to the same event. */
   readonly #rewinds: number[] = [];
   #readers = 0;
   #following = false;
   #stopped = false;
   #arrival = Promise.withResolvers<void>();
 
-  /** @param heartbeatMs after which a reader that waits is told that there is nothing */
+  /** @param heartbeatMs after which a waiting reader gets an empty result */
   constructor(options: { store: EventStore; heartbeatMs: number; clock: Clock }) {
     this.#store = options.store;
     this.#heartbeatMs = options.heartbeatMs;
@@ -67,7 +67,7 @@ export class LiveTail {
     return this.#readers;
   }
 
-  /** Counts one more reader. @returns counts it out again; may be called twice */
+  /** Registers a reader. @returns a function that unregisters it; may be called twice */
   join(): () => void {
     this.#readers++;
     let isHere = true;
@@ -78,15 +78,15 @@ export class LiveTail {
   }
 
   /**
-   * For a reader who has joined.
+   * Determines where a new reader starts.
    *
-   * @param after the sequence it comes back with; not given: it reads what is stored from now on
-   * @returns where it begins: before `after` where the store does not reach that far
+   * @param after the sequence it resumes from; if absent, it gets what is stored from now on
+   * @returns the start: before `after` if the store does not reach that far
    */
   async begin(after?: number): Promise<TailPosition> {
     const rewinds = this.#rewinds.length;
     const landmarks = this.#following ? [] : await this.#readLandmarks();
-    // Asked last: where the store goes back meanwhile, what is remembered of it is seen to have changed.
+    // Queried last: if the store goes back meanwhile, the remembered state is seen to have changed.
     const { stable, latest } = await this.#store.watermarks();
     if (!this.#following) this.#follow(stable, landmarks);
     const sequence = after === undefined || after > Math.max(latest, stable) ? stable : after;
@@ -103,7 +103,7 @@ export class LiveTail {
     return found.filter(({ sequence }, at) => sequence !== found[at - 1]?.sequence);
   }
 
-  /** Sends all readers away. */
+  /** Disconnects all readers. */
   stop(): void {
     this.#stopped = true;
     this.#tell();
@@ -114,9 +114,9 @@ export class LiveTail {
   }
 
   /**
-   * What comes after a position. Waits for it, at most until the next heartbeat.
+   * Returns what follows a position. Waits for it, at most until the next heartbeat.
    *
-   * @param filter what the store may leave out, which it has an index for; it may be there all the same
+   * @param filter conditions the store has an index for; events that fail them may be returned all the same
    */
   async next({ sequence: after, rewinds: seen }: TailPosition, filter: ReadFilter): Promise<Chunk> {
     if (after >= this.#readUpTo && seen === this.#rewinds.length) await this.#arrival.promise;
@@ -131,7 +131,7 @@ export class LiveTail {
     return { events, next: { sequence, rewinds }, isReset: false };
   }
 
-  /** Many who are behind are so at the same sequence: it is read, and kept in memory, once for them. */
+  /** Readers who are behind are often at the same sequence: it is read and kept in memory once for all. */
   #fromStore(after: number, upTo: number, filter: ReadFilter): Promise<Read> {
     const key = JSON.stringify([after, filter]);
     const known = this.#chunks.get(key);
@@ -159,7 +159,7 @@ export class LiveTail {
     return { events, sequence: end === this.#window.length ? this.#readUpTo : events.at(-1)!.sequence };
   }
 
-  /** Nothing else is kept of the time in which nobody read. */
+  /** Events stored while there were no readers are not kept. */
   async #follow(from: number, landmarks: StoredEvent[]): Promise<void> {
     this.#following = true;
     this.#landmarks = landmarks;
@@ -169,11 +169,11 @@ export class LiveTail {
     this.#moveTo(from);
     let heartbeatAt = this.#clock.now() + this.#heartbeatMs;
     while (this.#readers > 0 && !this.#stopped) {
-      // While the store cannot be read there is nothing to tell; what comes in meanwhile is there afterwards.
+      // While the store cannot be read there is nothing to return; events stored meanwhile are read afterwards.
       await this.#readAll().catch(() => {});
       if (this.#clock.now() >= heartbeatAt) {
         heartbeatAt = this.#clock.now() + this.#heartbeatMs;
-        // A store that went back and came exactly as far since shows in nothing but its latest event: looked at again.
+        // A store that went back and grew to the same sequence differs only in its latest event, so that is read again.
         this.#lookedTo = -1;
         this.#tell();
       }
@@ -193,15 +193,15 @@ export class LiveTail {
   }
 
   /**
-   * Asks each time how far the store goes: it may have gone back since. Never passes a sequence where no event was
-   * seen, because one may be stored there once it has gone back.
+   * Queries the store's latest sequence each time, as it may have gone back. Never advances past a sequence without an
+   * event, because one may be stored there after the store went back.
    *
    * @returns whether there may be more to read
    */
   async #readOn(): Promise<boolean> {
     const { stable } = await this.#store.watermarks();
     if (stable === this.#lookedTo) return false;
-    // The latest one known is read again: where it has become another, the store has gone back and come as far since.
+    // Rereads the latest known event: if it differs, the store has gone back and grown again.
     const known = this.#window.at(-1) ?? this.#landmarks.at(-1);
     const after = known === undefined ? 0 : known.sequence - 1;
     const read = await this.#store.read({ order: 'asc', after, upTo: stable, limit: READ_EVENTS });
@@ -221,7 +221,7 @@ export class LiveTail {
     return true;
   }
 
-  /** The last sequence of an event that is known and still what it was; 0 when there is none. */
+  /** The last known sequence whose event is unchanged; 0 if there is none. */
   async #lastUnchanged(): Promise<number> {
     const landmarks = this.#landmarks;
     for (const [back, landmark] of landmarks.toReversed().entries()) {
@@ -232,7 +232,7 @@ export class LiveTail {
     return landmarks.length === 0 ? this.#lastUnchangedInWindow(0) : 0;
   }
 
-  /** @param sequence where nothing has changed, and behind which the window begins */
+  /** @param sequence up to which nothing has changed, and after which the window starts */
   async #lastUnchangedInWindow(sequence: number): Promise<number> {
     const window = this.#window;
     const upTo = window.at(-1)?.sequence ?? 0;
@@ -253,7 +253,7 @@ export class LiveTail {
     this.#lookedTo = sequence;
   }
 
-  /** Readers who are further are told to come back to here. */
+  /** Readers beyond this sequence are told to come back to it. */
   #rewindTo(sequence: number): void {
     this.#rewinds.push(sequence);
     this.#moveTo(sequence);

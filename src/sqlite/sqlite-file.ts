@@ -14,19 +14,19 @@ export interface Query<Row> {
   iterate(...parameters: Parameters): IterableIterator<Row>;
 }
 
-/** Prepares a query whose columns have the names and types of `Row`; SQLite does not check that. */
+/** Prepares a query whose columns must match `Row` in name and type; SQLite does not check that. */
 export function prepareQuery<Row>(db: DatabaseSync, sql: string): Query<Row> {
   return db.prepare(sql) as unknown as Query<Row>;
 }
 
-/** As `prepareQuery`, with an array for each row: an object takes twice as long. */
+/** As `prepareQuery`, with an array per row: objects take twice as long. */
 export function prepareArrayQuery<Row extends unknown[]>(db: DatabaseSync, sql: string): Query<Row> {
   const statement = db.prepare(sql);
   statement.setReturnArrays(true);
   return statement as unknown as Query<Row>;
 }
 
-/** Raised when another process has the file. */
+/** Raised when another process is using the file. */
 export class FileInUseError extends Error {
   constructor(path: string) {
     super(
@@ -36,16 +36,16 @@ export class FileInUseError extends Error {
   }
 }
 
-/** A SQLite database that this process alone writes to. */
+/** A SQLite database that only this process writes to. */
 export interface SqliteFile {
   db: DatabaseSync;
   close(): void;
 }
 
 /**
- * Opens a database file and holds it for this process. A second process gets an error; other programs may read
- * (a shell, a backup), as the same user: events are nobody else's business. A commit is on disk when it returns (WAL,
- * synchronous=FULL). A folder that is missing is made; one that exists keeps its mode.
+ * Opens a database file and locks it for this process. A second process gets an error; other programs of the same user
+ * (a shell, a backup) may read it, but no other user may. A commit is on disk when it returns (WAL, synchronous=FULL).
+ * A missing folder is created; an existing one keeps its mode.
  *
  * @throws FileInUseError
  */
@@ -73,19 +73,22 @@ export function openSqliteFile(path: string): SqliteFile {
 const PRIVATE_FOLDER = 0o700;
 const PRIVATE_FILE = 0o600;
 
-/** Makes the file if need be; SQLite gives the files it puts beside it the same mode. Also where another version made it. */
+/**
+ * Creates the file if needed; SQLite gives its companion files the same mode. Also fixes files created by an earlier
+ * version.
+ */
 function makePrivate(path: string): void {
-  // Made with this mode, not given it a moment later.
+  // Created with this mode rather than changed a moment later.
   closeSync(openSync(path, 'a', PRIVATE_FILE));
   try {
     chmodSync(path, PRIVATE_FILE);
   } catch (error) {
-    // Of another user, who let this one write to it: whose it is decides.
+    // It belongs to another user, who let this one write to it: its owner decides.
     if ((error as NodeJS.ErrnoException).code !== 'EPERM') throw error;
   }
 }
 
-/** An open transaction on a file beside the database: the system lets go of it however this process ends. */
+/** An open transaction on a file beside the database: the system releases it however this process ends. */
 function holdLock(path: string): DatabaseSync {
   const lock = new DatabaseSync(`${path}.lock`);
   try {
@@ -100,7 +103,7 @@ function holdLock(path: string): DatabaseSync {
 
 const SQLITE_BUSY = 5;
 
-/** Runs `work` in one transaction: all of it is on disk when this returns, or none of it after a throw. */
+/** Runs `work` in one transaction: everything is on disk when this returns, nothing after a throw. */
 export function inTransaction<T>(db: DatabaseSync, work: () => T): T {
   db.exec('begin immediate');
   try {
@@ -113,18 +116,20 @@ export function inTransaction<T>(db: DatabaseSync, work: () => T): T {
   }
 }
 
-/** @throws when nothing can be written just now, as on a full disk. Counts in a place of the file that is free for that. */
+/**
+ * @throws when writing is currently impossible, as on a full disk. Increments a counter in a spare field of the file.
+ */
 export function checkWritable(db: DatabaseSync): void {
   inTransaction(db, () => {
-    // It must change: SQLite does not write what is there already.
+    // The value must change: SQLite does not write an unchanged one.
     const row = prepareQuery<{ user_version: number }>(db, 'pragma user_version').get()!;
     db.exec(`pragma user_version = ${(row.user_version + 1) % 2 ** 31}`);
   });
 }
 
 /**
- * Brings a schema up to date: `steps` run in order, each once. The version reached is kept in a table by
- * `name`, because the embedded log and the store share one file.
+ * Migrates a schema: `steps` run in order, each once. The version reached is kept in a table by `name`, because the
+ * embedded log and the store share one file.
  */
 export function migrateSqlite(db: DatabaseSync, name: string, steps: readonly string[]): void {
   inTransaction(db, () => {

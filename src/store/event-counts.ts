@@ -1,30 +1,30 @@
 import type { SequenceRange } from './event-store.ts';
 
-/** Exact numbers of stored events: what came again is not counted again. */
+/** Exact numbers of stored events: duplicates are not counted. */
 export interface EventCounts {
-  /** Of each type, and when the first and the last hour with events of it was. */
+  /** By type, with the first and the last hour that has events of it. */
   totals(): Promise<TypeTotal[]>;
 
-  /** Of each type in each of these hours, oldest first; hours without events are left out. */
+  /** By type and hour, oldest first; hours without events are left out. */
   byHour(hours: HourRange): Promise<HourCount[]>;
 
-  /** How many different values a dimension had on each of these days, oldest first; days without any are left out. */
+  /** Number of distinct values of a dimension per day, oldest first; days without values are left out. */
   distinctByDay(dimension: string, days: DayRange): Promise<DayCount[]>;
 
-  /** The values of a dimension with most events on a day, most first. */
+  /** The values of a dimension with the most events on a day, in descending order. */
   topValues(dimension: string, day: number, limit: number): Promise<ValueCount[]>;
 
-  /** The sequences between which all events of these hours are; undefined when there are none. */
+  /** The range of sequences that contains all events of these hours; undefined if there are none. */
   sequenceRange(hours: HourRange): Promise<SequenceRange | undefined>;
 }
 
-/** Hours since 1970, UTC; both ends are included. */
+/** Hours since 1970, UTC; both ends inclusive. */
 export interface HourRange {
   from: number;
   to: number;
 }
 
-/** Days since 1970, UTC; both ends are included. */
+/** Days since 1970, UTC; both ends inclusive. */
 export type DayRange = HourRange;
 
 export interface HourCount {
@@ -54,5 +54,5 @@ export interface ValueCount {
 export const HOUR_MS = 3_600_000;
 export const HOURS_A_DAY = 24;
 
-/** What values are counted of beside the members of payloads: `payload.MEMBER`. */
+/** Dimensions counted besides the payload properties (`payload.MEMBER`). */
 export const USER_DIMENSION = 'userId';

@@ -5,17 +5,17 @@ export * from './event-counts.ts';
 export { StoreUnavailableError } from './store-unavailable.ts';
 
 /**
- * The processed-event store: what the API answers from. The position of each partition moves in the same
- * transaction as the events, so that whatever dies between two lines, each event is stored once. All adapters
- * pass `test/contract/event-store.contract.ts`.
+ * The processed-event store, from which the API answers. The position of each partition moves in the same transaction
+ * as its events, so that each event is stored once, wherever a process dies. All adapters pass
+ * `test/contract/event-store.contract.ts`.
  */
 export interface EventStore {
   /**
-   * Takes over partitions for this writer: whoever claimed them before is refused from now on (`FencedError`). A position
-   * that was moved back from outside is booked as rewound. A store that says it holds events and has lost all of them
-   * starts from nothing.
+   * Claims partitions for this writer: previous claimants are rejected from now on (`FencedError`). A position that was
+   * moved back from outside is booked as rewound. A store whose counters say it holds events, but which has lost all of
+   * them, starts from scratch.
    *
-   * @returns for each partition, in the same order, where it stands
+   * @returns the position of each partition, in the same order
    */
   claim(topic: TopicRef, partitions: readonly number[]): Promise<Claim[]>;
 
@@ -23,88 +23,88 @@ export interface EventStore {
    * Stores batches of different partitions of one topic in one transaction: events whose `key` is new, an entry for
    * each dead letter, and the new position of each partition.
    *
-   * @throws FencedError when a position is not `fromOffset` and `fromRewound`, another writer has claimed the partition since,
-   *   or the events stored before are gone: nothing is stored then. After any other error the outcome is unknown, and
-   *   processing the batches again is safe: they are either stored or refused.
+   * @throws FencedError when a position is not `fromOffset` and `fromRewound`, another writer has claimed the partition
+   *    since, or the events stored before are gone: nothing is stored then. After any other error the outcome is
+   *    unknown, and processing the batches again is safe: they are either stored or rejected.
    */
   process(batches: readonly StoreBatch[]): Promise<StoreOutcome>;
 
-  /** Stored events by key; keys that are not there are left out. */
+  /** Stored events by key; missing keys are left out. */
   get(keys: readonly string[]): Promise<Map<string, EventRecord>>;
 
   /**
-   * Told apart from other stores where sequences in it last only as long as the process; empty where they last. A sequence
-   * of another store means nothing here.
+   * Identifies a store whose sequences last only as long as the process; empty if they are permanent. A sequence of
+   * another store is meaningless here.
    */
   readonly storeId: string;
 
-  /** How far there is something to read. */
+  /** How far events can be read. */
   watermarks(): Promise<Watermarks>;
 
-  /** Events in the order in which they were stored: at most `limit`, or fewer where they are large; none at the end. */
+  /** Events in storage order: at most `limit`, fewer if they are large; none at the end. */
   read(selection: ReadQuery): Promise<StoredEvent[]>;
 
-  /** How many events there are of what, up to date whenever asked. */
+  /** Exact event counts, up to date whenever queried. */
   readonly counts: EventCounts;
 
-  /** Where each partition of a topic stands, and what has been counted on the way. */
+  /** The position of each partition of a topic, and its counters. */
   positions(group: string, topic: string): Promise<PartitionPosition[]>;
 
   /**
-   * What was set aside for a group, latest first. After a failure between dead-letter topic and store a record
-   * may be in the topic twice; here it is once.
+   * The dead letters of a group, latest first. After a failure between dead-letter topic and store, a record may be in
+   * the topic twice; here it is listed once.
    */
   deadLetters(group: string, query: DeadLetterQuery): Promise<DeadLetter[]>;
 
-  /** Notes that dead letters were appended to their topic again. Ids that are not there are passed over. */
+  /** Records that dead letters were appended to their topic again. Unknown ids are ignored. */
   markRedriven(group: string, ids: readonly number[], at: Date): Promise<void>;
 
-  /** Resolves when storing and reading would work just now. @throws why not, within `timeoutMs` */
+  /** Resolves if storing and reading currently work. @throws why not, within `timeoutMs` */
   ping(timeoutMs: number): Promise<void>;
 
-  /** Lets go of connections and files. May be called twice. */
+  /** Closes connections and files. May be called twice. */
   close(): Promise<void>;
 }
 
-/** A topic as one consumer group sees it. */
+/** A topic as seen by one consumer group. */
 export interface TopicRef {
   group: string;
   topic: string;
-  /** A topic that was deleted and created again under the same name is another topic: its offsets begin again. */
+  /** A topic that was deleted and recreated under the same name is another topic: its offsets start over. */
   topicId: string;
 }
 
 export interface Claim {
-  /** Identifies this claim; the next one is higher. */
+  /** Identifies this claim; later claims have higher numbers. */
   epoch: number;
-  /** Offset to process next; null when nothing of this topic has been processed by this group. */
+  /** Next offset to process; null if this group has processed nothing of this topic. */
   offset: number | null;
   /** True when this group has positions for an earlier topic of the same name. */
   topicRecreated: boolean;
   /** As of `PartitionPosition`. */
   rewound: number;
-  /** Records that were processed before `offset`, latest first. */
+  /** Records processed before `offset`, latest first. */
   landmarks: Landmark[];
   /** Other topics whose events are in this store: an eventId is stored once across all of them. */
   otherTopics: string[];
 }
 
 export interface EventToStore {
-  /** The UUID it is deduplicated by (`eventKey`). */
+  /** The UUID for deduplication (`eventKey`). */
   key: string;
   userId: string;
   eventType: string;
-  /** Where it was read from, in the partition of its batch. */
+  /** The offset it was read from, in the partition of its batch. */
   offset: number;
   /** When it happened, by its own timestamp: hours since 1970, UTC. */
   hour: number;
-  /** What it counts for beside its user, on the day of its hour. Values are short texts. */
+  /** Values counted besides its user, on the day of its hour. Values are short texts. */
   counted: readonly (readonly [dimension: string, value: string])[];
-  /** The event as JSON text, returned as it is. */
+  /** The event as JSON text, returned unchanged. */
   json: string;
 }
 
-/** An event and its sequence number in storage order. Numbers have gaps. */
+/** An event and its sequence number in storage order. Sequences have gaps. */
 export interface StoredEvent {
   sequence: number;
   json: string;
@@ -122,13 +122,13 @@ export interface SequenceRange {
   last: number;
 }
 
-/** What to read: events after one sequence and up to another, those of a user, or of any of some types. */
+/** What to read: events after one sequence up to another, optionally of one user or of certain types. */
 export interface ReadQuery extends ReadFilter {
   order: 'asc' | 'desc';
   after: number;
   upTo: number;
   limit: number;
-  /** Most bytes of JSON texts, but for the last event; 1 MB if not given. */
+  /** Most bytes of JSON text, apart from the last event; default: 1 MB. */
   bytes?: number;
 }
 
@@ -138,31 +138,31 @@ export interface ReadFilter {
   eventTypes?: readonly string[] | undefined;
 }
 
-/** Most bytes that one `read` returns where it is not told otherwise. */
+/** Default limit of bytes that one `read` returns. */
 export const READ_BYTES = 1_000_000;
 /** A stored event and what is known of it. */
 export interface EventRecord {
   json: string;
-  /** Where it was read from; null for what an earlier version stored. */
+  /** The position it was read from; null for events stored by an earlier version. */
   partition: number | null;
   offset: number | null;
   storedAt: Date | null;
-  /** How often it came again. */
+  /** Number of duplicates. */
   duplicates: number;
-  /** How often it came again with another userId, eventType or payload; the first body was kept. */
+  /** Number of duplicates with another userId, eventType or payload; the first body was kept. */
   conflicts: number;
 }
 
-/** Index entry of a record that was set aside; its bytes are in the dead-letter topic. */
+/** Index entry of a dead-lettered record; its bytes are in the dead-letter topic. */
 export interface DeadLetterEntry {
-  /** The key of the event it would have been; null where it has no eventId. */
+  /** The key of the event it would have been; null if it has no eventId. */
   key: string | null;
   offset: number;
-  /** As of `recordDigest`: where the log was written again, an offset holds another record than before. */
+  /** As of `recordDigest`: if the log was rewritten, an offset holds a different record than before. */
   digest: string;
   reason: string;
   detail: string;
-  /** 1 at first; one more each time it was redriven and set aside again. */
+  /** 1 at first; incremented each time it is redriven and dead-lettered again. */
   attempt: number;
   deadLetteredAt: Date;
   deadLetterPartition: number;
@@ -170,14 +170,14 @@ export interface DeadLetterEntry {
 }
 
 export interface DeadLetter extends Omit<DeadLetterEntry, 'digest'> {
-  /** Ascending in the order in which they were set aside. */
+  /** Ascending in the order of dead-lettering. */
   id: number;
   topic: string;
   partition: number;
   redrivenAt: Date | null;
 }
 
-/** All parts that are given must hold. */
+/** All given conditions must hold. */
 export interface DeadLetterQuery {
   limit: number;
   /** Only ids below this. */
@@ -192,25 +192,25 @@ export interface DeadLetterQuery {
 export interface StoreBatch extends TopicRef {
   partition: number;
   epoch: number;
-  /** The position this batch continues from: as claimed, or `nextOffset` of the batch before; null at first. */
+  /** The position this batch continues from: as claimed, or `nextOffset` of the previous batch; null at first. */
   fromOffset: number | null;
   /**
-   * `rewound` of that position. Offsets come back when a log is written again, and a store that goes back can then stand
-   * at the same one with other events: both together never do.
+   * `rewound` of that position. Offsets are reused when a log is rewritten, so a store that goes back can be at the
+   * same offset with other events; offset and `rewound` together never repeat.
    */
   fromRewound: number;
   nextOffset: number;
   events: readonly EventToStore[];
   deadLetters: readonly DeadLetterEntry[];
-  /** Where reading of the partition began; kept with the first batch. */
+  /** Where reading of the partition started; stored with the first batch. */
   startOffset: number;
-  /** Offsets of the batch that hold no record: transaction markers, and what compaction took. */
+  /** Offsets of the batch without a record: transaction markers, and records removed by compaction. */
   withoutRecord: number;
-  /** Offsets before the batch that the log had deleted before they were processed. */
+  /** Offsets before the batch that the log deleted before they were processed. */
   lost: number;
-  /** Offsets that are passed once more, because the log has other records there than those that were processed. */
+  /** Offsets passed again, because the log now holds different records than those processed. */
   rewound: number;
-  /** Those of the position, with one of this batch where it has a record. */
+  /** The landmarks of the position, plus one of this batch if it has a record. */
   landmarks: readonly Landmark[];
 }
 
@@ -219,7 +219,7 @@ export interface BatchOutcome {
   conflicts: number;
 }
 
-/** What came of batches that were stored one after the other. */
+/** The results of batches that were stored one after the other. */
 export function mergeOutcomes(each: readonly BatchOutcome[]): StoreOutcome {
   return {
     stored: each.map(({ stored }) => stored),
@@ -228,22 +228,22 @@ export function mergeOutcomes(each: readonly BatchOutcome[]): StoreOutcome {
 }
 
 export interface StoreOutcome {
-  /** For each batch, for each of its events: true when stored now, false when its key was there already. */
+  /** For each event of each batch: true if stored now, false if its key already existed. */
   stored: boolean[][];
-  /** How many of those not stored had another userId, eventType or payload than the one that was. */
+  /** How many of those not stored had a different userId, eventType or payload than the stored event. */
   conflicts: number;
 }
 
-/** What two events of one key may differ in without conflict: the time they were accepted. */
+/** Members in which two events of one key may differ without conflict: the time of acceptance. */
 export const TIMESTAMP_MEMBER = '"timestamp":"[^"]*"';
 const TIMESTAMP = new RegExp(TIMESTAMP_MEMBER);
 
-/** Whether two events of one key, as JSON texts of `encodeEvent`, are the same but for their timestamps. */
+/** Whether two events of one key, as JSON texts of `encodeEvent`, are equal except for their timestamps. */
 export function isSameEvent(one: string, other: string): boolean {
   return one === other || one.replace(TIMESTAMP, '') === other.replace(TIMESTAMP, '');
 }
 
-/** Each offset from `startOffset` to `offset` is counted once in what follows them, those that were rewound once more. */
+/** Each offset from `startOffset` to `offset` is counted once in the fields below, rewound ones once more each time. */
 export interface PartitionPosition {
   topicId: string;
   partition: number;
@@ -256,11 +256,11 @@ export interface PartitionPosition {
   deadLettered: number;
   withoutRecord: number;
   lost: number;
-  /** Offsets passed more than once: the position was set back, or the log was cut and written again. */
+  /** Offsets passed more than once: the position was set back, or the log was truncated and rewritten. */
   rewound: number;
 }
 
-/** Raised by `process` when this writer no longer holds the partition, or its view of the position is old. */
+/** Raised by `process` when this writer no longer holds the partition, or its view of the position is stale. */
 export class FencedError extends Error {
   constructor({ topic, partition, epoch }: Pick<StoreBatch, 'topic' | 'partition' | 'epoch'>) {
     super(`partition ${partition} of ${topic} has moved on since claim ${epoch}`);

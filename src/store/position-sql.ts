@@ -1,4 +1,4 @@
-// What the SQL stores say of positions in the same words. Dialects differ in the name of the larger of two numbers.
+// SQL for positions shared by the SQL stores. Dialects differ in the name of the function for the larger number.
 
 const COUNTED =
   'positions.stored + positions.duplicates + positions.dead_lettered + positions.without_record + positions.lost';
@@ -6,8 +6,8 @@ const PASSED =
   'case when positions.next_offset is null then 0 else positions.next_offset - coalesce(positions.start_offset, 0) end + positions.rewound';
 
 /**
- * What a claim changes in a position that is there already. One that somebody moved back by hand has more counted than
- * passed: the difference will be passed again. One moved forward keeps showing what nobody accounted for.
+ * What a claim changes in an existing position. After a position was moved back by hand, more is counted than passed:
+ * the difference will be passed again. One moved forward keeps showing the unaccounted offsets.
  */
 export const RECLAIM = (larger: 'max' | 'greatest') => `
   epoch = positions.epoch + 1,
@@ -15,8 +15,8 @@ export const RECLAIM = (larger: 'max' | 'greatest') => `
   rewound = positions.rewound + ${larger}(0, ${COUNTED} - (${PASSED}))`;
 
 /**
- * True when the store holds no event although it has counted some, or not even knows up to where: its tables were emptied.
- * The latest event is looked for, which is found at once whatever was deleted before it.
+ * True if the store holds no event although it has counted some, or does not even know how far it counted: its tables
+ * were emptied. Checks for the latest event, which is fast whatever was deleted before it.
  */
 export const EVENTS_ARE_GONE = `(select max(seq) from events) is null
   and (exists (select 1 from positions where stored > 0) or exists (select 1 from event_counts)
@@ -24,7 +24,10 @@ export const EVENTS_ARE_GONE = `(select max(seq) from events) is null
 
 const NO_EVENTS = 'where not exists (select 1 from events)';
 
-/** Takes back what was derived from the events that are gone; nothing while there is one. The topic is then read from its start. */
+/**
+ * Resets everything derived from events that are gone; nothing while any event is left. The topic is then reread from
+ * its start.
+ */
 export const FORGET_EVENTS = [
   `update positions set next_offset = null, start_offset = null, stored = 0, duplicates = 0, dead_lettered = 0,
      without_record = 0, lost = 0, rewound = 0, landmarks = '' ${NO_EVENTS}`,

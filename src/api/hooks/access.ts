@@ -6,29 +6,29 @@ import { ApiError } from '../../errors.ts';
 import { hostCheck } from './hosts.ts';
 
 export interface AccessOptions {
-  /** None: whoever reaches this address may do everything. */
+  /** Undefined: whoever reaches this address may do everything. */
   apiKeys: ApiKeys | undefined;
-  /** Web origins whose pages may call without a key of their own. */
+  /** Web origins whose pages may call without a key. */
   origins: readonly string[];
-  /** Names and addresses this service is called by, beside those of this machine; looked at where no keys are needed. */
+  /** Host names and addresses of this service besides those of this machine; checked if no keys are needed. */
   hosts: readonly string[];
   clock: Pick<Clock, 'date'>;
 }
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** What a key must allow; none: anyone may. */
+    /** The permission required; undefined: anyone may call. */
     scope?: Scope;
-    /** Whether `?ticket=` will do instead of a key. */
+    /** Whether `?ticket=` is accepted instead of a key. */
     takesTicket?: boolean;
   }
   interface FastifyRequest {
-    /** Whose key it came with; none where keys are switched off, or not needed. */
+    /** The owner of the request's key; undefined if keys are disabled or not needed. */
     caller: ApiKey | undefined;
   }
 }
 
-/** Lets a request in by its key and its origin. Must come before anything that costs. */
+/** Authenticates a request by key and origin. Must run before anything expensive. */
 export function registerAuthentication(api: FastifyInstance, options: AccessOptions): void {
   const { apiKeys } = options;
   const checkHost = hostCheck(options.hosts);
@@ -79,15 +79,15 @@ function identify(
   const ticket = presentedTicket(request);
   if (ticket !== undefined) return keyOfTicket(apiKeys, ticket, clock.date().getTime());
   const { key } = request.query as Record<string, unknown>;
-  // A beacon cannot carry a header. Keys in addresses end up in the logs of others, so only one that can do nothing
-  // else than send is taken from there.
+  // A beacon cannot carry headers. Keys in URLs end up in other parties' logs, so only a key that can do nothing but
+  // send is accepted there.
   const found = scope === 'write' && typeof key === 'string' ? apiKeys.find(key) : undefined;
   return found?.scopes.every((one) => one === 'write') ? found : undefined;
 }
 
 function unauthorized(request: FastifyRequest, reply: FastifyReply): ApiError {
   if (presentedKey(request) === undefined && presentedTicket(request) !== undefined) {
-    // No offer of basic auth: a browser would ask whoever looks at the page for a password.
+    // Does not offer basic auth: browsers would prompt whoever looks at the page for a password.
     reply.header('WWW-Authenticate', 'Bearer realm="footfall"');
     return new ApiError('unauthorized', { message: TICKET_REFUSED });
   }
@@ -109,25 +109,25 @@ function presentedKey({ headers }: FastifyRequest): string | undefined {
   return Buffer.from(credentials, 'base64').toString('utf8').split(':', 1)[0];
 }
 
-/** What a key opens belongs to its caller alone: no other site may embed it, and no cache mistake it for another's. */
+/** Protected data belongs to the caller: no other site may embed it, and no cache may serve it to anybody else. */
 function protect(reply: FastifyReply, needsKey: boolean): void {
   reply.header('Cross-Origin-Resource-Policy', 'same-origin');
   if (needsKey) addVary(reply, 'Authorization, X-API-Key');
 }
 
-/** Adds to the request headers that an answer depends on. */
+/** Adds to the request headers that a response varies by. */
 export function addVary(reply: FastifyReply, names: string): void {
   const known = reply.getHeader('Vary');
   reply.header('Vary', known === undefined ? names : `${known}, ${names}`);
 }
 
-/** A page of another site must not use what this browser can reach, not even blindly. */
+/** A page of another site must not use this browser's access, not even blindly. */
 function checkOrigin({ headers }: FastifyRequest, allowed: readonly string[]): void {
   const { origin, host } = headers;
-  // Set by browsers, and out of reach of pages. Of images, scripts and links it is all there is.
+  // Set by browsers and out of reach of pages; for images, scripts and links it is the only clue.
   const site = headers['sec-fetch-site'];
   if (origin === undefined ? site !== 'cross-site' : allowed.includes(origin)) return;
-  // Also behind a proxy that changes `Host`.
+  // Works behind a proxy that changes `Host` too.
   if (site === 'same-origin' || origin === `http://${host}` || origin === `https://${host}`) return;
   throw new ApiError('origin_not_allowed');
 }

@@ -7,8 +7,8 @@ import { firstBytes } from './request-encodings.ts';
 import { BodyPatience, ReaderPatience } from './slow-peers.ts';
 
 /**
- * How long a request that is turned away waits for its answer: clients that retry at once would take the time of those
- * that were admitted.
+ * How long the response to a rejected request is delayed: clients that retry at once would take time from admitted
+ * requests.
  */
 const REJECTION_DELAY_MS = 1000;
 
@@ -16,11 +16,11 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** The most bytes a request of this route holds in memory; such requests are subject to admission. */
     reservesBytes?: number;
-    /** Where events are sent, one or many in a request: what is refused is counted by its error code. */
+    /** Whether the route accepts events, one or many; its rejections are counted by error code. */
     acceptsEvents?: 'one' | 'many';
   }
   interface FastifyRequest {
-    /** What it holds, where its route is subject to admission. */
+    /** The reservation, if the route is subject to admission. */
     hold: Hold | undefined;
   }
 }
@@ -28,23 +28,25 @@ declare module 'fastify' {
 export interface AdmitOptions {
   admission: Admission;
   rateLimits: RateLimits;
-  /** After this a reader that takes nothing is cut. */
+  /** A reader that reads nothing for this long is disconnected. */
   streamTimeoutMs: number;
-  /** In this time some of a body must arrive. */
+  /** Some part of a body must arrive within this time. */
   bodyTimeoutMs: number;
 }
 
-/** For one that was taken in and found to hold too much: it holds nothing more, and its answer waits as long as theirs. */
+/**
+ * For an admitted request that turns out too large: it releases its memory, and its response is delayed like theirs.
+ */
 export async function giveUp({ hold }: FastifyRequest, reply: FastifyReply): Promise<void> {
   if (hold === undefined) return;
   hold.leave();
-  // The framework closes connections whose bodies fail. Taking in another is the dearer, and `connections.ts` knows
-  // where there is need.
+  // The framework closes connections whose bodies fail. Accepting a new connection costs more, and `connections.ts`
+  // closes those that need it.
   reply.removeHeader('Connection');
   await sleep(REJECTION_DELAY_MS);
 }
 
-/** Takes in a request while there is room for what it may hold, and only as long as its peer keeps up. */
+/** Admits a request if there is room for what it may hold, and only while its peer keeps up. */
 export function admit(api: FastifyInstance, options: AdmitOptions): void {
   const { admission, rateLimits, streamTimeoutMs, bodyTimeoutMs } = options;
   const senders = new BodyPatience(bodyTimeoutMs);
@@ -92,7 +94,7 @@ export function admit(api: FastifyInstance, options: AdmitOptions): void {
   }
 }
 
-/** Whom what is sent is put down to: a caller, or an address where callers have no names. */
+/** Who is accountable for a request: its caller, or its address if callers have no names. */
 export function senderOf({ caller, ip }: FastifyRequest): string {
   return caller?.name ?? ip;
 }

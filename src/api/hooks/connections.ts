@@ -1,13 +1,13 @@
-// How connections end, and what is not taken as a request at all.
+// How connections end, and what is rejected before it becomes a request.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import { ApiError } from '../../errors.ts';
 import { answerOnSocket } from './error-responses.ts';
 
-/** A body that is no longer than this is read to its end, and the connection stays. */
+/** An unread body up to this length is read to its end, and the connection is kept. */
 const READ_ON_BYTES = 100_000;
-/** So long and so much of what its sender still sends is passed over, so that it gets to the answer. */
+/** How long, and how much, incoming data is discarded so that its sender gets to read the response. */
 const LINGER_MS = 5000;
 const LINGER_BYTES = 64_000_000;
 
@@ -16,7 +16,7 @@ export function keepConnectionsInOrder(api: FastifyInstance): void {
     continueWhenRead(request, response);
     api.server.emit('request', request, response);
   });
-  // Its target is no path, and what comes behind it would be for somebody else.
+  // Its target is not a path, and the bytes after it would be meant for another server.
   api.server.on('connect', (_request, socket) => {
     socket.on('error', () => socket.destroy());
     answerOnSocket(socket, new ApiError('method_not_allowed', { message: 'This is no proxy' }));
@@ -29,11 +29,11 @@ export function keepConnectionsInOrder(api: FastifyInstance): void {
   api.addHook('onRequest', (request, reply, done) => {
     if (unmet.has(request.raw)) return done(new ApiError('expectation_failed'));
     if (isPlain(request.raw)) return done();
-    // What is behind it may be read as another request than whoever passed it on has read.
+    // The bytes after it may be parsed as a different request than a proxy in front parsed (request smuggling).
     reply.header('Connection', 'close');
     done(new ApiError('bad_request'));
   });
-  // Also of an answer that comes before the body has.
+  // Including responses sent before the body has arrived.
   api.addHook('onSend', (request, reply, payload, done) => {
     const { raw } = request;
     const length = Number(raw.headers['content-length'] ?? 0);
@@ -46,19 +46,19 @@ export function keepConnectionsInOrder(api: FastifyInstance): void {
   });
 }
 
-/** Whether there is one way to read a request: one host (RFC 9112, 3.2), and a transfer coding that is undone (6.1). */
+/** Whether a request is unambiguous: a single host (RFC 9112, 3.2) and a transfer coding we can decode (6.1). */
 function isPlain({ rawHeaders, headers, url = '', httpVersion }: IncomingMessage): boolean {
   const hosts = rawHeaders.filter((name, at) => at % 2 === 0 && name.toLowerCase() === 'host');
   const coding = headers['transfer-encoding'];
   const isNamed = hosts.length === 1 || (hosts.length === 0 && httpVersion === '1.0');
-  // A whole address names a host, too.
+  // An absolute URL names a host too.
   const [, host = headers.host] = /^[a-z][a-z\d+.-]*:\/\/([^/?#]*)/i.exec(url) ?? [];
   return (
     isNamed && host === headers.host && (coding === undefined || coding.trim().toLowerCase() === 'chunked')
   );
 }
 
-/** A client that asks whether to send its body is told so when somebody begins to read it. */
+/** A client that sends `Expect: 100-continue` is told to go on when its body is first read. */
 function continueWhenRead(request: IncomingMessage, response: ServerResponse): void {
   const read = request._read;
   request._read = function (size) {
@@ -69,14 +69,14 @@ function continueWhenRead(request: IncomingMessage, response: ServerResponse): v
 }
 
 /**
- * Closing a connection on which bytes arrive resets it, and the answer is lost with it. So this end says that it has
- * said all, and passes over what comes until the other end closes, within bounds.
+ * Closing a connection on which bytes are still arriving resets it, which loses the response. So this end half-closes
+ * and discards what arrives until the other end closes, within bounds.
  */
 function linger(socket: Socket, request: IncomingMessage): void {
   socket.destroySoon = () => {
     const from = socket.bytesRead;
     socket.end();
-    // A reader that is full, and is no longer read, would hold it back.
+    // A full stream that nobody reads would block it.
     request.unpipe();
     request.resume();
     const cut = () => socket.destroy();

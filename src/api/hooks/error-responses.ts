@@ -8,14 +8,14 @@ import { StoreUnavailableError } from '../../store/event-store.ts';
 declare module 'fastify' {
   interface FastifyContextConfig {
     /**
-     * Whether errors also have a `code` and a `message`. RudderStack's library for Python takes one without for a failure of
-     * the network, and tries for a quarter of an hour before it says so.
+     * Whether errors also have a `code` and a `message`. RudderStack's Python library treats errors without them as
+     * network failures and retries for a quarter of an hour before it reports one.
      */
     namesErrors?: boolean;
   }
 }
 
-/** By code, never by text. Anything unknown is our own failure and tells the caller nothing about the inside. */
+/** By code, never by text. Anything unknown is our own failure and reveals no internals. */
 const FRAMEWORK_ERRORS: Record<string, ErrorCode> = {
   FST_ERR_CTP_BODY_TOO_LARGE: 'body_too_large',
   FST_ERR_CTP_INVALID_MEDIA_TYPE: 'unsupported_media_type',
@@ -41,12 +41,14 @@ function isClientFault({ statusCode }: FastifyError): boolean {
   return statusCode !== undefined && statusCode >= 400 && statusCode < 500;
 }
 
-/** `errors` lists what is wrong with an event; every other answer has one `error`. Code and retry are headers. */
+/**
+ * `errors` lists what is wrong with an event; every other response has a single `error`. Code and retry are headers.
+ */
 export function sendError(reply: FastifyReply, error: ApiError): FastifyReply {
   reply
     .code(error.status)
     .header('Error-Code', error.code)
-    // Also where no hook of ours was asked, as for an address that cannot be read.
+    // Even if none of our hooks ran, as for an unparsable URL.
     .header('X-Content-Type-Options', 'nosniff')
     .header('Cache-Control', 'no-store')
     .header('Error-Retryable', String(error.retryable));
@@ -56,7 +58,7 @@ export function sendError(reply: FastifyReply, error: ApiError): FastifyReply {
   return reply.type('application/json; charset=utf-8').send(JSON.stringify(answer));
 }
 
-/** What an error has besides, on the routes whose clients look for it. */
+/** Additional error members on routes whose clients expect them. */
 export function errorName(reply: FastifyReply, { code, details, message }: ApiError): object {
   if (!reply.request.routeOptions.config?.namesErrors) return {};
   return { code, message: details?.join('; ') ?? message };
@@ -67,7 +69,7 @@ const CLIENT_ERRORS: Record<string, ErrorCode> = {
   HPE_HEADER_OVERFLOW: 'headers_too_large',
 };
 
-/** What is not HTTP, or does not arrive in time, never becomes a request: answered on the socket itself. */
+/** Input that is not HTTP, or is too slow, never becomes a request: answered on the socket itself. */
 export function clientErrorHandler(
   error: Error & { code?: string },
   socket: import('node:net').Socket,
@@ -79,7 +81,7 @@ export function clientErrorHandler(
   answerOnSocket(socket, new ApiError(CLIENT_ERRORS[error.code ?? ''] ?? 'bad_request'));
 }
 
-/** For what never becomes a request that the framework knows. */
+/** For input that never becomes a request in the framework. */
 export function answerOnSocket(socket: import('node:stream').Duplex, known: ApiError): void {
   const body = JSON.stringify({ success: false, error: known.message });
   socket.end(
@@ -98,10 +100,10 @@ export function answerOnSocket(socket: import('node:stream').Duplex, known: ApiE
   );
 }
 
-/** After so long without a failure the next is a new outage. */
+/** After this long without a failure, the next one counts as a new outage. */
 const QUIET_MS = 30_000;
 
-/** Says once that reading fails, not for each request. */
+/** Logs once that reading fails, not per request. */
 export class StoreOutages {
   readonly #logger: Logger;
   #failedAt = Number.NEGATIVE_INFINITY;

@@ -1,18 +1,18 @@
 import { isLoopback } from '../../config/config.ts';
 import { ApiError } from '../../errors.ts';
 
-/** The name or address of a `Host` header or a list entry: without port, brackets, case and final dot. */
+/** Normalizes a `Host` header or list entry: without port, brackets and final dot, in lower case. */
 function hostName(host: string): string {
   const [, bracketed, plain] = /^(?:\[([^\]]*)\](?::\d*)?|([^:]*)(?::\d*)?)$/.exec(host) ?? [];
   return (bracketed ?? plain ?? host).toLowerCase().replace(/\.$/, '');
 }
 
 /**
- * Where no keys are needed, whoever makes a browser call this address may do everything. The name of another site can be
- * made to lead here (DNS rebinding); browsers then send that name, and nothing else gives it away.
+ * If no keys are needed, whoever makes a browser call this address may do everything. Another site can make its name
+ * resolve to this address (DNS rebinding); browsers then send that name, and nothing else reveals it.
  *
- * @param allowed names and addresses beside those of this machine, with or without ports
- * @returns throws ApiError `host_not_allowed`; no `Host` at all passes, for no browser sends none
+ * @param allowed names and addresses besides those of this machine, with or without ports
+ * @returns a check that throws ApiError `host_not_allowed`; a missing `Host` passes, since every browser sends one
  */
 export function hostCheck(allowed: readonly string[]): (host: string | undefined) => void {
   const listed = new Set(allowed.map(hostName));

@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { ApiError } from '../../errors.ts';
 
-/** A path as requests have it, and the methods of its routes. */
+/** A path as it appears in requests, and the methods of its routes. */
 export interface KnownPath {
   url: string;
   pattern: RegExp;
@@ -12,7 +12,7 @@ export interface KnownPath {
 export function collectKnownPaths(api: FastifyInstance): KnownPath[] {
   const paths: KnownPath[] = [];
   api.addHook('onRoute', ({ url, method }) => {
-    // What answers browsers that ask first, on any path.
+    // The CORS preflight handler, which matches any path.
     if (url === '*') return;
     const pattern = new RegExp(`^${url.replaceAll(/:\w+/g, '[^/]+')}$`);
     paths.push({ url, pattern, methods: [method].flat() });
@@ -20,7 +20,7 @@ export function collectKnownPaths(api: FastifyInstance): KnownPath[] {
   return paths;
 }
 
-/** 404, or 405 with what the path answers instead, which it puts into `Allow`. */
+/** 404, or 405 with the allowed methods in `Allow`. */
 export function unrouted(
   request: FastifyRequest,
   reply: FastifyReply,

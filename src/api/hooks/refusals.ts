@@ -3,12 +3,12 @@ import type { ApiError } from '../../errors.ts';
 import type { Logger } from '../../observability/logger.ts';
 import type { Metrics } from '../../observability/metrics.ts';
 
-/** Lines a minute for each code; further ones are only counted. */
+/** Lines per minute and code; further ones are only counted. */
 const LINES = 10;
 const WINDOW_MS = 60_000;
 const PATH_LENGTH = 200;
 const STATUSES = [401, 403, 404];
-/** Asked for what is not there (yet): everyday, and not worth a line. */
+/** Missing or not yet existing resources: routine, not worth a line. */
 const QUIET = ['event_not_found', 'dead_letter_not_found'];
 
 interface Window {
@@ -16,7 +16,7 @@ interface Window {
   lines: number;
 }
 
-/** Counts requests that were turned away for who sent them or where to, and says so in the log, but never in a flood. */
+/** Counts requests rejected for their sender or target and logs them, rate-limited. */
 export class Refusals {
   readonly #logger: Logger;
   readonly #metrics: Metrics;
@@ -33,7 +33,7 @@ export class Refusals {
     if (QUIET.includes(code)) return;
     const omitted = this.#take(code);
     if (omitted === undefined) return;
-    // Without the query: keys of pages come in it.
+    // Without the query, which may contain a page's key.
     const path = request.url.split('?', 1)[0]!.slice(0, PATH_LENGTH);
     this.#logger.warn(
       {
@@ -48,7 +48,7 @@ export class Refusals {
     );
   }
 
-  /** @returns how many lines were left out before this one; undefined: this one is left out, too */
+  /** @returns how many lines were suppressed before this one; undefined if this one is suppressed too */
   #take(code: string): number | undefined {
     const now = performance.now();
     const known = this.#windows.get(code);

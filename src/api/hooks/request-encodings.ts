@@ -4,20 +4,20 @@ import type { FastifyInstance, FastifyRequest, RequestPayload } from 'fastify';
 import type { Hold } from '../../access/admission.ts';
 import { ApiError } from '../../errors.ts';
 
-/** What comes behind the end of a compressed body would be dropped without a word. */
+/** Data after the end of a compressed body would otherwise be dropped silently. */
 const WHOLE = { rejectGarbageAfterEnd: true };
-/** Browsers have the same limit (RFC 9659): a few bytes must not make us set aside 128 MB. */
+/** Browsers have the same limit (RFC 9659): a few bytes must not make us allocate 128 MB. */
 const ZSTD_WINDOW_LOG = 23;
 
 interface Encoding {
   inflate: () => Transform;
-  /** The most that inflating keeps of what it has inflated. */
+  /** The most inflated data that is buffered. */
   windowBytes: number;
 }
 
 /**
- * How bodies may be compressed. What they inflate to counts against the limits of their routes. Of gzip, which may be
- * several bodies one after the other, what is none of them is an error as it is.
+ * The supported content encodings. The inflated size counts against the limits of the routes. A gzip body may have
+ * several members; anything after them that is not a member is an error.
  */
 const ENCODINGS: Record<string, Encoding> = {
   gzip: { inflate: () => zlib.createGunzip(), windowBytes: 100_000 },
@@ -33,10 +33,10 @@ const ENCODINGS: Record<string, Encoding> = {
   },
 };
 
-/** What a request that says nothing of its length is taken to hold at first. */
+/** The initial reservation for a request without a length. */
 export const UNKNOWN_LENGTH_BYTES = 64_000;
 
-/** The names of a body's encodings, as RFC 9110 has them (8.4.1): in any case, and with `x-gzip`. */
+/** The names of a body's encodings as of RFC 9110 (8.4.1): case-insensitive, including `x-gzip`. */
 function encodingsOf({ headers }: FastifyRequest): string[] {
   return (headers['content-encoding'] ?? '')
     .toLowerCase()
@@ -46,10 +46,10 @@ function encodingsOf({ headers }: FastifyRequest): string[] {
 }
 
 /**
- * Inflates the bodies of requests, and counts what arrives where it is not known before.
+ * Inflates request bodies and counts their bytes unless the size is known beforehand.
  *
- * What stands between connection and reader may be destroyed at any time: the connection stays, and the rest of the
- * body is passed over.
+ * The streams between connection and reader may be destroyed at any time: the connection stays, and the rest of the
+ * body is discarded.
  */
 export function takeBodies(api: FastifyInstance): void {
   api.addHook('preParsing', (request, _reply, raw, done) => {
@@ -72,12 +72,12 @@ export function takeBodies(api: FastifyInstance): void {
   });
 }
 
-/** What a request that sends something holds before any of its body has arrived: as long as it says it is. */
+/** The reservation before any of the body has arrived: its declared length. */
 export function firstBytes(headers: FastifyRequest['headers'], most: number): number {
   return Math.min(Number(headers['content-length'] ?? UNKNOWN_LENGTH_BYTES), most);
 }
 
-/** Passes a body on, and counts it: from what is counted already up to the most that is kept of it. */
+/** Passes a body on while reserving its bytes: from the initial reservation up to the most that is buffered. */
 function countedBody(
   hold: Hold | undefined,
   { counted, most }: { counted: number; most: number },
@@ -107,7 +107,7 @@ function connect(
   inflating: Transform | undefined,
   counted: Transform & { receivedEncodedLength?: number },
 ): RequestPayload {
-  // The framework compares it with what was sent, which is what Node has already checked.
+  // The framework compares it with the bytes it receives; Node has already checked it.
   counted.once('end', () => {
     counted.receivedEncodedLength = Number(headers['content-length'] ?? 0);
   });
@@ -115,7 +115,7 @@ function connect(
     if (!message.complete) counted.destroy(new ApiError('bad_request'));
   };
   message.once('close', cut);
-  // Whoever reads it learns of it. Of a body that is refused unread nobody does, and that must not end the process.
+  // The body's reader gets the error. A body rejected unread has no reader, and its error must not end the process.
   counted.on('error', () => {});
   inflating?.once('error', (cause) => counted.destroy(new ApiError('bad_request', { cause })));
   counted.once('close', () => {

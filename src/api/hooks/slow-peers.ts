@@ -1,10 +1,10 @@
-// Peers that hold memory and do not go on: bodies that hardly arrive, answers that nobody takes.
+// Peers that hold memory without making progress: bodies that hardly arrive, responses that nobody reads.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FastifyRequest } from 'fastify';
 import { clientErrorHandler } from './error-responses.ts';
 
-/** The least of a body that must arrive in one window of time, if it is not whole by then. */
+/** The least of an incomplete body that must arrive within one window. */
 const WINDOW_BYTES = 10_000;
 /** How often peers are looked at in one window. */
 const LOOKS = 5;
@@ -16,13 +16,13 @@ interface Arriving {
   bytesRead: number;
 }
 
-/** Cuts senders whose bodies hardly arrive. */
+/** Disconnects senders whose bodies hardly arrive. */
 export class BodyPatience {
   readonly #windowMs: number;
   readonly #arriving = new Set<Arriving>();
   readonly #timer: NodeJS.Timeout;
 
-  /** @param windowMs in which some of a body must arrive */
+  /** @param windowMs within which some of a body must arrive */
   constructor(windowMs: number) {
     this.#windowMs = windowMs;
     this.#timer = setInterval(() => this.#look(), windowMs / LOOKS).unref();
@@ -32,7 +32,7 @@ export class BodyPatience {
     clearInterval(this.#timer);
   }
 
-  /** From now on until the request is there, or over. */
+  /** From now until the request is complete or over. */
   watch(request: IncomingMessage, answer: ServerResponse): void {
     if (request.complete) return;
     const arriving = { request, answer, since: performance.now(), bytesRead: request.socket.bytesRead };
@@ -47,7 +47,7 @@ export class BodyPatience {
     for (const arriving of this.#arriving) {
       const { request, answer, since, bytesRead } = arriving;
       const { socket } = request;
-      // What has arrived and is not read is for us to catch up with.
+      // Bytes that have arrived but were not read are our backlog, not the sender's.
       const isOurs = request.complete || request.readableLength > 0 || answer.headersSent;
       const isEnough = socket.bytesRead - bytesRead >= WINDOW_BYTES;
       if (!isOurs && !isEnough && now - since < this.#windowMs) continue;

@@ -9,7 +9,7 @@ const WAIT = /(?:^|[,;\s])wait=(\d{1,4})(?:$|[,;\s])/i;
 
 type Taken = Pick<Accepted, 'key' | 'receipt'>;
 
-/** When an event counts as taken: `durable` in the log, or `stored` where it is queried, for which the caller waits. */
+/** When an event counts as accepted: `durable` in the log, or `stored` and queryable, which the caller waits for. */
 export type Acknowledgement = { ack: 'durable' } | { ack: 'stored'; waitS: number; asked: boolean };
 
 /**
@@ -26,7 +26,7 @@ export function readAcknowledgement({ query, headers }: FastifyRequest): Acknowl
 }
 
 /**
- * Waits, where that is asked for, until events are stored.
+ * Waits, if requested, until events are stored.
  *
  * @returns 201, or 202 when they are durable but not stored in time
  */
@@ -42,7 +42,7 @@ export async function acknowledge(
   return (await storedEvents.wait(lastOfEachPartition(accepted), waitS * 1000)) ? 201 : 202;
 }
 
-/** A partition is processed in order: when its last event is stored, so are those before. */
+/** A partition is processed in order: when its last event is stored, so are the earlier ones. */
 function lastOfEachPartition(accepted: readonly Taken[]): string[] {
   const last = new Map<number, Taken>();
   for (const one of accepted) {

@@ -28,12 +28,12 @@ import { type Acknowledgement, acknowledge, readAcknowledgement } from './acknow
 import { countsContentOnce, readIdentity } from './event-identity.ts';
 import type { AcceptOptions } from './event-routes.ts';
 
-/** What a batch holds while it is read: one element, and a chunk on its way into the log. */
+/** Memory of a batch while it is read: one element, plus a chunk being appended to the log. */
 const BATCH_BYTES = 3_000_000;
-/** What may come between events: commas, line breaks. */
+/** Separators between events: commas, line breaks. */
 const SEPARATORS_BYTES = 1_000_000;
 
-/** Results in one piece of an answer. */
+/** Results in one chunk of a response. */
 const ANSWER_SLICE = 500;
 
 const FORMATS: Record<string, ElementFormat> = {
@@ -41,7 +41,7 @@ const FORMATS: Record<string, ElementFormat> = {
   'application/x-ndjson': 'lines',
   'application/jsonl': 'lines',
   'application/ndjson': 'lines',
-  // What `navigator.sendBeacon` sends.
+  // The type that `navigator.sendBeacon` sends.
   'text/plain': 'either',
 };
 
@@ -52,7 +52,7 @@ const RECORD_EVENTS: FastifySchema = {
   querystring: ACK_QUERY,
   headers: EVENT_HEADERS,
   description:
-    'A JSON array, or one event a line, read as it arrives. One at fault does not touch its neighbours. Events with an eventId can be sent again as often as need be.',
+    'A JSON array, or one event per line, read as it arrives. An invalid event does not affect the others. Events with an eventId can safely be sent again any number of times.',
   body: bodies({
     'application/json': Type.Array(ref('BatchEvent'), { minItems: 1 }),
     'application/x-ndjson': Type.String({ description: 'One event a line.' }),
@@ -83,7 +83,7 @@ export async function batchRoutes(api: FastifyInstance, options: BatchRoutesOpti
     '/events/batch',
     { schema: RECORD_EVENTS, config: { reservesBytes: BATCH_BYTES, acceptsEvents: 'many', scope: 'write' } },
     async (request, reply) => {
-      // Before any event is taken: what cannot be meant must not be found out after.
+      // Before accepting any event: invalid parameters must not be discovered afterwards.
       const acknowledgement = readAcknowledgement(request);
       if (!request.body) throw new ApiError('body_missing');
       const identify = readIdentity(request, { isMany: true });
@@ -97,7 +97,7 @@ export async function batchRoutes(api: FastifyInstance, options: BatchRoutesOpti
         (element) => identify(read(element), element.text),
         { isResent },
       );
-      // Shippers of logs ask for that. They look at the status alone, and some drop what is answered with any 4xx.
+      // Log shippers require this. They look only at the status, and some drop whatever gets a 4xx.
       const statusOf = isResent ? plainStatus(503) : undefined;
       return reply.send(await batchAnswer(results, acknowledgement, reply, options, statusOf));
     },
@@ -105,9 +105,9 @@ export async function batchRoutes(api: FastifyInstance, options: BatchRoutesOpti
 }
 
 /**
- * Sets the status and headers of an answer to many events.
+ * Sets the status and headers of a response for many events.
  *
- * @returns its body: a large one as a stream, which is not in memory as a whole
+ * @returns its body; a large one is streamed, so that it is never in memory as a whole
  */
 export async function batchAnswer(
   results: readonly BatchResult[],
@@ -132,7 +132,7 @@ export async function batchAnswer(
   return Readable.from(answerSlices(head, results), { highWaterMark: 1 });
 }
 
-/** The same answer as text, some hundred results at a time. */
+/** The same response as text, a few hundred results at a time. */
 function* answerSlices(head: object, results: readonly BatchResult[]): Generator<string> {
   yield `${JSON.stringify(head).slice(0, -1)},"results":[`;
   for (let from = 0; from < results.length; from += ANSWER_SLICE) {
@@ -144,8 +144,8 @@ function* answerSlices(head: object, results: readonly BatchResult[]): Generator
 }
 
 /**
- * @param isResent whether all of it is sent again as long as any of it is not taken
- * @throws ApiError when there is nothing in the body to answer for one by one
+ * @param isResent whether the client resends the whole batch unless all of it is accepted
+ * @throws ApiError when the body contains nothing to answer individually
  */
 export async function acceptElements(
   body: AsyncIterable<Buffer> | Iterable<Buffer>,
@@ -158,7 +158,7 @@ export async function acceptElements(
   const { caller } = request;
   const checkRateLimit = async (events: readonly NewEvent[]) => {
     if (!rateLimits.applyTo(caller)) return;
-    // What came before costs no more: a batch larger than the limit would never arrive whole.
+    // The events before are kept: a batch above the limit could otherwise never arrive completely.
     const fresh = isResent ? await producer.countNew(events) : events.length;
     if (fresh > 0) rateLimits.take(caller, fresh);
   };
@@ -173,7 +173,7 @@ export async function acceptElements(
   try {
     await addAll(batch, elements);
   } finally {
-    // What is left of a body that is not read on is not kept, and its sender may finish sending.
+    // The rest of an abandoned body is discarded, so that its sender can finish sending.
     await elements.return('incomplete');
   }
   return batch.results;
@@ -191,7 +191,7 @@ async function addAll(batch: Batch, elements: AsyncGenerator<Element[], Elements
   }
 }
 
-/** The next elements, or why there is no reading on: what inflates to too much, or is compressed wrongly. */
+/** The next elements, or why reading stopped: inflated to too much, or invalid compression. */
 async function nextElement(
   elements: AsyncGenerator<Element[], ElementsEnd>,
 ): Promise<IteratorResult<Element[], ElementsEnd> | ApiError> {
@@ -202,7 +202,7 @@ async function nextElement(
   }
 }
 
-/** How a body may end that is not whole. */
+/** How an incomplete body may end. */
 const END_ERRORS: Record<ElementsEnd, ApiError | undefined> = {
   complete: undefined,
   'not-array': new ApiError('body_not_array'),
@@ -210,10 +210,10 @@ const END_ERRORS: Record<ElementsEnd, ApiError | undefined> = {
 };
 
 /**
- * Chunks of all batches there are, one in each turn of the event loop. What a body inflates to is counted, too: space
- * between events costs as much to read as events do.
+ * The chunks of all batches, one per turn of the event loop. The inflated size counts too: whitespace between events
+ * costs as much to read as events do.
  *
- * @throws ApiError `batch_too_large` behind the chunk that goes beyond
+ * @throws ApiError `batch_too_large` after the chunk that exceeds the limit
  */
 export async function* chunksInTurn(
   chunks: AsyncIterable<Buffer> | Iterable<Buffer>,
@@ -228,14 +228,14 @@ export async function* chunksInTurn(
   }
 }
 
-/** @param failure of the body as a whole; what came before it is taken all the same */
+/** @param failure of the body as a whole; the elements before it are accepted all the same */
 async function finish(batch: Batch, failure: ApiError | undefined): Promise<void> {
   await batch.flush();
   if (batch.results.length === 0) throw failure ?? new ApiError('batch_empty');
   if (failure) batch.fail(failure);
 }
 
-/** The content type without its parameters; empty where there is none. */
+/** The content type without its parameters; empty if there is none. */
 export function mediaTypeOf({ headers }: FastifyRequest): string {
   return (headers['content-type'] ?? '').split(';', 1)[0]!.trim().toLowerCase();
 }
@@ -244,20 +244,20 @@ function isAccepted(result: BatchResult): result is Exclude<BatchResult, ApiErro
   return !(result instanceof ApiError);
 }
 
-/** @returns what the body says of it besides */
+/** @returns additional members of the body */
 function setError(reply: FastifyReply, error: ApiError): object {
   reply.header('Error-Code', error.code).header('Error-Retryable', String(error.retryable));
   return errorName(reply, error);
 }
 
-/** The status of an answer to many events. */
+/** The status of a response for many events. */
 export type BatchStatus = (accepted: number, refused: readonly ApiError[], taken: 201 | 202) => number;
 
 /**
- * For those who look at the status alone, and whose events have ids: any that can be taken later makes the whole batch
- * worth sending again, and any that is refused for good must be seen.
+ * For clients that look only at the status and whose events have ids: a retryable failure makes the whole batch worth
+ * resending, and a permanent rejection must be visible.
  *
- * @param limited what says that there were too many: some take 4xx for a refusal for good
+ * @param limited the status for rate limiting: some clients take any 4xx for a permanent rejection
  */
 export function plainStatus(limited: 429 | 503): BatchStatus {
   return (_accepted, refused, taken) => {
@@ -267,7 +267,7 @@ export function plainStatus(limited: 429 | 503): BatchStatus {
   };
 }
 
-/** All taken; some; or none, and then whose fault that is: with the log away, the same batch is worth sending again. */
+/** All accepted; some; or none, and then by cause: if the log is down, the same batch is worth resending. */
 function batchStatus(accepted: number, refused: readonly ApiError[], taken: 201 | 202): number {
   if (refused.length === 0) return taken;
   if (accepted > 0) return 207;

@@ -1,4 +1,4 @@
-// What a request says of the identity of its events, beside their own ids.
+// How a request identifies its events apart from their own ids.
 import type { FastifyRequest } from 'fastify';
 import { ApiError } from '../../errors.ts';
 import { MAX_ID_LENGTH, type NewEvent } from '../../events/event.ts';
@@ -7,20 +7,20 @@ import { callersUuid } from '../../events/event-ids.ts';
 const IDEMPOTENCY_KEY = 'idempotency-key';
 const CONTENT = 'content';
 
-/** Gives an event of the request an eventId where it has none of its own. @param text as it was sent */
+/** Assigns an eventId to an event without one. @param text as sent */
 export type Identify = (event: NewEvent, text: string) => NewEvent;
 
-/** Whether events without ids count once by what they contain: `?dedupe=content`. */
+/** Whether events without ids are deduplicated by content: `?dedupe=content`. */
 export function countsContentOnce({ query }: FastifyRequest): boolean {
   return (query as Record<string, unknown>).dedupe === CONTENT;
 }
 
 /**
- * Reads `Idempotency-Key` and `?dedupe=content`. An event's own id says more than the key, and the key more than the
+ * Reads `Idempotency-Key` and `?dedupe=content`. An event's own id takes precedence over the key, and the key over the
  * content.
  *
- * @param isMany of many events in one request, each goes by the key and its index
- * @throws ApiError `invalid_event` for a key, `invalid_query` for a choice that cannot be meant
+ * @param isMany if a request holds many events, each is identified by the key and its index
+ * @throws ApiError `invalid_event` for an invalid key, `invalid_query` for an invalid parameter
  */
 export function readIdentity(request: FastifyRequest, { isMany }: { isMany: boolean }): Identify {
   const { dedupe } = request.query as Record<string, unknown>;
@@ -53,7 +53,7 @@ function withId(event: NewEvent, eventId: () => string): NewEvent {
   return event.eventId === undefined ? { ...event, eventId: eventId() } : event;
 }
 
-/** Equal events within one request are as many as there are: sent again together, each is found again. */
+/** Equal events within one request stay separate events; if all are resent together, each is recognised. */
 function nthOf(counts: Map<string, number>, id: string, caller: string | undefined): string {
   const before = counts.get(id) ?? 0;
   counts.set(id, before + 1);

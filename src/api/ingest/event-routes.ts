@@ -15,7 +15,7 @@ import { acknowledge, readAcknowledgement } from './acknowledgement.ts';
 import { readIdentity } from './event-identity.ts';
 
 const JSON_TYPE = 'application/json; charset=utf-8';
-/** As many as fit a header, whatever they say. */
+/** As many warnings as fit a header, whatever their length. */
 const MAX_WARNINGS = 3;
 
 const RECORD_EVENT: FastifySchema = {
@@ -52,7 +52,7 @@ export interface EventRoutesOptions extends AcceptOptions {
   maxBodyBytes: number;
 }
 
-/** Events one by one. Bodies are put together as text: an event is already JSON, and is not parsed to be sent. */
+/** Single events. Responses are assembled as text: an event is already JSON, and is not parsed to be sent. */
 export async function eventRoutes(api: FastifyInstance, options: EventRoutesOptions): Promise<void> {
   const { catalog, maxBodyBytes } = options;
   api.post<{ Body: Buffer | undefined }>(
@@ -70,7 +70,7 @@ export async function eventRoutes(api: FastifyInstance, options: EventRoutesOpti
   }));
 }
 
-/** Apart, so that nothing of the parsed body is kept while the event is appended. */
+/** A separate function, so that nothing of the parsed body is kept while the event is appended. */
 function readOne(request: FastifyRequest<{ Body: Buffer | undefined }>, catalog: Catalog): NewEvent {
   const identify = readIdentity(request, { isMany: false });
   const body = parseJsonBody(request.body);
@@ -79,7 +79,7 @@ function readOne(request: FastifyRequest<{ Body: Buffer | undefined }>, catalog:
   return identify(event, body.text);
 }
 
-/** Takes one event in, and sets the status and headers of its answer. */
+/** Accepts one event, and sets the status and headers of its response. */
 export async function acceptOne(
   event: NewEvent,
   request: FastifyRequest,
@@ -110,7 +110,7 @@ async function appendOne(
   }
 }
 
-/** The limit that applies, as in the IETF's draft of `RateLimit` headers. */
+/** The applicable limit, as in the IETF draft of `RateLimit` headers. */
 function showLimit(reply: FastifyReply, state: RateLimitState | undefined): void {
   if (state === undefined) return;
   reply

@@ -22,14 +22,14 @@ const SEGMENT_BYTES = 4_000_000;
 const CLOUD_EVENT = 'application/cloudevents+json';
 const CLOUD_EVENTS = 'application/cloudevents-batch+json';
 
-/** Each kind of message has a path, and for browsers a short one. */
+/** Each kind of message has a path, and a short one for browsers. */
 const SEGMENT_PATHS: Record<string, MessageType> = Object.fromEntries(
   MESSAGE_TYPES.flatMap((kind) => [
     [`/v1/${kind}`, kind],
     [`/v1/${kind.charAt(0)}`, kind],
   ]),
 );
-/** With what generated clients call them. */
+/** With the names that generated clients use. */
 const SEGMENT_BATCH_PATHS = {
   '/v1/batch': 'segmentBatch',
   '/v1/b': 'segmentBatchShort',
@@ -55,7 +55,7 @@ const RECORD_CLOUD_EVENTS: FastifySchema = {
   },
 };
 
-/** @param path the name of a short one says so */
+/** @param path marked in the name if it is a short one */
 function segmentSchema(path: string, kind: MessageType): FastifySchema {
   const name = kind.charAt(0).toUpperCase() + kind.slice(1);
   return {
@@ -68,7 +68,7 @@ function segmentSchema(path: string, kind: MessageType): FastifySchema {
   };
 }
 
-/** Its libraries look at the status alone: anything but 200 says that not all was taken. */
+/** Its libraries look only at the status: anything but 200 means that not everything was accepted. */
 function segmentBatchSchema(operationId: string): FastifySchema {
   const { 207: _mixed, ...response } = batchAnswers({});
   return {
@@ -87,12 +87,12 @@ function segmentBatchSchema(operationId: string): FastifySchema {
 
 export type FormatRoutesOptions = BatchRoutesOptions & EventRoutesOptions;
 
-/** Events in forms that other clients already send. */
+/** Events in formats that other clients already send. */
 export async function formatRoutes(api: FastifyInstance, options: FormatRoutesOptions): Promise<void> {
   const { maxBodyBytes } = options;
   api.removeAllContentTypeParsers();
   api.addContentTypeParser(
-    // Libraries for browsers send JSON as text, which spares them the question whether they may.
+    // Browser libraries send JSON as text, which avoids a CORS preflight.
     ['application/json', CLOUD_EVENT, CLOUD_EVENTS, 'text/plain'],
     { parseAs: 'buffer' },
     async (_request: FastifyRequest, body: Buffer) => body,
@@ -134,8 +134,8 @@ export async function formatRoutes(api: FastifyInstance, options: FormatRoutesOp
 }
 
 /**
- * Data of binary CloudEvents may have any JSON type, and is JSON where it says nothing. RudderStack's library for Node
- * calls its JSON a form.
+ * Data of binary CloudEvents may be any JSON type, and is JSON by default. RudderStack's Node library declares its JSON
+ * as a form.
  */
 function isJson(type: string): boolean {
   return type === '' || type === 'application/x-www-form-urlencoded' || /[/+]json$/.test(type);
@@ -148,7 +148,7 @@ async function takeCloudEvents(request: BodyRequest, reply: FastifyReply, option
   const caller = request.caller?.name;
   const acknowledgement = readAcknowledgement(request);
   const type = mediaTypeOf(request);
-  // Each has an id: what else the request says of identity is only checked.
+  // Each has an id: the request's other identity parameters are only validated.
   readIdentity(request, { isMany: type === CLOUD_EVENTS });
   if (type === CLOUD_EVENTS) {
     const results = await acceptAll(request, request.body, options, (element) =>
@@ -180,9 +180,9 @@ async function takeSegmentBatch(request: BodyRequest, reply: FastifyReply, optio
   const results = await acceptAll(request, messages, options, (element) =>
     identify(readSegmentMessage(share(element), undefined, catalog, request.caller?.name), element.text),
   );
-  // Its libraries take 207 for success.
+  // Its libraries treat 207 as success.
   const answer = await batchAnswer(results, acknowledgement, reply, options, plainStatus(429));
-  // What Segment itself answers; its libraries look at the status alone.
+  // Segment's own response; its libraries look only at the status.
   if (reply.statusCode === 201) return reply.code(200).send({ success: true });
   return reply.send(answer);
 }

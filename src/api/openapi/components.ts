@@ -1,11 +1,11 @@
-// The shapes that have a name in the OpenAPI document. Everything else refers to them by it, and so do generated clients.
+// The named schemas of the OpenAPI document. Everything else refers to them by name, and so do generated clients.
 import type { TSchema } from 'typebox';
 import type { Catalog } from '../../events/catalog.ts';
 import * as reading from './reading-schemas.ts';
 import * as schemas from './schemas.ts';
 import * as sending from './sending-schemas.ts';
 
-/** By name. Names are part of the contract: types of generated clients are called so. */
+/** By name. Names are part of the contract: generated clients use them for their types. */
 export function components({ names }: Catalog): Record<string, TSchema> {
   return {
     NewEvent: schemas.newEventSchema(names),

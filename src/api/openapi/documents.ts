@@ -14,7 +14,7 @@ can help (\`Error-Retryable\`, \`Retry-After\`).`;
 
 const LICENSE = { name: packageJson.license, identifier: packageJson.license };
 
-/** As the page lists them: what a newcomer looks for comes first. */
+/** In the order shown on the page: what a newcomer looks for comes first. */
 const TAGS = [
   { name: 'Events', description: 'Record events, and look what became of one.' },
   { name: 'Reading', description: 'Stored events, as they come, and counts of them.' },
@@ -27,7 +27,7 @@ const TAGS = [
   { name: 'Documents', description: 'What describes this service to programs.' },
 ];
 
-/** Everything on the page comes from this service; nothing on it may call elsewhere. */
+/** The page is served completely by this service and must not load anything from elsewhere. */
 export const PAGE_POLICY =
   "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 const FRAMEWORK_METHODS = ['HEAD', 'OPTIONS'];
@@ -62,7 +62,7 @@ const ASYNCAPI: FastifySchema = {
 export interface DocumentRoutesOptions {
   catalog: Catalog;
   apiKeys: ApiKeys | undefined;
-  /** Where events go. */
+  /** The topic of events. */
   topic: string;
 }
 
@@ -73,7 +73,7 @@ export function documentRoutes(
 ): void {
   for (const [name, schema] of Object.entries(components(catalog))) api.addSchema({ $id: name, ...schema });
   const keys = Object.keys(SECURITY_SCHEMES).map((name) => ({ [name]: [] }));
-  // The code reads bodies and queries itself; schemas are for the document.
+  // The code validates bodies and queries itself; these schemas only feed the document.
   api.setValidatorCompiler(() => () => true);
   api.setSerializerCompiler(() => (body) => JSON.stringify(body));
   api.addHook('onRoute', (route) => {
@@ -86,12 +86,12 @@ export function documentRoutes(
     route.schema = { ...route.schema, security: apiKeys && scope ? ways : [] };
   });
   api.register(swagger, {
-    // Shapes go by the names they have in `components.ts`.
+    // Uses the schema names of `components.ts`.
     refResolver: { buildLocalReference: ({ $id }) => String($id) },
     openapi: {
       openapi: '3.1.0',
       info: { title: 'Footfall', version: packageJson.version, description: DESCRIPTION, license: LICENSE },
-      // Wherever this document comes from.
+      // Relative to wherever this document was loaded from.
       servers: [{ url: '/' }],
       tags: TAGS,
       ...(apiKeys && { components: { securitySchemes: { ...SECURITY_SCHEMES, ...TICKET_SCHEME } } }),

@@ -1,4 +1,4 @@
-// Reads query parameters by the schema that describes them, with a message for each that cannot be used.
+// Reads query parameters by the schema that describes them, with a message for each invalid one.
 import type { Static, TObject, TProperties, TSchema } from 'typebox';
 import { ApiError } from '../../errors.ts';
 import { isDateTime } from '../../events/event.ts';
@@ -6,7 +6,7 @@ import { payloadPath } from '../../events/payload-path.ts';
 
 export type QueryString = Record<string, string | string[] | undefined>;
 
-/** What a schema says of one parameter. */
+/** The schema of one parameter. */
 interface Limits {
   minimum?: number;
   maximum?: number;
@@ -21,13 +21,13 @@ interface Limits {
 
 const DATE = /^\d{4}-\d\d-\d\d$/;
 
-/** Reads parameters one by one and collects what is wrong with them. */
+/** Reads parameters one by one and collects their errors. */
 export class QueryReader<Properties extends TProperties> {
   readonly errors: string[] = [];
   readonly #query: QueryString;
   readonly #properties: Record<string, TSchema>;
 
-  /** @param takesPayload whether there are parameters `payload.MEMBER` besides */
+  /** @param takesPayload whether `payload.MEMBER` parameters are allowed too */
   constructor(query: QueryString, { properties }: TObject<Properties>, { takesPayload = false } = {}) {
     this.#query = query;
     this.#properties = properties;
@@ -46,7 +46,7 @@ export class QueryReader<Properties extends TProperties> {
     return undefined;
   }
 
-  /** A text to look for, of a length and a pattern that something stored can have. */
+  /** A search text, whose length and pattern match something that can be stored. */
   text(name: keyof Properties & string): string | undefined {
     const value = this.one(name);
     if (value !== undefined) this.#checkTexts(name, [value], this.#limits(name));
@@ -73,7 +73,7 @@ export class QueryReader<Properties extends TProperties> {
     return Number(fallback);
   }
 
-  /** @returns the first of its values where it is not given */
+  /** @returns the first allowed value if the parameter is missing */
   choice<Name extends keyof Properties & string>(name: Name): NonNullable<Static<Properties[Name]>> {
     type Choice = NonNullable<Static<Properties[Name]>>;
     const text = this.one(name);
@@ -90,7 +90,7 @@ export class QueryReader<Properties extends TProperties> {
     return text === 'true';
   }
 
-  /** @param expected what it must be, for a person */
+  /** @param expected the valid form, for a person */
   matching(name: keyof Properties & string, expected: string): string | undefined {
     const text = this.one(name);
     const { pattern = '' } = this.#limits(name);
@@ -109,7 +109,7 @@ export class QueryReader<Properties extends TProperties> {
   time(name: string): number | undefined {
     const text = this.one(name);
     if (text === undefined) return undefined;
-    // A plus sign of a time zone that was not encoded arrives as a space.
+    // An unencoded plus sign of a time zone arrives as a space.
     const value = text.replace(/ (\d\d:\d\d)$/, '+$1');
     if (isDate(value) || isDateTime(value)) return Date.parse(value);
     this.errors.push(
@@ -123,7 +123,7 @@ export class QueryReader<Properties extends TProperties> {
     return Object.keys(this.#query).filter((name) => payloadPath(name) !== undefined);
   }
 
-  /** @throws ApiError `invalid_query` with all that is wrong */
+  /** @throws ApiError `invalid_query` with all errors */
   done(): void {
     if (this.errors.length > 0) throw new ApiError('invalid_query', { details: this.errors });
   }
@@ -141,7 +141,7 @@ export class QueryReader<Properties extends TProperties> {
   }
 }
 
-/** February has no 30th, whatever JavaScript makes of it. */
+/** JavaScript accepts 30 February. */
 function isDate(text: string): boolean {
   return DATE.test(text) && !Number.isNaN(Date.parse(text)) && new Date(text).toISOString().startsWith(text);
 }

@@ -1,4 +1,4 @@
-// What queries and answers of the routes that read look like.
+// Schemas of the queries and responses of reading routes.
 import Type from 'typebox';
 import { ERRORS } from '../../errors.ts';
 import { DateTime, Digits, Id, Nullable, ref } from './schemas.ts';
@@ -158,7 +158,7 @@ export const GROUPS = Type.Object({
   ),
 });
 
-/** @param limits of how many are asked for, and how many there are where it is not said */
+/** @param limits the allowed range and the default */
 export function count({ least, most, fallback }: Record<'least' | 'most' | 'fallback', number>) {
   return Type.Optional(Type.Integer({ minimum: least, maximum: most, default: fallback }));
 }

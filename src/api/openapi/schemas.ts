@@ -1,4 +1,4 @@
-// What requests and answers look like. The documents at /openapi.json and /asyncapi.json are made of these, the fuzzer
+// Schemas of requests and responses. The documents at /openapi.json and /asyncapi.json are built from them, the fuzzer
 // works from them, and tests compare them with what the code accepts.
 import Type, { type TSchema } from 'typebox';
 import { ERRORS, type ErrorCode } from '../../errors.ts';
@@ -7,30 +7,30 @@ import { MAX_ID_LENGTH } from '../../events/event.ts';
 
 const UUID = Type.String({ format: 'uuid' });
 export const DateTime = Type.String({ format: 'date-time' });
-/** An object of any members. Without saying so, generated types allow none. */
+/** An object with arbitrary members. Without this, generated types allow none. */
 export const anyObject = (description?: string): TSchema =>
   Type.Object({}, { additionalProperties: true, ...(description && { description }) });
 export const Payload = anyObject('Kept byte for byte as it was sent.');
-/** Offsets and ids may be larger than what every JSON reader holds in a number. */
+/** Offsets and ids may exceed what some JSON readers hold in a number. */
 export const Digits = Type.String({ pattern: '^\\d+$' });
-/** A schema of `components.ts`, by its name there. */
+/** Refers to a schema of `components.ts` by name. */
 export const ref = (name: string): TSchema => Type.Unsafe({ $ref: `${name}#` });
 export const Nullable = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
 
-/** A name or an id that can be stored and looked for. */
+/** A name or id that can be stored and searched. */
 export const Id = Type.String({ minLength: 1, maxLength: MAX_ID_LENGTH, pattern: '^[^\\u0000]*$' });
 const UserId = Type.Unsafe({
   ...Id,
   description: 'Events of one user are kept in the order in which they were accepted.',
 });
 
-/** @param eventTypes the names there are; undefined where any name will do */
+/** @param eventTypes the known names; undefined if any name is accepted */
 function eventType(eventTypes: readonly string[] | undefined): TSchema {
   if (eventTypes) return Type.Enum([...eventTypes]);
   return Id;
 }
 
-/** What `POST /events/generate` takes. */
+/** The body of `POST /events/generate`. */
 export function newEventSchema(eventTypes: readonly string[] | undefined): TSchema {
   return Type.Object({
     userId: UserId,
@@ -40,7 +40,7 @@ export function newEventSchema(eventTypes: readonly string[] | undefined): TSche
   });
 }
 
-/** What a batch is made of. */
+/** An element of a batch. */
 export function batchEventSchema(eventTypes: readonly string[] | undefined): TSchema {
   const { properties } = newEventSchema(eventTypes) as unknown as { properties: Record<string, TSchema> };
   return Type.Object({
@@ -49,7 +49,7 @@ export function batchEventSchema(eventTypes: readonly string[] | undefined): TSc
   });
 }
 
-/** An event as it is in the log and in the store. */
+/** An event as stored in the log and in the store. */
 export const EVENT = Type.Object({
   eventId: Type.String(),
   userId: Type.String(),
@@ -74,7 +74,7 @@ export const BATCH_RESULT = Type.Object({
   errors: Type.Optional(Type.Array(Type.String())),
 });
 
-/** As `namesErrors` of a route says. */
+/** For routes with `namesErrors`. */
 const ERROR_NAME = {
   code: Type.Optional(
     Type.String({ description: "As in `Error-Code`. Only of routes for Segment's libraries." }),
@@ -138,7 +138,7 @@ export const DEAD_LETTERS = Type.Object({
   next: Nullable(Digits),
 });
 
-/** One that holds UTF-8 is a text, any other is in Base64. */
+/** UTF-8 is represented as text, anything else as Base64. */
 export const BYTES = Type.Union([
   Type.Object({ text: Type.String() }),
   Type.Object({ base64: Type.String() }),
@@ -197,7 +197,7 @@ export const PROBLEM = Type.Object(
   { description: '`errors` says what is wrong with an event or a query; else there is one `error`.' },
 );
 
-/** What any request can be answered with, whatever it asks for. */
+/** Responses possible for any request. */
 const ALWAYS: ErrorCode[] = [
   'bad_request',
   'request_timeout',
@@ -205,9 +205,9 @@ const ALWAYS: ErrorCode[] = [
   'internal_error',
   'draining',
 ];
-/** What requests for events can be answered with besides. */
+/** Additional responses to requests for events. */
 const GUARDED: ErrorCode[] = ['unauthorized', 'forbidden', 'origin_not_allowed', 'overloaded'];
-/** What requests that send something can be answered with besides. */
+/** Additional responses to requests with a body. */
 const SENT: ErrorCode[] = [
   'body_missing',
   'body_not_json',
@@ -216,7 +216,7 @@ const SENT: ErrorCode[] = [
   'unsupported_media_type',
   'unsupported_encoding',
 ];
-/** What requests that send events can be answered with besides. */
+/** Additional responses to requests that send events. */
 const EVENTS_SENT: ErrorCode[] = [
   'invalid_event',
   'invalid_query',
@@ -237,7 +237,7 @@ function problems(codes: readonly ErrorCode[]): Responses {
   );
 }
 
-/** An answer by content type. */
+/** A response by content type. */
 export function answer(description: string, byType: Record<string, TSchema>): TSchema {
   return {
     description,
@@ -247,7 +247,7 @@ export function answer(description: string, byType: Record<string, TSchema>): TS
 
 export const json = (description: string, schema: TSchema) =>
   answer(description, { 'application/json': schema });
-/** The error answers of a kind of route, and those of its own. */
+/** The error responses of a kind of route, plus its own. */
 export const answers = {
   open: (own: Responses): Responses => ({ ...problems(ALWAYS), ...own }),
   read: (own: Responses, ...codes: ErrorCode[]): Responses => ({

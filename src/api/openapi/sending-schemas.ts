@@ -1,10 +1,10 @@
-// What requests that send events look like beside the events themselves, and events in the forms of others.
+// Schemas of requests that send events, apart from the events themselves, and of events in other formats.
 import type { FastifySchema } from 'fastify';
 import Type, { type TSchema } from 'typebox';
 import { MAX_ID_LENGTH } from '../../events/event.ts';
 import { answers, DateTime, json, Payload, ref } from './schemas.ts';
 
-/** Query and headers of requests that send events. */
+/** Query parameters and headers of requests that send events. */
 export const ACK_QUERY = Type.Object({
   ack: Type.Optional(
     Type.Enum(['durable', 'stored'], {
@@ -49,7 +49,7 @@ export const CLOUD_EVENT = Type.Object(
   { additionalProperties: true },
 );
 
-/** What Footfall looks at; the whole message is the payload. */
+/** The members Footfall reads; the whole message is the payload. */
 export const SEGMENT_MESSAGE = Type.Object(
   {
     userId: Type.Optional(Type.String()),
@@ -62,13 +62,13 @@ export const SEGMENT_MESSAGE = Type.Object(
 export const SEGMENT_BATCH = Type.Object({ batch: Type.Array(ref('SegmentMessage')) });
 export const SEGMENT_ANSWER = Type.Object({ success: Type.Literal(true) });
 
-/** Bodies by content type. The framework's types know one schema for all. */
+/** Bodies by content type. The framework's types allow one schema for all. */
 export function bodies(byType: Record<string, TSchema>): FastifySchema['body'] {
   const content = Object.entries(byType).map(([type, schema]) => [type, { schema }]);
   return { content: Object.fromEntries(content) };
 }
 
-/** The answers to a batch. @param taken what is said where all was taken, by status */
+/** The responses to a batch. @param taken descriptions for a fully accepted batch, by status */
 export function batchAnswers(taken: Record<number, string>): Record<number, TSchema> {
   const result = ref('BatchAnswer');
   const own = Object.entries(taken).map(([status, description]) => [status, json(description, result)]);
@@ -90,7 +90,7 @@ export function batchAnswers(taken: Record<number, string>): Record<number, TSch
   return { ...Object.fromEntries(refused), ...mixed };
 }
 
-/** For one event and a batch at the same path. */
+/** For a path that accepts both one event and a batch. */
 export function oneOrMany(taken: Record<number, string>): Record<number, TSchema> {
   const either = Type.Union([ref('Accepted'), ref('BatchAnswer')]);
   return Object.fromEntries(

@@ -15,7 +15,7 @@ import { count } from '../openapi/reading-schemas.ts';
 import { answers, Id, json, ref } from '../openapi/schemas.ts';
 import { bodies } from '../openapi/sending-schemas.ts';
 
-/** What a page of dead letters, or of their records, takes: roughly. */
+/** Approximate memory of a page of dead letters, or of their records. */
 const PAGE_BYTES = 1_000_000;
 const LIMITS = { least: 1, most: 500, fallback: 50 };
 const ID_PATTERN = '^[1-9]\\d{0,14}$';
@@ -74,7 +74,7 @@ export interface DeadLetterRoutesOptions {
   logger: Logger;
 }
 
-/** Dead letters: list, look, send back. */
+/** Dead letters: list, inspect, redrive. */
 export async function deadLetterRoutes(
   api: FastifyInstance,
   { deadLetters, catalog, metrics, logger }: DeadLetterRoutesOptions,
@@ -156,7 +156,7 @@ function parseRedrive(
   });
 }
 
-/** What would be dead-lettered again is not sent. The key follows the user, as for every event. */
+/** Rejects a record that would be dead-lettered again. The key follows the user, as for every event. */
 function readReplacement(value: string, catalog: Catalog): ReplacementRecord {
   const decoded = decodeEvent(Buffer.from(value), catalog);
   if (isRejection(decoded)) {
@@ -167,7 +167,7 @@ function readReplacement(value: string, catalog: Catalog): ReplacementRecord {
   return { key: decoded.userId, value };
 }
 
-/** Ids and offsets are text: they may be larger than what every JSON reader holds. */
+/** Ids and offsets are strings: they may exceed what some JSON readers hold in a number. */
 function describe({
   id,
   topic,
@@ -192,7 +192,7 @@ function describe({
   };
 }
 
-/** Bytes as text where they are UTF-8, else in Base64; which of the two is said. */
+/** Bytes as text if they are UTF-8, else Base64, with the encoding stated. */
 function describeRecord({ key, value, headers }: LogRecord) {
   return {
     key: bytes(key),

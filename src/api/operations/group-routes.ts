@@ -21,14 +21,14 @@ const GET_GROUPS: FastifySchema = {
 export interface GroupRoutesOptions {
   log: EventLog;
   store: EventStore;
-  /** Where events go. */
+  /** The topic of events. */
   topic: string;
-  /** As which group this service processes them. */
+  /** The consumer group in which this service processes them. */
   group: string;
   progress: { readonly partitions: readonly PartitionProgress[] };
 }
 
-/** How far processing is: the group this service consumes as, by partition. */
+/** Processing progress of this service's consumer group, by partition. */
 export async function groupRoutes(
   api: FastifyInstance,
   { log, store, topic, group, progress }: GroupRoutesOptions,
@@ -38,7 +38,7 @@ export async function groupRoutes(
     { schema: GET_GROUPS, config: { reservesBytes: GROUP_BYTES, scope: 'read' } },
     async () => {
       const positions = await store.positions(group, topic);
-      // What is stored can be said without the log, too.
+      // Stored positions are available without the log too.
       const [found, members] = await Promise.all([
         log.ends(topic).catch((): Partial<TopicEnds> => ({})),
         log.members(topic, group).catch(() => null),
@@ -88,7 +88,7 @@ export async function groupRoutes(
 
 const NOTHING = { stored: 0, duplicates: 0, deadLettered: 0, lost: 0, rewound: 0, unaccounted: 0 };
 
-/** Offsets may be larger than what every JSON reader holds in a number. */
+/** Offsets may exceed what some JSON readers hold in a number. */
 function asText(offset: number | null | undefined): string | null {
   return offset == null ? null : String(offset);
 }

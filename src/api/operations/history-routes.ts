@@ -5,7 +5,7 @@ import { QueryReader, type QueryString } from '../openapi/query-reader.ts';
 import { count } from '../openapi/reading-schemas.ts';
 import { answers, json, ref } from '../openapi/schemas.ts';
 
-/** As many as a plot has use for. */
+/** As many as a chart can use. */
 const MAX_POINTS = 360;
 const PAGE_BYTES = 100_000;
 const LIMITS = { least: 1, most: METRICS_KEPT_MS / 60_000, fallback: 60 };
@@ -25,7 +25,7 @@ export interface HistoryRoutesOptions {
   history: Pick<MetricsHistory, 'list'>;
 }
 
-/** What an operator asks first at night: since when? */
+/** An operator's first question at night: since when? */
 export async function historyRoutes(api: FastifyInstance, { history }: HistoryRoutesOptions): Promise<void> {
   const config = { reservesBytes: PAGE_BYTES, scope: 'metrics' } as const;
   api.get<{ Querystring: QueryString }>(

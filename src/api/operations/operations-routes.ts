@@ -41,13 +41,13 @@ const GET_METRICS: FastifySchema = {
 export interface OperationsRoutesOptions {
   health: Health;
   metrics: Metrics;
-  /** In the format of Prometheus: of all processes of this instance. */
+  /** In the Prometheus format, for all processes of this instance. */
   allMetrics(): Promise<string>;
-  /** False in an instance that only processes: it answers probes and metrics. */
+  /** False in an instance that only processes: it serves probes and metrics. */
   acceptsEvents: boolean;
 }
 
-/** Health, probes and metrics: for load balancers, orchestrators and whoever is woken at night. */
+/** Health, probes and metrics: for load balancers, orchestrators and whoever is on call. */
 export async function operationsRoutes(
   api: FastifyInstance,
   { health, metrics, allMetrics, acceptsEvents }: OperationsRoutesOptions,
@@ -66,7 +66,8 @@ export async function operationsRoutes(
 
   api.get('/readyz', { schema: GET_READINESS }, async (_request, reply) => {
     const report = await health.check();
-    // By duty: while the store is away, events are still taken, and must not be turned away in front of this instance.
+    // Readiness by role: while the store is down, events are still accepted, so load balancers must keep sending
+    // traffic.
     const needed = acceptsEvents ? [report.log] : Object.values(report);
     const ready = needed.every(({ ok }) => ok);
     return reply.code(ready ? 200 : 503).send({ status: ready ? 'ready' : 'not ready', ...report });

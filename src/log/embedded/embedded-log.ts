@@ -48,14 +48,14 @@ const SCHEMA = [
 ];
 
 const BATCH_RECORDS = 1000;
-/** A batch ends with the record that reaches this. */
+/** A batch ends with the record that reaches this size. */
 const BATCH_BYTES = 1_000_000;
 const MAX_GROUP_BYTES = 8_000_000;
 
 interface EmbeddedLogOptions {
-  /** Stays open after `close`: it belongs to whoever opened it. */
+  /** Stays open after `close`: its owner closes it. */
   file: SqliteFile;
-  /** Partitions of a topic that is not there yet. */
+  /** Partitions of a topic that does not exist yet. */
   partitions: number;
   timeoutMs: number;
 }
@@ -142,9 +142,9 @@ export class EmbeddedLog implements EventLog {
         await once(this.#appended, 'append', { signal: ended }).catch(ignoreAbort);
         continue;
       }
-      // Every partition in turn, so that a busy one does not hold up the others.
+      // Takes partitions in turn, so that a busy one does not starve the others.
       for (let partition = behind; partition < topic.partitions && !ended.aborted; partition++) {
-        // Reading and storing are synchronous here: without a pause, catching up would leave no turn to requests.
+        // Reading and storing are synchronous here: without a pause, catching up would block requests.
         await leaveTurns();
         const fetchedFrom = offsets[partition]!;
         const records = this.#readFrom(topic, partition, fetchedFrom);
@@ -215,7 +215,7 @@ export class EmbeddedLog implements EventLog {
         return { topic: record.topic, partition: record.partition, offset };
       }),
     );
-    // On disk. If we die here: the callers were not told, the events are in the log and will be processed.
+    // Durable here. If we die now: callers get no answer, but the events are in the log and will be processed.
     for (const { topic, partition, offset } of receipts) this.#topic(topic).ends[partition] = offset + 1;
     this.#appended.emit('append');
     return receipts;
@@ -277,8 +277,7 @@ function toRecord({ offset, timestamp, key, value, headers }: RecordRow): LogRec
 function assignedPartition(name: string, topic: Topic, partition: number, end: number): AssignedPartition {
   const { topicId } = topic;
   const hasOffset = async (offset: number) => offset <= end;
-  // Nobody else changes it.
-  const isCurrent = async () => true;
+  const isCurrent = async () => true; // Only this process changes the log.
   return { topic: name, topicId, partition, earliest: 0, end, hasOffset, isCurrent };
 }
 
@@ -286,7 +285,7 @@ function ignoreAbort(error: Error): void {
   if (error.name !== 'AbortError') throw error;
 }
 
-/** Bytes as Latin-1 text: any byte comes back as it was. */
+/** Bytes as Latin-1 text, which round-trips every byte. */
 function encodeHeaders(headers: NewRecord['headers']): string {
   return JSON.stringify(
     headers.map(([name, value]) => [name, value === null ? null : Buffer.from(value).toString('latin1')]),

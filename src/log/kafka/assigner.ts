@@ -1,9 +1,9 @@
 import type { GroupPartitionsAssigner } from '@platformatic/kafka';
 
 /**
- * Gives each topic's partitions in turn to the members that subscribe to it. Own code because the client's gives the
- * leader's topics to all members, whatever they subscribe to: services with different topics in one group would each
- * be given the other's partitions, and read nothing.
+ * Distributes each topic's partitions round-robin over the members that subscribe to it. Own code because the client's
+ * assigner gives the leader's topics to all members, whatever they subscribe to: services with different topics in one
+ * group would get each other's partitions and read nothing.
  */
 export const assignToSubscribers: GroupPartitionsAssigner = (_self, members, _topics, metadata) => {
   const assigned = [...members.keys()].sort().map((memberId) => ({

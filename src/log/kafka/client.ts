@@ -28,7 +28,7 @@ export {
   ListOffsetTimestamps,
 } from '@platformatic/kafka';
 
-/** The client does not export the type by name. */
+/** The client does not export this type by name. */
 export type FetchResponse = Awaited<ReturnType<Consumer['fetch']>>;
 
 export interface KafkaClientOptions {
@@ -39,13 +39,13 @@ export interface KafkaClientOptions {
   producerRetries: number;
   producerTimeoutMs: number;
   sessionTimeoutMs: number;
-  /** Static membership: a restarted instance of this name takes its partitions back at once. */
+  /** Static membership: a restarted instance with this name gets its partitions back at once. */
   instanceId: string | undefined;
 }
 
 const MAX_RETRY_DELAY_MS = 5000;
 
-/** Doubling from 100 ms, with jitter so that instances do not come back in step. */
+/** Doubles from 100 ms, with jitter so that instances do not retry in step. */
 function retryDelay(_client: object, _operation: string, attempt: number): number {
   return Math.min(MAX_RETRY_DELAY_MS, 100 * 2 ** (attempt - 1)) * (0.5 + Math.random() / 2);
 }
@@ -61,8 +61,8 @@ export function createAdmin(options: KafkaClientOptions): Admin {
 type AskMetadata = (options: MetadataOptions, callback: CallbackWithPromise<ClusterMetadata>) => void;
 
 /**
- * What the client knows of topics, which it takes for new by the wall clock: where that was set back, old knowledge
- * looks new for as long, and is asked for again.
+ * The client's metadata cache. Its age is measured by the wall clock: after that is set back, stale entries look fresh
+ * for as long, so they are requested again.
  */
 function freshMetadata(
   ask: AskMetadata,
@@ -77,10 +77,10 @@ function freshMetadata(
   });
 }
 
-/** By topic, how many partitions a leader has given out to its group. */
+/** By topic, how many partitions a leader has assigned to its group. */
 export type Division = ReadonlyMap<string, number>;
 
-/** The client's consumer, which also says what it gave out to the group where it leads it. */
+/** The client's consumer, which also reports what it assigned to the group while leading it. */
 export class Consumer extends ClientConsumer {
   readonly #given: { division?: Division | undefined };
 
@@ -92,7 +92,7 @@ export class Consumer extends ClientConsumer {
       groupId,
       ...(instanceId === undefined ? {} : { groupInstanceId: instanceId }),
       retries: 3,
-      // A join may wait for the slowest member, which has the length of a session to show up.
+      // A join may wait for the slowest member, which has one session timeout to show up.
       requestTimeout: sessionTimeoutMs + 10_000,
       sessionTimeout: sessionTimeoutMs,
       rebalanceTimeout: sessionTimeoutMs,
@@ -109,7 +109,7 @@ export class Consumer extends ClientConsumer {
     this.#given = given;
   }
 
-  /** What was divided since it was asked last. Nothing where this member is alone: the client then divides by itself. */
+  /** What was assigned since the last call. Nothing if this member is alone: the client then assigns by itself. */
   takeDivision(): Division | undefined {
     const { division } = this.#given;
     this.#given.division = undefined;
@@ -122,20 +122,20 @@ export class Consumer extends ClientConsumer {
 }
 
 /**
- * The client's producer, with two of its faults fixed. Where a topic was created again with fewer partitions, it puts
- * records for those that are gone into others; and a retry for one of them fails in a callback of a socket, which ends
- * the process. Here such a partition keeps a leader, who answers that it does not know it.
+ * The client's producer, with two bugs fixed. When a topic was recreated with fewer partitions, the client puts records
+ * for the missing ones into others, and a retry for one of them throws in a socket callback, which ends the process.
+ * Here a missing partition keeps a leader, which answers that it does not know the partition.
  */
 export class Producer extends ClientProducer {
   readonly #seen = new Map<string, number>();
   readonly #counts = new WeakMap<ClusterTopicMetadata, number>();
 
-  /** Keeps what another has seen as well: records that were placed by that may be sent from here. */
+  /** Also keeps what another producer has seen: records partitioned by that one may be sent from here. */
   takeOver(before: Producer): void {
     for (const [topic, count] of before.#seen) this.#seen.set(topic, count);
   }
 
-  /** How many partitions the topic truly has. */
+  /** The topic's actual number of partitions. */
   countPartitions(topic: ClusterTopicMetadata): number {
     return this.#counts.get(topic) ?? topic.partitionsCount;
   }
@@ -158,9 +158,9 @@ export class Producer extends ClientProducer {
   }
 }
 
-/** @param before the one it takes over from */
+/** @param before the producer it replaces */
 export function createProducer(options: KafkaClientOptions, before?: Producer): Producer {
-  // Each try gets its share of the time, so that the last one has ended when the caller must be answered.
+  // Each attempt gets its share of the time, so that the last one has ended when the caller must be answered.
   const tryMs = Math.max(
     100,
     Math.min(10_000, Math.floor(options.producerTimeoutMs / (options.producerRetries + 1))),
@@ -177,7 +177,9 @@ export function createProducer(options: KafkaClientOptions, before?: Producer): 
   return ignoreErrorEvents(producer);
 }
 
-/** The client reports failures both ways; the ones of a call reach its caller, and an event nobody hears throws. */
+/**
+ * The client reports failures both by callback and by event; callers get theirs, and an unhandled event would throw.
+ */
 function ignoreErrorEvents<T extends Admin | Producer>(client: T): T {
   client.on('error', () => {});
   return client;
@@ -188,7 +190,7 @@ export function hasKafkaError(error: unknown, apiId: string): boolean {
   return findErrorBy(error as Error, 'apiId', apiId) !== null;
 }
 
-/** What a partition holds: its lowest offset, and where reading ends for now (the last stable offset). */
+/** The bounds of a partition: its lowest offset, and where reading currently ends (the last stable offset). */
 export interface PartitionBounds {
   earliest: number;
   end: number;
@@ -213,7 +215,7 @@ export async function readBounds(
 
 const FETCH_MAX_BYTES = 4 * 1024 * 1024;
 const FETCH_MAX_BYTES_PER_PARTITION = 1024 * 1024;
-/** A request unanswered for so long has lost its connection, whatever the socket says. */
+/** A request unanswered for this long has lost its connection, whatever the socket says. */
 export const FETCH_DEADLINE_MS = 10_000;
 
 export interface FetchQuestion {
@@ -221,15 +223,15 @@ export interface FetchQuestion {
   topicId: string;
   /** Next offset of each partition, and the leader epoch of the record before it, if known. */
   positions: ReadonlyMap<number, StartPosition>;
-  /** How long the broker may wait for records to come. */
+  /** How long the broker may wait for records to arrive. */
   maxWaitMs: number;
-  /** Whole batches are answered, but no more of them than fit; at least one. */
+  /** The broker returns whole batches, as many as fit and at least one. */
   maxBytes?: number;
-  /** Also records of transactions that are not committed. */
+  /** Includes records of uncommitted transactions. */
   uncommitted?: boolean;
 }
 
-/** Fetches partitions of one leader. The broker says where its log parts from the one the epochs are of. */
+/** Fetches partitions of one leader. The broker reports where its log diverges from the one the epochs belong to. */
 export async function fetchFrom(consumer: Consumer, question: FetchQuestion): Promise<FetchResponse> {
   const { node, topicId, positions, maxWaitMs, maxBytes = FETCH_MAX_BYTES, uncommitted = false } = question;
   const epochs = [...positions.values()].map(({ leaderEpoch = NO_EPOCH }) => leaderEpoch);
@@ -252,7 +254,7 @@ export async function fetchFrom(consumer: Consumer, question: FetchQuestion): Pr
         : FetchIsolationLevels.READ_COMMITTED,
     });
     const response = await withDeadline(request, FETCH_DEADLINE_MS, 'fetch');
-    // After a change of leaders the client takes the epochs out of our question and repeats it: just then they count.
+    // After a leader change the client drops the epochs from our request and repeats it, exactly when they matter.
     if (partitions.every(({ lastFetchedEpoch }, at) => lastFetchedEpoch === epochs[at])) return response;
   }
 }

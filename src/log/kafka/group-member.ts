@@ -5,11 +5,11 @@ import type { Consumer, Division } from './client.ts';
 
 export interface Assignment {
   partitions: number[];
-  /** Aborts when the group rebalances, or the membership failed. */
+  /** Aborts when the group rebalances or the membership fails. */
   signal: AbortSignal;
 }
 
-/** How soon a partition that was added to the topic is given to a member. */
+/** How soon a partition added to the topic is assigned to a member. */
 const PARTITIONS_CHECK_MS = 5000;
 
 /** This process as a member of a consumer group, for one topic: its current assignment and its commits. */
@@ -23,7 +23,7 @@ export class GroupMember {
   readonly #commits = new Map<number, { offset: number; leaderEpoch: number }>();
   #committing: Promise<void> | undefined;
   #ended = false;
-  /** What this member has given out, where it leads the group. */
+  /** What this member has assigned while leading the group. */
   #division: Division | undefined;
   readonly #partitionsCheck: NodeJS.Timeout;
 
@@ -44,10 +44,10 @@ export class GroupMember {
     this.#partitionsCheck = setInterval(() => this.#divideAgainWhereGrown(), PARTITIONS_CHECK_MS).unref();
   }
 
-  /** Resolves when the group has taken this member in; at once when `signal` aborts. */
+  /** Resolves when the group has accepted this member; at once when `signal` aborts. */
   async join(signal: AbortSignal): Promise<void> {
     const joined = this.#consumer.joinGroup();
-    // A join that is given up must not be reported as nobody's failure later.
+    // Keeps an abandoned join from being reported later as an unhandled rejection.
     joined.catch(() => {});
     const waiting = new AbortController();
     const aborted = once(signal, 'abort', { signal: waiting.signal }).catch(() => {});
@@ -55,9 +55,9 @@ export class GroupMember {
   }
 
   /**
-   * The latest assignment not handed out yet, as soon as there is one; nothing when `signal` aborts first.
+   * The latest assignment not returned yet, as soon as there is one; nothing if `signal` aborts first.
    *
-   * @throws when the membership has failed: make a new member
+   * @throws when the membership has failed: create a new member
    */
   async nextAssignment(signal: AbortSignal): Promise<Assignment | undefined> {
     while (!signal.aborted) {
@@ -79,7 +79,7 @@ export class GroupMember {
     });
   }
 
-  /** Waits for commits under way; they are information only, so no failure is reported. */
+  /** Waits for commits in flight. They are informational, so failures are not reported. */
   async end(timeoutMs: number): Promise<void> {
     this.#ended = true;
     clearInterval(this.#partitionsCheck);
@@ -87,7 +87,7 @@ export class GroupMember {
   }
 
   async #commitAll(): Promise<void> {
-    // During a rebalance the client would answer a refused commit by joining once more: wait for the next batch.
+    // During a rebalance the client would answer a rejected commit by joining again: wait for the next batch instead.
     while (this.#commits.size > 0 && this.#consumer.isActive()) {
       const offsets = [...this.#commits].map(([partition, { offset, leaderEpoch }]) => ({
         topic: this.#topic,
@@ -106,9 +106,9 @@ export class GroupMember {
   }
 
   /**
-   * Nobody tells a classic group that a topic has grown: whoever leads it compares each topic of the group, also those it
-   * does not read itself, with what it has given out, and joins again to divide it. What another member last saw is no
-   * measure: the leader may have divided by an older answer.
+   * Classic groups are not told when a topic grows. The leader therefore compares each topic of the group, including
+   * those it does not read itself, with what it last assigned, and rejoins to reassign. What another member last saw
+   * does not help: the leader may have assigned by older metadata.
    */
   async #divideAgainWhereGrown(): Promise<void> {
     if (this.#ended || this.#division === undefined || !this.#consumer.isActive()) return;
@@ -131,7 +131,7 @@ export class GroupMember {
   }
 
   #assign(partitions: number[]): void {
-    // A join that was under way when this member ended.
+    // A join that was in progress when this member ended.
     if (this.#ended) return;
     this.#assignment?.end.abort();
     this.#commits.clear();

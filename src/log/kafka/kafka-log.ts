@@ -33,9 +33,9 @@ export interface KafkaLogOptions extends KafkaClientOptions, TopicsOptions {
   logger: Logger;
 }
 
-/** Below the broker's default `message.max.bytes` (1 048 588) even if all of a group goes to one partition. */
+/** Below the broker's default `message.max.bytes` (1 048 588) even if a whole group goes to one partition. */
 const MAX_GROUP_BYTES = 1_000_000;
-/** How long the known leaders of a topic are trusted to group by; the client itself follows each change. */
+/** How long cached leaders of a topic are used for grouping; the client itself follows each change. */
 const LEADERS_TTL_MS = 5000;
 
 interface TopicLeaders {
@@ -51,7 +51,7 @@ export class KafkaLog implements EventLog {
   readonly #admin: Admin;
   readonly #topics: KafkaTopics;
   #producer: Producer;
-  /** Replaced, and still sending what was given to them. */
+  /** Replaced producers that are still sending what they were given. */
   readonly #retired = new Set<Producer>();
   readonly #batchers = new Map<number, AppendBatcher>();
   readonly #leaders = new Map<string, TopicLeaders>();
@@ -60,7 +60,7 @@ export class KafkaLog implements EventLog {
   #reader: KafkaReader | undefined;
   #closing: Promise<void> | undefined;
 
-  /** Connects when first used, so that a start does not depend on Kafka being there. */
+  /** Connects on first use, so that the service can start while Kafka is down. */
   constructor(options: KafkaLogOptions) {
     this.#options = options;
     this.#logger = options.logger;
@@ -148,7 +148,7 @@ export class KafkaLog implements EventLog {
     await Promise.allSettled(clients.map((client) => client?.close()));
   }
 
-  /** Does the work. Where a topic turns out to be missing, the next use creates it. */
+  /** Does the work. If a topic turns out to be missing, the next use creates it. */
   async #noticing<T>(work: () => Promise<T>): Promise<T> {
     try {
       return await work();
@@ -196,7 +196,7 @@ export class KafkaLog implements EventLog {
     const results = await sendGroup(this.#producer, records);
     for (const result of results) {
       if (!(result instanceof Error)) continue;
-      // Whatever it was, the leaders may be others now.
+      // Whatever the cause, the leaders may have changed.
       this.#leaders.clear();
       this.#notice(result);
     }
@@ -205,7 +205,7 @@ export class KafkaLog implements EventLog {
 
   #knownLeaders(topic: string): TopicLeaders | undefined {
     const known = this.#leaders.get(topic);
-    // Looked up again on the side: only the very first append waits. A failure shows at the next send.
+    // Refreshed in the background: only the very first append waits. A failure surfaces at the next send.
     if (known !== undefined && performance.now() - known.readAt > LEADERS_TTL_MS)
       this.#lookUpLeaders(topic).catch(() => {});
     return known;
@@ -242,15 +242,15 @@ export class KafkaLog implements EventLog {
 
   #openProducer(before?: Producer): Producer {
     const producer = createProducer(this.#options, before);
-    // Whoever answers at that address next may be another cluster: the topics are looked at before more is sent.
+    // The address may now belong to another cluster: check the topics before sending more.
     producer.on('client:broker:disconnect', () => this.#leaders.clear());
     return producer;
   }
 
   /**
-   * For a topic that is another one now. Where the whole cluster is, it gives producer ids from the first on again: the id
-   * of the old one becomes another producer's, and of two records with one id and number Kafka keeps one, and acknowledges
-   * both.
+   * For a topic that was replaced. If the whole cluster was, it hands out producer ids from the start again, and our
+   * old id becomes another producer's. Of two records with the same id and sequence number, Kafka keeps one and
+   * acknowledges both.
    */
   #renewProducer(): void {
     const old = this.#producer;
@@ -273,7 +273,7 @@ function sizeRecord(record: NewRecord, partitions: number): SizedRecord {
   };
 }
 
-/** What the record takes in a batch, roughly and never too little: varints and attributes are under 40 bytes. */
+/** Upper estimate of a record's size in a batch: varints and attributes take less than 40 bytes. */
 function recordBytes(key: Buffer | null, value: Buffer | null, headers: NewRecord['headers']): number {
   let bytes = 40 + (key?.length ?? 0) + (value?.length ?? 0);
   for (const [name, content] of headers) bytes += 10 + (name.length + (content?.length ?? 0)) * 3;

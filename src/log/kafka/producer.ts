@@ -3,10 +3,10 @@ import { AppendError, type Receipt } from '../event-log.ts';
 import { hasKafkaError, type Producer } from './client.ts';
 
 /**
- * Sends a group in one produce request. Offsets are given to the records of a partition in the order they are sent.
+ * Sends a group in one produce request. Records of a partition get their offsets in the order they are sent.
  *
  * @returns for each record its receipt, or why it is not known to be durable; `too-large` or `record_refused` if the
- *   topic will never take it, which its neighbours do not suffer from
+ *    topic will never accept it, which does not affect the others
  */
 export async function sendGroup(
   producer: Producer,
@@ -18,7 +18,7 @@ export async function sendGroup(
     offsets = (await producer.send({ messages: records.map(toMessage) })).offsets ?? [];
   } catch (error) {
     failure = error as Error;
-    // Partitions that did get their records are told apart, so that only the others are reported as failed.
+    // Partitions that were written are recorded separately, so that only the others are reported as failed.
     offsets = (error as { produced?: { offsets?: Offsets } }).produced?.offsets ?? [];
   }
   const results = toReceipts(records, offsets, failure);
@@ -42,7 +42,7 @@ function toReceipts(
   });
 }
 
-/** The broker refuses a partition's batch whole and before writing: its records are sent again, one by one. */
+/** The broker rejects a partition's batch as a whole before writing: resend its records one by one. */
 async function sendAlone(
   producer: Producer,
   records: readonly SizedRecord[],
@@ -58,7 +58,7 @@ async function sendAlone(
   return results;
 }
 
-/** What the caller is told where the settings of the topic do not allow a record; undefined for any other failure. */
+/** The caller's error if the topic's settings do not allow a record; undefined for any other failure. */
 function refusalOf(cause: Error, topic: string): AppendError | undefined {
   if (hasKafkaError(cause, 'MESSAGE_TOO_LARGE') || hasKafkaError(cause, 'RECORD_LIST_TOO_LARGE')) {
     const message = `The event is larger than topic ${topic} allows (max.message.bytes)`;
@@ -74,12 +74,12 @@ function toMessage({ topic, partition, key, value, headers }: SizedRecord) {
     partition,
     key: toBuffer(key),
     value: toBuffer(value),
-    // A map by identity of its keys, so that a name may repeat.
+    // A map compares these keys by identity, so a name may occur more than once.
     headers: new Map(headers.map(([name, content]) => [Buffer.from(name), toBuffer(content)])),
   };
 }
 
-/** The client writes null for undefined; its types leave that out. */
+/** The client writes null for undefined, which its types do not allow. */
 function toBuffer(bytes: string | Buffer | null): Buffer {
   return (typeof bytes === 'string' ? Buffer.from(bytes) : (bytes ?? undefined)) as Buffer;
 }

@@ -14,7 +14,7 @@ import {
 } from './client.ts';
 import { type FetchedPartition, toRecords } from './records.ts';
 
-/** Reads records by their positions, outside any group. One answer often holds many of them. */
+/** Reads records by position, outside any group. One response often holds many of them. */
 export class KafkaReader {
   readonly #consumer: Consumer;
   #fetching: Promise<unknown> = Promise.resolve();
@@ -26,7 +26,7 @@ export class KafkaReader {
 
   /** As `EventLog.ends`. */
   async ends(topic: string): Promise<TopicEnds> {
-    // First, and asked again, so that a topic that was deleted and created again is not taken for the one before.
+    // Checked before and after, so that a topic that was deleted and recreated is not mistaken for its predecessor.
     const metadata = await this.#lookUp(topic);
     const [stable, ends] = await Promise.all([
       this.#latest(topic, FetchIsolationLevels.READ_COMMITTED),
@@ -34,7 +34,7 @@ export class KafkaReader {
     ]);
     return {
       topicId: metadata.id,
-      // Asked a moment apart: what became stable in between has also been written.
+      // Requested one after the other: whatever became stable in between has also been written.
       ends: new Map(
         ends.map((end, partition) => {
           const stableEnd = stable[partition] ?? end;
@@ -67,7 +67,7 @@ export class KafkaReader {
       const fetched = await this.#fetch(topic, partition, offset, { maxBytes: 1, uncommitted: true });
       return timestampAt(fetched?.records ?? [], offset);
     } catch (error) {
-      // Deleted meanwhile, or the log ends before.
+      // The topic was deleted meanwhile, or the log ends before.
       if (hasKafkaError(error, 'OFFSET_OUT_OF_RANGE')) return undefined;
       throw error;
     }
@@ -85,7 +85,7 @@ export class KafkaReader {
     await this.#consumer.close(true);
   }
 
-  /** The client looks up all it tracks, and a topic that is gone would fail the reading of others. */
+  /** The client looks up every topic it tracks, so one that is gone would break reading others. */
   async #tracking<T>(topic: string, work: () => Promise<T>): Promise<T> {
     this.#consumer.topics.track(topic);
     try {
@@ -110,7 +110,7 @@ export class KafkaReader {
   /** @param offsets ascending */
   async #readPartition(topic: string, partition: number, offsets: readonly number[]): Promise<LogRecord[]> {
     const { topics } = await this.#consumer.metadata({ topics: [topic] });
-    // A topic that was created again may have fewer partitions.
+    // A recreated topic may have fewer partitions.
     if (partition >= topics.get(topic)!.partitionsCount) return [];
     const [bounds] = await readBounds(this.#consumer, topic, [partition]);
     const { earliest, end } = bounds!;
@@ -126,7 +126,7 @@ export class KafkaReader {
     return records;
   }
 
-  /** One after the other: the client keeps one fetch session with each broker. */
+  /** Sequential: the client keeps one fetch session per broker. */
   #fetch(
     topic: string,
     partition: number,
@@ -146,7 +146,7 @@ export class KafkaReader {
   }
 }
 
-/** Of the first record from an offset on; of a batch that holds none from there on, its own. */
+/** The timestamp of the first record at or after an offset, or the batch's own if it holds no such record. */
 function timestampAt(batches: readonly RecordsBatch[], offset: number): number | undefined {
   for (const { firstOffset, lastOffsetDelta, firstTimestamp, records } of batches) {
     if (Number(firstOffset) + lastOffsetDelta < offset) continue;

@@ -1,24 +1,24 @@
 import type { LogRecord } from '../event-log.ts';
 import { type FetchResponse, IS_CONTROL, IS_TRANSACTIONAL, type RecordsBatch } from './client.ts';
 
-/** Bit of a batch's attributes: the broker's clock counts, and one time holds for all of the batch. */
+/** Bit of a batch's attributes: the broker set the time (LogAppendTime), one for the whole batch. */
 const IS_LOG_APPEND_TIME = 1 << 3;
 
-/** What a fetch brought of one partition. */
+/** What a fetch returned for one partition. */
 export type FetchedPartition = FetchResponse['responses'][number]['partitions'][number];
 
 /**
- * The records fetched from an offset on, without what transactions rolled back: a broker answers with whole batches,
- * so the first may begin before what was asked for.
+ * The records at or after an offset, without those of rolled-back transactions. The broker returns whole batches, so
+ * the first may start before the requested offset.
  */
 export function toRecords(fetched: FetchedPartition, fromOffset: number): LogRecord[] {
   return committed(fetched).flatMap((batch) => recordsOf(batch, fromOffset));
 }
 
 /**
- * The client leaves out what was rolled back only where the same answer holds the transaction's end; while another
- * transaction is open, an answer may stop before that. This goes by the list the broker sends along, as Kafka's own
- * client does. The ends themselves are no records.
+ * The client drops rolled-back records only if the same response holds the end of their transaction; while another
+ * transaction is open, a response may stop before that. This uses the list of aborted transactions in the response, as
+ * Kafka's own client does. End markers are not records.
  */
 function committed({ records, abortedTransactions }: FetchedPartition): RecordsBatch[] {
   const toBegin = [...(abortedTransactions ?? [])].sort((a, b) => Number(a.firstOffset - b.firstOffset));

@@ -16,7 +16,7 @@ import {
 import { type Assignment, GroupMember } from './group-member.ts';
 import { toRecords } from './records.ts';
 
-/** How long the broker holds a fetch that finds nothing; also how long a new assignment waits for the old one's. */
+/** How long the broker holds an empty fetch; also how long a new assignment waits for the previous fetches. */
 const FETCH_MAX_WAIT_MS = 500;
 const CLOSE_DEADLINE_MS = 3000;
 const CLOSE_RETRY_MS = 1000;
@@ -28,9 +28,9 @@ interface FetchDone {
 }
 
 /**
- * Reads a topic as a group member. The client keeps the membership (join, heartbeats, assignment) and speaks the
- * protocol; what is fetched from where is decided here, because reading starts at the store's positions and not
- * at Kafka's committed offsets, after every rebalance. The consumer is closed when the generator ends.
+ * Reads a topic as a group member. The client handles the membership (join, heartbeats, assignment) and the protocol;
+ * what to fetch from where is decided here, because after every rebalance reading starts at the store's positions and
+ * not at Kafka's committed offsets. The consumer is closed when the generator ends.
  */
 export async function* readGroup(
   consumer: Consumer,
@@ -49,7 +49,7 @@ export async function* readGroup(
     }
   } finally {
     await member.end(CLOSE_DEADLINE_MS);
-    // A broker that does not answer must not hold up a stop; leaving goes on on the side.
+    // An unresponsive broker must not delay a stop; leaving continues in the background.
     await withDeadline(leave(consumer), CLOSE_DEADLINE_MS, 'leaving the group').catch((error) => {
       logger.debug({ err: error }, 'the group is not left yet');
     });
@@ -57,10 +57,10 @@ export async function* readGroup(
 }
 
 /**
- * Leaves the group and closes, however long it takes. The membership is ended first: closing alone lets a join that
- * is under way succeed, and the client would then keep alive a member, with partitions, that nobody reads for. And it is
- * said to the broker as soon as there is one: closing alone does not when there is none, and a broker that is back gives
- * each member it knows a whole session, for which the next one would have to wait.
+ * Leaves the group and closes, however long it takes. The membership ends first: closing alone lets a join in progress
+ * succeed, and the client would keep a member alive whose partitions nobody reads. And the broker is told as soon as it
+ * is reachable: closing alone gives up if it is not, and a restarted broker grants each member it knows a whole
+ * session, which the next member would have to wait for.
  */
 async function leave(consumer: Consumer): Promise<void> {
   await untilDone(() => endMembership(consumer));
@@ -86,7 +86,9 @@ async function untilDone(work: () => Promise<void>): Promise<void> {
   }
 }
 
-/** Reads what was assigned until that changes; starts over as often as it is told, or the log turns out to be another. */
+/**
+ * Reads the assigned partitions until the assignment changes; starts over when told to, or when the log was replaced.
+ */
 async function* readAssignment(
   consumer: Consumer,
   member: GroupMember,
@@ -99,7 +101,7 @@ async function* readAssignment(
     const positions = new Map(
       partitions.map((partition) => [partition, { offset: 0, ...start.positions.get(partition) }]),
     );
-    // So that tools which go by what is committed see idle partitions, too, as they are.
+    // Also commits idle partitions, so that lag tools show them correctly.
     for (const [partition, { offset, leaderEpoch = NO_EPOCH }] of positions) {
       member.commit(partition, offset, leaderEpoch);
     }
@@ -148,8 +150,8 @@ async function isCurrent(
 }
 
 /**
- * After a restart a leader takes its high watermark from a checkpoint that is seconds old, and gives that as the end of
- * the log. What it refuses to read from is truly not there.
+ * After a restart a leader takes its high watermark from a checkpoint that is seconds old and reports that as the end
+ * of the log. Only an offset it refuses to read from is truly missing.
  */
 async function hasOffset(
   consumer: Consumer,
@@ -171,7 +173,7 @@ async function hasOffset(
 
 interface Reading {
   topic: string;
-  /** Next offset of each assigned partition; moves as batches are handed out. */
+  /** Next offset of each assigned partition; advances as batches are yielded. */
   positions: Map<number, StartPosition>;
   /** The reader is leaving. */
   signal: AbortSignal;
@@ -180,9 +182,9 @@ interface Reading {
 }
 
 /**
- * Batches of one reading, until it is over. One fetch is in flight per broker, also while a batch is processed.
+ * Yields the batches of one reading until it is over. One fetch per broker is in flight, even during processing.
  *
- * @returns the partitions whose log is another one than their positions are of, and from which offset on
+ * @returns the partitions whose log differs from the one their positions belong to, and from which offset on
  */
 async function* readFrom(
   consumer: Consumer,
@@ -201,13 +203,13 @@ async function* readFrom(
       const divergesAt = divergences(done.response!);
       if (divergesAt.size > 0) return divergesAt;
       const batches = toBatches(done.response!, reading, member);
-      // The broker gathers the next records while these are processed.
+      // The broker collects the next records while these are processed.
       await startFetches(consumer, reading, fetches);
       if (batches.length > 0 && !ended.aborted) yield batches;
     }
     return new Map();
   } finally {
-    // The client allows one fetch per broker at a time, so the next reading must not start beside these.
+    // The client allows one fetch per broker at a time, so the next reading must wait for these.
     if (!signal.aborted) await Promise.all(fetches.values());
   }
 }
@@ -235,7 +237,7 @@ async function startFetches(
   }
 }
 
-/** The first fetch to end; nothing when the assignment ended before. With nothing assigned: waits for that. */
+/** The first fetch to finish; nothing if the assignment ends first. With nothing assigned, waits for that. */
 async function firstDone(
   fetches: Map<number, Promise<FetchDone>>,
   ended: AbortSignal,
@@ -263,7 +265,7 @@ function divergences({ responses }: FetchResponse): ReadonlyMap<number, number> 
   return found;
 }
 
-/** Also moves the positions: the next fetch continues behind what is returned here. */
+/** Also advances the positions: the next fetch continues after the records returned here. */
 function toBatches(
   response: FetchResponse,
   { topic, positions, ended }: Reading,

@@ -5,7 +5,7 @@ import { type Admin, ConfigResourceTypes, hasKafkaError } from './client.ts';
 import { type LimitedTopic, warnAboutSettings } from './topic-settings.ts';
 
 export interface TopicsOptions {
-  /** Created where they are missing, before anything is read or written. */
+  /** Created if missing, before anything is read or written. */
   topics: TopicDefinition[];
   partitions: number;
   /** -1: the broker's default. */
@@ -13,7 +13,7 @@ export interface TopicsOptions {
 }
 
 export interface TopicDefinition extends LimitedTopic {
-  /** Topic settings by Kafka's names, on top of the broker's. */
+  /** Topic settings by Kafka's names, overriding the broker's. */
   configs?: Record<string, string>;
 }
 
@@ -21,17 +21,17 @@ const CREATION_TIMEOUT_MS = 10_000;
 const CREATION_POLL_MS = 50;
 const UNKNOWN_TOPIC = new Set(['UNKNOWN_TOPIC_OR_PARTITION', 'UNKNOWN_TOPIC_ID', 'INCONSISTENT_TOPIC_ID']);
 
-/** Whether Kafka, or the client for it, says that a topic is not there, or is another of the same name. */
+/** Whether Kafka, or its client, reports that a topic is missing or was replaced by another of the same name. */
 export function isUnknownTopic(error: unknown): boolean {
   for (const inner of errorsIn(error)) {
     if ('apiId' in inner && UNKNOWN_TOPIC.has(String(inner.apiId))) return true;
-    // What the client makes of it in an answer about metadata; the name it gives may be that of another topic.
+    // How the client reports it in a metadata response; the name it gives may be that of another topic.
     if (inner.message.startsWith('Unknown topic ')) return true;
   }
   return false;
 }
 
-/** The topics a service needs: created where they are missing, and asked whether they take records. */
+/** The topics a service needs: creates missing ones and checks whether they accept records. */
 export class KafkaTopics {
   readonly #options: TopicsOptions;
   readonly #admin: Admin;
@@ -45,7 +45,7 @@ export class KafkaTopics {
     this.#logger = logger;
   }
 
-  /** Creates missing topics; done once, and again at the next need after a failure or `forget`. */
+  /** Creates missing topics once; again on the next use after a failure or `forget`. */
   ensure(): Promise<void> {
     if (this.#ready === undefined) {
       const ready = this.#createMissing().then(() => this.#warn());
@@ -57,12 +57,12 @@ export class KafkaTopics {
     return this.#ready;
   }
 
-  /** A topic was not there: the next need looks for all of them. */
+  /** A topic was missing: the next use checks all of them. */
   forget(): void {
     this.#ready = undefined;
   }
 
-  /** Whether there is a topic of this name, be it one of these or another. */
+  /** Whether a topic of this name exists, one of these or any other. */
   async exists(name: string): Promise<boolean> {
     try {
       await this.#admin.metadata({ topics: [name], forceUpdate: true });
@@ -74,11 +74,11 @@ export class KafkaTopics {
     }
   }
 
-  /** @throws when a topic is missing or a partition could not take a record just now, saying which and why */
+  /** @throws when a topic is missing or a partition cannot currently accept a record, saying which and why */
   async check(): Promise<void> {
     await this.ensure();
     const names = this.#options.topics.map(({ name }) => name);
-    // One by one: asked for several, the client may name another than the one that is missing.
+    // One by one: asked for several, the client may name a different topic than the missing one.
     const replicas = await Promise.all(names.map((name) => this.#inSync(name)));
     const minInSync = await this.#minInSyncReplicas(names);
     for (const [at, name] of names.entries()) {
@@ -105,7 +105,7 @@ export class KafkaTopics {
     }
   }
 
-  /** By topic; empty where we may not ask. */
+  /** By topic; empty if we lack the permission to ask. */
   async #minInSyncReplicas(names: readonly string[]): Promise<Map<string, number>> {
     try {
       const described = await this.#admin.describeConfigs({
@@ -128,8 +128,8 @@ export class KafkaTopics {
       if (performance.now() > giveUpAt)
         throw new Error(`topic ${missing[0]!.name} was created and does not appear`);
       await Promise.all(missing.map((topic) => this.#create(topic)));
-      // The controller has created it; the broker asked here learns of it a moment later. The name of a topic that is
-      // being deleted is taken until that is done, and then free.
+      // The controller has created it; this broker learns of it a moment later. The name of a topic being deleted stays
+      // taken until the deletion is done.
       await sleep(CREATION_POLL_MS);
     }
   }
@@ -147,7 +147,7 @@ export class KafkaTopics {
       await this.#admin.createTopics({ topics: [name], partitions, replicas, configs: settings });
       this.#logger.info({ topic: name, partitions }, 'topic created');
     } catch (error) {
-      // Another instance, or a person, was faster; or it is being deleted just now.
+      // Another instance, or a person, created it first; or it is being deleted.
       if (hasKafkaError(error, 'TOPIC_ALREADY_EXISTS')) return;
       const mayNot =
         hasKafkaError(error, 'TOPIC_AUTHORIZATION_FAILED') ||
@@ -157,7 +157,7 @@ export class KafkaTopics {
     }
   }
 
-  /** Once in the life of the process: settings of topics are changed by people, rarely. */
+  /** Once per process: people rarely change topic settings. */
   async #warn(): Promise<void> {
     if (this.#warned) return;
     this.#warned = true;

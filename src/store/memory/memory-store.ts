@@ -61,7 +61,7 @@ export class MemoryStore implements EventStore {
   }
 
   async process(batches: readonly StoreBatch[]): Promise<StoreOutcome> {
-    // All of them or none.
+    // All or none.
     for (const batch of batches) {
       const position = this.#positions.get(positionKey(batch, batch.partition));
       const isHeld = position?.epoch === batch.epoch && position.offset === batch.fromOffset;

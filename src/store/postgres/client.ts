@@ -14,22 +14,22 @@ import {
 import { describeLock, tryStoring } from './probe.ts';
 import { prepareSchema } from './schema.ts';
 
-/** A batch takes milliseconds; a server silent for so long is not going to answer. */
+/** A batch takes milliseconds; a server silent for this long is not going to answer. */
 const QUERY_TIMEOUT_MS = 30_000;
-/** The server gives up first, so that it does not work on for nobody. */
+/** The server's own timeout is shorter, so that it does not keep working for nobody. */
 const STATEMENT_TIMEOUT_MS = QUERY_TIMEOUT_MS - 5000;
 
 /**
- * A database that is migrated before it is first used, and again when its tables are gone. Connects when used, not when
- * made. Every method throws StoreUnavailableError when the database cannot be used just now.
+ * A database connection pool that migrates before first use, and again when tables are gone. Connects on first use, not
+ * on construction. Every method throws StoreUnavailableError when the database is currently unavailable.
  */
 export class Database {
   readonly #pool: Pool;
   readonly #connection: PostgresConnection;
   readonly #logger: Logger;
-  /** The schema of the tables, once they are there. */
+  /** The schema of the tables, once they exist. */
   #schema: Promise<string> | undefined;
-  /** Connections that broke: what a statement on one fails with is no fault of the statement. */
+  /** Broken connections: errors of statements on them are not the statement's fault. */
   readonly #lost = new WeakSet<ClientBase>();
   /** False once a pooler has lost a prepared statement. */
   #keepsStatements = true;
@@ -47,7 +47,9 @@ export class Database {
     return (await this.#run((client) => client.query<Row>(text, values))).rows;
   }
 
-  /** As `query`, of a statement that each connection parses and plans only once: under `name`, always the same text. */
+  /**
+   * As `query`, for a statement that each connection parses and plans only once: `name` must always have the same text.
+   */
   async prepared<Row extends object>(name: string, text: string, values: unknown[]): Promise<Row[]> {
     if (!this.#keepsStatements) return this.query(text, values);
     try {
@@ -66,13 +68,13 @@ export class Database {
     }
   }
 
-  /** Statements in one round trip, each seeing what was there when it began. @returns the rows of each */
+  /** Statements in one round trip, each with a snapshot of its own start. @returns the rows of each */
   async sequence(statements: readonly string[]): Promise<object[][]> {
     const results = await this.#run((client) => client.query(statements.join(';')));
     return (results as unknown as QueryResult<object>[]).map(({ rows }) => rows);
   }
 
-  /** Resolves when events could be stored just now. */
+  /** Resolves if events can currently be stored. */
   async probe(timeoutMs: number): Promise<void> {
     const limits = { lockTimeoutMs: Math.ceil(timeoutMs / 4), timeoutMs };
     const schema = await this.#prepared();
@@ -95,7 +97,7 @@ export class Database {
     return this.#withConnection(work);
   }
 
-  /** Migrates once; again at the next need after a failure, and when tables turn out to be gone. */
+  /** Migrates once; again on the next use after a failure, and when tables turn out to be gone. */
   #prepared(): Promise<string> {
     this.#schema ??= this.#prepare().catch((error) => {
       this.#schema = undefined;
@@ -116,7 +118,7 @@ export class Database {
       client.release();
       return result;
     } catch (error) {
-      // What state it is in is not known.
+      // Its state is unknown.
       client.release(true);
       if (isSchemaGone(error)) this.#schema = undefined;
       throw statementError(error, this.#lost.has(client));
@@ -154,12 +156,12 @@ function createPool(connection: PostgresConnection, poolSize: number, logger: Lo
   return pool;
 }
 
-/** Without what is undefined, which would count as given. */
+/** Drops undefined members, which would count as given. */
 function given(connection: PostgresConnection): pg.ClientConfig {
   return Object.fromEntries(Object.entries(connection).filter(([, value]) => value !== undefined));
 }
 
-/** Behind a pooler another version of this program may have prepared another text under the same name. */
+/** Behind a pooler, another version of this program may have prepared a different text under the same name. */
 function uniqueName(name: string, text: string): string {
   return `${name}_${createHash('sha256').update(text).digest('hex').slice(0, 16)}`;
 }

@@ -13,14 +13,14 @@ import {
 import type { Database } from './client.ts';
 import { type AsText, watermarks } from './reads.ts';
 
-/** Events that are counted in one transaction, at most. */
+/** Most events counted in one transaction. */
 const STEP = 50_000;
-/** After so many stored by this instance it counts them, so that nobody who asks has to wait long. */
+/** After this many stored events this instance counts them, so that queries never wait long. */
 const COUNT_AFTER = 20_000;
 
 /**
- * Counts the events behind the sequence that was counted up to, and moves that sequence: all in one statement, so that
- * each is counted once whatever dies. The row of the sequence is locked first: one counts at a time.
+ * Counts the events after the last counted sequence and advances that sequence in a single statement, so that each is
+ * counted once whatever dies. Locks the row of the sequence first, so that only one counts at a time.
  */
 const COUNT = `
 with standing as (
@@ -53,7 +53,7 @@ with standing as (
 )
 select coalesce((select upto from moved), $1) as upto`;
 
-/** Counts of events in PostgreSQL: brought up to date when they are asked for, and now and then. */
+/** Event counts in PostgreSQL: updated when queried, and from time to time. */
 export class PostgresCounts implements EventCounts {
   readonly #database: Database;
   #stored = 0;
@@ -75,19 +75,19 @@ export class PostgresCounts implements EventCounts {
     this.#countUp().catch(() => {});
   }
 
-  /** Resolves when nothing is being counted. */
+  /** Resolves when no counting is in progress. */
   async idle(): Promise<void> {
     await Promise.allSettled([this.#counting, this.#waiting]);
   }
 
-  /** Whoever asks while it is being counted waits for the next time, all of them for the same. */
+  /** Callers that arrive during a count wait for the next one, which they share. */
   #countUp(): Promise<void> {
     this.#waiting ??= this.#countNext();
     return this.#waiting;
   }
 
   async #countNext(): Promise<void> {
-    // Whether it went well is for those who asked for it.
+    // Success or failure concerns only those who asked for it.
     await Promise.allSettled([this.#counting]);
     this.#counting = this.#waiting;
     this.#waiting = undefined;

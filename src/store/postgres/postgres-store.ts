@@ -42,7 +42,7 @@ export class PostgresStore implements EventStore {
   readonly #database: Database;
   readonly #logger: Logger;
 
-  /** Connects when first used, so that a start does not depend on PostgreSQL being there. */
+  /** Connects on first use, so that the service can start while PostgreSQL is down. */
   constructor({ logger, ...options }: { url: string; poolSize: number; logger: Logger }) {
     this.#database = new Database(options, logger);
     this.#logger = logger;
@@ -72,7 +72,7 @@ export class PostgresStore implements EventStore {
 
   async process(batches: readonly StoreBatch[]): Promise<StoreOutcome> {
     const outcome = await processBatches(this.#database, batches);
-    // If we die here: all is stored, and counted by whoever counts next.
+    // If we die here: everything is stored, and counted by whoever counts next.
     this.counts.add(outcome.stored.flat().length);
     return outcome;
   }
@@ -154,7 +154,7 @@ export class PostgresStore implements EventStore {
   }
 }
 
-/** What somebody did to the tables by hand. */
+/** Manual changes to the tables. */
 interface Damage {
   /** All events are. */
   gone: boolean;

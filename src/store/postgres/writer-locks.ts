@@ -6,7 +6,7 @@
  */
 const SEQUENCE = 'events_seq_seq';
 const LAST = '(last_value - (not is_called)::integer)';
-/** Takes a lock, in a statement or transaction that stores. */
+/** Takes a lock, in a statement or transaction that stores events. */
 export const LOCK_AS_WRITER = `pg_advisory_xact_lock_shared(
   (select (tableoid::bigint << 32) | (${LAST} & 4294967295) from ${SEQUENCE}))`;
 
@@ -32,7 +32,7 @@ export const LAST_SEQUENCE = `select ${LAST} as sequence, pg_is_in_recovery() as
 export const IS_REPLICA =
   'the database is a replica, which does not show who is writing: let DATABASE_URL lead to the primary, for reading, too';
 
-/** The locks of who writes now. */
+/** The locks of active writers. */
 export const WRITERS = `
 select array_agg(objid::bigint)::text[] as locks from pg_locks
 where locktype = 'advisory' and objsubid = 1 and granted and classid = '${SEQUENCE}'::regclass

@@ -126,14 +126,14 @@ export async function processBatches(
     0,
   );
   return {
-    // Deleting makes the second of two equal keys the duplicate it is.
+    // Deleting the key makes the second of two equal ones a duplicate.
     stored: batches.map(({ events }) => events.map(({ key }) => inserted.delete(key))),
     conflicts: conflicts + within,
   };
 }
 
 interface ProcessRow {
-  /** The partitions whose positions were as they should be. */
+  /** The partitions whose positions were as expected. */
   held: number[];
   /** Null: all of them. */
   stored: string[] | null;
@@ -161,7 +161,7 @@ function deadLetterColumns(batches: readonly StoreBatch[]): unknown[][] {
   ];
 }
 
-/** One array for each column, as `unnest` wants them. */
+/** One array per column, as `unnest` needs them. */
 function columns<T>(rows: readonly T[], names: readonly (keyof T)[]): unknown[][] {
   return names.map((name) => rows.map((row) => row[name]));
 }
@@ -182,7 +182,7 @@ function eventColumns({ distinct, partitions, again }: SplitEvents): Buffer[] {
   ];
 }
 
-/** The counted values of payloads: key of the event, dimension, day, value. */
+/** The counted payload values: key of the event, dimension, day, value. */
 function valueColumns(events: readonly EventToStore[]): Buffer[] {
   const keys: string[] = [];
   const dimensions: string[] = [];
@@ -199,10 +199,10 @@ function valueColumns(events: readonly EventToStore[]): Buffer[] {
   return [uuids(keys), texts(dimensions), integers(days), texts(values)];
 }
 
-/** An event whose key came before, in the same batch or in another. */
+/** An event whose key was seen before, in the same batch or another. */
 type Repeat = EventToStore & { isConflict: boolean };
 
-/** The events of batches: those of new keys, and those that repeat them. */
+/** The events of batches: those with new keys, and duplicates. */
 interface SplitEvents {
   distinct: EventToStore[];
   /** Of each of them. */

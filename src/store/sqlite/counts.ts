@@ -21,13 +21,13 @@ import { onFile } from './errors.ts';
 
 /** After so many events they are counted: about 70 ms in which nothing else happens, and a fifth of what each alone would cost. */
 const COUNT_AFTER = 10_000;
-/** What is counted in one transaction, when more is waiting. */
+/** Most events counted in one transaction when more are pending. */
 const STEP = 50_000;
 
 /** What was stored before hours were is counted at the hour of its storing. */
 const HOUR = 'coalesce(hour, stored_at / 3600000, 0)';
 
-/** Count the events behind `:before` up to `:upTo`, in the transaction that moves that sequence. */
+/** Counts the events after `:before` up to `:upTo`, in the transaction that advances that sequence. */
 const COUNT_STEPS = [
   'insert into user_events select user_id, seq from events where seq > :before and seq <= :upTo order by user_id, seq',
   `insert into event_counts
@@ -52,7 +52,7 @@ const COUNT_STEPS = [
   'update counted_up_to set seq = :upTo',
 ];
 
-/** Counts of events in a SQLite file: brought up to date when they are asked for, and now and then. */
+/** Event counts in a SQLite file: updated when queried, and from time to time. */
 export class SqliteCounts implements EventCounts {
   readonly #db: DatabaseSync;
   readonly #addPending: StatementSync;

@@ -70,7 +70,7 @@ export class SqliteStore implements EventStore {
   readonly #latest: Query<{ latest: number }>;
   readonly #eventsAreGone: Query<{ areGone: number }>;
 
-  /** @param file stays open after `close`: it belongs to whoever opened it */
+  /** @param file stays open after `close`: its owner closes it */
   constructor(file: SqliteFile) {
     const { db } = file;
     this.#file = file;
@@ -132,7 +132,7 @@ export class SqliteStore implements EventStore {
   }
 
   async watermarks(): Promise<Watermarks> {
-    // One writer, whose transactions come one after the other.
+    // A single writer, whose transactions run one after the other.
     const { latest } = onFile(() => this.#latest.get()!);
     return { latest, stable: latest };
   }
@@ -221,7 +221,7 @@ export class SqliteStore implements EventStore {
 
 type SequenceAndJson = [sequence: number, json: string];
 
-/** Rows of sources that are each in order, in order. */
+/** Merges sorted sources. */
 function* merged(
   sources: readonly Iterator<SequenceAndJson>[],
   order: 'asc' | 'desc',

@@ -110,7 +110,7 @@ describe('the list of keys', () => {
     ['with a member nobody knows', [{ ...entryOf('one'), note: 'x' }], /: \/0/],
   ])('is refused where it is %s, and says where', (_, list, where) => {
     const text = JSON.stringify(list);
-    expect(() => new ApiKeys({ text })).toThrow(/^the list of keys is not as it should be/);
+    expect(() => new ApiKeys({ text })).toThrow(/^the list of keys is invalid/);
     expect(() => new ApiKeys({ text })).toThrow(where);
   });
 });
