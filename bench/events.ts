@@ -1,7 +1,7 @@
 import { randomUUIDv7 } from 'node:crypto';
 import { type EventStore, type EventToStore, HOUR_MS } from '../src/store/event-store.ts';
 
-export const TOPIC_REF = {
+const TOPIC_REF = {
   group: 'user-activity-consumer-group',
   topic: 'user-activity-events',
   topicId: 'bench',

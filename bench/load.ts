@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import autocannon from 'autocannon';
 
-export interface LoadOptions {
+interface LoadOptions {
   url: string;
   connections: number;
   seconds: number;

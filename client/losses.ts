@@ -3,7 +3,7 @@ import type { Settings } from './options.ts';
 import type { Queue } from './queue.ts';
 
 /** Why events were dropped, as counted by `EVENTS_DROPPED`. */
-export type Cause = 'full' | 'unwritable' | 'refused' | 'closed';
+type Cause = 'full' | 'unwritable' | 'refused' | 'closed';
 
 const REPORT_USER = 'footfall-client';
 const REPORT_TYPE = 'EVENTS_DROPPED';

@@ -3,7 +3,7 @@ import { openAdapters } from '../src/adapters.ts';
 import { loadConfig, withEnvFile } from '../src/config/config.ts';
 import { createLogger } from '../src/observability/logger.ts';
 import { verify } from '../src/operations/verify.ts';
-import { openCatalogue } from '../src/service.ts';
+import { openCatalog } from '../src/service.ts';
 
 const program = new Command()
   .name('npm run verify --')
@@ -45,7 +45,7 @@ try {
   const result = await verify({
     log,
     store,
-    catalog: openCatalogue(config),
+    catalog: openCatalog(config),
     from,
     to,
     topic: config.KAFKA_TOPIC,

@@ -13,7 +13,7 @@ export interface Adapters {
   close(): Promise<void>;
 }
 
-export interface AdapterOptions {
+interface AdapterOptions {
   logger: Logger;
   /** Replaces the configured log or store; the caller closes it. */
   log?: EventLog | undefined;

@@ -89,7 +89,7 @@ async function run(
   const liveTail = new LiveTail({ store, heartbeatMs: config.STREAM_TIMEOUT_MS / HEARTBEATS, clock });
   const metrics = createMetrics(admission, liveTail);
   const { KAFKA_TOPIC: topic, KAFKA_CONSUMER_GROUP: group, LOG_EVERY_NTH_EVENT: logEvery } = config;
-  const catalog = openCatalogue(config);
+  const catalog = openCatalog(config);
   const apiKeys = openKeys(config);
   const certificate = openCertificate(config);
   const duplicates = new DuplicateEvents(clock);
@@ -283,7 +283,7 @@ function reloadCertificate(certificate: Certificate | undefined, logger: Logger)
 }
 
 /** @throws ConfigError naming every invalid schema */
-export function openCatalogue({ EVENT_CATALOG, UNKNOWN_EVENT_TYPES, MAX_NESTING_LEVELS }: Config): Catalog {
+export function openCatalog({ EVENT_CATALOG, UNKNOWN_EVENT_TYPES, MAX_NESTING_LEVELS }: Config): Catalog {
   try {
     return new Catalog({
       folder: EVENT_CATALOG,

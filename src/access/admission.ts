@@ -11,7 +11,7 @@ interface AdmissionOptions {
 }
 
 /** What a request does. Reads and writes have separate budgets. */
-export type Purpose = 'read' | 'write';
+type Purpose = 'read' | 'write';
 
 export interface Entry {
   purpose?: Purpose;

@@ -8,7 +8,7 @@ export const SCOPES = ['write', 'read', 'metrics', 'admin'] as const;
 export type Scope = (typeof SCOPES)[number];
 
 /** One entry of the list of keys; the key itself is in no file. */
-export const API_KEY = Type.Object(
+const API_KEY = Type.Object(
   {
     name: Type.String({
       minLength: 1,

@@ -4,7 +4,7 @@ import { createServer, type Server as HttpsServer } from 'node:https';
 import { createSecureContext } from 'node:tls';
 
 /** Paths of PEM files: the certificate with its chain, and its key. */
-export interface CertificateFiles {
+interface CertificateFiles {
   cert: string;
   key: string;
 }

@@ -35,7 +35,7 @@ import { type RejectedRoutesOptions, rejectedRoutes } from './query/rejected-rou
 import { type StatsRoutesOptions, statsRoutes } from './query/stats-routes.ts';
 import { type StreamRoutesOptions, streamRoutes } from './query/stream-routes.ts';
 
-export interface ApiOptions
+interface ApiOptions
   extends AccessOptions,
     AdmitOptions,
     DocumentRoutesOptions,

@@ -22,7 +22,7 @@ export class ConfigError extends Error {
 }
 
 /** Where events are stored. */
-export type StoreTarget =
+type StoreTarget =
   | { kind: 'memory' }
   | { kind: 'sqlite'; path: string }
   | { kind: 'postgres'; url: string; poolSize: number };

@@ -80,7 +80,7 @@ export type RedriveChoice = { ids: readonly number[] } | { reason?: string };
 export type ReplacementRecord = Record<'key' | 'value', string>;
 
 /** The result of a redrive. */
-export interface RedriveResult {
+interface RedriveResult {
   /** Appended to their topic again. */
   redriven: number;
   /** Already redriven: nothing was done. */
@@ -202,13 +202,13 @@ export class DeadLetters {
 
   async #readAt(
     letters: readonly DeadLetter[],
-    placeOf: (letter: DeadLetter) => RecordPosition & { topic: string },
+    positionOf: (letter: DeadLetter) => RecordPosition & { topic: string },
   ): Promise<Map<number, LogRecord | undefined>> {
-    const byTopic = Map.groupBy(letters, (letter) => placeOf(letter).topic);
+    const byTopic = Map.groupBy(letters, (letter) => positionOf(letter).topic);
     const found = new Map<number, LogRecord | undefined>();
     for (const [topic, own] of byTopic) {
       const positions = own.map((letter) => {
-        const { partition, offset } = placeOf(letter);
+        const { partition, offset } = positionOf(letter);
         return { partition, offset };
       });
       const records = await this.#log.read(topic, positions);

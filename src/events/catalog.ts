@@ -9,17 +9,17 @@ import { type CheckPayload, MODE_KEYWORD, schemaCompiler } from './payload-schem
  * `enforce`: an event that violates the schema is rejected. `warn`: it is accepted with a warning. `accept`: no checks.
  */
 export const MODES = ['enforce', 'warn', 'accept'] as const;
-export type Mode = (typeof MODES)[number];
+type Mode = (typeof MODES)[number];
 
 /** The types that always exist. */
-export const CORE_EVENT_TYPES = ['LOGIN', 'LOGOUT', 'PRODUCT_VIEW'] as const;
+const CORE_EVENT_TYPES = ['LOGIN', 'LOGOUT', 'PRODUCT_VIEW'] as const;
 
 /** The message kinds of Segment's libraries: their routes accept them whatever the catalog holds. */
 export const MESSAGE_TYPES = ['track', 'identify', 'page', 'screen', 'group', 'alias'] as const;
 export type MessageType = (typeof MESSAGE_TYPES)[number];
 
 /** One type as `GET /event-types` shows it. */
-export interface EventTypeDescription {
+interface EventTypeDescription {
   eventType: string;
   mode: Mode;
   /** Newest first; empty: any payload is valid. */
@@ -27,7 +27,7 @@ export interface EventTypeDescription {
 }
 
 /** The result of the schema checks: `errors` reject the payload, `warnings` do not. */
-export interface PayloadFindings {
+interface PayloadFindings {
   errors: string[];
   warnings: string[];
 }
@@ -42,7 +42,7 @@ const FILE = /^(?<eventType>.+)\.(?<version>[1-9]\d{0,8})\.json$/;
 const MAX_FINDING_LENGTH = 200;
 const NONE: PayloadFindings = { errors: [], warnings: [] };
 
-export interface CatalogOptions {
+interface CatalogOptions {
   /** The folder of the schema files; without it there are only the core types. */
   folder?: string | undefined;
   /** Whether events of types missing from the catalog are accepted; default: false. */

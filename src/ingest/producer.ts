@@ -66,7 +66,7 @@ export class Producer {
     this.#options = options;
   }
 
-  /** @throws ApiError `id_conflict`, or the errors of `EventLog.append` */
+  /** @throws ApiError `id_conflict`, or why it could not be appended */
   async accept(event: NewEvent): Promise<Accepted> {
     const prepared = [this.#prepare(event, this.#timestamp())];
     const [result] =

@@ -19,7 +19,7 @@ export interface RejectedEvent {
   isTruncated: boolean;
 }
 
-export interface RejectedQuery {
+interface RejectedQuery {
   limit: number;
   /** Only ids below this. */
   before?: number | undefined;

@@ -69,7 +69,7 @@ export function landmarksBehind(
  * @returns them with a newer one added. There are about two for each doubling of the distance, so going back n records
  *    finds one within 2n.
  */
-export function addLandmark(landmarks: readonly Landmark[], newest: Landmark): Landmark[] {
+function addLandmark(landmarks: readonly Landmark[], newest: Landmark): Landmark[] {
   const kept = [newest];
   for (const [at, landmark] of landmarks.entries()) {
     const older = landmarks[at + 1];

@@ -4,7 +4,7 @@ import { escapeControls } from './escape-controls.ts';
 
 export type { Logger } from 'pino';
 
-export interface LoggerOptions {
+interface LoggerOptions {
   level: string;
   /** `text` is for people; `json` is one object per line. */
   format: 'json' | 'text';

@@ -31,7 +31,7 @@ export interface HealthReport {
   consumer: Dependency;
 }
 
-export interface HealthOptions {
+interface HealthOptions {
   log: Pick<EventLog, 'ping'>;
   store: Pick<EventStore, 'ping'>;
   clock: Clock;

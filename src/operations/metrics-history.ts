@@ -29,7 +29,7 @@ export interface Sample {
   storeSeconds: number | null;
 }
 
-export interface MetricsHistoryOptions {
+interface MetricsHistoryOptions {
   /** In the Prometheus format, for all processes of this instance. */
   metrics(): Promise<string>;
   progress: { readonly partitions: readonly PartitionProgress[]; readonly isCurrent: boolean };

@@ -7,7 +7,7 @@ import { type EventLog, flattenBatches, type LogRecord } from '../log/event-log.
 import { accounts, type PartitionTally } from '../processing/ledger.ts';
 import type { EventStore } from '../store/event-store.ts';
 
-export interface VerifyOptions {
+interface VerifyOptions {
   log: EventLog;
   store: EventStore;
   catalog: Catalog;

@@ -16,7 +16,7 @@ const CANNOT_READ = 'the log cannot be read';
 /** Transactions attempted at a time: while the store runs one, the next is decoded. */
 const MAX_TRANSACTIONS = 4;
 
-export interface ConsumerOptions {
+interface ConsumerOptions {
   log: EventLog;
   store: EventStore;
   processor: Pick<Processor, 'process'>;

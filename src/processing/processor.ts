@@ -17,7 +17,7 @@ import {
   type StoreBatch,
 } from '../store/event-store.ts';
 
-export interface ProcessorOptions {
+interface ProcessorOptions {
   log: EventLog;
   store: EventStore;
   catalog: Catalog;

@@ -41,7 +41,7 @@ export interface Poll<Held> {
   positions: readonly PartitionPosition[] | undefined;
 }
 
-export interface ProgressOptions<Held> {
+interface ProgressOptions<Held> {
   log: Pick<EventLog, 'ends' | 'timestamps'>;
   store: Pick<EventStore, 'positions'>;
   topic: string;

@@ -6,14 +6,14 @@ import type { Logger } from '../observability/logger.ts';
 import type { Metrics } from '../observability/metrics.ts';
 import type { Claim } from '../store/event-store.ts';
 
-export interface StartDecision extends Required<StartPosition> {
+interface StartDecision extends Required<StartPosition> {
   /** Records of the log before this offset are known to be the processed ones. */
   landmarks: Landmark[];
   /** How log and store differ, if they do. */
   finding?: StartFinding;
 }
 
-export type StartFinding =
+type StartFinding =
   /** The log has deleted unprocessed records. */
   | { kind: 'data-gap'; from: number; to: number }
   /** The log no longer holds the processed records between `to` and `from`: it was truncated, or rewritten. */

@@ -16,7 +16,7 @@ export interface IdlePosition {
 
 export type IdlePositions = ReadonlyMap<number, IdlePosition>;
 
-export interface WatchdogOptions {
+interface WatchdogOptions {
   clock: Clock;
   /** How long a partition may have records to read without moving. */
   stalledAfterMs: number;

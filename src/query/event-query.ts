@@ -40,7 +40,7 @@ export interface EventQuery extends EventFilter {
 }
 
 /** Events found in one step, and how far it scanned. */
-export interface ScanStep {
+interface ScanStep {
   events: StoredEvent[];
   scannedUpTo: number;
 }

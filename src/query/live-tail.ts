@@ -23,7 +23,7 @@ export interface TailPosition {
 }
 
 /** Events after a position, and the sequence up to which they are complete. */
-export interface Chunk {
+interface Chunk {
   events: readonly StoredEvent[];
   next: TailPosition;
   /** The store has gone back: sequences after `next` now refer to other events, and some may be repeated. */

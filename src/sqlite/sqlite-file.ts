@@ -27,7 +27,7 @@ export function prepareArrayQuery<Row extends unknown[]>(db: DatabaseSync, sql: 
 }
 
 /** Raised when another process is using the file. */
-export class FileInUseError extends Error {
+class FileInUseError extends Error {
   constructor(path: string) {
     super(
       `${path} is in use by another process. Stop that one, or give this one a DATA_DIR (or sqlite: path) of its own.`,

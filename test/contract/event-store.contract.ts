@@ -22,7 +22,7 @@ export interface StoreHarness {
   sql?(text: string): Promise<void>;
 }
 
-export interface StoreFeatures {
+interface StoreFeatures {
   /** Data outlives the process. */
   durable: boolean;
 }

@@ -32,7 +32,7 @@ interface Broker {
   proxy: TcpProxy;
 }
 
-export interface ClusterOptions {
+interface ClusterOptions {
   folder: string;
   brokers: 1 | 3;
   instances: number;

@@ -10,7 +10,7 @@ const run = promisify(execFile);
 const STARTS_WITHIN_MS = 120_000;
 
 /** The data of a server as it was once, to be put in place of what it has become. */
-export interface DataCopy {
+interface DataCopy {
   restore(): Promise<void>;
 }
 

@@ -1,6 +1,6 @@
 import type { Cluster } from './cluster.ts';
 
-export interface Emptying {
+interface Emptying {
   what: string;
   /** As of `Fault`. */
   isVariant?: true;

@@ -17,7 +17,7 @@ interface SentEvent {
 }
 
 /** What the load is sent to, asked anew for each event. */
-export interface LoadTarget {
+interface LoadTarget {
   urls(): string[];
   readonly topic: TopicName;
 }

@@ -5,7 +5,7 @@ export interface Mutation {
 }
 
 /** A guarantee that can be taken out of the source, and how that is noticed. */
-export interface TakenOut {
+interface TakenOut {
   changes: Mutation[];
   /** Names of faults under which it shows: under each of them. */
   under: string[];

@@ -68,7 +68,7 @@ function inPlaces(records: readonly TopicRecord[]): TopicRecord[] {
   return [...places.values()];
 }
 
-export async function readPositions(cluster: Cluster): Promise<Account[]> {
+async function readPositions(cluster: Cluster): Promise<Account[]> {
   const rows = await cluster.query<PositionRow>(
     `select topic_id as "topicId", partition, coalesce(next_offset, 0) as "offset",
        coalesce(start_offset, 0) as "startOffset", stored, duplicates, dead_lettered as "deadLettered",

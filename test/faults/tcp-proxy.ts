@@ -4,7 +4,7 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
  * `pass`: forwards both ways. `blackhole`: accepts and holds everything back, nothing is lost. `mute`: requests
  * get through, answers are thrown away. `delay`: everything arrives late.
  */
-export type ProxyMode = 'pass' | 'blackhole' | 'mute' | 'delay';
+type ProxyMode = 'pass' | 'blackhole' | 'mute' | 'delay';
 
 const DELAY_MS = 400;
 

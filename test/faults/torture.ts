@@ -11,7 +11,7 @@ import { type Acked, Load } from './load.ts';
 import { seededRandom, shuffled } from './random.ts';
 import { catchesUp, currentTopicId, readHistory, verifyCluster } from './read-history.ts';
 
-export interface TortureOptions {
+interface TortureOptions {
   /** Decides the order of faults, their victims and times; each cluster draws from it by itself. */
   seed: number;
   /** Each is used at least once; then again until the time is over. */

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { ConfigError, loadConfig } from '../../src/config/config.ts';
 import { Catalog } from '../../src/events/catalog.ts';
-import { openCatalogue } from '../../src/service.ts';
+import { openCatalog } from '../../src/service.ts';
 import { post, serviceHere } from '../support/service.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 
@@ -85,9 +85,9 @@ describe('the event catalog', () => {
       'NOTE.txt': 'not looked at',
     });
     const config = loadConfig({ EVENT_CATALOG: folder });
-    expect(() => openCatalogue(config)).toThrow(ConfigError);
+    expect(() => openCatalog(config)).toThrow(ConfigError);
     try {
-      openCatalogue(config);
+      openCatalog(config);
     } catch (error) {
       const { problems } = error as ConfigError;
       expect(problems.map((problem) => /(\w+(\.1)?\.json)/.exec(problem)![1])).toEqual([

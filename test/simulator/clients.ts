@@ -25,7 +25,7 @@ interface Posted {
   eventId: string;
 }
 
-export interface TransactionEnd {
+interface TransactionEnd {
   /** After which it ends; undefined for one that does not. */
   ms: number | undefined;
   commits: boolean;

@@ -1,6 +1,6 @@
 import type { Plan } from './plan.ts';
 
-export interface KeptHistory {
+interface KeptHistory {
   /** What once went wrong in it. */
   why: string;
   /** The mutation that puts that back, if there is one: it must break a promise in this history. */

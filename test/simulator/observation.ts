@@ -28,7 +28,7 @@ function histogram(): Histogram {
 }
 
 /** Metrics that count nothing: they would take more time than what they count. */
-export const UNCOUNTED: Metrics = {
+const UNCOUNTED: Metrics = {
   registry: new Registry(),
   eventsGenerated: counter(),
   eventsRejected: counter(),

@@ -17,7 +17,7 @@ export interface Step {
 }
 
 /** `heals`: nothing. */
-export type Lastly = 'heals' | 'transactions stay open' | 'nobody reads';
+type Lastly = 'heals' | 'transactions stay open' | 'nobody reads';
 
 /** All that makes a history: the same plan gives the same history, to the byte. */
 export interface Plan {

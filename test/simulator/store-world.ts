@@ -7,7 +7,7 @@ type Change =
   | { is: 'commit'; batches: readonly StoreBatch[]; byHand?: true }
   | { is: 'redriven'; group: string; ids: readonly number[]; at: Date };
 
-export interface StoredPosition extends TopicRef {
+interface StoredPosition extends TopicRef {
   partition: number;
   epoch: number;
   offset: number | null;

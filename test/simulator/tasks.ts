@@ -11,7 +11,7 @@ export type Task =
   /** The traces of these seeds, one by one or among each other. */
   | { is: 'traces'; seeds: readonly number[]; together: boolean };
 
-export interface Seeds {
+interface Seeds {
   /** Before all others. */
   kept: readonly Plan[];
   /** Then `first`, `first + step` and so on: `count` of them, or for as long as there is time. */

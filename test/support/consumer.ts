@@ -10,7 +10,7 @@ import { Progress } from '../../src/processing/progress.ts';
 import type { IdlePositions } from '../../src/processing/watchdog.ts';
 import type { EventStore } from '../../src/store/event-store.ts';
 
-export interface RunningConsumer {
+interface RunningConsumer {
   consumer: Consumer;
   progress: Progress<IdlePositions>;
 }

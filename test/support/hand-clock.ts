@@ -5,7 +5,7 @@ interface Sleeper {
   wake(): void;
 }
 
-export interface HandClock extends Clock {
+interface HandClock extends Clock {
   /** Milliseconds of each sleep so far. */
   readonly sleeps: readonly number[];
   /** Lets time pass, and wakes who has slept for long enough. */

@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { onTestFinished } from 'vitest';
 
 /** An event as it came, and its text. */
-export interface Received {
+interface Received {
   eventId: string;
   userId: string;
   eventType: string;

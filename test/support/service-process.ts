@@ -10,7 +10,7 @@ const MAIN = resolve('src/main.ts');
 /** Most tests start processes, and a third of what a start computes is the same each time: types cut out, code compiled. */
 const COMPILE_CACHE = resolve('.cache/compile');
 
-export interface ProcessEnd {
+interface ProcessEnd {
   code: number | null;
   signal: NodeJS.Signals | null;
 }

@@ -2,7 +2,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { ApiError } from '../../errors.ts';
 
 /** A path as it appears in requests, and the methods of its routes. */
-export interface KnownPath {
+interface KnownPath {
   url: string;
   pattern: RegExp;
   methods: string[];

@@ -34,7 +34,7 @@ const ENCODINGS: Record<string, Encoding> = {
 };
 
 /** The initial reservation for a request without a length. */
-export const UNKNOWN_LENGTH_BYTES = 64_000;
+const UNKNOWN_LENGTH_BYTES = 64_000;
 
 /** The names of a body's encodings as of RFC 9110 (8.4.1): case-insensitive, including `x-gzip`. */
 function encodingsOf({ headers }: FastifyRequest): string[] {

@@ -251,7 +251,7 @@ function setError(reply: FastifyReply, error: ApiError): object {
 }
 
 /** The status of a response for many events. */
-export type BatchStatus = (accepted: number, refused: readonly ApiError[], taken: 201 | 202) => number;
+type BatchStatus = (accepted: number, refused: readonly ApiError[], taken: 201 | 202) => number;
 
 /**
  * For clients that look only at the status and whose events have ids: a retryable failure makes the whole batch worth

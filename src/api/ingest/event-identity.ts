@@ -8,7 +8,7 @@ const IDEMPOTENCY_KEY = 'idempotency-key';
 const CONTENT = 'content';
 
 /** Assigns an eventId to an event without one. @param text as sent */
-export type Identify = (event: NewEvent, text: string) => NewEvent;
+type Identify = (event: NewEvent, text: string) => NewEvent;
 
 /** Whether events without ids are deduplicated by content: `?dedupe=content`. */
 export function countsContentOnce({ query }: FastifyRequest): boolean {

@@ -85,7 +85,7 @@ function segmentBatchSchema(operationId: string): FastifySchema {
   };
 }
 
-export type FormatRoutesOptions = BatchRoutesOptions & EventRoutesOptions;
+type FormatRoutesOptions = BatchRoutesOptions & EventRoutesOptions;
 
 /** Events in formats that other clients already send. */
 export async function formatRoutes(api: FastifyInstance, options: FormatRoutesOptions): Promise<void> {

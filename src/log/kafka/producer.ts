@@ -5,7 +5,7 @@ import { hasKafkaError, type Producer } from './client.ts';
 /**
  * Sends a group in one produce request. Records of a partition get their offsets in the order they are sent.
  *
- * @returns for each record its receipt, or why it is not known to be durable; `too-large` or `record_refused` if the
+ * @returns for each record its receipt, or why it is not known to be durable; `too-large` or `refused` if the
  *    topic will never accept it, which does not affect the others
  */
 export async function sendGroup(

@@ -12,7 +12,7 @@ export interface TopicsOptions {
   replication: number;
 }
 
-export interface TopicDefinition extends LimitedTopic {
+interface TopicDefinition extends LimitedTopic {
   /** Topic settings by Kafka's names, overriding the broker's. */
   configs?: Record<string, string>;
 }

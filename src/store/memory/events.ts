@@ -3,7 +3,7 @@ import type { EventRecord, EventToStore } from '../event-store.ts';
 const FIRST_CAPACITY = 1024;
 
 /**
- * Events in memory, in columns: an object for each would take as much as its text. Places count from 1; a text that many
+ * Events in memory, in columns: an object for each would take as much as its text. Sequences count from 1; a text that many
  * events share, such as a user's id, is kept once.
  */
 export class MemoryEvents {

@@ -9,7 +9,7 @@ import {
   type Watermarks,
 } from '../event-store.ts';
 import type { Database } from './client.ts';
-import { IS_REPLICA, LAST_SEQUENCE, placeOf, WRITERS } from './writer-locks.ts';
+import { IS_REPLICA, LAST_SEQUENCE, sequenceOf, WRITERS } from './writer-locks.ts';
 
 /** Milliseconds since 1970: a time would be a text in whichever style the database or the role prefers. */
 const MS = (column: string) => `(extract(epoch from ${column}) * 1000)::float8`;
@@ -32,7 +32,7 @@ export async function watermarks(database: Database): Promise<Watermarks> {
   ];
   if (given[0].isReplica) throw new StoreUnavailableError(IS_REPLICA);
   const last = Number(given[0].sequence);
-  const atWork = (writers[0].locks ?? []).map((lock) => placeOf(lock, last));
+  const atWork = (writers[0].locks ?? []).map((lock) => sequenceOf(lock, last));
   return { latest: Number(latest[0].sequence ?? 0), stable: Math.min(last, ...atWork) };
 }
 

@@ -52,7 +52,7 @@ interface Standing extends Omit<DatabaseState, 'schema'> {
   isEmptied: boolean;
 }
 
-export interface SchemaOptions {
+interface SchemaOptions {
   /** What the address asks for. */
   searchPath: string | undefined;
   logger: Logger;

@@ -43,6 +43,6 @@ where locktype = 'advisory' and objsubid = 1 and granted and classid = '${SEQUEN
  * @param last a sequence at most 2^31 before it or behind it: nobody writes while so many are given out
  * @returns the sequence
  */
-export function placeOf(lock: string, last: number): number {
+export function sequenceOf(lock: string, last: number): number {
   return last + ((Number(lock) - last) | 0);
 }

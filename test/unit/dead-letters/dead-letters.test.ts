@@ -19,7 +19,7 @@ const GROUP = 'group';
 const TOPIC = 'events';
 const INVALID: Rejection = { reason: 'invalid', detail: 'it is wrong' };
 
-/** A log, a store, and records of the log that were set aside. */
+/** A log, a store, and dead letters of it. */
 async function setUp() {
   const { file, log } = await openLog();
   const store = new MemoryStore();
@@ -71,7 +71,7 @@ function refusing(log: EventLog, value: string, failure: AppendFailure): EventLo
   });
 }
 
-describe('a record that is set aside', () => {
+describe('a rejected record', () => {
   it('is in the dead-letter topic, and its entry says where and why', async () => {
     vi.useFakeTimers({ toFake: ['Date'], now: 5000 });
     onTestFinished(() => void vi.useRealTimers());
@@ -115,7 +115,7 @@ describe('a record that is set aside', () => {
     expect(record!.value!.toString()).toBe('large');
   });
 
-  it('is set aside again where that may work another time: then nothing of the batch counts', async () => {
+  it('is not passed over where its dead letter may be appended another time: then nothing of the batch counts', async () => {
     const { log, reject } = await setUp();
     const into = refusing(log, 'two', 'unconfirmed');
     await expect(reject(['one', 'two'], { into })).rejects.toMatchObject({ failure: 'unconfirmed' });

@@ -526,9 +526,9 @@ describe('at an assignment the consumer', () => {
       (real) =>
         async function* (options) {
           const onAssigned: typeof options.onAssigned = (assigned) =>
-            options.onAssigned(assigned.map((partition) => ({ ...partition, topicId: 'anew' })));
+            options.onAssigned(assigned.map((partition) => ({ ...partition, topicId: 'recreated' })));
           for await (const batches of real({ ...options, onAssigned }))
-            yield batches.map((batch) => ({ ...batch, topicId: 'anew' }));
+            yield batches.map((batch) => ({ ...batch, topicId: 'recreated' }));
         },
     );
     consume(renamed);

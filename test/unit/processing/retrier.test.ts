@@ -23,7 +23,7 @@ function setUp(random = 0.5) {
   return { clock, lines, stopping, retrier, fail };
 }
 
-describe('what cannot be done just now', () => {
+describe('work that fails', () => {
   it('is tried again with growing pauses, up to five seconds', async () => {
     const { clock, fail } = setUp();
     await fail('store', 12);
