@@ -4,9 +4,9 @@ import { type Clock, systemClock } from './clock.ts';
 /** Before a piece of work that takes long. */
 const MANY_TURNS = 16;
 /** While requests arrive, each search step is followed by a pause this many times as long as the step. */
-const PAUSE = 2;
+export const PAUSE = 2;
 /** After a request, more are assumed to follow for this long. */
-const RECENT_MS = 250;
+export const RECENT_MS = 250;
 
 /**
  * Call before long synchronous work: yields several turns of the event loop to requests. One turn is not enough,

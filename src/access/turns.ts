@@ -1,13 +1,11 @@
+import { PAUSE, RECENT_MS } from '../loop-turns.ts';
+
 /** Work below this size never waits: it costs little and shares a write with others. */
 const SMALL_BYTES = 10_000;
 /** Bytes of one sender's large work in progress at a time. */
 const MOST_BYTES = 1_000_000;
-/** While others are sending, large work is followed by a pause this many times as long as it took. */
-const PAUSE = 2;
-/** The longest such pause: work that waits for a slow log or store does not use the processor all that time. */
+/** The longest pause after large work: work that waits for a slow log or store does not use the processor all that time. */
 const LONGEST_PAUSE_MS = 250;
-/** Other senders count as active for this long after they last sent something. */
-const RECENT_MS = 250;
 
 /** When a sender last sent something. */
 interface Sign {
