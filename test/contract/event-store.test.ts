@@ -70,6 +70,14 @@ describe('SQLite store', () => {
     expect(file.db.prepare('select sum(events) as events from event_counts').get()!.events).toBe(10_000);
   });
 
+  it('holds nothing of the file when a limit has ended a reading of several types early', async () => {
+    const file = await openFile();
+    const store = new SqliteStore(file);
+    await storeEvents(store, 3);
+    await store.read({ order: 'asc', after: 0, upTo: 3, limit: 1, eventTypes: ['LOGIN', 'LOGOUT'] });
+    expect(file.db.prepare('pragma wal_checkpoint(truncate)').get()).toMatchObject({ busy: 0 });
+  });
+
   it('refuses a file of a newer Footfall', async () => {
     const file = await openFile();
     new SqliteStore(file);

@@ -226,16 +226,21 @@ function* merged(
   sources: readonly Iterator<SequenceAndJson>[],
   order: 'asc' | 'desc',
 ): Generator<SequenceAndJson> {
-  const heads = sources.map((source) => ({ source, row: nextRow(source) }));
   const isBefore = ([a]: SequenceAndJson, [b]: SequenceAndJson) => a < b === (order === 'asc');
-  for (;;) {
-    let first: (typeof heads)[number] | undefined;
-    for (const head of heads) {
-      if (head.row && (first?.row === undefined || isBefore(head.row, first.row))) first = head;
+  try {
+    const heads = sources.map((source) => ({ source, row: nextRow(source) }));
+    for (;;) {
+      let first: (typeof heads)[number] | undefined;
+      for (const head of heads) {
+        if (head.row && (first?.row === undefined || isBefore(head.row, first.row))) first = head;
+      }
+      if (first?.row === undefined) return;
+      yield first.row;
+      first.row = nextRow(first.source);
     }
-    if (first?.row === undefined) return;
-    yield first.row;
-    first.row = nextRow(first.source);
+  } finally {
+    // A statement that is not at its end holds its snapshot of the file, and the write-ahead log grows.
+    for (const source of sources) source.return!();
   }
 }
 
