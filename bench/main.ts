@@ -56,7 +56,7 @@ Examples:
   npm run bench -- --part catch-up reads --events 200000
   npm run bench -- --part attacks --runs 2   # default settings under attack
   npm run bench -- --part curves --events 10000000 --draw --save
-  npm run bench -- --show bench/results/2026-11-23T0805.json --markdown   # the table of docs/performance.md
+  npm run bench -- --show bench/results/2026-11-23T0805.json --markdown   # the table of docs/performance.md, but for its rows of latency
   npm run bench -- --part batch --runs 1 --profile /tmp/profiles   # .cpuprofile: open it in Chrome's developer tools
   npm run bench -- --part post --kafka-port 9092 --peer 'limit=http://127.0.0.1:3600=/path/to/limit'
 

@@ -2,9 +2,10 @@ import { describeSettings, type SettingDescription } from '../src/config/setting
 import { ERRORS } from '../src/errors.ts';
 import { createMetrics } from '../src/observability/metrics.ts';
 import { registerLedger } from '../src/processing/ledger.ts';
+import { registerProgress } from '../src/processing/progress.ts';
 import { MemoryStore } from '../src/store/memory/memory-store.ts';
 
-/** The documents that are printed from the code, by path. A test compares them with the files. */
+/** The documents generated from the code, by path. A test compares them with the files. */
 export function generatedDocuments(): Record<string, string> {
   return {
     '.env.example': envExample(),
@@ -24,8 +25,8 @@ function envExample(): string {
     const value = setting.default ?? setting.examples?.[0] ?? '';
     return `${comment}\n#${setting.name}=${value}\n`;
   });
-  return `# Footfall's settings. Copy this file to .env and uncomment what you change; the values are the defaults,
-# or an example where there is none. Variables of the environment win over this file.
+  return `# Footfall's settings. Copy this file to .env and uncomment what you change. Each value is the default,
+# or an example if there is no default. Environment variables take precedence over this file.
 
 ${settings.join('\n')}`;
 }
@@ -39,9 +40,9 @@ function configurationPage(): string {
 
 # Configuration
 
-Footfall reads environment variables and, in the folder it is started in, a file \`.env\`; the environment wins.
-An empty value counts as not set. A value that cannot be used stops the start with one message that names every
-problem.
+Footfall reads environment variables, and a \`.env\` file in the folder it is started in; the environment takes
+precedence. An empty value counts as not set. If any value is invalid, Footfall does not start; one message names
+every problem.
 
 | variable | default | what it does |
 |---|---|---|
@@ -55,7 +56,7 @@ ${rows.join('\n')}
 | Kafka, one instance | Apache Kafka | SQLite file, or \`memory:\` | \`KAFKA_BROKERS\` is set |
 | Kafka and PostgreSQL, any number of instances | Apache Kafka | PostgreSQL | both are set |
 
-The embedded log has one partition: one process reads it, and events come back in the order they were accepted.
+The embedded log has one partition: one process reads it, and queries return events in the order they were accepted.
 `;
 }
 
@@ -68,23 +69,32 @@ function errorsPage(): string {
 
 # Errors
 
-Every error answer is JSON: \`{"success":false,"error":"…"}\`, or \`{"success":false,"errors":["…"]}\` with one
-message for each field of an event that is at fault. Two headers say the rest: \`Error-Code\` is one of the codes
-below, \`Error-Retryable\` says whether the same request can succeed later. Answers of 500 and above also carry
-\`Retry-After\` in seconds.
+Every error response is JSON: \`{"success":false,"error":"…"}\`, or \`{"success":false,"errors":["…"]}\` with one
+message for each invalid field of an event. Two headers say the rest: \`Error-Code\` is one of the codes below, and
+\`Error-Retryable\` says whether the same request can succeed later. Responses with a status of 500 or above, and 429,
+also carry \`Retry-After\` in seconds.
+
+Two kinds of response have bodies of their own:
+
+- A batch of which nothing was accepted has the two headers, but its body is
+  \`{"success":false,"accepted":0,"rejected":n,"results":[…]}\`, with a message for each event. The headers describe the
+  first error that is worth retrying or, if none is, the first error.
+- \`/health\` and \`/readyz\` answer 503 with the state of each dependency, and without these headers.
 
 | code | status | send again? | message |
 |---|---|---|---|
 ${rows.join('\n')}
 
-\`publish_failed\` means the event is **not known** to be durable. It may be: when the answer of the broker was
-lost, a repetition is a second event with an id of its own.
+\`publish_failed\` means that Footfall does **not know** whether the event is durable. If only the broker's response
+was lost, the event is in the topic. Retry with the same \`eventId\` or \`Idempotency-Key\`; without one, a retry is a
+second event.
 `;
 }
 
 function metricsPage(): string {
   const { registry } = createMetrics({ requests: 0, bytes: 0 }, { readers: 0 });
   registerLedger(registry, { store: new MemoryStore(), group: 'group', topic: 'topic' });
+  registerProgress(registry, { partitions: [] });
   const metrics = registry.getMetricsAsArray() as unknown as {
     name: string;
     help: string;
@@ -99,10 +109,10 @@ function metricsPage(): string {
 
 # Metrics
 
-\`GET /metrics\` answers in Prometheus' text format. Besides the metrics of Node.js and the process
-(\`nodejs_*\`, \`process_*\`):
+\`GET /metrics\` returns the Prometheus text format. Apart from the metrics of Node.js and the process
+(\`nodejs_*\`, \`process_*\`), it has:
 
-| metric | labels | what it counts |
+| metric | labels | meaning |
 |---|---|---|
 ${rows.join('\n')}
 `;

@@ -24,14 +24,14 @@ export const ERRORS = {
   body_not_array: {
     status: 400,
     retryable: false,
-    message: 'Request body must be a JSON array of events, or one event a line as application/x-ndjson',
+    message: 'Request body must be a JSON array of events, or one event per line as application/x-ndjson',
   },
   body_incomplete: {
     status: 400,
     retryable: false,
     message: 'The JSON array ends before its closing bracket',
   },
-  batch_empty: { status: 400, retryable: false, message: 'The batch holds no event' },
+  batch_empty: { status: 400, retryable: false, message: 'The batch contains no events' },
   invalid_event: { status: 400, retryable: false, message: 'The event is not valid' },
   invalid_query: { status: 400, retryable: false, message: 'The query is not valid' },
   invalid_redrive: { status: 400, retryable: false, message: 'The redrive request is not valid' },
@@ -44,44 +44,44 @@ export const ERRORS = {
     status: 401,
     retryable: false,
     message:
-      'An API key is needed: send it as "Authorization: Bearer KEY", as X-API-Key, or as the user of basic auth',
+      'An API key is needed: send it as "Authorization: Bearer KEY", as X-API-Key, or as the basic-auth user',
   },
-  forbidden: { status: 403, retryable: false, message: 'This API key does not allow that' },
+  forbidden: { status: 403, retryable: false, message: 'This API key does not allow this request' },
   origin_not_allowed: {
     status: 403,
     retryable: false,
-    message: 'Pages of this origin may not call: add it to the origins of the key, or to CORS_ORIGINS',
+    message: 'Pages from this origin may not call: add it to the origins of the key, or to CORS_ORIGINS',
   },
   host_not_allowed: {
     status: 403,
     retryable: false,
     message:
-      'Without API keys this service answers to names and addresses of its own machine alone: add the one you used to ALLOWED_HOSTS, or set API_KEYS_FILE',
+      'Without API keys this service only answers to names and addresses of its own machine: add the one you used to ALLOWED_HOSTS, or set API_KEYS_FILE',
   },
   endpoint_not_found: { status: 404, retryable: false, message: 'Endpoint not found' },
   event_not_found: {
     status: 404,
     retryable: false,
     message:
-      'There is no event with this id; one accepted by another instance a moment ago may not be stored yet',
+      'There is no event with this id; one that another instance has only just accepted may not be stored yet',
   },
   dead_letter_not_found: { status: 404, retryable: false, message: 'There is no dead letter with this id' },
   method_not_allowed: {
     status: 405,
     retryable: false,
-    message: 'Method not allowed: the Allow header lists what this path answers',
+    message: 'Method not allowed: the Allow header lists the methods of this path',
   },
   id_conflict: {
     status: 409,
     retryable: false,
     message:
-      'You have sent another event with this id before, which is kept; this one is not: give it an id of its own',
+      'You have already sent a different event with this id. That one is kept, this one is not: give it its own id',
   },
   cursor_reset: {
     status: 410,
     retryable: false,
     message:
-      'reset: the store this cursor is of is gone, or was restored to an earlier state: begin again without the cursor',
+      'reset: the store that issued this cursor is gone or was restored to an earlier state; start again without the cursor',
   },
   request_timeout: { status: 408, retryable: true, message: 'The request did not arrive in time' },
   body_too_large: { status: 413, retryable: false, message: 'Request body is too large' },
@@ -89,13 +89,13 @@ export const ERRORS = {
     status: 413,
     retryable: false,
     message:
-      'The batch is too large: this event and those after it were not read; send them in a batch of their own',
+      'The batch is too large: this event and those after it were not read; send them in another batch',
   },
   batch_abandoned: {
     status: 400,
     retryable: false,
     message:
-      'Nearly all of this batch is refused: this event and those after it were not read; correct it and send them again',
+      'Nearly all of this batch is invalid: this event and those after it were not read; correct the batch and send them again',
   },
   unsupported_media_type: {
     status: 415,
@@ -106,17 +106,17 @@ export const ERRORS = {
     status: 422,
     retryable: false,
     message:
-      'Kafka refuses this event by a setting of its topic (cleanup.policy=compact, or a check of records by the broker)',
+      'Kafka rejects this event because of a topic setting (cleanup.policy=compact, or record validation by the broker)',
   },
   expectation_failed: {
     status: 417,
     retryable: false,
-    message: 'The only expectation that can be met is "Expect: 100-continue": leave out any other',
+    message: 'The only supported expectation is "Expect: 100-continue": leave out any other',
   },
   rate_limited: {
     status: 429,
     retryable: true,
-    message: 'More events a second than allowed: send again after Retry-After',
+    message: 'More events per second than allowed: retry after the time in Retry-After',
   },
   headers_too_large: { status: 431, retryable: false, message: 'The request headers are too large' },
   publish_failed: { status: 500, retryable: true, message: 'Failed to publish event to Kafka' },
@@ -124,15 +124,15 @@ export const ERRORS = {
   overloaded: {
     status: 503,
     retryable: true,
-    message: 'Too many requests are being worked on: send again after Retry-After',
+    message: 'Too many requests are in progress: retry after the time in Retry-After',
   },
   store_unavailable: {
     status: 503,
     retryable: true,
     message:
-      'What is stored cannot be read just now; events are still accepted, and stored later: send again after Retry-After',
+      'The store is unavailable. Events are still accepted and will be stored later: retry after the time in Retry-After',
   },
-  draining: { status: 503, retryable: true, message: 'Service is shutting down: send again' },
+  draining: { status: 503, retryable: true, message: 'The service is shutting down: retry' },
 } satisfies Record<string, ErrorDefinition>;
 
 export type ErrorCode = keyof typeof ERRORS;

@@ -8,6 +8,8 @@ import { startService } from './service.ts';
 /** Exit codes: 0 stopped cleanly, 1 failed or not stopped in time, 2 invalid settings. */
 const EXIT_FAILED = 1;
 const EXIT_SETTINGS = 2;
+const USAGE =
+  'Usage: node src/main.ts, without arguments. Settings are environment variables, or lines of the file .env in this folder: docs/configuration.md lists them.';
 
 async function main(): Promise<void> {
   const config = loadConfig(withEnvFile(process.env));
@@ -39,6 +41,16 @@ function startWorkers(config: Config, logger: Logger): Workers {
   });
   workers.start();
   return workers;
+}
+
+const [argument] = process.argv.slice(2);
+if (argument === '--help' || argument === '-h') {
+  console.log(USAGE);
+  process.exit(0);
+}
+if (argument !== undefined) {
+  console.error(`Unknown argument ${argument}. ${USAGE}`);
+  process.exit(EXIT_SETTINGS);
 }
 
 main().catch((error: Error) => {

@@ -7,7 +7,7 @@ const MEMBER = '[^\\s,.]+(\\.[^\\s,.]+)*';
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
 
 /**
- * Every setting: the only list there is. `.env.example` and `docs/configuration.md` are printed from it
+ * Every setting: the only list there is. `.env.example` and `docs/configuration.md` are generated from it
  * (`npm run docs`), and a test compares them.
  */
 export const SETTINGS = Type.Object({
@@ -15,29 +15,32 @@ export const SETTINGS = Type.Object({
     minimum: 0,
     maximum: 65535,
     default: 3000,
-    description: 'HTTP port; 0 takes a free one.',
+    description: 'HTTP port; 0 picks a free one.',
   }),
   HOST: Type.String({
     minLength: 1,
     default: '127.0.0.1',
     description:
-      'Address to listen on. The default answers this machine only; any other needs API keys, or `AUTH=off` where something in front of it decides who may call.',
+      'Address to listen on. The default serves only this machine. Any other address needs API keys, or `AUTH=off` if something in front of Footfall decides who may call.',
   }),
   API_KEYS_FILE: Type.Optional(
     Type.String({
       minLength: 1,
       description:
-        'JSON file with the hashes of the API keys and what each allows; `npm run key -- create` makes entries for it. Read again at SIGHUP.',
+        'JSON file with the hashes of the API keys and what each allows. `npm run key -- create` makes entries for it. Footfall reads it again on SIGHUP.',
       examples: ['./api-keys.json'],
     }),
   ),
   API_KEYS: Type.Optional(
-    Type.String({ minLength: 1, description: 'The same list as a text, instead of a file.' }),
+    Type.String({
+      minLength: 1,
+      description: 'The same JSON list in the variable itself, instead of in a file.',
+    }),
   ),
   AUTH: Type.Optional(
     Type.Enum(['keys', 'off'], {
       description:
-        '`keys`: every caller needs an API key. `off`: none does. Not set: `keys` where there are any, else `off`, which only `HOST` on this machine allows.',
+        '`keys`: every caller needs an API key. `off`: nobody does. Not set: `keys` if any are configured, otherwise `off`, which requires `HOST` to be a loopback address.',
       examples: ['off'],
     }),
   ),
@@ -45,14 +48,14 @@ export const SETTINGS = Type.Object({
     Type.String({
       minLength: 1,
       description:
-        'PEM file with the certificate and its chain. With it and `HTTPS_KEY_FILE`, HTTPS alone is answered on `PORT`. Both are read again at SIGHUP.',
+        'PEM file with the certificate and its chain. With it and `HTTPS_KEY_FILE`, `PORT` serves HTTPS only. Footfall reads both files again on SIGHUP.',
       examples: ['/etc/footfall/fullchain.pem'],
     }),
   ),
   HTTPS_KEY_FILE: Type.Optional(
     Type.String({
       minLength: 1,
-      description: 'PEM file with the key of the certificate.',
+      description: 'PEM file with the private key of the certificate.',
       examples: ['/etc/footfall/privkey.pem'],
     }),
   ),
@@ -60,7 +63,7 @@ export const SETTINGS = Type.Object({
     Type.String({
       pattern: '^https?://[^/,\\s]+(,\\s*https?://[^/,\\s]+)*$',
       description:
-        'Web origins whose pages may call where no keys are needed, comma-separated. With keys, each key has its own.',
+        'Web origins whose pages may call when no keys are needed, comma-separated. With keys, each key lists its own origins.',
       examples: ['https://shop.example'],
     }),
   ),
@@ -68,14 +71,14 @@ export const SETTINGS = Type.Object({
     Type.String({
       pattern: '^[^/,\\s]+(,\\s*[^/,\\s]+)*$',
       description:
-        'Where no keys are needed: names and addresses this service is called by, beside `localhost`, loopback addresses and `HOST`, comma-separated. Requests with another `Host` are refused, because any web site can have a name that leads here. With keys it is not looked at.',
+        'When no keys are needed: the names and addresses callers use for this service, besides `localhost`, loopback addresses and `HOST`, comma-separated. Footfall rejects requests with any other `Host`, because any web site can point a name of its own at this machine. Ignored when keys are needed.',
       examples: ['app-service,footfall.lan,192.168.1.20'],
     }),
   ),
   RATE_LIMIT_EVENTS_PER_SECOND: Type.Integer({
     minimum: 0,
     default: 0,
-    description: 'Most events a second this instance takes from all callers together; 0: no limit.',
+    description: 'Events per second this instance accepts from all callers together; 0 means no limit.',
   }),
   KAFKA_BROKERS: Type.Optional(
     Type.String({
@@ -88,7 +91,7 @@ export const SETTINGS = Type.Object({
   KAFKA_TOPIC: Type.String({
     pattern: '^[a-zA-Z0-9._-]{1,244}$',
     default: 'user-activity-events',
-    description: 'Topic of the events. Records that are not events go to `<topic>.dlt`.',
+    description: 'Topic that holds the events. Records that are not valid events go to `<topic>.dlt`.',
   }),
   KAFKA_CONSUMER_GROUP: Type.String({
     pattern: '^\\S{1,249}$',
@@ -99,39 +102,38 @@ export const SETTINGS = Type.Object({
     minimum: 1,
     maximum: 10_000,
     default: 3,
-    description:
-      'Partitions of the topic when it is created at start-up. An existing topic is left as it is.',
+    description: 'Partitions of the topic if Footfall creates it. An existing topic stays as it is.',
   }),
   KAFKA_TOPIC_REPLICATION: Type.Integer({
     minimum: -1,
     maximum: 32_767,
     default: -1,
-    description: "Replicas of the topic when it is created; -1 takes the broker's default.",
+    description: "Replicas of the topic if Footfall creates it; -1 uses the broker's default.",
   }),
   KAFKA_PRODUCER_RETRIES: Type.Integer({
     minimum: 0,
     maximum: 1000,
     default: 3,
-    description: 'How often a failed append is tried again before the caller is told.',
+    description: 'How often Footfall retries a failed append before it tells the caller.',
   }),
   KAFKA_PRODUCER_TIMEOUT_MS: Type.Integer({
     minimum: 100,
     maximum: 600_000,
     default: 30_000,
-    description: 'Milliseconds after which a POST is answered at the latest, retries included.',
+    description: 'Milliseconds within which every POST is answered, retries included.',
   }),
   KAFKA_CONSUMER_SESSION_TIMEOUT_MS: Type.Integer({
     minimum: 6000,
     maximum: 1_800_000,
     default: 30_000,
     description:
-      "Milliseconds without a sign of life after which Kafka gives an instance's partitions to others.",
+      "Milliseconds without a heartbeat after which Kafka gives an instance's partitions to others.",
   }),
   DATABASE_URL: Type.Optional(
     Type.String({
       pattern: '^(memory:|sqlite:.+|postgres(ql)?://.+)$',
       description:
-        'Where processed events are stored: `memory:` (rebuilt from the topic at each start), `sqlite:PATH`, or `postgres://user:password@host:5432/database`; docs/postgresql.md tells of TLS, schemas, rights and poolers. Not set: SQLite in `DATA_DIR`.',
+        'Where processed events are stored: `memory:` (rebuilt from the topic at each start), `sqlite:PATH`, or `postgres://user:password@host:5432/database`; docs/postgresql.md covers TLS, schemas, privileges and poolers. Not set: SQLite in `DATA_DIR`.',
       examples: ['postgres://footfall:footfall@localhost:5432/footfall'],
     }),
   ),
@@ -139,31 +141,31 @@ export const SETTINGS = Type.Object({
     minimum: 2,
     maximum: 1000,
     default: 10,
-    description: 'PostgreSQL connections this instance may open.',
+    description: 'Most PostgreSQL connections each process may open.',
   }),
   DATA_DIR: Type.String({
     minLength: 1,
     default: './data',
     description:
-      'Folder of the embedded log and the SQLite store; created if missing. One process at a time.',
+      'Folder of the embedded log and the SQLite store; created if missing. Only one process can use it at a time.',
   }),
   ROLE: Type.Enum(['all', 'api', 'consumer'], {
     default: 'all',
     description:
-      'What this instance does: take and answer requests (`api`), process events (`consumer`), or both. One alone needs `KAFKA_BROKERS` and a PostgreSQL, which the instances share.',
+      'What this instance does: serve requests (`api`), process events (`consumer`), or both (`all`). `api` and `consumer` need `KAFKA_BROKERS` and a PostgreSQL database that the instances share.',
   }),
   WORKERS: Type.String({
     pattern: '^(auto|\\d{1,3})$',
     default: '0',
     description:
-      'Processes that answer requests, on one port, beside one that processes events; `auto`: as many as cores. 0: one process does both. Needs `KAFKA_BROKERS` and a PostgreSQL. Limits on rates, requests, bytes and streams are for each process.',
+      'Number of processes that serve requests on one port; one more processes events. `auto`: one per core. 0: a single process does everything. Needs `KAFKA_BROKERS` and PostgreSQL. Limits on rates, requests, bytes and streams apply to each process.',
     examples: ['auto'],
   }),
   INSTANCE_ID: Type.Optional(
     Type.String({
       pattern: '^[a-zA-Z0-9._-]{1,200}$',
       description:
-        'Name of this instance in its group (Kafka: `group.instance.id`). With it, a restarted instance gets its partitions back at once. Must differ between instances that run at the same time.',
+        'Name of this instance in its group (Kafka: `group.instance.id`). With a name, a restarted instance gets its partitions back at once. Instances that run at the same time need different names.',
       examples: ['consumer-1'],
     }),
   ),
@@ -172,118 +174,120 @@ export const SETTINGS = Type.Object({
     maximum: 1_000_000,
     default: 1_000_000,
     description:
-      'Largest request body; larger ones are answered with 413. Must fit the `max.message.bytes` of the topic.',
+      'Largest request body, except for batches; larger ones get 413. Must fit within the `max.message.bytes` of the topic.',
   }),
   MAX_BATCH_EVENTS: Type.Integer({
     minimum: 1,
     maximum: 1_000_000,
     default: 100_000,
-    description: 'Most events in one batch; what follows them is not read, and the answer says so.',
+    description: 'Most events in one batch. Footfall does not read further ones, and the response says so.',
   }),
   MAX_BATCH_BYTES: Type.Integer({
     minimum: 1024,
     maximum: 10_000_000_000,
     default: 100_000_000,
-    description: 'Most bytes of events in one batch, uncompressed. Each event may have MAX_BODY_BYTES.',
+    description:
+      'Most bytes of events in one batch, uncompressed. Each event may have up to `MAX_BODY_BYTES`.',
   }),
   EVENT_CATALOG: Type.Optional(
     Type.String({
       minLength: 1,
       description:
-        'Folder of the event catalog: a JSON Schema of the payload for each type and version, in files `TYPE.VERSION.json`. The types in it are taken beside LOGIN, LOGOUT and PRODUCT_VIEW.',
+        'Folder of the event catalog: files named `TYPE.VERSION.json`, each a JSON Schema for the payload of one version of a type. Footfall accepts these types in addition to LOGIN, LOGOUT and PRODUCT_VIEW.',
       examples: ['./event-catalog'],
     }),
   ),
   UNKNOWN_EVENT_TYPES: Type.Enum(['reject', 'accept'], {
     default: 'reject',
-    description: 'Events of types that are not in the catalog: `reject` or `accept` them, with any payload.',
+    description:
+      'What to do with events whose type is not in the catalog: `reject` them, or `accept` them with any payload.',
   }),
   MAX_NESTING_LEVELS: Type.Integer({
     minimum: 8,
     maximum: 1000,
     default: DEFAULT_LEVELS,
     description:
-      'How deep objects and arrays of an event may be in each other, with the list that holds the event (1), the event (2) and its payload (3). Readers such as System.Text.Json cannot read deeper lists.',
+      'How deeply objects and arrays may be nested, counting the list that holds the event (1), the event (2) and its payload (3). Readers such as System.Text.Json read no deeper than 64 by default.',
   }),
   REJECTED_EVENTS_BYTES: Type.Integer({
     minimum: 0,
     maximum: 1_000_000_000,
     default: 4_000_000,
     description:
-      'Memory for the latest refused events, which `GET /events/rejected` shows with their bodies to keys that may read; 0 keeps none. For each process.',
+      'Bytes of memory, in each process, for the latest rejected events. `GET /events/rejected` shows them with their bodies to keys that may read; 0 keeps none.',
   }),
   COUNTED_PAYLOAD_PROPERTIES: Type.String({
     pattern: `^(none|${MEMBER}(,\\s*${MEMBER}){0,7})$`,
     default: 'productId,device',
     description:
-      'Members of payloads whose values `GET /events/stats` counts, comma-separated, at most eight; `none` counts none. An event is counted by what is listed when it is stored. Each costs time at every event that has it.',
+      'Payload properties whose values `GET /events/stats` counts, comma-separated, at most eight; `none` counts none. Changes apply to events stored afterwards. Each property makes storing the events that have it a little slower.',
     examples: ['productId,cart.currency'],
   }),
   MAX_STREAMS: Type.Integer({
     minimum: 1,
     maximum: 100_000,
     default: 1000,
-    description: 'Readers of `GET /events/stream` at the same time; further ones are answered with 503.',
+    description: 'Most concurrent readers of `GET /events/stream`; further ones get 503.',
   }),
   MAX_STREAMS_PER_CALLER: Type.Integer({
     minimum: 1,
     maximum: 100_000,
     default: 250,
     description:
-      'Readers of `GET /events/stream` at the same time with the keys of one caller; further ones are answered with 503.',
+      'Most concurrent readers of `GET /events/stream` with the keys of one caller; further ones get 503.',
   }),
   STREAM_TIMEOUT_MS: Type.Integer({
     minimum: 100,
     maximum: 600_000,
     default: 30_000,
     description:
-      'Milliseconds after which a reader of `GET /events/stream`, or of any other answer, that takes nothing of it is cut; one of a list after a fifth of that, if another request of the same caller has no room. On a stream something is sent at least twice in that time.',
+      'Milliseconds after which Footfall disconnects a reader of `GET /events/stream`, or of any other response, that takes no data. A reader of a list is disconnected after a fifth of that if another request of the same caller has no room. A stream sends something at least twice in that time.',
   }),
   BODY_TIMEOUT_MS: Type.Integer({
     minimum: 100,
     maximum: 120_000,
     default: 10_000,
     description:
-      'Milliseconds in which 10 KB of a request body must arrive, or all that is left of it; else the request is answered with 408.',
+      'Milliseconds within which the next 10 KB of a request body, or the rest of it, must arrive; otherwise the request gets 408.',
   }),
   MAX_IN_FLIGHT_REQUESTS: Type.Integer({
     minimum: 1,
     maximum: 1_000_000,
     default: 10_000,
-    description:
-      'Requests for events that may be worked on at the same time; further ones are answered with 503 and `Retry-After`.',
+    description: 'Most requests for events in progress at once; further ones get 503 and `Retry-After`.',
   }),
   MAX_IN_FLIGHT_BYTES: Type.Integer({
     minimum: 1_000_000,
     maximum: 10_000_000_000,
     default: 64_000_000,
     description:
-      'Bytes that requests which send events may hold together. A request counts with its `Content-Length`, what its body inflates to, and what is to be answered for each event of a batch. A caller with a key may hold half of it.',
+      'Most bytes that all requests sending events may hold together. A request counts its `Content-Length`, the decompressed size of its body, and the result of each event in a batch. A caller with a key may hold half of the total.',
   }),
   MAX_IN_FLIGHT_READ_BYTES: Type.Integer({
     minimum: 3_000_000,
     maximum: 10_000_000_000,
     default: 64_000_000,
     description:
-      'The same for requests that read, which have a budget of their own; a list being read counts with 3 MB.',
+      'The same for requests that read, which have their own budget. A list being read counts as 3 MB.',
   }),
   LOG_LEVEL: Type.Enum(LOG_LEVELS, { default: 'info', description: `One of ${LOG_LEVELS.join(', ')}.` }),
   LOG_FORMAT: Type.Enum(['auto', 'json', 'text'], {
     default: 'auto',
     description:
-      '`json` lines, `text` for people, or `auto`: text on a terminal and with `NODE_ENV=development`.',
+      '`json` (one object per line), `text` (for people), or `auto`: text on a terminal or with `NODE_ENV=development`, otherwise JSON.',
   }),
   LOG_EVERY_NTH_EVENT: Type.Integer({
     minimum: 0,
     default: 1,
-    description: 'Log each n-th event published and processed: 1 logs all, 100 one in a hundred, 0 none.',
+    description:
+      'Log every n-th event published and processed: 1 logs all of them, 100 one in a hundred, 0 none. Logging every event costs throughput.',
   }),
   SHUTDOWN_TIMEOUT_MS: Type.Integer({
     minimum: 100,
     maximum: 600_000,
     default: 10_000,
     description:
-      'Milliseconds a stop may take to finish the work at hand; then the process exits with code 1.',
+      'Milliseconds the service may take to finish its work when it is stopped; after that the process exits with code 1.',
   }),
   NODE_ENV: Type.String({
     minLength: 1,

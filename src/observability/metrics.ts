@@ -1,7 +1,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { Admission } from '../access/admission.ts';
 
-/** What became of a consumed record. */
+/** The result of processing a record. */
 export type Outcome = 'stored' | 'duplicate' | 'dead-lettered';
 
 /** Every metric there is. Labels are from closed lists: never a user, an event id or a text a client chose. */
@@ -37,7 +37,7 @@ export function createMetrics(
   collectDefaultMetrics({ register: registry });
   new Gauge({
     name: 'requests_in_flight',
-    help: 'Requests for events being worked on.',
+    help: 'Requests for events in progress.',
     registers,
     collect() {
       this.set(admission.requests);
@@ -45,7 +45,7 @@ export function createMetrics(
   });
   new Gauge({
     name: 'requests_in_flight_bytes',
-    help: 'Bytes these requests may take.',
+    help: 'Bytes reserved for these requests.',
     registers,
     collect() {
       this.set(admission.bytes);
@@ -53,7 +53,7 @@ export function createMetrics(
   });
   new Gauge({
     name: 'streams_open',
-    help: 'Readers of the stream of events.',
+    help: 'Connected readers of the event stream.',
     registers,
     collect() {
       this.set(liveTail.readers);
@@ -74,18 +74,18 @@ export function createMetrics(
     }),
     eventsDuplicate: new Counter({
       name: 'events_duplicate_total',
-      help: 'Events sent again under an id that was accepted before: the `same`, or another, which is refused as a `conflict`.',
+      help: 'Events sent again with an id that was accepted before: the `same` event, or a different one, which is rejected as a `conflict`.',
       labelNames: ['kind'],
       registers,
     }),
     eventWarnings: new Counter({
       name: 'event_warnings_total',
-      help: 'Events taken with a warning: members that are not kept, or a payload against the schema of its type (mode warn).',
+      help: 'Events accepted with a warning: unknown members that are not kept, or a payload that does not match the schema of its type (mode `warn`).',
       registers,
     }),
     overloadRejections: new Counter({
       name: 'overload_rejections_total',
-      help: 'Requests turned away with 503 because too many were being worked on.',
+      help: 'Requests rejected with 503 because too many were in progress.',
       registers,
     }),
     requestsRefused: new Counter({
@@ -96,57 +96,57 @@ export function createMetrics(
     }),
     redrives: new Counter({
       name: 'redrives_total',
-      help: 'Requests that sent dead letters back; the log says whose key each came with.',
+      help: 'Requests that redrove dead letters; the log names the key of each.',
       registers,
     }),
     eventsProcessed: new Counter({
       name: 'events_processed_total',
-      help: 'Records consumed, by what became of them.',
+      help: 'Records processed, by outcome.',
       labelNames: ['outcome'],
       registers,
     }),
     eventConflicts: new Counter({
       name: 'event_conflicts_total',
-      help: 'Consumed events not stored whose id was stored with another userId, eventType or payload.',
+      help: 'Events that were not stored because their id was already stored with a different userId, eventType or payload.',
       registers,
     }),
     deadLetters: new Counter({
       name: 'dead_letters_total',
-      help: 'Records set aside in the dead-letter topic, by reason.',
+      help: 'Records sent to the dead-letter topic, by reason.',
       labelNames: ['reason'],
       registers,
     }),
     dataGaps: new Counter({
       name: 'data_gap_records_total',
-      help: 'Offsets the log no longer held when they were to be read.',
+      help: 'Offsets that the log no longer held when the consumer reached them.',
       labelNames: ['partition'],
       registers,
     }),
     logRewinds: new Counter({
       name: 'log_rewound_records_total',
-      help: 'Offsets read again because the log no longer holds the records that were processed there.',
+      help: 'Offsets read again because the records processed there are no longer in the log.',
       labelNames: ['partition'],
       registers,
     }),
     readingRestarts: new Counter({
       name: 'reading_restarts_total',
-      help: 'How often reading started over from the positions in the store, because they are not where this instance left them.',
+      help: 'How often reading restarted from the positions in the store because they were not where this instance had left them.',
       registers,
     }),
     watchdogRestarts: new Counter({
       name: 'watchdog_restarts_total',
-      help: 'How often the group was joined again because no records were delivered although there were some.',
+      help: 'How often the instance rejoined the group because the log delivered no records although there were some.',
       registers,
     }),
     appendSeconds: new Histogram({
       name: 'append_seconds',
-      help: 'From a valid event to its durable append.',
+      help: 'Time from a valid event to its durable append.',
       buckets: SECONDS,
       registers,
     }),
     processSeconds: new Histogram({
       name: 'process_seconds',
-      help: 'Deciding and storing what is stored in one transaction.',
+      help: 'Time to classify and store the records of one transaction.',
       buckets: SECONDS,
       registers,
     }),

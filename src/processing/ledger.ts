@@ -68,7 +68,7 @@ export function registerLedger(
     name: 'ledger_records',
     // Every process reads the same values from the store.
     aggregator: 'first',
-    help: 'What became of the offsets passed of a partition, by the store. `unaccounted` other than 0 is a broken promise: run `npm run verify`.',
+    help: 'Offsets the position has passed in each partition, by outcome, as recorded in the store. If `unaccounted` is not 0, a promise is broken: run `npm run verify`.',
     labelNames: ['partition', 'outcome'],
     registers: [registry],
     async collect() {

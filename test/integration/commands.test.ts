@@ -42,6 +42,23 @@ it('key create makes a key that it shows once', async () => {
   expect(new ApiKeys({ text: JSON.stringify([entry]) }).count).toBe(1);
 });
 
+it.each(['abc', '0', '-1', '0.5'])('key create refuses a limit of %s events per second', async (limit) => {
+  const args = ['create', '--name', 'shop', '--scope', 'write', '--events-per-second', limit];
+  const { code, stdout, stderr } = await run('key.ts', args);
+  expect(code).toBe(1);
+  expect(stdout).toBe('');
+  expect(stderr).toContain('must be a whole number greater than 0');
+});
+
+it.each([
+  ['--help', 0],
+  ['--prot=8080', 2],
+])('main.ts %s says how to use it instead of starting', async (argument, expected) => {
+  const { code, stdout, stderr } = await run('../src/main.ts', [argument]);
+  expect(code).toBe(expected);
+  expect(stdout + stderr).toContain('docs/configuration.md lists them');
+});
+
 it('catalog check tells which stored events a new schema would refuse', async () => {
   const { url } = await serviceHere();
   for (const payload of [{ device: 'iPhone' }, {}, { device: 7 }]) {

@@ -100,7 +100,7 @@ describe.runIf(browser)('the page', () => {
     await page.getByRole('textbox', { name: 'Key' }).fill(write!.key);
     await page.getByRole('button', { name: 'Use this key' }).click();
     await page.goto(`${service.url}/#/live`);
-    await page.getByText('Not connected: This API key does not allow to read').waitFor();
+    await page.getByText('Not connected: This API key does not allow reading').waitFor();
     await page.getByRole('button', { name: 'Key', exact: true }).click();
     await page.getByRole('textbox', { name: 'Key' }).fill(read!.key);
     await page.getByRole('button', { name: 'Use this key' }).click();

@@ -196,7 +196,7 @@ describe.runIf(browser)('the page', () => {
     await page.getByRole('status').getByText('Live').waitFor();
     await page.getByRole('link', { name: 'Send', exact: true }).click();
     await page.getByRole('button', { name: 'Send' }).click();
-    await page.getByText('This API key does not allow to write').waitFor();
+    await page.getByText('This API key does not allow writing').waitFor();
   });
 
   it('says what does not work, and that nothing is lost', async () => {

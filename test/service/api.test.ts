@@ -265,7 +265,7 @@ describe('while it stops', () => {
     expect(answers.map((text) => text.slice(9, 12))).toEqual(['201', '503']);
     expect(answers[1]).toMatch(/\r\nconnection: close\r\n/i);
     expect(answers[1]).toMatch(/\r\nretry-after: 1\r\n/i);
-    expect(answers[1]).toContain('{"success":false,"error":"Service is shutting down: send again"}');
+    expect(answers[1]).toContain('{"success":false,"error":"The service is shutting down: retry"}');
   });
 });
 

@@ -50,7 +50,7 @@ describe('an event with an id of its client', () => {
     const text = await (await post(url, { ...EVENT, eventId })).text();
     const other = await post(url, { ...EVENT, eventId, payload: { n: 2 } });
     expect([other.status, other.headers.get('error-code')]).toEqual([409, 'id_conflict']);
-    expect(await other.json()).toEqual({ success: false, error: expect.stringContaining('id of its own') });
+    expect(await other.json()).toEqual({ success: false, error: expect.stringContaining('its own id') });
     expect(await (await fetch(`${url}/metrics`)).text()).toContain(
       'events_duplicate_total{kind="conflict"} 1',
     );

@@ -48,10 +48,10 @@ export function registerAuthentication(api: FastifyInstance, options: AccessOpti
 }
 
 const DEEDS: Record<Scope, string> = {
-  write: 'write',
-  read: 'read',
-  metrics: 'read metrics',
-  admin: 'admin',
+  write: 'writing',
+  read: 'reading',
+  metrics: 'reading metrics',
+  admin: 'administration',
 };
 
 const TICKET_REFUSED =
@@ -63,7 +63,7 @@ function authorize(request: FastifyRequest, reply: FastifyReply, scope: Scope, o
   request.caller = apiKeys && identify(request, apiKeys, scope, options);
   if (apiKeys && request.caller === undefined) throw unauthorized(request, reply);
   if (request.caller && !allows(request.caller, scope)) {
-    throw new ApiError('forbidden', { message: `This API key does not allow to ${DEEDS[scope]}` });
+    throw new ApiError('forbidden', { message: `This API key does not allow ${DEEDS[scope]}` });
   }
   checkOrigin(request, request.caller?.origins ?? origins);
 }
