@@ -3,6 +3,9 @@ import { RUNS_OUT_MS } from '../support/patience.ts';
 import { byHand, freshDatabase, holdConnection, openStore } from '../support/postgres.ts';
 import { newBatch, newEvent, TOPIC } from '../support/store-batches.ts';
 
+/** Time to find a lock, but not to wait for it. */
+const LOCKED_MS = 20 * RUNS_OUT_MS;
+
 const DEAD_LETTER = {
   key: null,
   offset: 0,
@@ -40,6 +43,6 @@ it('gives times as they are, whatever style and zone the database prefers', asyn
   const other = await holdConnection(url);
   await other.query('begin; lock table events');
   await expect
-    .poll(() => store.ping(20 * RUNS_OUT_MS).catch((error: Error) => error.message))
+    .poll(() => store.ping(LOCKED_MS).catch((error: Error) => error.message))
     .toMatch(/^table events is locked by process \d+ since \d{4}-\d\d-\d\dT[\d:.]+Z$/);
 });

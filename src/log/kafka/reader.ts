@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { withDeadline } from '../../clock.ts';
 import type { LogRecord, RecordPosition, TopicEnds } from '../event-log.ts';
 import {
@@ -13,6 +14,9 @@ import {
   readBounds,
 } from './client.ts';
 import { type FetchedPartition, toRecords } from './records.ts';
+
+/** A quota that is used up for longer is said instead of waited for. */
+const THROTTLED_DEADLINE_MS = 30_000;
 
 /** Reads records by position, outside any group. One response often holds many of them. */
 export class KafkaReader {
@@ -138,11 +142,26 @@ export class KafkaReader {
       const { leader: node } = metadata.partitions[partition]!;
       const positions = new Map([[partition, { offset }]]);
       const question = { node, topicId: metadata.id, positions, maxWaitMs: 0, ...options };
-      const { responses } = await fetchFrom(this.#consumer, question);
-      return responses.flatMap(({ partitions }) => partitions)[0];
+      return fetchUnthrottled(this.#consumer, question);
     });
     this.#fetching = fetched.catch(() => {});
     return fetched;
+  }
+}
+
+/** A broker whose quota is used up answers with nothing, and says when to ask again: that is not an empty log. */
+async function fetchUnthrottled(
+  consumer: Consumer,
+  question: FetchQuestion,
+): Promise<FetchedPartition | undefined> {
+  const giveUpAt = performance.now() + THROTTLED_DEADLINE_MS;
+  for (;;) {
+    const { responses, throttleTimeMs } = await fetchFrom(consumer, question);
+    const fetched = responses.flatMap(({ partitions }) => partitions)[0];
+    if (throttleTimeMs === 0 || fetched?.records?.length) return fetched;
+    if (performance.now() + throttleTimeMs > giveUpAt)
+      throw new Error('Kafka gives this client no more for now: its quota (consumer_byte_rate) is used up');
+    await sleep(throttleTimeMs);
   }
 }
 
