@@ -14,6 +14,7 @@ const USAGE =
 async function main(): Promise<void> {
   const config = loadConfig(withEnvFile(process.env));
   const logger = await configuredLogger(config);
+  process.once('exit', () => logger.flush());
   let stopWhenTold = () => {};
   const link = WorkerChannel.open(() => stopWhenTold());
   const running =
@@ -27,7 +28,6 @@ async function main(): Promise<void> {
       if (err) logger.fatal({ err }, 'Footfall has failed and stops');
       else if (signal) logger.info({ signal }, 'Footfall is stopping: a second signal ends it at once');
       await running.stop();
-      logger.flush();
     },
   );
   stopWhenTold = () => void (stopping || close());

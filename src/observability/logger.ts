@@ -1,6 +1,7 @@
 import { isatty } from 'node:tty';
-import { type Logger, pino } from 'pino';
+import { type DestinationStream, type Logger, pino } from 'pino';
 import { escapeControls } from './escape-controls.ts';
+import { StandardOutput } from './standard-output.ts';
 
 export type { Logger } from 'pino';
 
@@ -8,6 +9,12 @@ interface LoggerOptions {
   level: string;
   /** `text` is for people; `json` is one object per line. */
   format: 'json' | 'text';
+}
+
+interface Output {
+  write(text: string): void;
+  /** Of streams, there is nothing to be done at the end of the process. */
+  flush?(): void;
 }
 
 interface LoggerSettings {
@@ -30,21 +37,24 @@ export async function createLogger(
     timestamp: pino.stdTimeFunctions.isoTime,
     serializers: { err: describeError },
   };
-  if (format === 'json') return pino(base, destination ?? pino.destination({ dest: 1, sync: false }));
-  const { PinoPretty } = await import('pino-pretty');
+  const output: Output = destination ?? new StandardOutput();
+  if (format === 'json') return pino(base, output);
+  const { prettyFactory } = await import('pino-pretty');
   // Producers choose ids and messages: none of those may move the cursor or start a line.
   const readable = {
     ...base,
     serializers: { err: (error: Error) => escapeTexts(describeError(error)) },
     formatters: { log: escapeTexts },
   };
-  const pretty = PinoPretty({
+  const toText = prettyFactory({
     translateTime: 'HH:MM:ss.l',
     singleLine: true,
     messageFormat: (log, messageKey) => escapeControls(String(log[messageKey] ?? '')),
-    ...(destination && { destination }),
   });
-  return pino(readable, pretty);
+  return pino(readable, {
+    write: (line: string) => output.write(toText(line)),
+    flush: () => output.flush?.(),
+  } as DestinationStream);
 }
 
 /** The logger for these settings; `auto` means text on a terminal and in development. */
