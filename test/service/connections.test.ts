@@ -111,6 +111,17 @@ describe('an answer that comes before the body', () => {
     expect(answer).toMatch(/\}$|\}\r\n0\r\n\r\n$/);
   });
 
+  it('gets to one behind others that are refused and send nothing more', async () => {
+    const { url } = await serviceHere();
+    for (let other = 0; other < 8; other++) {
+      const socket = toService(url);
+      const request = 'POST /nothing HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n';
+      expect((await ask(socket, request)).answer).toMatch(/^HTTP\/1.1 404 /);
+    }
+    const head = 'POST /nothing HTTP/1.1\r\nContent-Type: application/json';
+    expect(await sendAll(url, head, 'x'.repeat(LARGE))).toMatch(/^HTTP\/1.1 404 /);
+  });
+
   it('gets to one whose compressed batch is not read on', async () => {
     const { url } = await serviceHere({ MAX_BATCH_EVENTS: '100' });
     const noise = Array.from(

@@ -7,10 +7,12 @@ import { firstBytes } from './request-encodings.ts';
 import { BodyPatience, ReaderPatience } from './slow-peers.ts';
 
 /**
- * How long the response to a rejected request is delayed: clients that retry at once would take time from admitted
- * requests.
+ * The shortest delay of the response to a rejected request: clients that retry at once would take time from admitted
+ * requests. The delay is up to twice as long, so that those rejected together do not come back together.
  */
 const REJECTION_DELAY_MS = 1000;
+
+const rejectionDelayMs = () => REJECTION_DELAY_MS * (1 + Math.random());
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -43,7 +45,7 @@ export async function giveUp({ hold }: FastifyRequest, reply: FastifyReply): Pro
   // The framework closes connections whose bodies fail. Accepting a new connection costs more, and `connections.ts`
   // closes those that need it.
   reply.removeHeader('Connection');
-  await sleep(REJECTION_DELAY_MS);
+  await sleep(rejectionDelayMs());
 }
 
 /** Admits a request if there is room for what it may hold, and only while its peer keeps up. */
@@ -66,7 +68,7 @@ export function admit(api: FastifyInstance, options: AdmitOptions): void {
       if (acceptsEvents === 'many') rateLimits.checkRefused(senderOf(request));
       done();
     } catch (error) {
-      setTimeout(done, REJECTION_DELAY_MS, error as Error);
+      setTimeout(done, rejectionDelayMs(), error as Error);
     }
   });
 

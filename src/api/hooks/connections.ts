@@ -10,6 +10,8 @@ const READ_ON_BYTES = 100_000;
 /** How long, and how much, incoming data is discarded so that its sender gets to read the response. */
 const LINGER_MS = 5000;
 const LINGER_BYTES = 64_000_000;
+/** On how many connections at a time: refused requests must not take time from admitted ones. */
+const MOST_LINGERING = 4;
 
 export function keepConnectionsInOrder(api: FastifyInstance): void {
   api.server.on('checkContinue', (request, response) => {
@@ -33,6 +35,7 @@ export function keepConnectionsInOrder(api: FastifyInstance): void {
     reply.header('Connection', 'close');
     done(new ApiError('bad_request'));
   });
+  const turns = new LingerTurns();
   // Including responses sent before the body has arrived.
   api.addHook('onSend', (request, reply, payload, done) => {
     const { raw } = request;
@@ -40,7 +43,7 @@ export function keepConnectionsInOrder(api: FastifyInstance): void {
     const isLong = length > READ_ON_BYTES || raw.headers['transfer-encoding'] !== undefined;
     if (isLong && !raw.complete) {
       reply.header('Connection', 'close');
-      linger(raw.socket, raw);
+      linger(raw.socket, raw, turns);
     }
     done(null, payload);
   });
@@ -72,19 +75,45 @@ function continueWhenRead(request: IncomingMessage, response: ServerResponse): v
  * Closing a connection on which bytes are still arriving resets it, which loses the response. So this end half-closes
  * and discards what arrives until the other end closes, within bounds.
  */
-function linger(socket: Socket, request: IncomingMessage): void {
+function linger(socket: Socket, request: IncomingMessage, turns: LingerTurns): void {
   socket.destroySoon = () => {
     const from = socket.bytesRead;
     socket.end();
     // A full stream that nobody reads would block it.
     request.unpipe();
-    request.resume();
+    request.pause();
     const cut = () => socket.destroy();
-    const timer = setTimeout(cut, LINGER_MS);
-    const count = () => {
-      if (socket.bytesRead - from > LINGER_BYTES) cut();
-    };
-    request.on('data', count);
-    socket.once('close', () => clearTimeout(timer));
+    turns.take(socket, () => {
+      const timer = setTimeout(cut, LINGER_MS);
+      socket.once('close', () => clearTimeout(timer));
+      request.on('data', () => {
+        if (socket.bytesRead - from > LINGER_BYTES) cut();
+      });
+      request.resume();
+    });
   };
+}
+
+/** Lets a few connections at a time discard what arrives, in the order of their responses. */
+class LingerTurns {
+  #reading = 0;
+  readonly #waiting = new Map<Socket, () => void>();
+
+  take(socket: Socket, read: () => void): void {
+    this.#waiting.set(socket, read);
+    socket.once('close', () => {
+      if (!this.#waiting.delete(socket)) this.#reading--;
+      this.#next();
+    });
+    this.#next();
+  }
+
+  #next(): void {
+    for (const [socket, read] of this.#waiting) {
+      if (this.#reading >= MOST_LINGERING) return;
+      this.#waiting.delete(socket);
+      this.#reading++;
+      read();
+    }
+  }
 }
