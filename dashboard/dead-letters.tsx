@@ -65,7 +65,7 @@ export function DeadLettersPage() {
         <p class="empty">
           {isAll
             ? 'There have been no dead letters.'
-            : 'No dead letters wait. Records that are not valid events appear here.'}
+            : 'No dead letters wait. The API lets no invalid event in: they come from other programs that write to the topic.'}
         </p>
       )}
       <ul class="letters">

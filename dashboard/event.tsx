@@ -1,5 +1,5 @@
-import { useState } from 'preact/hooks';
 import { request } from './api.ts';
+import { Copy } from './copy.tsx';
 import { EventType } from './event-list.tsx';
 import { Exact } from './exact.tsx';
 import { prettyJson } from './exact-json.ts';
@@ -112,18 +112,11 @@ function Journey({ known }: { known: Known }) {
 }
 
 function Raw({ text }: { text: string }) {
-  const [isCopied, setCopied] = useState(false);
-  const copy = () => navigator.clipboard.writeText(text).then(() => setCopied(true));
   return (
     <section aria-labelledby="raw">
       <div class="heading">
         <h2 id="raw">As it is stored</h2>
-        {/* A page that came over plain HTTP from elsewhere may not use the clipboard. */}
-        {isSecureContext && (
-          <button type="button" onClick={copy}>
-            {isCopied ? 'Copied' : 'Copy'}
-          </button>
-        )}
+        <Copy text={text} />
       </div>
       <pre>
         <Exact text={prettyJson(text)} keepsLines />

@@ -1,29 +1,49 @@
 import { useEffect, useMemo, useRef } from 'preact/hooks';
-import type { UserEvent } from './api.ts';
-import { EventList } from './event-list.tsx';
-import { Feed, type Row } from './feed.ts';
+import { Feed } from './feed.ts';
+import { FirstEvent } from './first-event.tsx';
+import { OutcomeList } from './outcome-list.tsx';
+import { type Filter, NO_FILTER, OUTCOMES, type Outcome } from './outcomes.ts';
 import { goTo } from './route.ts';
 import { faults, isWell } from './status.tsx';
-import { many } from './words.ts';
+import { count, many } from './words.ts';
 
 const MOST_SHOWN = 1000;
-const PAYLOAD = 'payload.';
+const FILTERS = Object.keys(NO_FILTER) as (keyof Filter)[];
+/** In the address, where no outcome is chosen. */
+const NONE = 'none';
 
-/** The newest events as they come. The address holds what is looked for. */
+/** The newest events as they come, with what became of each. The address holds what is looked for. */
 export function LivePage({ parameters }: { parameters: URLSearchParams }) {
   const form = useRef<HTMLFormElement>(null);
-  const query = toQuery(parameters);
+  const filter = { ...NO_FILTER };
+  for (const name of FILTERS) filter[name] = parameters.get(name) ?? '';
+  const key = JSON.stringify(filter);
   useEffect(() => {
     for (const field of form.current!.querySelectorAll('input'))
-      field.value = parameters.get(field.name) ?? '';
-  }, [query]);
+      field.value = filter[field.name as keyof Filter];
+  }, [key]);
+  const asked = parameters.getAll('outcome');
+  const outcomes = asked.length === 0 ? OUTCOMES : OUTCOMES.filter((one) => asked.includes(one));
+
+  function show(chosen: readonly Outcome[], wanted: Filter) {
+    const isAll = chosen.length === OUTCOMES.length;
+    const names = chosen.length === 0 ? [NONE] : chosen;
+    goTo('live', [
+      ...FILTERS.map((name): [string, string] => [name, wanted[name]]),
+      ...(isAll ? [] : names).map((name): [string, string] => ['outcome', name]),
+    ]);
+  }
   function apply(event: SubmitEvent) {
     event.preventDefault();
-    const given = [...new FormData(form.current!)].map(([name, value]): [string, string] => [
-      name,
-      String(value),
-    ]);
-    goTo('live', given);
+    const given = new FormData(form.current!);
+    const wanted = { ...NO_FILTER };
+    for (const name of FILTERS) wanted[name] = String(given.get(name));
+    show(outcomes, wanted);
+  }
+  function toggle(outcome: Outcome) {
+    const isShown = outcomes.includes(outcome);
+    const chosen = OUTCOMES.filter((one) => (one === outcome ? !isShown : outcomes.includes(one)));
+    show(chosen, filter);
   }
   return (
     <>
@@ -47,62 +67,105 @@ export function LivePage({ parameters }: { parameters: URLSearchParams }) {
         </label>
         <button type="submit">Filter</button>
       </form>
-      <Tail key={query} query={query} most={MOST_SHOWN} withPause />
+      <Stream key={key} filter={filter} outcomes={outcomes} toggle={toggle} />
     </>
   );
 }
 
-function toQuery(parameters: URLSearchParams): string {
-  const query = new URLSearchParams();
-  for (const name of ['userId', 'eventType'])
-    if (parameters.get(name)) query.set(name, parameters.get(name)!);
-  const member = parameters.get('member');
-  if (member) query.set(`${PAYLOAD}${member}`, parameters.get('value') ?? '');
-  return query.toString();
+interface StreamProps {
+  filter: Filter;
+  outcomes: readonly Outcome[];
+  toggle(outcome: Outcome): void;
 }
 
-interface TailProps {
-  query: string;
-  most: number;
-  withPause?: boolean;
-}
-
-/** A list that grows at its top, in the order in which events are stored. */
-export function Tail({ query, most, withPause = false }: TailProps) {
-  const feed = useMemo(() => new Feed({ query, most }), []);
-  useEffect(() => feed.start(), []);
-  const { rows, isPaused, held, arrived, dropped } = feed;
-  const isLive = feed.state.value.state === 'live' && isWell.value;
+/** All outcomes in one list, of which some are chosen. */
+function Stream({ filter, outcomes, toggle }: StreamProps) {
+  const feed = useFeed(filter, MOST_SHOWN, true);
+  const { entries, dropped, held, isFull } = feed.view(outcomes);
+  const isPaused = feed.isPaused.value;
+  const isFiltered = FILTERS.some((name) => filter[name] !== '');
   return (
     <>
       <div class="live-bar">
-        <p class={`state ${isLive && !isPaused.value ? 'live' : ''}`} role="status">
-          {isPaused.value ? `Paused, ${many(held.value, 'event')} waiting` : stateOf(feed)}
-        </p>
-        {withPause && (
-          <>
-            <button type="button" aria-pressed={isPaused.value} onClick={() => feed.pause(!isPaused.value)}>
-              {isPaused.value ? 'Resume' : 'Pause'}
+        <State feed={feed} held={held} isFull={isFull} />
+        <button type="button" aria-pressed={isPaused} onClick={() => feed.pause(!isPaused)}>
+          {isPaused ? 'Resume' : 'Pause'}
+        </button>
+        <fieldset class="choices chips">
+          <legend class="unseen">Outcomes to show</legend>
+          {OUTCOMES.map((outcome) => (
+            <button
+              key={outcome}
+              type="button"
+              class={`chip of-${outcome}`}
+              aria-pressed={outcomes.includes(outcome)}
+              onClick={() => toggle(outcome)}
+            >
+              {outcome} <span class="number">{count(feed.lanes.value[outcome].total)}</span>
             </button>
-            <span class="hint">
-              {many(arrived.value, 'event')} since you opened this view, newest stored first
-            </span>
-          </>
-        )}
+          ))}
+        </fieldset>
       </div>
-      {rows.value.length === 0 && (
+      {feed.othersProblem.value && feed.state.value.state === 'live' && (
+        <p class="problem">Only stored events are shown. {feed.othersProblem.value}</p>
+      )}
+      {entries.length === 0 && <Nothing feed={feed} outcomes={outcomes} isFiltered={isFiltered} />}
+      <OutcomeList entries={entries} />
+      {dropped > 0 && (
         <p class="hint">
-          No events {query === '' ? 'yet. They' : 'match so far. Those that do'} appear here the moment they
-          are stored.
+          {many(dropped, 'older event')} left this list. <a href="#/search">Search</a> finds all that are
+          stored.
         </p>
       )}
-      <Rows rows={rows.value} />
-      {withPause && dropped.value > 0 && (
-        <p class="hint">
-          {many(dropped.value, 'older event')} left this list. <a href="#/search">Search</a> finds all.
-        </p>
-      )}
+      <p class="hint">
+        Newest arrival first. Duplicates and rejected events are those of this instance, and dead letters
+        those of all.
+        {isFiltered &&
+          ' Events that do not say their user, type or payload, such as dead letters, never match a filter.'}
+      </p>
     </>
+  );
+}
+
+function Nothing({ feed, outcomes, isFiltered }: Omit<StreamProps, 'filter' | 'toggle'> & NothingProps) {
+  if (outcomes.length === 0) return <p class="empty">No outcome is chosen. Choose at least one above.</p>;
+  if (!feed.isFilled.value) return null;
+  if (!isFiltered && outcomes.includes('stored')) return <FirstEvent />;
+  const what = outcomes.length === OUTCOMES.length ? 'No events match' : `None: ${outcomes.join(', ')}`;
+  return <p class="empty">{what} so far. Those that come appear here at once.</p>;
+}
+
+interface NothingProps {
+  feed: Feed;
+  isFiltered: boolean;
+}
+
+/** A few stored events, growing at the top, in the order in which they are stored. */
+export function Tail({ most }: { most: number }) {
+  const feed = useFeed(NO_FILTER, most, false);
+  const { entries, held, isFull } = feed.view(['stored']);
+  return (
+    <>
+      <State feed={feed} held={held} isFull={isFull} />
+      <OutcomeList entries={entries} isPlain />
+    </>
+  );
+}
+
+function useFeed(filter: Filter, most: number, hasOthers: boolean): Feed {
+  const feed = useMemo(() => new Feed({ filter, most, hasOthers }), []);
+  useEffect(() => feed.start(), []);
+  return feed;
+}
+
+function State({ feed, held, isFull }: { feed: Feed; held: number; isFull: boolean }) {
+  const isPaused = feed.isPaused.value;
+  const isLive = feed.state.value.state === 'live' && isWell.value;
+  const waiting = `Paused, ${many(held, 'event')} waiting${isFull ? ', and more at the service' : ''}`;
+  return (
+    <p class={`state ${isLive && !isPaused ? 'live' : ''}`} role="status">
+      {isPaused ? waiting : stateOf(feed)}
+    </p>
   );
 }
 
@@ -114,21 +177,4 @@ function stateOf({ state: { value } }: Feed): string {
   if (isWell.value) return 'Live';
   if (faults.value === undefined) return 'The service does not answer: nothing new is known';
   return 'Connected, but events may not be stored now: see above';
-}
-
-/** Lists, with a line where the store went back in time between them. */
-function Rows({ rows }: { rows: readonly Row[] }) {
-  const gap = rows.indexOf('gap');
-  const events = (gap === -1 ? rows : rows.slice(0, gap)) as UserEvent[];
-  return (
-    <>
-      {events.length > 0 && <EventList events={events} />}
-      {gap !== -1 && (
-        <>
-          <p class="gap">The store was restored or emptied here: events above may have been listed before.</p>
-          <Rows rows={rows.slice(gap + 1)} />
-        </>
-      )}
-    </>
-  );
 }

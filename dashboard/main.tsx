@@ -7,6 +7,7 @@ import { GroupsPage } from './groups.tsx';
 import { KeyPrompt } from './key-prompt.tsx';
 import { LivePage } from './live.tsx';
 import { OverviewPage } from './overview.tsx';
+import { RefusalPage, RejectedPage } from './rejected.tsx';
 import { leftAt, route } from './route.ts';
 import { SearchPage } from './search.tsx';
 import { SendPage } from './send.tsx';
@@ -19,6 +20,7 @@ const PAGES = [
   ['', 'Overview'],
   ['live', 'Live'],
   ['search', 'Search'],
+  ['rejected', 'Rejected'],
   ['dead-letters', 'Dead letters'],
   ['groups', 'Operations'],
   ['send', 'Send'],
@@ -33,6 +35,8 @@ function Page() {
   if (name === 'events' && id) return <EventPage key={id} eventId={id} />;
   if (name === 'users' && id) return <UserPage key={id} userId={id} />;
   if (name === 'dead-letters') return id ? <DeadLetterPage key={id} id={id} /> : <DeadLettersPage />;
+  if (name === 'rejected' && id) return <RefusalPage key={id} id={id} process={parameters.get('process')} />;
+  if (name === 'rejected') return <RejectedPage parameters={parameters} />;
   if (name === 'groups') return <GroupsPage parameters={parameters} />;
   if (name === 'types') return id ? <TypePage key={id} name={id} /> : <TypesPage />;
   if (name === 'send') return <SendPage />;

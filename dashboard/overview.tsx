@@ -1,5 +1,6 @@
 import { useState } from 'preact/hooks';
 import { type DeadLetter, type Group, get, readIntake, type Stats } from './api.ts';
+import { FirstEvent } from './first-event.tsx';
 import { Tail } from './live.tsx';
 import { INTERVALS, type Interval, OverTime, RATE_WINDOW_MS, Rate, type Sample } from './over-time.tsx';
 import { usePolling } from './polling.ts';
@@ -39,9 +40,9 @@ export function OverviewPage() {
   return (
     <>
       <h1>Overview</h1>
+      {value?.total === 0 && <FirstEvent />}
       <Tiles stats={stats} groups={groups} letters={letters} intake={intake} />
       <Outdated polled={stats} />
-      {value && value.total === 0 && <Empty />}
       {value && value.total > 0 && (
         <div class={`columns ${stats.problem === undefined ? '' : 'stale'}`}>
           <section class="wide" aria-labelledby="over-time">
@@ -88,22 +89,10 @@ export function OverviewPage() {
               <h2 id="now">Happening now</h2>
               <a href="#/live">Open live view</a>
             </div>
-            <Tail query="" most={8} />
+            <Tail most={8} />
           </section>
         </div>
       )}
     </>
-  );
-}
-
-function Empty() {
-  return (
-    <section class="empty">
-      <h2>No events yet</h2>
-      <p>
-        <a href="#/send">Send the first one</a>, or let <code>npm run demo</code> play a small shop with users
-        who log in, look at products and log out.
-      </p>
-    </section>
   );
 }

@@ -54,6 +54,10 @@ export const toUser = (userId: string) => `#/users/${encodeURIComponent(userId)}
 export const toType = (name: string) => `#/types/${encodeURIComponent(name)}`;
 export const toDeadLetter = (id: string) => `#/dead-letters/${encodeURIComponent(id)}`;
 
+/** @param process which keeps it: ids begin again with each */
+export const toRejected = (id: string, process: string) =>
+  `#/rejected/${id}?${new URLSearchParams({ process })}`;
+
 /** Goes to a view with parameters; those that are empty are left out. */
 export function goTo(path: string, parameters: Iterable<[name: string, value: string]>): void {
   const filled = [...parameters].filter(([, value]) => value !== '');

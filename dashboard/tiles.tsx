@@ -38,6 +38,7 @@ export function Tiles({ stats, groups, letters, intake }: TilesProps) {
         <Tile name="Duplicates" of={both(groups, intake)} say={duplicates} />
         <Tile
           name="Rejected"
+          href="#/rejected"
           of={intake}
           say={({ rejected, mostRejected }) => [
             count(rejected),

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Command, InvalidArgumentError } from 'commander';
 import { withEnvFile } from '../src/config/config.ts';
+import { BrokenProducer } from './demo-broken-producer.ts';
 import { Shop, type ShopEvent } from './demo-shop.ts';
 
 const HOUR_MS = 3_600_000;
@@ -10,9 +11,21 @@ const MOST_HISTORY_EVENTS = 100_000;
 const FEWEST_USERS = 100;
 const BATCH = 500;
 const TICK_MS = 250;
-/** Occasionally a client resends an event, or sends an invalid one. */
-const REPEATED = 0.01;
-const WRONG = 0.002;
+/** How many of a hundred events go wrong on their way; each mishap also happens once at the beginning. */
+const MISHAPS = {
+  /** Sent again, as after an answer that was lost. */
+  repeated: 1,
+  /** From a phone that was offline. */
+  late: 2,
+  /** Of a type that does not exist. */
+  wrong: 0.5,
+  /** Another event under an id that was used. */
+  conflicting: 0.2,
+  /** Written into the topic by another program, past the API. */
+  broken: 0.2,
+};
+type Mishap = keyof typeof MISHAPS;
+const LATE_MS = 2 * HOUR_MS;
 
 const env = withEnvFile(process.env);
 
@@ -23,6 +36,11 @@ const program = new Command()
   .option('--rate <events>', 'events a second, on average', toNumber, 3)
   .option('--users <number>', `how many users the shop has, at least ${FEWEST_USERS}`, toNumber, 500)
   .option('--key <key>', 'API key that may read and write, where keys are needed', env.FOOTFALL_KEY)
+  .option(
+    '--brokers <brokers>',
+    'Kafka brokers of the service: there some records are written that are not events, for its dead letters. The embedded log has none: nobody else can write to it',
+    env.KAFKA_BROKERS,
+  )
   .option(
     '--no-history',
     'do not begin with the events of the last 24 hours, as is done where there are none yet',
@@ -37,14 +55,19 @@ Examples:
   )
   .parse();
 
-const { url, rate, users, key, history } = program.opts<{
+const { url, rate, users, key, brokers, history } = program.opts<{
   url: string;
   rate: number;
   users: number;
   key?: string;
+  brokers?: string;
   history: boolean;
 }>();
 const shop = new Shop(Math.max(users, FEWEST_USERS));
+const brokenProducer =
+  brokers === undefined ? undefined : new BrokenProducer(brokers, env.KAFKA_TOPIC ?? 'user-activity-events');
+/** Those that have not happened yet. */
+const due = new Set(Object.keys(MISHAPS) as Mishap[]);
 let sent = 0;
 
 await play();
@@ -53,20 +76,36 @@ async function play(): Promise<void> {
   try {
     if (history && (await isEmpty())) await sendHistory();
     console.log(`About ${rate} events a second go to ${url}. Open it in a browser; Ctrl-C ends this.`);
-    for (let earlier: ShopEvent[] = []; ; ) {
-      const wanted = (rate * TICK_MS) / 1000;
+    const wanted = (rate * TICK_MS) / 1000;
+    let [earlier] = shop.play(1, new Date());
+    await send([earlier!]);
+    for (;;) {
       const events = shop.play(poisson(wanted), new Date());
-      const again = earlier.filter(() => Math.random() < REPEATED);
-      await send([...events, ...again]);
-      if (Math.random() < WRONG * wanted)
-        await send([{ ...shop.play(1, new Date())[0]!, eventType: 'LOGN' }]);
-      earlier = events;
+      await send([...events, ...mishaps(earlier!, wanted)]);
+      if (happens('broken', wanted)) await brokenProducer?.send();
+      earlier = events.at(-1) ?? earlier;
       await sleep(TICK_MS);
     }
   } catch (error) {
     console.error(`\n${(error as Error).message}`);
     process.exitCode = 1;
   }
+}
+
+/** What goes wrong while so many events are sent. @param earlier sent before */
+function mishaps(earlier: ShopEvent, wanted: number): ShopEvent[] {
+  const now = Date.now();
+  const next = (at = now) => shop.play(1, new Date(at))[0]!;
+  return [
+    ...(happens('repeated', wanted) ? [earlier] : []),
+    ...(happens('late', wanted) ? [next(now - Math.random() * LATE_MS)] : []),
+    ...(happens('wrong', wanted) ? [{ ...next(), eventType: 'LOGN' }] : []),
+    ...(happens('conflicting', wanted) ? [{ ...earlier, userId: `${earlier.userId}-other` }] : []),
+  ];
+}
+
+function happens(mishap: Mishap, wanted: number): boolean {
+  return due.delete(mishap) || Math.random() < (MISHAPS[mishap] / 100) * wanted;
 }
 
 async function isEmpty(): Promise<boolean> {
@@ -86,7 +125,7 @@ async function sendHistory(): Promise<void> {
     const times = Array.from({ length: events }, () => at + Math.random() * HOUR_MS).sort((a, b) => a - b);
     const played = times.flatMap((time) => shop.play(1, new Date(time)));
     for (let from = 0; from < played.length; from += BATCH) await send(played.slice(from, from + BATCH));
-    process.stderr.write(`\rThe last ${HISTORY_HOURS} hours: ${hour + 1} done`);
+    process.stderr.write(`\rFirst the last day: hour ${hour + 1} of ${HISTORY_HOURS}`);
   }
   process.stderr.write('\n');
 }

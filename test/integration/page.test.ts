@@ -65,7 +65,7 @@ describe.runIf(browser)('the page', () => {
       await page.locator('.events').getByText('meanwhile').waitFor();
       await store(service.url, [{ userId: 'afterwards', eventType: 'LOGOUT' }]);
       await page.locator('.events').getByText('afterwards').waitFor();
-      expect(await page.locator('.events .who').allTextContents()).toEqual([
+      expect(await page.locator('li:has(.of-stored) .who').allTextContents()).toEqual([
         'afterwards',
         'meanwhile',
         'grace',
@@ -146,7 +146,7 @@ describe.runIf(browser)('the page', () => {
     }));
     await store(service.url, events);
     const page = await openPage(browser!, service.url, { colorScheme, viewport: { width, height: 800 } });
-    for (const name of ['Overview', 'Live', 'Search', 'Dead letters', 'Operations', 'Send']) {
+    for (const name of ['Overview', 'Live', 'Search', 'Rejected', 'Dead letters', 'Operations', 'Send']) {
       await page.getByRole('link', { name, exact: true }).first().click();
       await page.getByRole('heading', { level: 1 }).waitFor();
       if (name === 'Overview') await page.locator('canvas').first().waitFor();
@@ -172,7 +172,7 @@ describe.runIf(browser)('the page', () => {
     await pressUntil('Skip to content');
     await page.keyboard.press('Enter');
     await page.locator('main:focus').waitFor();
-    await pressUntil('Send the first one');
+    await pressUntil('send it from a form');
     await page.keyboard.press('Enter');
     await page.getByRole('heading', { name: 'Send an event' }).waitFor();
     await pressUntil('Send');

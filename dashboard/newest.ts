@@ -1,0 +1,84 @@
+// Lists that a process of the service keeps in memory, newest first: asked again and again for what is new.
+import { explain, get } from './api.ts';
+
+/** Entries whose ids ascend. Ids of one process mean nothing in another. */
+export interface Page<T> {
+  process: string;
+  items: T[];
+  next: string | null;
+}
+
+export interface NewestListener<T> {
+  /**
+   * @param page newest first @param missed how many there were between these and the last
+   * @param isFirst whether they may be from before the page was opened
+   */
+  onPage(page: Page<T>, missed: number, isFirst: boolean): void;
+  /** @param problem undefined when it works again */
+  onProblem(problem: string | undefined): void;
+}
+
+/**
+ * @param read what is newer than an id, or the newest of all
+ * @returns ends it
+ */
+export function followNewest<T extends { id: string }>(
+  read: (after: string | undefined) => Promise<Page<T>>,
+  everyMs: number,
+  { onPage, onProblem }: NewestListener<T>,
+): () => void {
+  let isEnded = false;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  /** An instance may have several processes, and any of them may answer. */
+  const lastIds = new Map<string, string>();
+  let process: string | undefined;
+
+  async function ask(): Promise<void> {
+    const after = process === undefined ? undefined : lastIds.get(process);
+    const page = await read(after);
+    if (isEnded) return;
+    const isOther = page.process !== process;
+    process = page.process;
+    // Asked for with an id of another: asked again with its own.
+    if (isOther && after !== undefined) return ask();
+    const isFirst = lastIds.size === 0;
+    const oldest = page.items.at(-1);
+    const missed = after === undefined || !oldest ? 0 : Number(oldest.id) - Number(after) - 1;
+    lastIds.set(process, page.items[0]?.id ?? after ?? '0');
+    onPage(page, missed, isFirst);
+  }
+
+  async function keepAsking(): Promise<void> {
+    if (!document.hidden) {
+      const problem = await ask().then(() => undefined, explain);
+      if (isEnded) return;
+      onProblem(problem);
+    }
+    timer = setTimeout(keepAsking, everyMs);
+  }
+
+  keepAsking();
+  return () => {
+    isEnded = true;
+    clearTimeout(timer);
+  };
+}
+
+export interface RejectedEvent {
+  id: string;
+  rejectedAt: string;
+  caller: string | null;
+  code: string;
+  path: string;
+  errors: string[];
+  body: string | null;
+  truncated: boolean;
+}
+
+/** @param query such as `code=invalid_event` */
+export async function readRejected(query: Record<string, string>): Promise<Page<RejectedEvent>> {
+  const { events, ...page } = await get<{ process: string; events: RejectedEvent[]; next: string | null }>(
+    `/events/rejected?${new URLSearchParams(query)}`,
+  );
+  return { ...page, items: events };
+}

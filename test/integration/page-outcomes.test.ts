@@ -1,0 +1,221 @@
+import { execFile } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { promisify } from 'node:util';
+import { Producer } from '@platformatic/kafka';
+import { describe, expect, inject, it, onTestFinished } from 'vitest';
+import { createDatabase } from '../../scripts/postgres-server.ts';
+import { createKey } from '../../src/access/api-keys.ts';
+import { findChromium } from '../support/chromium.ts';
+import { audit, openPage } from '../support/page.ts';
+import { post, store } from '../support/service.ts';
+import { ServiceProcess } from '../support/service-process.ts';
+
+const run = promisify(execFile);
+const brokers = inject('kafka4');
+const browser = findChromium();
+const LOGIN = { userId: 'ada', eventType: 'LOGIN' };
+
+describe.runIf(browser)('the page', () => {
+  it('finds out why an event was refused: from the overview to its body, its reason and a command that sends it', async () => {
+    const service = await ServiceProcess.start();
+    const page = await openPage(browser!, service.url);
+    await page.context().grantPermissions(['clipboard-read', 'clipboard-write']);
+    await page.getByRole('link', { name: 'Rejected', exact: true }).first().click();
+    await page.getByText('No event was rejected since this instance started.').waitFor();
+    await audit(page);
+    await page.getByRole('link', { name: 'Footfall' }).click();
+    await store(service.url, [LOGIN]);
+    await fetch(`${service.url}/events/batch`, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json' },
+      body: JSON.stringify([{ userId: "o'hara", eventType: 'LOGN' }]),
+    });
+    await post(service.url, '{"userId":');
+    await page.getByText('most invalid_event').or(page.getByText('most body_not_json')).waitFor();
+    await page.locator('.tiles').getByRole('link', { name: 'Rejected' }).click();
+    await page.getByText('2 rejected events').waitFor();
+    await page.getByLabel('Error code').selectOption('invalid_event');
+    await page.getByRole('button', { name: 'Filter' }).click();
+    await page.getByText('1 rejected event,').waitFor();
+    expect(new URL(page.url()).hash).toBe('#/rejected?code=invalid_event');
+    await page.locator('summary').click();
+    await page.getByText('eventType is required and must be one of').waitFor();
+    await page.getByText('POST /events/batch').waitFor();
+    await page.locator('pre').getByText('"LOGN"').waitFor();
+    await audit(page);
+
+    // The command does what the sender did: sent again, it is refused again and appears above.
+    await page.getByRole('button', { name: 'Copy as curl' }).click();
+    const command = await page.evaluate<string>('navigator.clipboard.readText()');
+    expect(await answerOf(command)).toMatchObject({
+      status: 400,
+      body: expect.stringContaining('eventType is required'),
+    });
+    await page.getByText('2 rejected events').waitFor();
+    await page.getByRole('button', { name: 'Copy as JSON' }).click();
+    expect(JSON.parse(await page.evaluate<string>('navigator.clipboard.readText()'))).toMatchObject({
+      code: 'invalid_event',
+      path: '/events/batch',
+    });
+  });
+
+  it('lists rejected events page by page, and those of one caller', async () => {
+    const [write, read] = (['write', 'read'] as const).map((scope) =>
+      createKey({ name: scope === 'write' ? 'shop' : 'support', scopes: [scope] }),
+    );
+    const service = await ServiceProcess.start({ API_KEYS: JSON.stringify([write!.entry, read!.entry]) });
+    const bodies = Array.from({ length: 60 }, (_, at) => ({
+      userId: '',
+      eventType: 'LOGIN',
+      payload: { at },
+    }));
+    await fetch(`${service.url}/events/batch`, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json', Authorization: `Bearer ${write!.key}` },
+      body: JSON.stringify(bodies),
+    });
+    const page = await openPage(browser!, service.url);
+    await page.getByRole('textbox', { name: 'Key' }).fill(read!.key);
+    await page.getByRole('button', { name: 'Use this key' }).click();
+    await page.goto(`${service.url}/#/rejected?caller=shop`);
+    await page.getByText('50 rejected events so far').waitFor();
+    await page.getByRole('button', { name: 'Load more' }).click();
+    await page.getByText('60 rejected events').waitFor();
+    await page.getByLabel('Caller').fill('nobody');
+    await page.getByRole('button', { name: 'Filter' }).click();
+    await page.getByText('None match').waitFor();
+    await page.getByRole('link', { name: 'Show all' }).click();
+    await page.locator('summary').first().click();
+    await page.getByText('by shop').first().waitFor();
+  });
+
+  it('shows a newcomer a command that sends the first event, with a key where one is needed', async () => {
+    const { key, entry } = createKey({ name: 'me', scopes: ['read', 'write'] });
+    for (const withKey of [false, true]) {
+      const service = await ServiceProcess.start(withKey ? { API_KEYS: JSON.stringify([entry]) } : {});
+      const page = await openPage(browser!, service.url);
+      await page.context().grantPermissions(['clipboard-read', 'clipboard-write']);
+      if (withKey) {
+        await page.getByRole('textbox', { name: 'Key' }).fill(key);
+        await page.getByRole('button', { name: 'Use this key' }).click();
+      }
+      await page.getByRole('heading', { name: 'No events yet' }).waitFor();
+      await page.getByRole('button', { name: 'Copy command' }).click();
+      const command = await page.evaluate<string>('navigator.clipboard.readText()');
+      expect(command).not.toContain(key);
+      expect(await answerOf(command, { FOOTFALL_KEY: key })).toMatchObject({ status: 201 });
+      await page.locator('.events').getByText('ada').waitFor();
+    }
+  });
+
+  it('shows in Live what became of each event, and only what is chosen, which the address holds', async () => {
+    const service = await ServiceProcess.start();
+    const eventId = randomUUID();
+    await store(service.url, [{ ...LOGIN, eventId }]);
+    await post(service.url, { ...LOGIN, eventId });
+    const page = await openPage(browser!, service.url);
+    await page.goto(`${service.url}/#/live`);
+    const outcomes = () => page.locator('.outcomes .outcome').allTextContents();
+    await expect.poll(outcomes).toEqual(['duplicate', 'stored']);
+    await post(service.url, { ...LOGIN, eventId, userId: 'eve' });
+    await expect.poll(outcomes).toEqual(['conflict', 'duplicate', 'stored']);
+    await post(service.url, { ...LOGIN, eventType: 'LOGN' });
+    await expect.poll(outcomes).toEqual(['rejected', 'conflict', 'duplicate', 'stored']);
+    await audit(page);
+    await page.getByRole('button', { name: /^stored/ }).click();
+    await page.getByRole('button', { name: /^duplicate/ }).click();
+    expect(await outcomes()).toEqual(['rejected', 'conflict']);
+    await page.reload();
+    await expect.poll(outcomes).toEqual(['rejected', 'conflict']);
+    await page.getByLabel('User').fill('eve');
+    await page.getByRole('button', { name: 'Filter' }).click();
+    await expect.poll(outcomes).toEqual(['conflict']);
+    expect(new URL(page.url()).hash).toBe(
+      '#/live?userId=eve&outcome=conflict&outcome=rejected&outcome=dead-lettered',
+    );
+
+    // From there to the reason.
+    await page.locator('.outcomes .when').click();
+    await page.getByRole('heading', { name: 'Rejected event' }).waitFor();
+    await page.getByText('You have sent another event with this id before').waitFor();
+    await page.locator('pre').getByText('eve').waitFor();
+  });
+
+  it('counts what waits of every outcome while Live is paused, and says how many it could not list', async () => {
+    const service = await ServiceProcess.start();
+    const page = await openPage(browser!, service.url);
+    await page.goto(`${service.url}/#/live`);
+    await page.getByRole('status').getByText('Live', { exact: true }).waitFor();
+    await post(service.url, '{}');
+    await page.locator('.outcomes').getByText('rejected', { exact: true }).waitFor();
+    await page.getByRole('button', { name: 'Pause' }).click();
+    await store(service.url, [LOGIN]);
+    await page.getByText('Paused, 1 event waiting').waitFor();
+    const wrong = Array.from({ length: 80 }, () => ({ userId: '', eventType: 'LOGIN' }));
+    await fetch(`${service.url}/events/batch`, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json' },
+      body: JSON.stringify(wrong),
+    });
+    await page.getByText('Paused, 52 events waiting').waitFor();
+    expect(await page.locator('.outcomes .outcome').count()).toBe(1);
+    await page.getByRole('button', { name: 'Resume' }).click();
+    await page.getByText('30 more events rejected here than this page could read.').waitFor();
+    expect(await page.locator('.outcomes .outcome').count()).toBe(52);
+    await page.getByRole('button', { name: /^rejected 51/ }).waitFor();
+  });
+
+  it('holds back no more than a browser can take while paused, reads the rest afterwards, and counts all of it', async () => {
+    const service = await ServiceProcess.start();
+    const page = await openPage(browser!, service.url);
+    await page.goto(`${service.url}/#/live`);
+    await page.getByRole('heading', { name: 'No events yet' }).waitFor();
+    await page.getByRole('button', { name: 'Pause' }).click();
+    await store(service.url, new Array(7000).fill(LOGIN));
+    await page.getByText('events waiting, and more at the service').waitFor();
+    await page.getByRole('button', { name: 'Resume' }).click();
+    await page.getByRole('button', { name: 'stored 7,000' }).waitFor();
+    await page.getByText('6,000 older events left this list.').waitFor();
+    expect(await page.locator('.outcomes li').count()).toBe(1000);
+  });
+
+  it.runIf(brokers)('shows dead letters and duplicates of the log in Live', async () => {
+    const topic = `events-${randomUUID()}`;
+    const service = await ServiceProcess.start({
+      KAFKA_BROKERS: brokers!,
+      KAFKA_TOPIC: topic,
+      KAFKA_CONSUMER_GROUP: `group-${randomUUID()}`,
+      DATABASE_URL: await createDatabase(inject('postgres')),
+    });
+    await store(service.url, [{ ...LOGIN, eventId: randomUUID() }]);
+    const page = await openPage(browser!, service.url);
+    await page.goto(`${service.url}/#/live`);
+    await page.locator('.outcomes').getByText('stored').waitFor();
+    const producer = new Producer({ clientId: 'other', bootstrapBrokers: [brokers!] });
+    onTestFinished(() => producer.close());
+    const again = JSON.stringify({
+      ...LOGIN,
+      userId: 'grace',
+      eventId: randomUUID(),
+      timestamp: '2024-02-14T10:30:00Z',
+      payload: {},
+    });
+    const values = ['{', again, again];
+    await producer.send({ messages: values.map((value) => ({ topic, value: Buffer.from(value) })) });
+    const row = (outcome: string) => page.locator('.outcomes li', { hasText: outcome });
+    await row('dead-lettered').getByText('not-json').waitFor();
+    await row('duplicate').getByRole('link', { name: 'grace' }).waitFor();
+    await row('dead-lettered').getByRole('link').click();
+    await page.getByRole('heading', { name: 'Dead letter' }).waitFor();
+  });
+});
+
+/** Runs a command as a reader would who pasted it into a terminal. */
+async function answerOf(
+  command: string,
+  env: Record<string, string> = {},
+): Promise<{ status: number; body: string }> {
+  const { stdout } = await run('sh', ['-c', command], { env: { PATH: process.env.PATH, ...env } });
+  const [head, body] = stdout.split('\r\n\r\n');
+  return { status: Number(/^HTTP\/\S+ (\d+)/.exec(head!)?.[1]), body: body! };
+}
