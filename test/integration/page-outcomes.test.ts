@@ -137,7 +137,7 @@ describe.runIf(browser)('the page', () => {
     // From there to the reason.
     await page.locator('.outcomes .when').click();
     await page.getByRole('heading', { name: 'Rejected event' }).waitFor();
-    await page.getByText('You have sent another event with this id before').waitFor();
+    await page.getByText('You have already sent a different event with this id').waitFor();
     await page.locator('pre').getByText('eve').waitFor();
   });
 
