@@ -23,6 +23,7 @@ export function makeEvents(count: number, from: number, at: Date): EventToStore[
       userId,
       eventType,
       offset: from + index,
+      time: at.getTime(),
       hour,
       counted: [['payload.productId', productId]],
       json: `{"eventId":"${key}","userId":"${userId}","eventType":"${eventType}","timestamp":"${timestamp}","payload":{"productId":"${productId}","category":"electronics","price":19.99}}`,

@@ -9,6 +9,7 @@ import {
   type ReadQuery,
   type StoreBatch,
   type StoreOutcome,
+  type TimeReadQuery,
   type TopicRef,
 } from 'footfall';
 
@@ -69,6 +70,10 @@ export class JournalStore implements EventStore {
 
   read(query: ReadQuery) {
     return this.#memory.read(query);
+  }
+
+  readByTime(query: TimeReadQuery) {
+    return this.#memory.readByTime(query);
   }
 
   positions(group: string, topic: string) {

@@ -166,6 +166,7 @@ function classify(
         userId,
         eventType,
         offset: record.offset,
+        time: eventTimeMs(timestamp),
         hour: Math.floor(eventTimeMs(timestamp) / HOUR_MS),
         counted: countedValues(decoded, counted),
         json: decoded.json,

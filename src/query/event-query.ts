@@ -39,10 +39,16 @@ export interface EventQuery extends EventFilter {
   cursor?: number | undefined;
 }
 
-/** Events found in one step, and how far it scanned. */
-interface ScanStep {
-  events: StoredEvent[];
-  scannedUpTo: number;
+/** Events found in one step, and how far the step went: a sequence, or a place in another order. */
+export interface ScanStep<Event = StoredEvent, Place = number> {
+  events: Event[];
+  scannedUpTo: Place;
+}
+
+export interface PageLimits {
+  limit: number;
+  /** After which a page is returned although it is not full; its `next` continues the search. */
+  patienceMs: number;
 }
 
 export interface Page {
@@ -79,7 +85,7 @@ async function* readSteps(
   { after, upTo, ...selected }: Omit<ReadQuery, 'limit'>,
   limit = STEP_EVENTS,
 ): AsyncGenerator<StoredEvent[]> {
-  let step = Math.min(limit, FIRST_STEP_EVENTS);
+  let step = firstStep(limit);
   while (after < upTo) {
     await searchSteps.next();
     const found = await store.read({ ...selected, after, upTo, limit: step });
@@ -92,8 +98,12 @@ async function* readSteps(
   }
 }
 
+export function firstStep(limit: number): number {
+  return Math.min(limit, FIRST_STEP_EVENTS);
+}
+
 /** Number of events for the next step to reach the target size, without growing too fast from one step to the next. */
-function nextStep(step: number, found: readonly StoredEvent[], most: number): number {
+export function nextStep(step: number, found: readonly StoredEvent[], most: number): number {
   const mean = charactersOf(found) / found.length;
   return Math.max(1, Math.min(most, step * 4, Math.floor(STEP_CHARACTERS / mean)));
 }
@@ -102,29 +112,34 @@ function charactersOf(events: readonly StoredEvent[]): number {
   return events.reduce((sum, { json }) => sum + json.length, 0);
 }
 
-/** @param patienceMs after which a page is returned although it is not full; its `next` continues the search */
-export async function readPage(
-  store: EventStore,
-  query: EventQuery,
-  { limit, patienceMs }: { limit: number; patienceMs: number },
-): Promise<Page> {
-  const endsAt = performance.now() + patienceMs;
-  const events: StoredEvent[] = [];
-  let characters = 0;
+export async function readPage(store: EventStore, query: EventQuery, limits: PageLimits): Promise<Page> {
   const watermarks = await store.watermarks();
-  // If every event of a step matches, reading one more than requested tells whether there is a next page.
-  const stepLimit = isIndexed(query) ? Math.min(STEP_EVENTS, limit + 1) : STEP_EVENTS;
-  for await (const step of search(store, query, { watermarks, limit: stepLimit })) {
+  const steps = search(store, query, { watermarks, limit: stepLimit(query, limits.limit) });
+  const { events, next } = await collectPage(steps, ({ sequence }) => sequence, limits);
+  return { events, next, scannedUpTo: next ?? Math.max(watermarks.stable, query.cursor ?? 0) };
+}
+
+/** If every event of a step matches, reading one more than requested tells whether there is a next page. */
+export function stepLimit(query: EventFilter, limit: number): number {
+  return isIndexed(query) ? Math.min(STEP_EVENTS, limit + 1) : STEP_EVENTS;
+}
+
+/** @returns what steps find until a page is full, and where the next one goes on; undefined at the end */
+export async function collectPage<Event extends StoredEvent, Place>(
+  steps: AsyncIterable<ScanStep<Event, Place>>,
+  placeOf: (event: Event) => Place,
+  { limit, patienceMs }: PageLimits,
+): Promise<{ events: Event[]; next: Place | undefined }> {
+  const endsAt = performance.now() + patienceMs;
+  const events: Event[] = [];
+  let characters = 0;
+  for await (const step of steps) {
     events.push(...step.events);
-    if (events.length > limit) {
-      const { sequence } = events[limit - 1]!;
-      return { events: events.slice(0, limit), next: sequence, scannedUpTo: sequence };
-    }
+    if (events.length > limit) return { events: events.slice(0, limit), next: placeOf(events[limit - 1]!) };
     characters += charactersOf(step.events);
-    if (characters > PAGE_CHARACTERS || performance.now() > endsAt)
-      return { events, next: step.scannedUpTo, scannedUpTo: step.scannedUpTo };
+    if (characters > PAGE_CHARACTERS || performance.now() > endsAt) return { events, next: step.scannedUpTo };
   }
-  return { events, next: undefined, scannedUpTo: Math.max(watermarks.stable, query.cursor ?? 0) };
+  return { events, next: undefined };
 }
 
 /** Everything stored when the call was made, in storage order. */
@@ -193,5 +208,5 @@ async function sequenceRangeOf(
 }
 
 /** The first and the last moment a JavaScript Date can represent. */
-const MIN_MS = -8.64e15;
-const MAX_MS = 8.64e15;
+export const MIN_MS = -8.64e15;
+export const MAX_MS = 8.64e15;

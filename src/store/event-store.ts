@@ -44,6 +44,12 @@ export interface EventStore {
   /** Events in storage order: at most `limit`, fewer if they are large; none at the end. */
   read(selection: ReadQuery): Promise<StoredEvent[]>;
 
+  /**
+   * Events in the order of their own times, those of one time as they were stored: at most `limit`, or fewer where they are
+   * large; none at the end. One that is stored later is at its place from then on.
+   */
+  readByTime(selection: TimeReadQuery): Promise<TimedEvent[]>;
+
   /** Exact event counts, up to date whenever queried. */
   readonly counts: EventCounts;
 
@@ -96,7 +102,9 @@ export interface EventToStore {
   eventType: string;
   /** The offset it was read from, in the partition of its batch. */
   offset: number;
-  /** When it happened, by its own timestamp: hours since 1970, UTC. */
+  /** When it happened, by its own timestamp: milliseconds since 1970. */
+  time: number;
+  /** The same in hours since 1970, UTC. */
   hour: number;
   /** Values counted besides its user, on the day of its hour. Values are short texts. */
   counted: readonly (readonly [dimension: string, value: string])[];
@@ -129,6 +137,24 @@ export interface ReadQuery extends ReadFilter {
   upTo: number;
   limit: number;
   /** Most bytes of JSON text, apart from the last event; default: 1 MB. */
+  bytes?: number;
+}
+
+/** Where an event is in the order of time. */
+export interface TimePlace {
+  time: number;
+  sequence: number;
+}
+
+export interface TimedEvent extends StoredEvent, TimePlace {}
+
+/** What to read between two places, without them. */
+export interface TimeReadQuery extends ReadFilter {
+  order: 'asc' | 'desc';
+  after: TimePlace;
+  before: TimePlace;
+  limit: number;
+  /** As of `ReadQuery`. */
   bytes?: number;
 }
 

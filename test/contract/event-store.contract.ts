@@ -12,6 +12,7 @@ import {
 import { PATIENCE_MS } from '../support/patience.ts';
 import { newBatch, newEvent, TOPIC } from '../support/store-batches.ts';
 import { eventReadingContract } from './event-reading.contract.ts';
+import { timeOrderContract } from './time-order.contract.ts';
 
 /** What an adapter's test file gives: a store on fresh ground, and a second look at the same ground. */
 export interface StoreHarness {
@@ -449,6 +450,7 @@ export function eventStoreContract(open: () => Promise<StoreHarness>, features: 
   });
 
   eventReadingContract(open);
+  timeOrderContract(open);
 
   it('answers a ping, and closes twice without complaint', async () => {
     const { store } = await open();

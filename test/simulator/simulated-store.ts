@@ -11,6 +11,8 @@ import {
   type StoreBatch,
   type StoredEvent,
   type StoreOutcome,
+  type TimedEvent,
+  type TimeReadQuery,
   type TopicRef,
   type Watermarks,
 } from '../../src/store/event-store.ts';
@@ -62,6 +64,10 @@ export class SimulatedStore implements EventStore {
 
   read(selection: ReadQuery): Promise<StoredEvent[]> {
     return this.#process.call('store', 'store.read', () => this.#shared.store.read(selection));
+  }
+
+  readByTime(selection: TimeReadQuery): Promise<TimedEvent[]> {
+    return this.#process.call('store', 'store.readByTime', () => this.#shared.store.readByTime(selection));
   }
 
   positions(group: string, topic: string): Promise<PartitionPosition[]> {

@@ -1,7 +1,8 @@
 // Query parameters that say which events are meant, read with a message for each that cannot be.
 
 import { payloadPath } from '../../events/payload-path.ts';
-import type { EventFilter } from '../../query/event-query.ts';
+import { type EventFilter, MAX_MS } from '../../query/event-query.ts';
+import type { TimePlace } from '../../store/event-store.ts';
 import type { QueryReader } from '../openapi/query-reader.ts';
 import type { FILTERS } from '../openapi/reading-schemas.ts';
 
@@ -32,4 +33,23 @@ const CURSOR = /^(m[0-9a-f]{8}-)?(\d{1,15})$/;
 export function parseCursor(text: string): { storeId: string; sequence: number } | undefined {
   const [, storeId = '', sequence] = CURSOR.exec(text) ?? [];
   return sequence === undefined ? undefined : { storeId, sequence: Number(sequence) };
+}
+
+export type TimeOrder = 'time' | '-time';
+
+/** A place in an order of time, as a text that neither another order nor another store takes for its own. */
+export function toTimeCursor(storeId: string, order: TimeOrder, { time, sequence }: TimePlace): string {
+  return `${storeId}${order}.${time}.${sequence}`;
+}
+
+const TIME_CURSOR = /^(m[0-9a-f]{8}-)?(-?time)\.(-?\d{1,16})\.(\d{1,15})$/;
+
+/** @returns undefined for a text that is no cursor of this order */
+export function parseTimeCursor(
+  text: string,
+  order: TimeOrder,
+): { storeId: string; place: TimePlace } | undefined {
+  const [, storeId = '', of, time, sequence] = TIME_CURSOR.exec(text) ?? [];
+  if (of !== order || Math.abs(Number(time)) > MAX_MS) return undefined;
+  return { storeId, place: { time: Number(time), sequence: Number(sequence) } };
 }

@@ -15,6 +15,7 @@ export class MemoryEvents {
   #typeNumbers = new Uint32Array(FIRST_CAPACITY);
   #partitions = new Uint32Array(FIRST_CAPACITY);
   #offsets = new Float64Array(FIRST_CAPACITY);
+  #times = new Float64Array(FIRST_CAPACITY);
   /** Milliseconds since 1970. */
   #storedAt = new Float64Array(FIRST_CAPACITY);
 
@@ -23,19 +24,24 @@ export class MemoryEvents {
   }
 
   /** @returns its sequence */
-  add({ userId, eventType, offset, json }: EventToStore, partition: number, storedAt: number): number {
+  add({ userId, eventType, offset, time, json }: EventToStore, partition: number, storedAt: number): number {
     const at = this.#jsons.length;
     if (at === this.#capacity) this.#grow();
     this.#userNumbers[at] = this.#users.numberOf(userId);
     this.#typeNumbers[at] = this.#types.numberOf(eventType);
     this.#partitions[at] = partition;
     this.#offsets[at] = offset;
+    this.#times[at] = time;
     this.#storedAt[at] = storedAt;
     return this.#jsons.push(json);
   }
 
   json(sequence: number): string {
     return this.#jsons[sequence - 1]!;
+  }
+
+  time(sequence: number): number {
+    return this.#times[sequence - 1]!;
   }
 
   userId(sequence: number): string {
@@ -62,6 +68,7 @@ export class MemoryEvents {
     this.#typeNumbers = grown(this.#typeNumbers, new Uint32Array(this.#capacity));
     this.#partitions = grown(this.#partitions, new Uint32Array(this.#capacity));
     this.#offsets = grown(this.#offsets, new Float64Array(this.#capacity));
+    this.#times = grown(this.#times, new Float64Array(this.#capacity));
     this.#storedAt = grown(this.#storedAt, new Float64Array(this.#capacity));
   }
 }

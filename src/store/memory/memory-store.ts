@@ -13,15 +13,19 @@ import {
   mergeOutcomes,
   type PartitionPosition,
   READ_BYTES,
+  type ReadFilter,
   type ReadQuery,
   type StoreBatch,
   type StoredEvent,
   type StoreOutcome,
+  type TimedEvent,
+  type TimeReadQuery,
   type TopicRef,
   type Watermarks,
 } from '../event-store.ts';
 import { MemoryCounts } from './counts.ts';
 import { MemoryEvents } from './events.ts';
+import { MemoryTimeOrder } from './time-order.ts';
 
 interface Position extends TopicRef, PartitionPosition {
   landmarks: readonly Landmark[];
@@ -32,6 +36,7 @@ export class MemoryStore implements EventStore {
   readonly storeId = `m${randomBytes(4).toString('hex')}-`;
   readonly counts = new MemoryCounts();
   readonly #events = new MemoryEvents();
+  readonly #byTime = new MemoryTimeOrder(this.#events);
   /** Key, as of `packed`, to sequence. */
   readonly #keys = new Map<string, number>();
   /** By sequence; most events come once. */
@@ -94,11 +99,24 @@ export class MemoryStore implements EventStore {
     let bytes = 0;
     for (let step = 0; step <= last - first && found.length < limit && bytes < most; step++) {
       const sequence = order === 'asc' ? first + step : last - step;
-      if (userId !== undefined && this.#events.userId(sequence) !== userId) continue;
-      if (eventTypes !== undefined && !eventTypes.includes(this.#events.eventType(sequence))) continue;
+      if (!this.#isSelected(sequence, { userId, eventTypes })) continue;
       const json = this.#events.json(sequence);
       found.push({ sequence, json });
       bytes += json.length;
+    }
+    return found;
+  }
+
+  async readByTime({ order, after, before, limit, ...query }: TimeReadQuery): Promise<TimedEvent[]> {
+    const { bytes: most = READ_BYTES } = query;
+    const found: TimedEvent[] = [];
+    let bytes = 0;
+    for (const sequence of this.#byTime.between(after, before, order)) {
+      if (!this.#isSelected(sequence, query)) continue;
+      const json = this.#events.json(sequence);
+      found.push({ sequence, time: this.#events.time(sequence), json });
+      bytes += json.length;
+      if (found.length === limit || bytes >= most) break;
     }
     return found;
   }
@@ -131,6 +149,11 @@ export class MemoryStore implements EventStore {
   async ping(): Promise<void> {}
 
   async close(): Promise<void> {}
+
+  #isSelected(sequence: number, { userId, eventTypes }: ReadFilter): boolean {
+    if (userId !== undefined && this.#events.userId(sequence) !== userId) return false;
+    return eventTypes === undefined || eventTypes.includes(this.#events.eventType(sequence));
+  }
 
   #processOne(batch: StoreBatch): BatchOutcome {
     const position = this.#positions.get(positionKey(batch, batch.partition))!;

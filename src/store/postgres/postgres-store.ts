@@ -13,6 +13,8 @@ import {
   type StoredEvent,
   type StoreOutcome,
   StoreUnavailableError,
+  type TimedEvent,
+  type TimeReadQuery,
   type TopicRef,
   type Watermarks,
 } from '../event-store.ts';
@@ -21,6 +23,7 @@ import { Database } from './client.ts';
 import { PostgresCounts } from './counts.ts';
 import { mayNot } from './errors.ts';
 import * as reads from './reads.ts';
+import { readByTime } from './time-order.ts';
 import { processBatches } from './writer.ts';
 import { MAY_NOT_MOVE, MOVE_SEQUENCE, SEQUENCE_IS_BEHIND } from './writer-locks.ts';
 
@@ -87,6 +90,10 @@ export class PostgresStore implements EventStore {
 
   read(selection: ReadQuery): Promise<StoredEvent[]> {
     return reads.read(this.#database, selection);
+  }
+
+  readByTime(selection: TimeReadQuery): Promise<TimedEvent[]> {
+    return readByTime(this.#database, selection);
   }
 
   async positions(group: string, topic: string): Promise<PartitionPosition[]> {

@@ -39,11 +39,11 @@ with batches as (
   select from held having count(*) = cardinality($4::integer[])
 ), given as (
   select e.* from all_held, unnest($13::uuid[], $14::text[], $15::text[], $16::text[], $17::integer[], $18::bigint[],
-    $19::bigint[], $20::integer[], $21::integer[]) with ordinality
-    as e (event_key, user_id, event_type, json, partition, "offset", hour, duplicates, conflicts, at)
+    $19::bigint[], $20::integer[], $21::integer[], $41::bigint[]) with ordinality
+    as e (event_key, user_id, event_type, json, partition, "offset", hour, duplicates, conflicts, happened_at, at)
 ), inserted as (
-  insert into events (event_key, user_id, event_type, json, partition, "offset", hour, stored_at, duplicates, conflicts)
-  select event_key, user_id, event_type, json, partition, "offset", hour, now(), duplicates, conflicts
+  insert into events (event_key, user_id, event_type, json, partition, "offset", hour, happened_at, stored_at, duplicates, conflicts)
+  select event_key, user_id, event_type, json, partition, "offset", hour, happened_at, now(), duplicates, conflicts
   from given order by at
   on conflict (event_key) do nothing
   returning event_key, seq, partition
@@ -116,6 +116,7 @@ export async function processBatches(
     batches.map(({ fromRewound }) => fromRewound),
     batches.map(({ rewound }) => rewound),
     texts(batches.map(({ landmarks }) => encodeLandmarks(landmarks))),
+    bigints(distinct.map(({ time }) => time)),
   ]);
   const { held, stored, conflicts } = row!;
   const lost = batches.find(({ partition }) => !held.includes(partition));

@@ -30,6 +30,8 @@ const HOUR = 'coalesce(hour, stored_at / 3600000, 0)';
 /** Counts the events after `:before` up to `:upTo`, in the transaction that advances that sequence. */
 const COUNT_STEPS = [
   'insert into user_events select user_id, seq from events where seq > :before and seq <= :upTo order by user_id, seq',
+  `insert into user_times
+   select user_id, happened_at, seq from events where seq > :before and seq <= :upTo order by 1, 2, 3`,
   `insert into event_counts
    select ${HOUR}, event_type, count(*), min(seq), max(seq) from events where seq > :before and seq <= :upTo group by 1, 2
    on conflict do update set events = events + excluded.events, last_seq = excluded.last_seq`,

@@ -125,5 +125,23 @@ drop table dead_letters;
 alter table dead_letters_with_digest rename to dead_letters;
 create index dead_letters_by_event on dead_letters (event_key) where event_key is not null;`;
 
+/**
+ * As in `migrations/0006_time_order.sql`. Places of users' events are kept beside the counts, as those by sequence. Indexes
+ * of a table with rowids end with them.
+ */
+const TIME_ORDER = `
+alter table events add column happened_at integer;
+update events set happened_at = coalesce(event_time(json), hour * 3600000, stored_at, 0);
+create index events_by_time on events (happened_at);
+create index events_by_type_and_time on events (event_type, happened_at);
+create table user_times (
+  user_id text not null,
+  happened_at integer not null,
+  seq integer not null,
+  primary key (user_id, happened_at, seq)
+) strict, without rowid;
+insert into user_times
+  select user_id, happened_at, seq from events where seq <= (select max(seq) from counted_up_to) order by 1, 2, 3;`;
+
 /** Steps to the schema of the store, in order. */
-export const STORE_SCHEMA = [EVENTS, EVENT_ORIGIN, COUNTS, LANDMARKS, DEAD_LETTER_DIGEST];
+export const STORE_SCHEMA = [EVENTS, EVENT_ORIGIN, COUNTS, LANDMARKS, DEAD_LETTER_DIGEST, TIME_ORDER];

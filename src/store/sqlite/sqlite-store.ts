@@ -20,6 +20,8 @@ import {
   type StoreBatch,
   type StoredEvent,
   type StoreOutcome,
+  type TimedEvent,
+  type TimeReadQuery,
   type TopicRef,
   type Watermarks,
 } from '../event-store.ts';
@@ -27,6 +29,7 @@ import { EVENTS_ARE_GONE, FORGET_EVENTS, RECLAIM } from '../position-sql.ts';
 import { SqliteCounts } from './counts.ts';
 import { onFile } from './errors.ts';
 import { STORE_SCHEMA } from './schema.ts';
+import { defineEventTime, SqliteTimeOrder } from './time-order.ts';
 import { keyBytes, SqliteWriter } from './writer.ts';
 
 const POSITIONS = `
@@ -61,6 +64,7 @@ export class SqliteStore implements EventStore {
   readonly counts: SqliteCounts;
   readonly #file: SqliteFile;
   readonly #writer: SqliteWriter;
+  readonly #byTime: SqliteTimeOrder;
   readonly #claim: Query<ClaimRow>;
   readonly #earlierTopic: Query<object>;
   readonly #otherTopics: Query<{ topic: string }>;
@@ -74,6 +78,7 @@ export class SqliteStore implements EventStore {
   constructor(file: SqliteFile) {
     const { db } = file;
     this.#file = file;
+    defineEventTime(db);
     migrateSqlite(db, 'store', STORE_SCHEMA);
     this.#claim = prepareQuery(
       db,
@@ -93,6 +98,7 @@ export class SqliteStore implements EventStore {
     this.#get = prepareQuery(db, EVENT);
     this.#latest = prepareQuery(db, 'select coalesce(max(seq), 0) as latest from events');
     this.#eventsAreGone = prepareQuery(db, `select ${EVENTS_ARE_GONE} as areGone`);
+    this.#byTime = new SqliteTimeOrder(db);
     this.counts = new SqliteCounts(db);
     this.#writer = new SqliteWriter(db, this.counts);
   }
@@ -106,7 +112,7 @@ export class SqliteStore implements EventStore {
     return onFile(() =>
       inTransaction(this.#file.db, () => {
         if (this.#areEventsGone()) {
-          for (const statement of [...FORGET_EVENTS, 'delete from user_events'])
+          for (const statement of [...FORGET_EVENTS, 'delete from user_events', 'delete from user_times'])
             this.#file.db.exec(statement);
         }
         const otherTopics = this.#otherTopics.all(topic).map((row) => row.topic);
@@ -139,6 +145,11 @@ export class SqliteStore implements EventStore {
 
   async read(query: ReadQuery): Promise<StoredEvent[]> {
     return onFile(() => this.#read(query));
+  }
+
+  async readByTime(query: TimeReadQuery): Promise<TimedEvent[]> {
+    if (query.userId !== undefined) this.counts.countUp();
+    return onFile(() => this.#byTime.read(query));
   }
 
   #read(query: ReadQuery): StoredEvent[] {

@@ -30,8 +30,8 @@ export class SqliteWriter {
        and epoch = ? and next_offset is ? and rewound = ? and not (${EVENTS_ARE_GONE})`,
     );
     this.#insertEvent = db.prepare(
-      `insert into events (event_key, user_id, event_type, json, partition, offset, stored_at, hour)
-       values (?, ?, ?, ?, ?, ?, ?, ?) on conflict do nothing`,
+      `insert into events (event_key, user_id, event_type, json, partition, offset, stored_at, hour, happened_at)
+       values (?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict do nothing`,
     );
     this.#noteRepeat = db.prepare(
       'update events set duplicates = duplicates + 1, conflicts = conflicts + ? where event_key = ?',
@@ -70,7 +70,7 @@ export class SqliteWriter {
     const stored = batch.events.map((event) => {
       const { key, userId, eventType, json, offset } = event;
       const id = keyBytes(key);
-      const origin = [partition, offset, storedAt, event.hour];
+      const origin = [partition, offset, storedAt, event.hour, event.time];
       const { changes, lastInsertRowid } = this.#insertEvent.run(id, userId, eventType, json, ...origin);
       if (changes === 1) {
         fresh.push(event);

@@ -1,0 +1,63 @@
+import { eventTimeMs } from '../../events/event.ts';
+import { type DatabaseSync, prepareArrayQuery, prepareQuery, type Query } from '../../sqlite/sqlite-file.ts';
+import { READ_BYTES, TIMESTAMP_MEMBER, type TimedEvent, type TimeReadQuery } from '../event-store.ts';
+
+type Place = [time: number, sequence: number];
+
+const TIMESTAMP = new RegExp(TIMESTAMP_MEMBER);
+
+/** What was stored before times were is given its time by the migration: SQLite itself reads other texts as times. */
+export function defineEventTime(db: DatabaseSync): void {
+  db.function('event_time', { deterministic: true }, (json) => {
+    const [member] = TIMESTAMP.exec(String(json)) ?? [];
+    const time = member === undefined ? Number.NaN : eventTimeMs(member.slice('"timestamp":"'.length, -1));
+    // Beyond 32 bits a number would be taken for a fraction.
+    return Number.isNaN(time) ? null : BigInt(time);
+  });
+}
+
+/** Reads events of a SQLite file in the order of their times. */
+export class SqliteTimeOrder {
+  readonly #db: DatabaseSync;
+  readonly #json: Query<{ json: string }>;
+
+  constructor(db: DatabaseSync) {
+    this.#db = db;
+    this.#json = prepareQuery(db, 'select json from events where seq = ?');
+  }
+
+  /** Which events these are is found in the indexes; only the events that are returned are read. */
+  read(query: TimeReadQuery): TimedEvent[] {
+    const { limit, bytes: most = READ_BYTES } = query;
+    const found: TimedEvent[] = [];
+    let bytes = 0;
+    for (const [time, sequence] of this.#places(query).slice(0, limit)) {
+      const json = this.#json.get(sequence)?.json;
+      if (json === undefined) continue;
+      found.push({ sequence, time, json });
+      bytes += json.length;
+      if (bytes >= most) break;
+    }
+    return found;
+  }
+
+  #places(query: TimeReadQuery): Place[] {
+    const { userId, eventTypes, order } = query;
+    if (userId !== undefined) return this.#select('user_times where user_id = ? and', query, userId);
+    if (eventTypes === undefined) return this.#select('events where', query);
+    const sign = order === 'asc' ? 1 : -1;
+    return eventTypes
+      .flatMap((type) => this.#select('events where event_type = ? and', query, type))
+      .sort((a, b) => sign * (a[0] - b[0] || a[1] - b[1]));
+  }
+
+  #select(from: string, { order, after, before, limit }: TimeReadQuery, value?: string): Place[] {
+    const statement = prepareArrayQuery<Place>(
+      this.#db,
+      `select happened_at, seq from ${from} (happened_at, seq) > (?, ?) and (happened_at, seq) < (?, ?)
+       order by happened_at ${order}, seq ${order} limit ?`,
+    );
+    const range = [after.time, after.sequence, before.time, before.sequence, limit];
+    return value === undefined ? statement.all(...range) : statement.all(value, ...range);
+  }
+}
