@@ -33,7 +33,7 @@ function Page() {
   if (name === 'live') return <LivePage parameters={parameters} />;
   if (name === 'search') return <SearchPage parameters={parameters} />;
   if (name === 'events' && id) return <EventPage key={id} eventId={id} />;
-  if (name === 'users' && id) return <UserPage key={id} userId={id} />;
+  if (name === 'users' && id) return <UserPage key={id} userId={id} parameters={parameters} />;
   if (name === 'dead-letters') return id ? <DeadLetterPage key={id} id={id} /> : <DeadLettersPage />;
   if (name === 'rejected' && id) return <RefusalPage key={id} id={id} process={parameters.get('process')} />;
   if (name === 'rejected') return <RejectedPage parameters={parameters} />;

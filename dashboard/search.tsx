@@ -25,7 +25,7 @@ export function SearchPage({ parameters }: { parameters: URLSearchParams }) {
   useEffect(() => {
     for (const field of form.current!.querySelectorAll<HTMLInputElement | HTMLSelectElement>('[name]')) {
       const isTime = field.name === 'from' || field.name === 'to';
-      const value = given(field.name) || (field.name === 'order' ? 'desc' : '');
+      const value = field.name === 'order' ? orderIn(parameters) : given(field.name);
       field.value = isTime ? toField(value) : value;
     }
   }, [parameters, zone.value]);
@@ -79,8 +79,10 @@ export function SearchPage({ parameters }: { parameters: URLSearchParams }) {
         <label>
           Order
           <select name="order">
-            <option value="desc">Newest stored first</option>
-            <option value="asc">Oldest stored first</option>
+            <option value="-time">Newest first</option>
+            <option value="time">Oldest first</option>
+            <option value="-stored">Latest to arrive first</option>
+            <option value="stored">First to arrive first</option>
           </select>
         </label>
         <button type="submit">Search</button>
@@ -117,9 +119,15 @@ function mistakeIn(parameters: URLSearchParams): string | undefined {
   return undefined;
 }
 
+/** The newest first by their own time, unless the address says otherwise; older addresses have names of before. */
+function orderIn(parameters: URLSearchParams): string {
+  const order = parameters.get('order') || '-time';
+  return { asc: 'stored', desc: '-stored' }[order] ?? order;
+}
+
 /** What the API takes: times with a zone, and the member by its name. */
 function toQuery(parameters: URLSearchParams): string {
-  const query = new URLSearchParams({ limit: String(PAGE), order: parameters.get('order') ?? 'desc' });
+  const query = new URLSearchParams({ limit: String(PAGE), order: orderIn(parameters) });
   for (const name of ['userId', 'eventType'])
     if (parameters.get(name)) query.set(name, parameters.get(name)!);
   for (const name of ['from', 'to']) {

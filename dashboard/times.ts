@@ -92,3 +92,11 @@ export function ofField(text: string): string {
   const at = new Date(zone.value === 'UTC' ? `${text}Z` : text);
   return Number.isNaN(at.getTime()) ? '' : at.toISOString();
 }
+
+/** The first moment after a day that a field of a form names, such as `2026-11-25`, in UTC. */
+export function endOfDay(day: string): string {
+  const at = new Date(zone.value === 'UTC' ? `${day}T00:00:00Z` : `${day}T00:00:00`);
+  if (zone.value === 'UTC') at.setUTCDate(at.getUTCDate() + 1);
+  else at.setDate(at.getDate() + 1);
+  return at.toISOString();
+}

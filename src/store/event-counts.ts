@@ -14,6 +14,9 @@ export interface EventCounts {
   /** The values of a dimension with the most events on a day, in descending order. */
   topValues(dimension: string, day: number, limit: number): Promise<ValueCount[]>;
 
+  /** How many events a user has, and when the first and the latest of them happened. */
+  ofUser(userId: string): Promise<UserTotal>;
+
   /** The range of sequences that contains all events of these hours; undefined if there are none. */
   sequenceRange(hours: HourRange): Promise<SequenceRange | undefined>;
 }
@@ -38,6 +41,13 @@ export interface TypeTotal {
   events: number;
   firstHour: number;
   lastHour: number;
+}
+
+export interface UserTotal {
+  events: number;
+  /** Milliseconds since 1970; null without events. */
+  first: number | null;
+  latest: number | null;
 }
 
 export interface DayCount {

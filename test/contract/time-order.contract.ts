@@ -115,6 +115,15 @@ export function timeOrderContract(open: () => Promise<StoreHarness>): void {
     }
   });
 
+  it('knows how many events a user has, and when the first and the latest happened, whatever came first', async () => {
+    const { store: opened } = await open();
+    await store(opened, [event([20, 0, 0]), event([-5, 0, 1]), event([7, 1, 0])]);
+    await store(opened, [event([10, 0, 2])]);
+    expect(await opened.counts.ofUser('a')).toEqual({ events: 3, first: -5, latest: 20 });
+    expect(await opened.counts.ofUser('b')).toEqual({ events: 1, first: 7, latest: 7 });
+    expect(await opened.counts.ofUser('nobody')).toEqual({ events: 0, first: null, latest: null });
+  });
+
   it('reads no more at once by time than fits memory well', async () => {
     const { store: opened } = await open();
     const large = Array.from({ length: 4 }, (_, at) =>

@@ -13,6 +13,7 @@ const ANSWERS: [path: string, status: number][] = [
   ['/events/stream?after=%00', 400],
   ['/events/stats?day=%00', 400],
   ['/events/stats?interval=%00', 400],
+  ['/events/stats/user?userId=%00', 400],
   ['/events/rejected?caller=%00', 400],
   ['/events/rejected?code=%00', 400],
   ['/events/%00', 404],

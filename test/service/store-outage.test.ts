@@ -22,6 +22,7 @@ const REQUESTS: Record<string, [path: string, init?: RequestInit][]> = {
     ['/events/stream?after=0', { headers: { 'Last-Event-ID': '7' } }],
   ],
   'GET /events/stats': [['/events/stats']],
+  'GET /events/stats/user': [['/events/stats/user?userId=u']],
   'GET /consumer-groups': [['/consumer-groups']],
   'GET /events/:eventId': [['/events/00000000-0000-4000-8000-000000000000']],
   'GET /dead-letters': [['/dead-letters'], ['/dead-letters?waiting=true']],

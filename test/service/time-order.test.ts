@@ -83,3 +83,27 @@ describe('GET /events/processed in the order of time', () => {
     }
   });
 });
+
+it('says how many events a user has, and when the first and the latest happened', async () => {
+  const { url } = await serviceHere();
+  const ask = async (query: string) => {
+    const response = await fetch(`${url}/events/stats/user${query}`);
+    return { status: response.status, ...((await response.json()) as object) };
+  };
+  const [first, latest] = ['2026-01-01T00:00:00.000Z', '2026-02-01T00:00:00.000Z'];
+  await store(url, [
+    { userId: 'ada', eventType: 'LOGIN', timestamp: latest },
+    { userId: 'ada', eventType: 'LOGIN', timestamp: first },
+    { userId: 'bob', eventType: 'LOGIN' },
+  ]);
+  expect(await ask('?userId=ada')).toEqual({ status: 200, userId: 'ada', events: 2, first, latest });
+  expect(await ask('?userId=eve')).toEqual({
+    status: 200,
+    userId: 'eve',
+    events: 0,
+    first: null,
+    latest: null,
+  });
+  for (const query of ['', '?userId=', '?userId=%00', '?userId=a&userId=b', '?userId=a&day=today'])
+    expect(await ask(query)).toMatchObject({ status: 400 });
+});

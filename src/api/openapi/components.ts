@@ -27,6 +27,7 @@ export function components({ names }: Catalog): Record<string, TSchema> {
     StreamTicket: reading.TICKET,
     ValueCount: reading.VALUE_COUNT,
     Stats: reading.STATS,
+    UserStats: reading.USER_STATS,
     Partition: reading.PARTITION,
     MetricsHistory: reading.METRICS_HISTORY,
     ConsumerGroups: reading.GROUPS,

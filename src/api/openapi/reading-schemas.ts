@@ -86,6 +86,13 @@ export const DUPLICATE_EVENTS = Type.Object({
   next: Nullable(Digits),
 });
 
+export const USER_STATS = Type.Object({
+  userId: Type.String(),
+  events: Type.Integer(),
+  first: Nullable(DateTime),
+  latest: Nullable(DateTime),
+});
+
 export const REJECTED_EVENT = Type.Object({
   id: Digits,
   rejectedAt: DateTime,

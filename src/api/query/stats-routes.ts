@@ -13,7 +13,7 @@ import {
 } from '../../store/event-store.ts';
 import { QueryReader, type QueryString } from '../openapi/query-reader.ts';
 import { count, INTERVALS, Moment } from '../openapi/reading-schemas.ts';
-import { answers, json, ref } from '../openapi/schemas.ts';
+import { answers, Id, json, ref } from '../openapi/schemas.ts';
 
 const DAY_MS = HOUR_MS * HOURS_A_DAY;
 const MOST_INTERVALS = 1000;
@@ -23,6 +23,7 @@ const TOP_LIMITS = { least: 1, most: 100, fallback: 10 };
 /** Where any type is taken there may be as many as events: so many with most events are listed, the others added up. */
 const MOST_TYPES = 1000;
 const STATS_BYTES = 200_000;
+const USER_STATS_BYTES = 10_000;
 
 const QUERY = Type.Object({
   interval: Type.Optional(Type.Enum([...INTERVALS])),
@@ -45,6 +46,16 @@ const GET_STATS: FastifySchema = {
     'By type; by type and hour or day, where there are any; different users by day; users and values of payloads with most events on one day. By the timestamps of the events, in UTC; what came again is not counted again.',
   querystring: QUERY,
   response: answers.read({ 200: json('The counts.', ref('Stats')) }, 'invalid_query', 'store_unavailable'),
+};
+
+const USER_QUERY = Type.Object({ userId: Id });
+const GET_USER_STATS: FastifySchema = {
+  operationId: 'getUserStats',
+  tags: ['Reading'],
+  summary: 'How many events a user has, the first and the latest',
+  description: 'By the timestamps of the events. Both are null for a user without events.',
+  querystring: USER_QUERY,
+  response: answers.read({ 200: json('The user.', ref('UserStats')) }, 'invalid_query', 'store_unavailable'),
 };
 
 interface StatsQuery {
@@ -102,6 +113,25 @@ export async function statsRoutes(
       };
     },
   );
+
+  api.get<{ Querystring: QueryString }>(
+    '/events/stats/user',
+    { schema: GET_USER_STATS, config: { reservesBytes: USER_STATS_BYTES, scope: 'read' } },
+    async (request) => {
+      const userId = readUserId(request);
+      const { events, first, latest } = await store.counts.ofUser(userId);
+      return { userId, events, first: momentOf(first), latest: momentOf(latest) };
+    },
+  );
+}
+
+/** @throws ApiError `invalid_query` */
+function readUserId({ query }: FastifyRequest<{ Querystring: QueryString }>): string {
+  const reader = new QueryReader(query, USER_QUERY);
+  const userId = reader.text('userId');
+  if (userId === undefined && reader.errors.length === 0) reader.errors.push('userId is required');
+  reader.done();
+  return userId!;
 }
 
 async function topValues(counts: EventCounts, members: readonly string[], day: number, top: number) {
@@ -168,4 +198,8 @@ function timeOf(hour: number): string {
 
 function dateOf(day: number): string {
   return timeOf(day * HOURS_A_DAY).split('T', 1)[0]!;
+}
+
+function momentOf(time: number | null): string | null {
+  return time === null ? null : new Date(time).toISOString();
 }

@@ -9,8 +9,11 @@ import {
   type SequenceRange,
   type TypeTotal,
   USER_DIMENSION,
+  type UserTotal,
   type ValueCount,
 } from '../event-store.ts';
+
+const NO_EVENTS: UserTotal = { events: 0, first: null, latest: null };
 
 interface CountedHour extends HourCount, SequenceRange {}
 
@@ -20,9 +23,10 @@ export class MemoryCounts implements EventCounts {
   readonly #hours = new Map<number, Map<string, CountedHour>>();
   /** By dimension, day and value. */
   readonly #values = new Map<string, Map<number, Map<string, number>>>();
+  readonly #users = new Map<string, { events: number; first: number; latest: number }>();
 
   /** Counts an event that was stored at a sequence, which comes after the sequences of those before. */
-  add({ eventType, userId, hour, counted }: EventToStore, sequence: number): void {
+  add({ eventType, userId, time, hour, counted }: EventToStore, sequence: number): void {
     const types = entry(this.#hours, hour, () => new Map());
     const count = entry(types, eventType, () => ({
       hour,
@@ -33,6 +37,10 @@ export class MemoryCounts implements EventCounts {
     }));
     count.events++;
     count.last = sequence;
+    const user = entry(this.#users, userId, () => ({ events: 0, first: time, latest: time }));
+    user.events++;
+    user.first = Math.min(user.first, time);
+    user.latest = Math.max(user.latest, time);
     const day = Math.floor(hour / HOURS_A_DAY);
     this.#addValue(USER_DIMENSION, day, userId);
     for (const [dimension, value] of counted) this.#addValue(dimension, day, value);
@@ -68,6 +76,11 @@ export class MemoryCounts implements EventCounts {
       .map(([value, events]) => ({ value, events }))
       .sort((a, b) => b.events - a.events || compareBytes(a.value, b.value))
       .slice(0, limit);
+  }
+
+  async ofUser(userId: string): Promise<UserTotal> {
+    const { events, first, latest } = this.#users.get(userId) ?? NO_EVENTS;
+    return { events, first, latest };
   }
 
   async sequenceRange(hours: HourRange): Promise<SequenceRange | undefined> {

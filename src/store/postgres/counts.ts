@@ -8,6 +8,7 @@ import {
   type SequenceRange,
   type TypeTotal,
   USER_DIMENSION,
+  type UserTotal,
   type ValueCount,
 } from '../event-store.ts';
 import type { Database } from './client.ts';
@@ -147,6 +148,16 @@ export class PostgresCounts implements EventCounts {
     return rows.map(({ value, events }) => ({ value, events: Number(events) }));
   }
 
+  async ofUser(userId: string): Promise<UserTotal> {
+    const [row] = await this.#database.query<AsText<UserTotal, 'events' | 'first' | 'latest'>>(
+      `select count(*) as events, min(happened_at) as first, max(happened_at) as latest from events
+       where user_id = $1`,
+      [userId],
+    );
+    const { events, first, latest } = row!;
+    return { events: Number(events), first: timeOf(first), latest: timeOf(latest) };
+  }
+
   async sequenceRange({ from, to }: HourRange): Promise<SequenceRange | undefined> {
     await this.#countUp();
     const [row] = await this.#database.query<{ first: string | null; last: string | null }>(
@@ -155,4 +166,8 @@ export class PostgresCounts implements EventCounts {
     );
     return row!.first === null ? undefined : { first: Number(row!.first), last: Number(row!.last) };
   }
+}
+
+function timeOf(text: string | null): number | null {
+  return text === null ? null : Number(text);
 }

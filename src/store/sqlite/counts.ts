@@ -15,6 +15,7 @@ import {
   type SequenceRange,
   type TypeTotal,
   USER_DIMENSION,
+  type UserTotal,
   type ValueCount,
 } from '../event-store.ts';
 import { onFile } from './errors.ts';
@@ -153,6 +154,15 @@ export class SqliteCounts implements EventCounts {
       day,
       limit,
     );
+  }
+
+  async ofUser(userId: string): Promise<UserTotal> {
+    const [found] = this.#all<UserTotal>(
+      `select count(*) as events, min(happened_at) as first, max(happened_at) as latest from user_times
+       where user_id = ?`,
+      userId,
+    );
+    return found!;
   }
 
   async sequenceRange({ from, to }: HourRange): Promise<SequenceRange | undefined> {
