@@ -77,26 +77,25 @@ export class KafkaTopics {
   /** @throws when a topic is missing or a partition cannot currently accept a record, saying which and why */
   async check(): Promise<void> {
     await this.ensure();
-    const names = this.#options.topics.map(({ name }) => name);
     // One by one: asked for several, the client may name a different topic than the missing one.
-    const replicas = await Promise.all(names.map((name) => this.#inSync(name)));
-    const minInSync = await this.#minInSyncReplicas(names);
-    for (const [at, name] of names.entries()) {
-      const least = minInSync.get(name) ?? 1;
-      const partition = replicas[at]!.findIndex((count) => count < least);
-      if (partition === -1) continue;
-      const count = replicas[at]![partition];
-      throw new Error(
-        `partition ${partition} of topic ${name} has ${count} replicas in sync, and takes records from ${least} on`,
-      );
-    }
+    await Promise.all(this.#options.topics.map(({ name }) => this.#checkTopic(name)));
   }
 
-  /** How many replicas of each partition are in sync. @throws when the topic is missing or a partition has no leader */
-  async #inSync(name: string): Promise<number[]> {
+  async #checkTopic(name: string): Promise<void> {
+    const { inSync, least } = await this.#replicasOf(name);
+    const partition = inSync.findIndex((count) => count < least);
+    if (partition === -1) return;
+    throw new Error(
+      `partition ${partition} of topic ${name} has ${inSync[partition]} replicas in sync, and takes records from ${least} on`,
+    );
+  }
+
+  /** Replicas in sync of each partition, and how many there must be. @throws when the topic is missing, saying so */
+  async #replicasOf(name: string): Promise<{ inSync: number[]; least: number }> {
     try {
       const { topics } = await this.#admin.metadata({ topics: [name], forceUpdate: true, retries: 0 });
-      return topics.get(name)!.partitions.map(({ isr }) => isr.length);
+      const inSync = topics.get(name)!.partitions.map(({ isr }) => isr.length);
+      return { inSync, least: await this.#minInSyncReplicas(name) };
     } catch (error) {
       if (isUnknownTopic(error)) throw new Error(`topic ${name} is missing`, { cause: error });
       if (hasKafkaError(error, 'LEADER_NOT_AVAILABLE'))
@@ -105,19 +104,17 @@ export class KafkaTopics {
     }
   }
 
-  /** By topic; empty if we lack the permission to ask. */
-  async #minInSyncReplicas(names: readonly string[]): Promise<Map<string, number>> {
+  /** 1 if we lack the permission to ask. */
+  async #minInSyncReplicas(resourceName: string): Promise<number> {
+    const resourceType = ConfigResourceTypes.TOPIC;
+    const configurationKeys = ['min.insync.replicas'];
     try {
-      const described = await this.#admin.describeConfigs({
-        resources: names.map((resourceName) => ({
-          resourceType: ConfigResourceTypes.TOPIC,
-          resourceName,
-          configurationKeys: ['min.insync.replicas'],
-        })),
+      const [described] = await this.#admin.describeConfigs({
+        resources: [{ resourceType, resourceName, configurationKeys }],
       });
-      return new Map(described.map(({ resourceName, configs }) => [resourceName, Number(configs[0]?.value)]));
+      return Number(described?.configs[0]?.value ?? 1);
     } catch (error) {
-      if (hasKafkaError(error, 'TOPIC_AUTHORIZATION_FAILED')) return new Map();
+      if (hasKafkaError(error, 'TOPIC_AUTHORIZATION_FAILED')) return 1;
       throw error;
     }
   }
