@@ -37,8 +37,14 @@ export async function createLogger(
     timestamp: pino.stdTimeFunctions.isoTime,
     serializers: { err: describeError },
   };
-  const output: Output = destination ?? new StandardOutput();
-  if (format === 'json') return pino(base, output);
+  const onDropped = (lines: number) =>
+    logger.warn({ lines }, 'Lines of this log were dropped: whatever reads it was too slow');
+  const output: Output = destination ?? new StandardOutput({ onDropped });
+  const logger = format === 'json' ? pino(base, output) : await readableLogger(base, output);
+  return logger;
+}
+
+async function readableLogger(base: pino.LoggerOptions, output: Output): Promise<Logger> {
   const { prettyFactory } = await import('pino-pretty');
   // Producers choose ids and messages: none of those may move the cursor or start a line.
   const readable = {
