@@ -11,15 +11,24 @@ const EXIT_SETTINGS = 2;
 const USAGE =
   'Usage: node src/main.ts, without arguments. Settings are environment variables, or lines of the file .env in this folder: docs/configuration.md lists them.';
 
+interface Running {
+  reload(): void;
+  stop(): Promise<void>;
+}
+
 async function main(): Promise<void> {
   const config = loadConfig(withEnvFile(process.env));
   const logger = await configuredLogger(config);
   process.once('exit', () => logger.flush());
   let stopWhenTold = () => {};
   const link = WorkerChannel.open(() => stopWhenTold());
-  const running =
-    config.workers > 0 ? startWorkers(config, logger) : await startService(config, { logger, link });
-  process.on('SIGHUP', () => running.reload());
+  const starting: Promise<Running> =
+    config.workers > 0
+      ? Promise.resolve(startWorkers(config, logger))
+      : startService(config, { logger, link });
+  // A signal during the start is handled once that is done. A start that fails is reported below.
+  const running = starting.catch(() => undefined);
+  process.on('SIGHUP', async () => (await running)?.reload());
   let stopping = false;
   const { close } = closeWithGrace(
     { delay: config.SHUTDOWN_TIMEOUT_MS, logger, skip: ['SIGHUP'] },
@@ -27,10 +36,11 @@ async function main(): Promise<void> {
       stopping = true;
       if (err) logger.fatal({ err }, 'Footfall has failed and stops');
       else if (signal) logger.info({ signal }, 'Footfall is stopping: a second signal ends it at once');
-      await running.stop();
+      await (await running)?.stop();
     },
   );
   stopWhenTold = () => void (stopping || close());
+  await starting;
 }
 
 function startWorkers(config: Config, logger: Logger): Workers {
