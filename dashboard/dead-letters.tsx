@@ -100,12 +100,12 @@ export function DeadLetterPage({ id }: { id: string }) {
   const [outcome, setOutcome] = useState<string>();
   const [text, setText] = useState<string>();
 
-  /** @param edited what the reader has written, which stays */
-  async function load(edited?: string): Promise<void> {
+  /** What the reader has written stays: they may write on while this is under way. */
+  async function load(): Promise<void> {
     try {
       const found = await get<DeadLetterRecord>(`/dead-letters/${encodeURIComponent(id)}`);
       setLetter(found);
-      setText(edited ?? textOf(found) ?? base64Of(found));
+      setText((written) => written ?? textOf(found) ?? base64Of(found));
     } catch (error) {
       setProblem(explain(error));
     }
@@ -119,7 +119,7 @@ export function DeadLetterPage({ id }: { id: string }) {
     const original = textOf(letter!);
     const isEdited = original !== undefined && text !== original;
     setOutcome(await redrive(isEdited ? { ids: [id], value: text } : { ids: [id] }));
-    await load(text);
+    await load();
   }
 
   return (
