@@ -1,5 +1,5 @@
 import { useEffect, useState } from 'preact/hooks';
-import { explain, readEvent, request, type UserEvent } from './api.ts';
+import { apiKey, explain, readEvent, request, type UserEvent } from './api.ts';
 import { elements } from './exact-json.ts';
 import { isReturn } from './route.ts';
 
@@ -23,7 +23,7 @@ const NOTHING: State = { events: [], isSearching: true, problem: undefined, next
 
 /** Pages of `GET /events/processed`, one after the other as they are asked for. */
 export function useEvents(query: string): Found {
-  const [state, setState] = useState<State>((isReturn && known.get(query)) || NOTHING);
+  const [state, setState] = useState<State>((isReturn && known.get(keyOf(query))) || NOTHING);
 
   async function read(address: string, before: State): Promise<void> {
     setState({ ...before, isSearching: true });
@@ -46,8 +46,11 @@ export function useEvents(query: string): Found {
   return { ...state, more: next === undefined ? undefined : () => isSearching || read(next, state) };
 }
 
+/** What one key may read is not shown to another. */
+const keyOf = (query: string) => `${apiKey.value} ${query}`;
+
 function keep(query: string, state: State): void {
-  known.delete(query);
-  known.set(query, state);
+  known.delete(keyOf(query));
+  known.set(keyOf(query), state);
   if (known.size > MOST_KNOWN) known.delete(known.keys().next().value!);
 }

@@ -33,19 +33,20 @@ export function followNewest<T extends { id: string }>(
   const lastIds = new Map<string, string>();
   let process: string | undefined;
 
-  async function ask(): Promise<void> {
+  async function ask(isSecond = false): Promise<void> {
     const after = process === undefined ? undefined : lastIds.get(process);
     const page = await read(after);
     if (isEnded) return;
-    const isOther = page.process !== process;
-    process = page.process;
-    // Asked for with an id of another: asked again with its own.
-    if (isOther && after !== undefined) return ask();
-    const isFirst = lastIds.size === 0;
-    const oldest = page.items.at(-1);
-    const missed = after === undefined || !oldest ? 0 : Number(oldest.id) - Number(after) - 1;
-    lastIds.set(process, page.items[0]?.id ?? after ?? '0');
-    onPage(page, missed, isFirst);
+    const isOther = page.process !== process && after !== undefined;
+    // An id of another process says nothing: asked again with its own, and if processes take turns, next time with none.
+    process = isOther && isSecond ? undefined : page.process;
+    if (isOther) return isSecond ? undefined : ask(true);
+    const last = lastIds.get(page.process);
+    const items = page.items.filter(({ id }) => last === undefined || Number(id) > Number(last));
+    const oldest = items.at(-1);
+    const missed = last === undefined || !oldest ? 0 : Number(oldest.id) - Number(last) - 1;
+    lastIds.set(page.process, items[0]?.id ?? last ?? '0');
+    onPage({ ...page, items }, missed, last === undefined);
   }
 
   async function keepAsking(): Promise<void> {

@@ -13,6 +13,8 @@ import { date, endOfDay, ofField, toField, zone } from './times.ts';
 import { many } from './words.ts';
 
 const PAGE = 200;
+/** The service counts no further. */
+const MOST_COUNTED = 100_000;
 const TOTAL_MS = 10_000;
 
 interface UserPageProps {
@@ -61,6 +63,7 @@ function Total({ userId }: { userId: string }) {
       )}
       {value?.first && value.latest && (
         <p class="lead">
+          {value.events >= MOST_COUNTED && 'At least '}
           {many(value.events, 'event')} in total, from <Time at={value.first} show="full" /> to{' '}
           <Time at={value.latest} show="full" />
         </p>
@@ -95,8 +98,8 @@ function Filters({ userId, parameters }: UserPageProps) {
     ]);
   }
 
-  function jump({ currentTarget: { value } }: { currentTarget: HTMLInputElement }) {
-    if (value === '') return;
+  function jump({ currentTarget: { value, validity } }: { currentTarget: HTMLInputElement }) {
+    if (value === '' || !validity.valid) return;
     goTo(path, [
       ['eventType', parameters.get('eventType') ?? ''],
       ['to', endOfDay(value)],
@@ -121,7 +124,7 @@ function Filters({ userId, parameters }: UserPageProps) {
         <button type="submit">Show</button>
         <label>
           Jump to date
-          <input type="date" onChange={jump} />
+          <input type="date" min="1970-01-01" max="9999-12-30" onChange={jump} />
         </label>
       </form>
       <Problem text={mistake} />

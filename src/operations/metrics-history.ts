@@ -58,7 +58,7 @@ interface Reading {
 export class MetricsHistory {
   readonly #options: MetricsHistoryOptions;
   readonly #stopping = new AbortController();
-  readonly #samples: Sample[] = [];
+  readonly #samples: { readAt: number; sample: Sample }[] = [];
   #before: Reading | undefined;
 
   constructor(options: MetricsHistoryOptions) {
@@ -81,7 +81,8 @@ export class MetricsHistory {
 
   /** Oldest first. @param points the maximum: samples are merged evenly to fit */
   list({ lastMs, points }: { lastMs: number; points: number }): Sample[] {
-    const recent = this.#samples.slice(-Math.ceil(lastMs / SAMPLE_EVERY_MS));
+    const since = this.#options.clock.now() - lastMs;
+    const recent = this.#samples.filter(({ readAt }) => readAt > since).map(({ sample }) => sample);
     const each = Math.ceil(recent.length / points);
     const merged: Sample[] = [];
     // From the newest backwards, so that a smaller remainder comes first.
@@ -101,34 +102,46 @@ export class MetricsHistory {
       store: bucketsOf(text, 'process_seconds'),
       partitions: progress.isCurrent ? progress.partitions : undefined,
     };
-    if (this.#before !== undefined) this.#samples.push(difference(this.#before, now, clock.date()));
+    const { readAt } = now;
+    if (this.#before !== undefined) {
+      this.#samples.push({ readAt, sample: difference(this.#before, now, clock.date()) });
+    }
     this.#before = now;
-    if (this.#samples.length > keepMs / SAMPLE_EVERY_MS) this.#samples.shift();
+    while (this.#samples.length > 0 && this.#samples[0]!.readAt <= readAt - keepMs) this.#samples.shift();
   }
 }
 
 function difference(before: Reading, now: Reading, date: Date): Sample {
   const seconds = (now.readAt - before.readAt) / 1000;
-  const oldest = now.partitions?.flatMap(({ oldestWaiting }) => oldestWaiting?.getTime() ?? []) ?? [];
-  const age = oldest.length === 0 ? 0 : Math.max(0, (date.getTime() - Math.min(...oldest)) / 1000);
   return {
     at: date.getTime(),
     written: moved('end', before, now, seconds),
     processed: moved('position', before, now, seconds),
     rejected: perSecond(now.rejected - before.rejected, seconds),
     lag: now.partitions?.reduce((sum, { lag }) => sum + lag, 0) ?? null,
-    lagSeconds: now.partitions === undefined ? null : age,
+    lagSeconds: now.partitions === undefined ? null : ageOfOldest(now.partitions, date),
     appendSeconds: quantile(since(before.append, now.append)),
     storeSeconds: quantile(since(before.store, now.store)),
   };
 }
 
-/** @returns null also if an offset went back: the log or the store was restored */
+/** @returns null if records wait, and it is not known of any since when */
+function ageOfOldest(partitions: readonly PartitionProgress[], date: Date): number | null {
+  const times = partitions.flatMap(({ oldestWaiting }) => oldestWaiting?.getTime() ?? []);
+  if (times.length > 0) return Math.max(0, (date.getTime() - Math.min(...times)) / 1000);
+  return partitions.some(({ lag }) => lag > 0) ? null : 0;
+}
+
+/** @returns null also if a partition is new, or went back: the log or the store was restored */
 function moved(offset: 'end' | 'position', before: Reading, now: Reading, seconds: number): number | null {
   if (before.partitions === undefined || now.partitions === undefined) return null;
   const earlier = new Map(before.partitions.map((one) => [one.partition, one[offset]]));
-  const sum = now.partitions.reduce((all, one) => all + one[offset] - (earlier.get(one.partition) ?? 0), 0);
-  return perSecond(sum, seconds);
+  const moves = now.partitions.map((one) => one[offset] - (earlier.get(one.partition) ?? Number.NaN));
+  if (!moves.every((move) => move >= 0)) return null;
+  return perSecond(
+    moves.reduce((sum, move) => sum + move, 0),
+    seconds,
+  );
 }
 
 /** @returns null if a counter went back: a process of the instance restarted */

@@ -14,7 +14,7 @@ export interface EventCounts {
   /** The values of a dimension with the most events on a day, in descending order. */
   topValues(dimension: string, day: number, limit: number): Promise<ValueCount[]>;
 
-  /** How many events a user has, and when the first and the latest of them happened. */
+  /** How many events a user has, up to `MOST_COUNTED_OF_USER`, and when the first and the latest of them happened. */
   ofUser(userId: string): Promise<UserTotal>;
 
   /** The range of sequences that contains all events of these hours; undefined if there are none. */
@@ -42,6 +42,9 @@ export interface TypeTotal {
   firstHour: number;
   lastHour: number;
 }
+
+/** Counted one by one, so the count ends somewhere: reading must not hold up storing. */
+export const MOST_COUNTED_OF_USER = 100_000;
 
 export interface UserTotal {
   events: number;

@@ -213,7 +213,7 @@ describe('PostgreSQL store', () => {
     await blocker.connect();
     await blocker.query('begin');
     await blocker.query(
-      'insert into events (event_key, user_id, event_type, json) overriding system value values ($1, $2, $3, $4)',
+      'insert into events (event_key, user_id, event_type, json, happened_at) overriding system value values ($1, $2, $3, $4, 0)',
       [stuck.key, '', '', '{}'],
     );
     const writing = store.process([newBatch([slow, stuck])]);

@@ -108,7 +108,7 @@ describe("a store's ping", () => {
     // As of a maintenance run, and of a long transaction that stores and reads.
     await other.query('begin; lock table events in share update exclusive mode; select * from events');
     await other.query(
-      "insert into events (event_key, user_id, event_type, json) values (gen_random_uuid(), '', '', '{}')",
+      "insert into events (event_key, user_id, event_type, json, happened_at) values (gen_random_uuid(), '', '', '{}', 0)",
     );
     await store.ping(PATIENCE_MS);
     await other.query('rollback');

@@ -281,7 +281,7 @@ describe('a reader', () => {
     const blocker = await holdConnection(own);
     await blocker.query('begin');
     await blocker.query(
-      'insert into events (event_key, user_id, event_type, json) overriding system value values ($1, $2, $3, $4)',
+      'insert into events (event_key, user_id, event_type, json, happened_at) overriding system value values ($1, $2, $3, $4, 0)',
       [second.key, '', '', '{}'],
     );
     const writing = store.process([newBatch([first, second])]);

@@ -12,6 +12,8 @@ const LINGER_MS = 5000;
 const LINGER_BYTES = 64_000_000;
 /** On how many connections at a time: refused requests must not take time from admitted ones. */
 const MOST_LINGERING = 4;
+/** How long a connection waits for its turn. */
+const QUEUE_MS = 15_000;
 
 export function keepConnectionsInOrder(api: FastifyInstance): void {
   api.server.on('checkContinue', (request, response) => {
@@ -83,9 +85,11 @@ function linger(socket: Socket, request: IncomingMessage, turns: LingerTurns): v
     request.unpipe();
     request.pause();
     const cut = () => socket.destroy();
+    let timer = setTimeout(cut, QUEUE_MS);
+    socket.once('close', () => clearTimeout(timer));
     turns.take(socket, () => {
-      const timer = setTimeout(cut, LINGER_MS);
-      socket.once('close', () => clearTimeout(timer));
+      clearTimeout(timer);
+      timer = setTimeout(cut, LINGER_MS);
       request.on('data', () => {
         if (socket.bytesRead - from > LINGER_BYTES) cut();
       });

@@ -8,6 +8,7 @@ import {
   HOUR_MS,
   HOURS_A_DAY,
   type HourCount,
+  MOST_COUNTED_OF_USER,
   type TypeTotal,
   USER_DIMENSION,
 } from '../../store/event-store.ts';
@@ -53,7 +54,7 @@ const GET_USER_STATS: FastifySchema = {
   operationId: 'getUserStats',
   tags: ['Reading'],
   summary: 'How many events a user has, the first and the latest',
-  description: 'By the timestamps of the events. Both are null for a user without events.',
+  description: `By the timestamps of the events; first and latest are null for a user without events. ${MOST_COUNTED_OF_USER} means that many or more.`,
   querystring: USER_QUERY,
   response: answers.read({ 200: json('The user.', ref('UserStats')) }, 'invalid_query', 'store_unavailable'),
 };

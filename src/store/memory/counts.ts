@@ -6,6 +6,7 @@ import {
   HOURS_A_DAY,
   type HourCount,
   type HourRange,
+  MOST_COUNTED_OF_USER,
   type SequenceRange,
   type TypeTotal,
   USER_DIMENSION,
@@ -80,7 +81,7 @@ export class MemoryCounts implements EventCounts {
 
   async ofUser(userId: string): Promise<UserTotal> {
     const { events, first, latest } = this.#users.get(userId) ?? NO_EVENTS;
-    return { events, first, latest };
+    return { events: Math.min(events, MOST_COUNTED_OF_USER), first, latest };
   }
 
   async sequenceRange(hours: HourRange): Promise<SequenceRange | undefined> {

@@ -5,6 +5,7 @@ import {
   HOURS_A_DAY,
   type HourCount,
   type HourRange,
+  MOST_COUNTED_OF_USER,
   type SequenceRange,
   type TypeTotal,
   USER_DIMENSION,
@@ -150,8 +151,9 @@ export class PostgresCounts implements EventCounts {
 
   async ofUser(userId: string): Promise<UserTotal> {
     const [row] = await this.#database.query<AsText<UserTotal, 'events' | 'first' | 'latest'>>(
-      `select count(*) as events, min(happened_at) as first, max(happened_at) as latest from events
-       where user_id = $1`,
+      `select (select count(*) from (select from events where user_id = $1 limit ${MOST_COUNTED_OF_USER}) as own) as events,
+         (select min(happened_at) from events where user_id = $1) as first,
+         (select max(happened_at) from events where user_id = $1) as latest`,
       [userId],
     );
     const { events, first, latest } = row!;

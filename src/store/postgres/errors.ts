@@ -46,7 +46,8 @@ export function isLostStatement(error: unknown): boolean {
 
 /** Whether a right is missing, by the error as the store throws it. */
 export function mayNot(error: unknown): boolean {
-  return codeOf((error as Error).cause) === '42501';
+  const { cause } = error as Error;
+  return cause !== undefined && codeOf(cause) === '42501';
 }
 
 export function isLockTimeout(error: unknown): boolean {

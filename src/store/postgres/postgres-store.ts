@@ -147,7 +147,7 @@ export class PostgresStore implements EventStore {
       if (moved[0] === undefined) return;
       this.#logger.warn(
         { sequence: Number(moved[0].sequence) },
-        'The sequence of the events stood before events that are stored: it was moved behind them',
+        'The sequence of the events stood before events that are stored: it was moved past them',
       );
     } catch (error) {
       if (!mayNot(error)) throw error;

@@ -12,6 +12,7 @@ import {
   HOURS_A_DAY,
   type HourCount,
   type HourRange,
+  MOST_COUNTED_OF_USER,
   type SequenceRange,
   type TypeTotal,
   USER_DIMENSION,
@@ -158,8 +159,9 @@ export class SqliteCounts implements EventCounts {
 
   async ofUser(userId: string): Promise<UserTotal> {
     const [found] = this.#all<UserTotal>(
-      `select count(*) as events, min(happened_at) as first, max(happened_at) as latest from user_times
-       where user_id = ?`,
+      `select (select count(*) from (select 1 from user_times where user_id = ?1 limit ${MOST_COUNTED_OF_USER})) as events,
+         (select min(happened_at) from user_times where user_id = ?1) as first,
+         (select max(happened_at) from user_times where user_id = ?1) as latest`,
       userId,
     );
     return found!;

@@ -79,6 +79,11 @@ it('keeps nothing before two readings: a rate needs both', async () => {
 it('tells rates by the time that went by, over all partitions and codes', async () => {
   const { rejected, now, next } = await ground();
   now.partitions = [
+    { position: 0, end: 0 },
+    { position: 0, end: 0 },
+  ];
+  expect(await next()).toMatchObject({ written: null, processed: null });
+  now.partitions = [
     { position: 50, end: 100 },
     { position: 10, end: 100 },
   ];
@@ -95,6 +100,8 @@ it('tells the age of the oldest record that is not stored', async () => {
     { position: 1, end: 1 },
   ];
   expect(await next()).toMatchObject({ lag: 2, lagSeconds: 6 });
+  now.partitions = [{ position: 1, end: 2 }];
+  expect(await next()).toMatchObject({ lag: 1, lagSeconds: null });
 });
 
 it('does not know rates and lag while log or store do not answer, and rates until both have answered twice', async () => {

@@ -16,6 +16,9 @@ alter table events alter column happened_at type bigint using coalesce(
   0
 );
 
+-- An instance of an earlier version, which does not know the column, must not store events that order of time would miss.
+alter table events alter column happened_at set not null;
+
 create index events_by_time on events (happened_at, seq);
 create index events_by_user_and_time on events (user_id, happened_at, seq);
 create index events_by_type_and_time on events (event_type, happened_at, seq);
