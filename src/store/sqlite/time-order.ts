@@ -51,13 +51,23 @@ export class SqliteTimeOrder {
       .sort((a, b) => sign * (a[0] - b[0] || a[1] - b[1]));
   }
 
+  /** In two statements: SQLite would look through all events of one time again for each step within it. */
   #select(from: string, { order, after, before, limit }: TimeReadQuery, value?: string): Place[] {
-    const statement = prepareArrayQuery<Place>(
+    const [beyond, within, start, end] =
+      order === 'asc' ? ['>', '<', after, before] : ['<', '>', before, after];
+    const bound = `(happened_at, seq) ${within} (?, ?)`;
+    const given = value === undefined ? [] : [value];
+    const ofStart = prepareArrayQuery<Place>(
       this.#db,
-      `select happened_at, seq from ${from} (happened_at, seq) > (?, ?) and (happened_at, seq) < (?, ?)
+      `select happened_at, seq from ${from} happened_at = ? and seq ${beyond} ? and ${bound}
+       order by seq ${order} limit ?`,
+    ).all(...given, start.time, start.sequence, end.time, end.sequence, limit);
+    if (ofStart.length >= limit) return ofStart;
+    const others = prepareArrayQuery<Place>(
+      this.#db,
+      `select happened_at, seq from ${from} happened_at ${beyond} ? and ${bound}
        order by happened_at ${order}, seq ${order} limit ?`,
-    );
-    const range = [after.time, after.sequence, before.time, before.sequence, limit];
-    return value === undefined ? statement.all(...range) : statement.all(value, ...range);
+    ).all(...given, start.time, end.time, end.sequence, limit - ofStart.length);
+    return [...ofStart, ...others];
   }
 }
