@@ -49,6 +49,14 @@ export async function* searchByTime(
   }
 }
 
+/** The same search, but for what is stored at later times from now on: an export ends, however slow its reader. */
+export async function upToLatest(store: EventStore, query: TimeQuery): Promise<TimeQuery> {
+  if (query.order === 'desc') return query;
+  const range = rangeOf(query);
+  const [latest] = await store.readByTime({ ...indexedFilter(query), ...range, order: 'desc', limit: 1 });
+  return { ...query, to: latest === undefined ? (query.from ?? MIN_MS) : latest.time + 1 };
+}
+
 export function readTimePage(store: EventStore, query: TimeQuery, limits: PageLimits) {
   return collectPage(searchByTime(store, query, stepLimit(query, limits.limit)), placeOf, limits);
 }

@@ -3,7 +3,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest, FastifySchema } fro
 import Type from 'typebox';
 import { ApiError } from '../../errors.ts';
 import { type EventQuery, readAll, readPage, type ScanStep, search } from '../../query/event-query.ts';
-import { readTimePage, searchByTime, type TimeQuery } from '../../query/time-query.ts';
+import { readTimePage, searchByTime, type TimeQuery, upToLatest } from '../../query/time-query.ts';
 import type { EventStore, StoredEvent, TimePlace } from '../../store/event-store.ts';
 import { addVary } from '../hooks/access.ts';
 import { QueryReader, type QueryString } from '../openapi/query-reader.ts';
@@ -80,7 +80,9 @@ export async function processedRoutes(
       const { query, isPage } = readQuery(request, store.storeId);
       if (query.reached !== undefined) await checkReached(query.reached);
       if (format.mediaType !== 'application/json' && !isPage) {
-        const steps = query.byTime ? searchByTime(store, query.byTime) : search(store, query.asStored);
+        const steps = query.byTime
+          ? searchByTime(store, await upToLatest(store, query.byTime))
+          : search(store, query.asStored);
         return sendList(reply, format, eventsOf(steps));
       }
       return sendPage(request, reply, format, query);
