@@ -59,7 +59,10 @@ async function readHistory({ clients, world, store: { store, passedOver } }: Sim
   const { topicId } = world.topics.get(TOPIC);
   const topic: TopicRecord[] = [];
   const gone: TopicRecord[] = [];
-  const everyTopic = [...world.topics.ever.values()].filter(({ name }) => name === TOPIC);
+  // The current one last: a log that was put back may be of a topic that was created before others.
+  const everyTopic = [...world.topics.ever.values()]
+    .filter(({ name }) => name === TOPIC)
+    .sort((one, other) => Number(one.topicId === topicId) - Number(other.topicId === topicId));
   for (const one of everyTopic) sortRecords(one, one.topicId === topicId, passedOver, { held: topic, gone });
   const topicOf = ({ partition, offset }: Pick<DeadLetter, 'partition' | 'offset'>): string => {
     const isJunkOf = (one: Topic) =>
