@@ -73,7 +73,12 @@ function Partitions({ group: { group, topic, logReachable, members, partitions }
 }
 
 function Members({ members }: Pick<Group, 'members'>) {
-  if (members === null) return <p class="hint">Its members are not known: the log cannot be reached.</p>;
+  if (members === null)
+    return (
+      <p class="hint">
+        Its members are not known: Kafka cannot be reached, or does not allow Describe on the group.
+      </p>
+    );
   if (members.length === 0) return <p class="problem">No process reads as part of this group.</p>;
   return (
     <ul class="plain processes">

@@ -38,7 +38,7 @@ interface Chart {
 
 const CHARTS: Chart[] = [
   {
-    title: 'Records a second',
+    title: 'Records per second',
     lines: [
       ['written', 'written'],
       ['processed', 'processed'],

@@ -1,4 +1,4 @@
-// In: events that came again under an id that was taken before. Out: the latest of them, so that each outcome can be seen.
+// In: events sent again under an id already accepted. Out: the latest of them, so that each outcome can be seen.
 import type { Clock } from '../clock.ts';
 
 /** An event that came again. */
@@ -20,7 +20,7 @@ export interface DuplicateEvent extends Duplicate {
 
 export type DuplicateFinder = 'intake' | 'processing';
 
-/** About a megabyte with ids of the greatest length. */
+/** At least this many are kept, and at most twice as many: two megabytes with ids of the greatest length. */
 const MOST_KEPT = 1000;
 
 /** The latest duplicates of this process, in memory. All have numbers, so that it is known how many are not kept. */
@@ -42,7 +42,7 @@ export class DuplicateEvents {
     for (const { eventId, userId, eventType, caller } of latest) {
       this.#kept.push({ id: ++this.#lastId, receivedAt, foundAt, eventId, userId, eventType, caller });
     }
-    // Half of them at a time, which costs nothing for each.
+    // Half of them at a time, so the cost per event is negligible.
     if (this.#kept.length > 2 * MOST_KEPT) this.#kept = this.#kept.slice(-MOST_KEPT);
   }
 

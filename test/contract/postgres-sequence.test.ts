@@ -66,7 +66,7 @@ describe('a sequence that was set back, or is the one of a logical replica,', ()
     );
     const store = openStore(as(url));
     await expect(store.claim(TOPIC, [0])).rejects.toThrow(
-      /^the sequence events_seq_seq stands before events that are stored, .*GRANT UPDATE ON SEQUENCE events_seq_seq/,
+      /^the sequence events_seq_seq is behind the stored events, .*GRANT UPDATE ON SEQUENCE events_seq_seq/,
     );
     await byHand(url, `grant update on sequence events_seq_seq to ${role}`);
     expect(await store.claim(TOPIC, [0])).toMatchObject([{ offset: 2 }]);

@@ -119,7 +119,7 @@ describe.runIf(browser)('the page', () => {
       await page.getByRole('cell', { name: '0' }).first().waitFor();
       await expect.poll(() => page.locator('[data-name=Partition]').count()).toBe(3);
       await page.getByText(/partitions 0, 1, 2$/).waitFor();
-      await page.getByRole('heading', { name: 'Records a second' }).waitFor();
+      await page.getByRole('heading', { name: 'Records per second' }).waitFor();
       await page.getByRole('button', { name: '15 minutes' }).click();
       await expect.poll(() => page.url()).toContain('#/groups?minutes=15');
       await audit(page);

@@ -125,7 +125,7 @@ export class ReaderPatience {
   }
 }
 
-/** How long it has taken nothing. The timer of the socket runs twice: once more behind each write. */
+/** How long it has taken nothing, by the bytes the system has taken: the socket's own timer starts over after a write. */
 function quietMs(reading: Reading): number {
   const { socket, writableLength } = reading.answer;
   const now = performance.now();

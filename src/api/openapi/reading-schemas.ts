@@ -157,7 +157,7 @@ export const GROUPS = Type.Object({
       members: Nullable(
         Type.Array(
           Type.Object({ id: Type.String(), host: Type.String(), partitions: Type.Array(Type.Integer()) }),
-          { description: 'The processes that read as part of the group; null while the log is unreachable.' },
+          { description: 'The processes that read as part of the group; null if the log does not say.' },
         ),
       ),
       partitions: Type.Array(ref('Partition')),

@@ -16,7 +16,7 @@ const GET_HISTORY: FastifySchema = {
   operationId: 'getMetricsHistory',
   tags: ['Operations'],
   summary: 'Rates, lag and latency over the last minutes',
-  description: `Sampled by this instance every ${SAMPLE_EVERY_MS / 1000} seconds and kept in memory for ${METRICS_KEPT_MS / 3_600_000} hours, oldest first. At most ${MAX_POINTS} samples: of a longer time, rates are means and everything else is the worst. What was not known at the time is null.`,
+  description: `Sampled by this instance every ${SAMPLE_EVERY_MS / 1000} seconds and kept in memory for ${METRICS_KEPT_MS / 3_600_000} hours, oldest first. At most ${MAX_POINTS} samples: over longer periods, rates are averages and all other values maxima. What was not known at the time is null.`,
   querystring: QUERY,
   response: answers.read({ 200: json('Samples.', ref('MetricsHistory')) }, 'invalid_query'),
 };

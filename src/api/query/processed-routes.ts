@@ -24,7 +24,7 @@ const LIST_BYTES = 3_000_000;
 const PAGE_LIMITS = { least: 1, most: 1000, fallback: 100 };
 /** After this a search for a page answers with what it has, and where to go on. */
 const PATIENCE_MS = 2000;
-/** The last two are the first two as they were called. */
+/** The last two are older names of the first two. */
 const ORDERS = ['stored', '-stored', 'time', '-time', 'asc', 'desc'] as const;
 
 const QUERY = Type.Object({
@@ -37,7 +37,7 @@ const QUERY = Type.Object({
   }),
   limit: count(PAGE_LIMITS),
   cursor: Type.Optional({
-    ...Type.String({ pattern: '^(-?time\\.-?\\d{1,16}\\.)?\\d{1,15}$' }),
+    ...Type.String({ pattern: '^(m[0-9a-f]{8}-)?(-?time\\.-?\\d{1,16}\\.)?\\d{1,15}$' }),
     description: 'From the `Link` of an earlier answer with the same `order`.',
   }),
 });

@@ -24,7 +24,7 @@ export const MOVE_SEQUENCE = [
      as sequence from ${SEQUENCE} where ${SEQUENCE_IS_BEHIND}`,
 ];
 
-export const MAY_NOT_MOVE = `the sequence ${SEQUENCE} stands before events that are stored, as on what was a logical replica, and this role may not move it: GRANT UPDATE ON SEQUENCE ${SEQUENCE} TO it`;
+export const MAY_NOT_MOVE = `the sequence ${SEQUENCE} is behind the stored events, as on a former logical replica, and this role may not move it: GRANT UPDATE ON SEQUENCE ${SEQUENCE} TO it`;
 
 /** The last sequence number given out. Do not ask a replica: it does not have the locks. */
 export const LAST_SEQUENCE = `select ${LAST} as sequence, pg_is_in_recovery() as "isReplica" from ${SEQUENCE}`;

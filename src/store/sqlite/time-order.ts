@@ -6,7 +6,7 @@ type Place = [time: number, sequence: number];
 
 const TIMESTAMP = new RegExp(TIMESTAMP_MEMBER);
 
-/** What was stored before times were is given its time by the migration: SQLite itself reads other texts as times. */
+/** The migration uses this to fill in the time of older rows: SQLite's own functions read other texts as times. */
 export function defineEventTime(db: DatabaseSync): void {
   db.function('event_time', { deterministic: true }, (json) => {
     const [member] = TIMESTAMP.exec(String(json)) ?? [];
