@@ -1,7 +1,10 @@
 # syntax=docker/dockerfile:1
 # TypeScript is run as it is; only the page is built.
 
-FROM node:26-trixie-slim AS base
+# To build from the same bytes each time, give it with its digest: --build-arg NODE_IMAGE=node:26-trixie-slim@sha256:…
+ARG NODE_IMAGE=node:26-trixie-slim
+
+FROM ${NODE_IMAGE} AS base
 WORKDIR /app
 COPY package.json package-lock.json .npmrc LICENSE ./
 
@@ -23,15 +26,18 @@ FROM tools AS page
 COPY tsconfig.json ./
 COPY scripts ./scripts
 COPY dashboard ./dashboard
-RUN node scripts/build-dashboard.ts
+RUN node scripts/build-dashboard.ts && node scripts/sbom.ts > sbom.cdx.json
 
 FROM base AS dependencies
 RUN --mount=type=cache,target=/root/.npm npm ci --omit=dev
 
 FROM base AS production
-ENV NODE_ENV=production HOST=0.0.0.0 DATA_DIR=/app/data
+# LOG=kafka: without brokers it does not start, unless LOG=embedded says that events may stay in the container's volume.
+ENV NODE_ENV=production HOST=0.0.0.0 DATA_DIR=/app/data LOG=kafka
 COPY --from=dependencies /app/node_modules ./node_modules
 COPY --from=page /app/dist ./dist
+# Which packages the image holds (CycloneDX).
+COPY --from=page /app/sbom.cdx.json ./
 COPY src ./src
 RUN mkdir -m 700 data && chown 1000:1000 data
 USER 1000:1000

@@ -20,8 +20,8 @@ export default defineConfig({
       provider: 'v8',
       enabled: process.env.CI === 'true',
       include: ['src/**/*.ts'],
-      // The process edge runs only as a process: the integration tests start it.
-      exclude: ['src/main.ts'],
+      // The process edge runs only as a process: the integration tests start it, and the commands.
+      exclude: ['src/main.ts', 'src/cli/**'],
       reporter: ['text', 'html'],
       // Without Java the Kafka adapter is left out, so only CI can ask for all of it.
       thresholds:

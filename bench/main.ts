@@ -11,6 +11,7 @@ import { toMarkdown } from './markdown.ts';
 import { benchPost } from './post.ts';
 import { benchReads } from './reads.ts';
 import { holds, printRows, type Row, readRows, saveRows } from './rows.ts';
+import { benchExplore, benchSeries } from './series.ts';
 import { benchStart } from './start.ts';
 
 const PARTS: Record<string, (ground: TestCluster, options: BenchOptions) => Promise<Row[]>> = {
@@ -20,6 +21,8 @@ const PARTS: Record<string, (ground: TestCluster, options: BenchOptions) => Prom
   latency: benchLatency,
   'catch-up': benchCatchUp,
   reads: benchReads,
+  series: benchSeries,
+  explore: benchExplore,
   start: benchStart,
   curves: benchCurves,
   attacks: benchAttacks,

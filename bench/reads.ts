@@ -22,7 +22,7 @@ const PAGES = 100;
 const CLIENT_PAGE = 1000;
 
 /** A filled store: the settings of a service on it, and how its own client reads it. */
-interface Filled {
+export interface Filled {
   env: Record<string, string>;
   readWithClient(): Promise<number>;
 }
@@ -87,7 +87,7 @@ async function benchKind(
   return rows;
 }
 
-async function fillStore(ground: TestCluster, kind: StoreKind, count: number): Promise<Filled> {
+export async function fillStore(ground: TestCluster, kind: StoreKind, count: number): Promise<Filled> {
   return kind === 'SQLite' ? fillSqlite(ground, count) : fillPostgres(ground, count);
 }
 
@@ -136,7 +136,7 @@ async function fillPostgres(ground: TestCluster, count: number): Promise<Filled>
   };
 }
 
-async function withFootfall(
+export async function withFootfall(
   ground: TestCluster,
   { env }: Filled,
   use: (footfall: Measured) => Promise<void>,
@@ -170,7 +170,7 @@ async function pageMs({ url }: Measured, which: string): Promise<number> {
 }
 
 /** @returns seconds */
-async function timed(work: () => Promise<void>): Promise<number> {
+export async function timed(work: () => Promise<void>): Promise<number> {
   const startedAt = performance.now();
   await work();
   return (performance.now() - startedAt) / 1000;

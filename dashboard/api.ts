@@ -37,18 +37,22 @@ export function declineKey(): void {
 export class ApiError extends Error {
   readonly status: number;
   readonly code: string;
+  /** Whether the same request may succeed later. */
+  readonly retryable: boolean;
 
-  constructor(status: number, code: string, message: string) {
+  constructor(status: number, headers: Headers, message: string) {
     super(message);
     this.status = status;
-    this.code = code;
+    this.code = headers.get('Error-Code') ?? '';
+    this.retryable = headers.get('Error-Retryable') === 'true';
   }
 }
 
 /** @throws ApiError for any answer but 2xx; TypeError or a DOMException when there is none in ten seconds */
 export async function request(path: string, options: RequestInit = {}): Promise<Response> {
   const headers = new Headers(options.headers);
-  if (apiKey.value !== '') headers.set('Authorization', `Bearer ${apiKey.value}`);
+  const key = apiKey.value;
+  if (key !== '') headers.set('Authorization', `Bearer ${key}`);
   const signal = options.signal ?? AbortSignal.timeout(PATIENCE_MS);
   const response = await fetch(path, { ...options, headers, signal });
   if (response.ok) return response;
@@ -57,10 +61,11 @@ export async function request(path: string, options: RequestInit = {}): Promise<
     errors?: string[];
   };
   const message = errors?.join('; ') ?? error ?? `The service answered ${response.status}`;
-  if (response.status === 401 && declined !== apiKey.value) {
-    keyWanted.value = apiKey.value === '' ? 'This service asks for an API key.' : 'This key is not known.';
+  // An answer that took long may be to a key that has been changed meanwhile.
+  if (response.status === 401 && key === apiKey.value && key !== declined) {
+    keyWanted.value = key === '' ? 'This service asks for an API key.' : 'This key is not known.';
   }
-  throw new ApiError(response.status, response.headers.get('Error-Code') ?? '', message);
+  throw new ApiError(response.status, response.headers, message);
 }
 
 export async function get<T>(path: string): Promise<T> {
@@ -89,12 +94,13 @@ export interface Intake {
 
 export async function readIntake(): Promise<Intake> {
   const text = await (await request('/metrics')).text();
-  const rejected = [...text.matchAll(/^events_rejected_total\{code="(\w+)"\} (\d+)$/gm)]
+  const rejected = [...text.matchAll(/^footfall_events_rejected_total\{code="(\w+)"\} (\d+)$/gm)]
     .map(([, code, requests]): [string, number] => [code!, Number(requests)])
+    .filter(([, requests]) => requests > 0)
     .sort((a, b) => b[1] - a[1]);
   return {
     since: Number(/^process_start_time_seconds(?:\{.*\})? (\S+)$/m.exec(text)?.[1]) * 1000,
-    duplicates: Number(/^events_duplicate_total\{kind="same"\} (\d+)$/m.exec(text)?.[1] ?? 0),
+    duplicates: Number(/^footfall_events_duplicate_total\{kind="same"\} (\d+)$/m.exec(text)?.[1] ?? 0),
     rejected: rejected.reduce((sum, [, requests]) => sum + requests, 0),
     mostRejected: rejected[0]?.[0],
   };
@@ -118,6 +124,8 @@ export interface UserEvent {
   timestamp: string;
   /** Its JSON, as it was written. */
   payload: string;
+  /** The whole event, likewise. */
+  json: string;
 }
 
 /** @param json an event as the service sends it */
@@ -130,6 +138,7 @@ export function readEvent(json: string): UserEvent {
     eventType: text('eventType'),
     timestamp: text('timestamp'),
     payload: found.get('payload') ?? '{}',
+    json,
   };
 }
 

@@ -6,10 +6,13 @@ interface ExactProps {
   text: string;
   /** Whether a line feed starts a line instead of being shown. */
   keepsLines?: boolean;
+  /** How much of a long text is shown. */
+  most?: number;
 }
 
 /** Text in its own direction, in which what cannot be seen is shown as an escape. */
-export function Exact({ text, keepsLines = false }: ExactProps) {
+export function Exact({ text: whole, keepsLines = false, most = whole.length }: ExactProps) {
+  const text = whole.slice(0, most);
   const parts: (string | preact.JSX.Element)[] = [];
   let end = 0;
   for (const { 0: unseen, index } of text.matchAll(UNSEEN)) {
@@ -21,6 +24,7 @@ export function Exact({ text, keepsLines = false }: ExactProps) {
     <bdi>
       {parts}
       {text.slice(end)}
+      {text.length < whole.length && '…'}
     </bdi>
   );
 }

@@ -22,7 +22,7 @@ const MOST_HELD = 5000;
 const RECENT = 100;
 
 /** A place in the list where something is missing or comes again. */
-export interface Gap {
+interface Gap {
   outcome: Outcome;
   key: string;
   gap: string;
@@ -42,7 +42,7 @@ interface Waiting {
   read(): Entry;
 }
 
-export interface FeedOptions {
+interface FeedOptions {
   filter: Filter;
   /** Rows that are kept of each outcome, and shown of all together. */
   most: number;

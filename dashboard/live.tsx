@@ -1,10 +1,11 @@
-import { useEffect, useMemo, useRef } from 'preact/hooks';
+import { useEffect, useMemo } from 'preact/hooks';
 import { Feed } from './feed.ts';
+import { FilterForm, type Given, PayloadFields, TypeField, UserField } from './filter-form.tsx';
 import { FirstEvent } from './first-event.tsx';
 import { OutcomeList } from './outcome-list.tsx';
 import { type Filter, NO_FILTER, OUTCOMES, type Outcome } from './outcomes.ts';
 import { goTo } from './route.ts';
-import { faults, isWell } from './status.tsx';
+import { faults, isSilent, isWell } from './status.tsx';
 import { count, many } from './words.ts';
 
 const MOST_SHOWN = 1000;
@@ -14,59 +15,33 @@ const NONE = 'none';
 
 /** The newest events as they come, with what became of each. The address holds what is looked for. */
 export function LivePage({ parameters }: { parameters: URLSearchParams }) {
-  const form = useRef<HTMLFormElement>(null);
   const filter = { ...NO_FILTER };
   for (const name of FILTERS) filter[name] = parameters.get(name) ?? '';
   const key = JSON.stringify(filter);
-  useEffect(() => {
-    for (const field of form.current!.querySelectorAll('input'))
-      field.value = filter[field.name as keyof Filter];
-  }, [key]);
   const asked = parameters.getAll('outcome');
   const outcomes = asked.length === 0 ? OUTCOMES : OUTCOMES.filter((one) => asked.includes(one));
 
-  function show(chosen: readonly Outcome[], wanted: Filter) {
+  function show(chosen: readonly Outcome[], wanted: Given) {
     const isAll = chosen.length === OUTCOMES.length;
     const names = chosen.length === 0 ? [NONE] : chosen;
     goTo('live', [
-      ...FILTERS.map((name): [string, string] => [name, wanted[name]]),
+      ...FILTERS.map((name): [string, string] => [name, wanted[name] ?? '']),
       ...(isAll ? [] : names).map((name): [string, string] => ['outcome', name]),
     ]);
-  }
-  function apply(event: SubmitEvent) {
-    event.preventDefault();
-    const given = new FormData(form.current!);
-    const wanted = { ...NO_FILTER };
-    for (const name of FILTERS) wanted[name] = String(given.get(name));
-    show(outcomes, wanted);
   }
   function toggle(outcome: Outcome) {
     const isShown = outcomes.includes(outcome);
     const chosen = OUTCOMES.filter((one) => (one === outcome ? !isShown : outcomes.includes(one)));
-    show(chosen, filter);
+    show(chosen, { ...filter });
   }
   return (
     <>
       <h1>Live</h1>
-      <form class="filters" ref={form} onSubmit={apply}>
-        <label>
-          User
-          <input name="userId" autocomplete="off" />
-        </label>
-        <label>
-          Event type
-          <input name="eventType" autocomplete="off" placeholder="PRODUCT_VIEW" />
-        </label>
-        <label>
-          Payload property
-          <input name="member" autocomplete="off" placeholder="productId" />
-        </label>
-        <label>
-          … is
-          <input name="value" autocomplete="off" />
-        </label>
-        <button type="submit">Filter</button>
-      </form>
+      <FilterForm values={{ ...filter }} action="Filter" apply={(given) => show(outcomes, given)}>
+        <UserField />
+        <TypeField />
+        <PayloadFields />
+      </FilterForm>
       <Stream key={key} filter={filter} outcomes={outcomes} toggle={toggle} />
     </>
   );
@@ -175,6 +150,7 @@ function stateOf({ state: { value } }: Feed): string {
   if (state === 'connecting') return 'Connecting…';
   if (state === 'waiting') return 'Connection lost; trying again from where it ended';
   if (isWell.value) return 'Live';
-  if (faults.value === undefined) return 'The service does not answer: nothing new is known';
+  if (isSilent.value) return 'The service does not answer: nothing new is known';
+  if (faults.value === undefined) return 'Connected; asking whether events are stored…';
   return 'Connected, but events may not be stored now: see above';
 }

@@ -3,11 +3,14 @@ import { useEffect, useRef } from 'preact/hooks';
 import { apiKey, askForKey } from './api.ts';
 import { DeadLetterPage, DeadLettersPage } from './dead-letters.tsx';
 import { EventPage } from './event.tsx';
+import { ExplorePage } from './explore.tsx';
+import { FunnelPage } from './funnel.tsx';
 import { GroupsPage } from './groups.tsx';
 import { KeyPrompt } from './key-prompt.tsx';
 import { LivePage } from './live.tsx';
 import { OverviewPage } from './overview.tsx';
 import { RefusalPage, RejectedPage } from './rejected.tsx';
+import { ReturningPage } from './returning.tsx';
 import { leftAt, route } from './route.ts';
 import { SearchPage } from './search.tsx';
 import { SendPage } from './send.tsx';
@@ -20,6 +23,7 @@ const PAGES = [
   ['', 'Overview'],
   ['live', 'Live'],
   ['search', 'Search'],
+  ['explore', 'Explore'],
   ['rejected', 'Rejected'],
   ['dead-letters', 'Dead letters'],
   ['groups', 'Operations'],
@@ -32,6 +36,9 @@ function Page() {
   const id = rest.join('/');
   if (name === 'live') return <LivePage parameters={parameters} />;
   if (name === 'search') return <SearchPage parameters={parameters} />;
+  if (name === 'explore' && id === 'funnel') return <FunnelPage parameters={parameters} />;
+  if (name === 'explore' && id === 'returning') return <ReturningPage parameters={parameters} />;
+  if (name === 'explore') return <ExplorePage parameters={parameters} />;
   if (name === 'events' && id) return <EventPage key={id} eventId={id} />;
   if (name === 'users' && id) return <UserPage key={id} userId={id} parameters={parameters} />;
   if (name === 'dead-letters') return id ? <DeadLetterPage key={id} id={id} /> : <DeadLettersPage />;
@@ -56,6 +63,12 @@ function Unknown() {
   );
 }
 
+/** On a phone not all of the navigation is seen. */
+function showCurrent(nav: HTMLElement): void {
+  const current = nav.querySelector<HTMLElement>('[aria-current]');
+  if (current) nav.scrollLeft = current.offsetLeft - (nav.clientWidth - current.offsetWidth) / 2;
+}
+
 function App() {
   const [name] = route.value.parts;
   const main = useRef<HTMLElement>(null);
@@ -66,6 +79,7 @@ function App() {
     if (!isFirst.current) main.current?.focus({ preventScroll: true });
     isFirst.current = false;
     scrollTo(0, leftAt());
+    showCurrent(document.querySelector('nav')!);
     const heading = main.current?.querySelector('h1')?.textContent;
     document.title = heading && name ? `${heading} · Footfall` : 'Footfall';
   }, [place]);

@@ -46,7 +46,9 @@ export function followNewest<T extends { id: string }>(
     const oldest = items.at(-1);
     const missed = last === undefined || !oldest ? 0 : Number(oldest.id) - Number(last) - 1;
     lastIds.set(page.process, items[0]?.id ?? last ?? '0');
-    onPage({ ...page, items }, missed, last === undefined);
+    // A page that reaches what is known leaves nothing out.
+    const next = items.length < page.items.length ? null : page.next;
+    onPage({ ...page, items, next }, missed, last === undefined);
   }
 
   async function keepAsking(): Promise<void> {
@@ -76,10 +78,26 @@ export interface RejectedEvent {
   truncated: boolean;
 }
 
-/** @param query such as `code=invalid_event` */
-export async function readRejected(query: Record<string, string>): Promise<Page<RejectedEvent>> {
-  const { events, ...page } = await get<{ process: string; events: RejectedEvent[]; next: string | null }>(
-    `/events/rejected?${new URLSearchParams(query)}`,
+/** @param path such as `/events/rejected` @param query such as `code=invalid_event` */
+export async function readList<T>(path: string, query: Record<string, string>): Promise<Page<T>> {
+  const { events, ...page } = await get<{ process: string; events: T[]; next: string | null }>(
+    `${path}?${new URLSearchParams(query)}`,
   );
   return { ...page, items: events };
+}
+
+/** What is listed of each process, by its name. */
+export type Pages<T> = ReadonlyMap<string, Page<T>>;
+
+/** Where a process has more new ones than a page holds, what was listed of it before is let go. */
+export function withNewer<T>(pages: Pages<T>, newest: Page<T>): Pages<T> {
+  const listed = pages.get(newest.process);
+  const isWhole = listed === undefined || newest.next !== null;
+  const page = isWhole ? newest : { ...listed, items: [...newest.items, ...listed.items] };
+  return new Map(pages).set(newest.process, page);
+}
+
+export function withOlder<T>(pages: Pages<T>, older: Page<T>): Pages<T> {
+  const listed = pages.get(older.process)?.items ?? [];
+  return new Map(pages).set(older.process, { ...older, items: [...listed, ...older.items] });
 }

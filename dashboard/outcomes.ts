@@ -1,7 +1,7 @@
 // What can become of an event, and the rows that say so in Live.
 import { type DeadLetter, get, type UserEvent } from './api.ts';
 import { asText, members } from './exact-json.ts';
-import { followNewest, type NewestListener, type Page, type RejectedEvent, readRejected } from './newest.ts';
+import { followNewest, type NewestListener, type Page, type RejectedEvent, readList } from './newest.ts';
 import { toDeadLetter, toEvent, toRejected } from './route.ts';
 
 export const OUTCOMES = ['stored', 'duplicate', 'conflict', 'rejected', 'dead-lettered'] as const;
@@ -78,17 +78,18 @@ export function followOthers(onRows: Listener, onProblem: (problem: string | und
     };
   }
   const ends = [
-    followNewest(readDuplicates, LIST_MS, listener('duplicate', duplicateRow)),
-    followNewest(
-      (after) => readRejected({ limit: LIST_LIMIT, ...(after !== undefined && { after }) }),
-      LIST_MS,
-      listener('rejected', rejectedRow),
-    ),
+    followNewest(newest<DuplicateEvent>('/events/duplicates'), LIST_MS, listener('duplicate', duplicateRow)),
+    followNewest(newest<RejectedEvent>('/events/rejected'), LIST_MS, listener('rejected', rejectedRow)),
     followNewest(readLetters, LETTERS_MS, listener('dead-lettered', letterRow)),
   ];
   return () => {
     for (const end of ends) end();
   };
+}
+
+/** @returns reads those that are newer than one of them */
+function newest<T>(path: string): (after: string | undefined) => Promise<Page<T>> {
+  return (after) => readList(path, { limit: LIST_LIMIT, ...(after !== undefined && { after }) });
 }
 
 interface DuplicateEvent {
@@ -98,14 +99,6 @@ interface DuplicateEvent {
   eventId: string;
   userId: string;
   eventType: string;
-}
-
-async function readDuplicates(after: string | undefined): Promise<Page<DuplicateEvent>> {
-  const query = new URLSearchParams({ limit: LIST_LIMIT, ...(after !== undefined && { after }) });
-  const { events, ...page } = await get<{ process: string; events: DuplicateEvent[]; next: string | null }>(
-    `/events/duplicates?${query}`,
-  );
-  return { ...page, items: events };
 }
 
 function duplicateRow({ id, receivedAt, foundAt, ...event }: DuplicateEvent, process: string): Row {

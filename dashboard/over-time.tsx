@@ -58,7 +58,7 @@ export function OverTime({ stats: { counts, totals, interval } }: { stats: Stats
 }
 
 /** Each its own colour, and another only where that is taken. */
-function distinctHues(names: readonly string[]): Map<string, number> {
+export function distinctHues(names: readonly string[]): Map<string, number> {
   const taken = new Map<string, number>();
   for (const name of names) {
     let next = hue(name);

@@ -1,5 +1,5 @@
 import { useEffect, useState } from 'preact/hooks';
-import { apiKey, explain } from './api.ts';
+import { ApiError, apiKey, explain } from './api.ts';
 
 export interface Polled<T> {
   value: T | undefined;
@@ -13,32 +13,64 @@ export interface Polled<T> {
 
 const NOTHING = { value: undefined, asOf: undefined, problem: undefined, since: undefined };
 
+const RETRY_MS = 10_000;
+
+/** Nobody looks at the page. */
+const UNREAD = Symbol('unread');
+
 /** Reads something again and again while it is shown, and while somebody looks at the page. */
 export function usePolling<T>(read: () => Promise<T>, everyMs: number, ...depends: unknown[]): Polled<T> {
+  return usePauses(read, () => everyMs, everyMs, ...depends);
+}
+
+/** Reads what takes long once, and again only after a failure that may pass. */
+export function useReading<T>(read: () => Promise<T>, ...depends: unknown[]): Polled<T> {
+  return usePauses(read, (failure) => (mayPass(failure) ? RETRY_MS : undefined), ...depends);
+}
+
+/** Without an answer it is the network, or a service that is down. */
+function mayPass(failure: unknown): boolean {
+  return failure !== undefined && (!(failure instanceof ApiError) || failure.retryable);
+}
+
+/** @param pauseAfter how long until it is read again; undefined: it is not. Takes why it was not read, if so */
+function usePauses<T>(
+  read: () => Promise<T>,
+  pauseAfter: (failure: unknown) => number | undefined,
+  ...depends: unknown[]
+): Polled<T> {
   const [state, setState] = useState<Polled<T>>(NOTHING);
   useEffect(() => {
     let isShown = true;
     let timer: ReturnType<typeof setTimeout> | undefined;
     async function readAgain(): Promise<void> {
+      let failure: unknown = UNREAD;
       if (!document.hidden) {
         const next = await read().then(
-          (value) => (): Polled<T> => ({ ...NOTHING, value, asOf: Date.now() }),
-          (error) => (before: Polled<T>) => ({
-            ...before,
-            problem: explain(error),
-            since: before.since ?? Date.now(),
-          }),
+          (value) => {
+            failure = undefined;
+            return (): Polled<T> => ({ ...NOTHING, value, asOf: Date.now() });
+          },
+          (error) => {
+            failure = error;
+            return (before: Polled<T>) => ({
+              ...before,
+              problem: explain(error),
+              since: before.since ?? Date.now(),
+            });
+          },
         );
         if (!isShown) return;
         setState(next);
       }
-      timer = setTimeout(readAgain, everyMs);
+      const pauseMs = pauseAfter(failure);
+      if (pauseMs !== undefined) timer = setTimeout(readAgain, pauseMs);
     }
     readAgain();
     return () => {
       isShown = false;
       clearTimeout(timer);
     };
-  }, [everyMs, apiKey.value, ...depends]);
+  }, [apiKey.value, ...depends]);
   return state;
 }

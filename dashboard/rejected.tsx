@@ -1,17 +1,21 @@
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useState } from 'preact/hooks';
 import { explain } from './api.ts';
 import { Copy } from './copy.tsx';
 import { curlOf } from './curl.ts';
 import { Exact } from './exact.tsx';
 import { prettyJson } from './exact-json.ts';
+import { FilterForm, type Given } from './filter-form.tsx';
 import { More } from './more.tsx';
-import { followNewest, type Page, type RejectedEvent, readRejected } from './newest.ts';
+import { followNewest, type Pages, type RejectedEvent, readList, withNewer, withOlder } from './newest.ts';
 import { Problem } from './problem.tsx';
 import { goTo } from './route.ts';
 import { Time } from './time.tsx';
 import { many } from './words.ts';
 
+const PATH = '/events/rejected';
 const POLL_MS = 2000;
+/** How often older ones are asked for, until the process answers that has them. */
+const TRIES = 6;
 const FILTERS = ['code', 'caller'] as const;
 /** What can be wrong with what is sent. */
 const CODES = [
@@ -34,22 +38,8 @@ const CODES = [
 
 /** Why events were refused. The address holds what is looked for. */
 export function RejectedPage({ parameters }: { parameters: URLSearchParams }) {
-  const form = useRef<HTMLFormElement>(null);
-  const query: Record<string, string> = {};
+  const query: Given = {};
   for (const name of FILTERS) if (parameters.get(name)) query[name] = parameters.get(name)!;
-  const key = JSON.stringify(query);
-  useEffect(() => {
-    for (const field of form.current!.querySelectorAll<HTMLInputElement | HTMLSelectElement>('[name]'))
-      field.value = query[field.name] ?? '';
-  }, [key]);
-  function apply(event: SubmitEvent) {
-    event.preventDefault();
-    const given = new FormData(form.current!);
-    goTo(
-      'rejected',
-      FILTERS.map((name): [string, string] => [name, String(given.get(name)).trim()]),
-    );
-  }
   const codes = query.code === undefined || CODES.includes(query.code) ? CODES : [...CODES, query.code];
   return (
     <>
@@ -58,7 +48,16 @@ export function RejectedPage({ parameters }: { parameters: URLSearchParams }) {
         Events that this instance refused, with the reason and what was sent: its sender was told the same,
         and has to correct it. Kept in memory, the latest ones, until the service stops.
       </p>
-      <form class="filters" ref={form} onSubmit={apply}>
+      <FilterForm
+        values={query}
+        action="Filter"
+        apply={({ code = '', caller = '' }) =>
+          goTo('rejected', [
+            ['code', code],
+            ['caller', caller.trim()],
+          ])
+        }
+      >
         <label>
           Error code
           <select name="code">
@@ -74,9 +73,8 @@ export function RejectedPage({ parameters }: { parameters: URLSearchParams }) {
           Caller
           <input name="caller" autocomplete="off" />
         </label>
-        <button type="submit">Filter</button>
-      </form>
-      <List key={key} query={query} />
+      </FilterForm>
+      <List key={JSON.stringify(query)} query={query} />
     </>
   );
 }
@@ -86,7 +84,7 @@ export function RefusalPage({ id, process }: { id: string; process: string | nul
   const [refusal, setRefusal] = useState<RejectedEvent | 'gone'>();
   const [problem, setProblem] = useState<string>();
   useEffect(() => {
-    readRejected({ limit: '1', cursor: String(Number(id) + 1) }).then(
+    readList<RejectedEvent>(PATH, { limit: '1', cursor: String(Number(id) + 1) }).then(
       ({ items: [found], ...page }) => {
         const isSame = found?.id === id && (process === null || page.process === process);
         setRefusal(isSame ? found : 'gone');
@@ -103,7 +101,8 @@ export function RefusalPage({ id, process }: { id: string; process: string | nul
       <Problem text={problem} />
       {refusal === 'gone' && (
         <p class="empty">
-          It is no longer kept: newer ones took its place, or the service was started again.
+          It is no longer kept, as newer ones took its place or the service was started again; or another
+          process of the service has it. Reload the page to ask again.
         </p>
       )}
       {refusal !== undefined && refusal !== 'gone' && (
@@ -119,21 +118,21 @@ export function RefusalPage({ id, process }: { id: string; process: string | nul
 }
 
 function List({ query }: { query: Record<string, string> }) {
-  const { page, problem, isLoading, more } = useRejected(query);
+  const { rows, isAll, problem, isLoading, more } = useRejected(query);
   return (
     <section aria-label="Rejected events" aria-busy={isLoading}>
       <Problem text={problem} />
-      {page === undefined && problem === undefined && <p class="hint">Loading…</p>}
-      {page?.items.length === 0 && <None isFiltered={Object.keys(query).length > 0} />}
-      {page && page.items.length > 0 && (
+      {rows === undefined && problem === undefined && <p class="hint">Loading…</p>}
+      {rows?.length === 0 && <None isFiltered={Object.keys(query).length > 0} />}
+      {rows && rows.length > 0 && (
         <>
           <p class="hint" role="status">
-            {many(page.items.length, 'rejected event')}
-            {page.next !== null && ' so far'}, newest first
+            {many(rows.length, 'rejected event')}
+            {!isAll && ' so far'}, newest first
           </p>
           <ul class="letters refusals">
-            {page.items.map((one) => (
-              <li key={`${page.process} ${one.id}`}>
+            {rows.map(({ process, one }) => (
+              <li key={`${process} ${one.id}`}>
                 <details>
                   <summary>
                     <Heading refusal={one} />
@@ -235,46 +234,64 @@ function commandFor(path: string, body: string): string {
 }
 
 interface Rejected {
-  page: Page<RejectedEvent> | undefined;
+  /** Newest first, each with the process that keeps it; undefined before the first answer. */
+  rows: { process: string; one: RejectedEvent }[] | undefined;
+  isAll: boolean;
   problem: string | undefined;
   isLoading: boolean;
   more: (() => void) | undefined;
 }
 
-/** The newest as they come, and older ones when they are asked for. */
-function useRejected(query: Record<string, string>): Rejected {
-  const [page, setPage] = useState<Page<RejectedEvent>>();
+/** The newest as they come, and older ones when they are asked for: of every process of the instance that answers. */
+function useRejected(query: Given): Rejected {
+  const [pages, setPages] = useState<Pages<RejectedEvent>>(new Map());
   const [problem, setProblem] = useState<string>();
   const [isLoading, setLoading] = useState(false);
   useEffect(() => {
     const read = (after: string | undefined) =>
-      readRejected({ ...query, ...(after !== undefined && { after }) });
+      readList<RejectedEvent>(PATH, { ...query, ...(after !== undefined && { after }) });
     return followNewest(read, POLL_MS, {
-      onPage: (newest) => setPage((listed) => withNewer(listed, newest)),
+      onPage: (newest) => setPages((listed) => withNewer(listed, newest)),
       onProblem: setProblem,
     });
   }, []);
+  const unfinished = [...pages.values()].filter(({ next }) => next !== null);
 
   async function more(): Promise<void> {
     if (isLoading) return;
     setLoading(true);
     try {
-      const older = await readRejected({ ...query, cursor: page!.next! });
-      if (older.process === page!.process)
-        setPage((listed) => ({ ...older, items: [...listed!.items, ...older.items] }));
+      const older = await readOlder(query, pages);
+      if (older) setPages((listed) => withOlder(listed, older));
+      else setProblem('The process that has older ones did not answer. Try again.');
     } catch (error) {
       setProblem(explain(error));
     }
     setLoading(false);
   }
-  return { page, problem, isLoading, more: page?.next ? more : undefined };
+  const rows = [...pages.values()]
+    .flatMap(({ process, items }) => items.map((one) => ({ process, one })))
+    .sort((a, b) => Date.parse(b.one.rejectedAt) - Date.parse(a.one.rejectedAt));
+  return {
+    rows: pages.size === 0 ? undefined : rows,
+    isAll: unfinished.length === 0,
+    problem,
+    isLoading,
+    more: unfinished.length === 0 ? undefined : more,
+  };
 }
 
-/** Where there are more new ones than a page holds, or another process answers, what was listed before is let go. */
-function withNewer(
-  listed: Page<RejectedEvent> | undefined,
-  newest: Page<RejectedEvent>,
-): Page<RejectedEvent> {
-  if (listed?.process !== newest.process || newest.next !== null) return newest;
-  return newest.items.length === 0 ? listed : { ...listed, items: [...newest.items, ...listed.items] };
+/**
+ * Any process may answer, and only one of its own ids says something to it. Where they take turns, the right one is
+ * next; where always the same answers, it is asked for its own.
+ */
+async function readOlder(query: Given, pages: Pages<RejectedEvent>) {
+  let asked = [...pages.values()].find(({ next }) => next !== null)!;
+  for (let tries = 1; tries <= TRIES; tries++) {
+    const older = await readList<RejectedEvent>(PATH, { ...query, cursor: asked.next! });
+    if (older.process === asked.process) return older;
+    const answering = pages.get(older.process);
+    if (answering?.next && tries % 2 === 0) asked = answering;
+  }
+  return undefined;
 }

@@ -1,7 +1,7 @@
 import { signal } from '@preact/signals';
 
 /** Where in this page we are: the parts of the address behind `#/`, and its parameters. */
-export interface Route {
+interface Route {
   parts: string[];
   parameters: URLSearchParams;
 }

@@ -1,81 +1,41 @@
-import { useEffect, useRef, useState } from 'preact/hooks';
-import { get } from './api.ts';
+import { useState } from 'preact/hooks';
+import { Chips } from './condition-fields.tsx';
+import { conditionsIn, FIELDS, isSame } from './conditions.ts';
 import { EventList } from './event-list.tsx';
+import { FilterForm, type Given, PayloadFields, TimeFields, TypeField, UserField } from './filter-form.tsx';
 import { useEvents } from './found-events.ts';
 import { More } from './more.tsx';
-import { usePolling } from './polling.ts';
 import { Problem } from './problem.tsx';
 import { goTo } from './route.ts';
-import { ofField, toField, zone } from './times.ts';
 import { many } from './words.ts';
 
 const PAGE = 100;
-const TYPES_MS = 60_000;
 
 /** Stored events by user, type, time and payload. The address holds what is looked for. */
 export function SearchPage({ parameters }: { parameters: URLSearchParams }) {
-  const types = usePolling(() => get<{ totals: { eventType: string }[] }>('/events/stats?top=1'), TYPES_MS);
-  const given = (name: string) => parameters.get(name) ?? '';
-
-  const form = useRef<HTMLFormElement>(null);
-  const [mistake, setMistake] = useState<string>();
   // The same search again is a search again.
   const [runs, setRuns] = useState(0);
-  // The fields follow the address, also back and forward, and keep the focus.
-  useEffect(() => {
-    for (const field of form.current!.querySelectorAll<HTMLInputElement | HTMLSelectElement>('[name]')) {
-      const isTime = field.name === 'from' || field.name === 'to';
-      const value = field.name === 'order' ? orderIn(parameters) : given(field.name);
-      field.value = isTime ? toField(value) : value;
-    }
-  }, [parameters, zone.value]);
 
-  function search(event: SubmitEvent) {
-    event.preventDefault();
-    const filled = [...new FormData(form.current!)].map(([name, value]): [string, string] => {
-      const text = String(value);
-      return [name, name === 'from' || name === 'to' ? ofField(text) : text];
-    });
-    const problem = mistakeIn(new URLSearchParams(filled));
-    setMistake(problem);
-    if (problem !== undefined) return;
+  // What the form has no fields for, as where somebody comes from Explore.
+  const others = conditionsIn(parameters).filter(([name]) => !FIELDS.includes(name));
+
+  function search(given: Given) {
     setRuns(runs + 1);
-    goTo('search', filled);
+    goTo('search', [...Object.entries(given), ...others]);
   }
 
   return (
     <>
       <h1>Search</h1>
-      <form class="filters" ref={form} onSubmit={search}>
-        <label>
-          User
-          <input name="userId" autocomplete="off" />
-        </label>
-        <label>
-          Event type
-          <input name="eventType" list="types" autocomplete="off" />
-        </label>
-        <datalist id="types">
-          {types.value?.totals.map(({ eventType }) => (
-            <option key={eventType} value={eventType} />
-          ))}
-        </datalist>
-        <label>
-          From
-          <input name="from" type="datetime-local" step="1" />
-        </label>
-        <label>
-          To
-          <input name="to" type="datetime-local" step="1" />
-        </label>
-        <label>
-          Payload property
-          <input name="member" placeholder="productId" autocomplete="off" />
-        </label>
-        <label>
-          … is
-          <input name="value" autocomplete="off" />
-        </label>
+      <FilterForm
+        values={{ ...Object.fromEntries(parameters), order: orderIn(parameters) }}
+        action="Search"
+        apply={search}
+      >
+        <UserField />
+        <TypeField />
+        <TimeFields />
+        <PayloadFields />
         <label>
           Order
           <select name="order">
@@ -85,15 +45,23 @@ export function SearchPage({ parameters }: { parameters: URLSearchParams }) {
             <option value="stored">First to arrive first</option>
           </select>
         </label>
-        <button type="submit">Search</button>
-      </form>
-      <Problem text={mistake} />
+      </FilterForm>
+      <Chips
+        conditions={others}
+        remove={(removed) =>
+          goTo(
+            'search',
+            [...parameters].filter((one) => !isSame(one, removed)),
+          )
+        }
+      />
       <Results key={`${runs} ${parameters}`} query={toQuery(parameters)} />
     </>
   );
 }
 
-function Results({ query }: { query: string }) {
+/** What matches, page by page. */
+export function Results({ query }: { query: string }) {
   const { events, isSearching, problem, more } = useEvents(query);
   const isNone = events.length === 0 && more === undefined;
   const found = isNone ? 'No events match. Ids, types and values are exact.' : many(events.length, 'event');
@@ -104,19 +72,10 @@ function Results({ query }: { query: string }) {
       <p role="status" class="hint">
         {isSearching ? 'Searching…' : said}
       </p>
-      <EventList events={events} withDate />
+      <EventList events={events} withDate expands />
       <More more={more} isLoading={isSearching} />
     </section>
   );
-}
-
-function mistakeIn(parameters: URLSearchParams): string | undefined {
-  const given = (name: string) => parameters.get(name) ?? '';
-  if (given('from') !== '' && given('to') !== '' && given('from') >= given('to')) {
-    return 'From must be before To.';
-  }
-  if (given('value') !== '' && given('member') === '') return 'Say which payload property has this value.';
-  return undefined;
 }
 
 /** The newest first by their own time, unless the address says otherwise; older addresses have names of before. */
@@ -128,13 +87,12 @@ function orderIn(parameters: URLSearchParams): string {
 /** What the API takes: times with a zone, and the member by its name. */
 function toQuery(parameters: URLSearchParams): string {
   const query = new URLSearchParams({ limit: String(PAGE), order: orderIn(parameters) });
-  for (const name of ['userId', 'eventType'])
-    if (parameters.get(name)) query.set(name, parameters.get(name)!);
+  for (const [name, value] of conditionsIn(parameters)) query.append(name, value);
   for (const name of ['from', 'to']) {
     const time = new Date(parameters.get(name) ?? '');
     if (!Number.isNaN(time.getTime())) query.set(name, time.toISOString());
   }
   const member = parameters.get('member');
-  if (member) query.set(`payload.${member}`, parameters.get('value') ?? '');
+  if (member) query.append(`payload.${member}`, parameters.get('value') ?? '');
   return query.toString();
 }

@@ -39,6 +39,9 @@ export const faults = computed(() => {
 /** True only while both probes say that all works, and said so just before. */
 export const isWell = computed(() => faults.value?.length === 0 && answer.value!.isHealthy);
 
+/** Whether the service was asked and did not answer; false before the first answer, too. */
+export const isSilent = computed(() => silentSince.value !== undefined);
+
 async function ask(): Promise<void> {
   const options = { cache: 'no-store', signal: AbortSignal.timeout(FRESH_MS) } as const;
   const [ready, health] = await Promise.all([fetch('/readyz', options), fetch('/health', options)]);

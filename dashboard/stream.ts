@@ -8,7 +8,7 @@ const FIRST_PAUSE_MS = 500;
 /** `refused` is said with its reason: it is the key, or the service has no room. */
 export type StreamState = 'connecting' | 'live' | 'waiting' | 'refused';
 
-export interface StreamListener {
+interface StreamListener {
   /** Resolves when more can be taken: until then nothing is read, and nothing lost. @param events as JSON */
   onEvents(events: string[]): Promise<void> | void;
   /** The store was restored or emptied: what follows may have been there before. */

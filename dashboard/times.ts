@@ -12,7 +12,7 @@ const UNITS: [unit: Intl.RelativeTimeFormatUnit, ms: number][] = [
 ];
 const AGO = new Intl.RelativeTimeFormat('en', { numeric: 'always', style: 'short' });
 
-export type Zone = 'local' | 'UTC';
+type Zone = 'local' | 'UTC';
 
 /** In which zone times are shown. Kept for the next visit; addresses hold UTC whatever it is. */
 export const zone = signal<Zone>(localStorage.getItem(ZONE_ITEM) === 'UTC' ? 'UTC' : 'local');
@@ -98,5 +98,23 @@ export function endOfDay(day: string): string {
   const at = new Date(zone.value === 'UTC' ? `${day}T00:00:00Z` : `${day}T00:00:00`);
   if (zone.value === 'UTC') at.setUTCDate(at.getUTCDate() + 1);
   else at.setDate(at.getDate() + 1);
+  return at.toISOString();
+}
+
+/** The name of the zone in which times are shown. */
+export function timeZone(): string {
+  return zone.value === 'UTC' ? 'UTC' : new Intl.DateTimeFormat().resolvedOptions().timeZone;
+}
+
+/** Where the week of a time began, or one so many weeks before it, in UTC. */
+export function mondayBefore(time: number, weeks: number): string {
+  const at = new Date(time);
+  if (zone.value === 'UTC') {
+    at.setUTCHours(0, 0, 0, 0);
+    at.setUTCDate(at.getUTCDate() - ((at.getUTCDay() + 6) % 7) - weeks * 7);
+  } else {
+    at.setHours(0, 0, 0, 0);
+    at.setDate(at.getDate() - ((at.getDay() + 6) % 7) - weeks * 7);
+  }
   return at.toISOString();
 }

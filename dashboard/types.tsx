@@ -181,12 +181,7 @@ const MOST_SHOWN = 40;
 
 function Value({ path, value, eventType }: { path: string; value: string; eventType: string }) {
   const text = asText(value);
-  const shown = (
-    <>
-      <Exact text={text.slice(0, MOST_SHOWN)} />
-      {text.length > MOST_SHOWN && '…'}
-    </>
-  );
+  const shown = <Exact text={text} most={MOST_SHOWN} />;
   // Only plain values can be searched for.
   if (/^[[{n]/.test(value)) return <span>{shown}</span>;
   const query = new URLSearchParams({ eventType, member: path, value: text });

@@ -1,16 +1,17 @@
-import { useEffect, useRef, useState } from 'preact/hooks';
-import { get } from './api.ts';
+import { get, type UserEvent } from './api.ts';
 import { EventType } from './event-list.tsx';
 import { Exact } from './exact.tsx';
 import { asText, members } from './exact-json.ts';
+import { FilterForm, TimeFields, TypeField } from './filter-form.tsx';
 import { useEvents } from './found-events.ts';
 import { More } from './more.tsx';
 import { usePolling } from './polling.ts';
 import { Outdated, Problem } from './problem.tsx';
 import { goTo, toEvent } from './route.ts';
+import { type Session, sessionsOf } from './sessions.ts';
 import { Time } from './time.tsx';
-import { date, endOfDay, ofField, toField, zone } from './times.ts';
-import { many } from './words.ts';
+import { date, endOfDay } from './times.ts';
+import { duration, many } from './words.ts';
 
 const PAGE = 200;
 /** The service counts no further. */
@@ -37,7 +38,7 @@ export function UserPage({ userId, parameters }: UserPageProps) {
       </h1>
       <Total userId={userId} />
       <Filters userId={userId} parameters={parameters} />
-      <Timeline key={query.toString()} query={query.toString()} isFiltered={[...parameters].length > 0} />
+      <Timeline key={query.toString()} query={query} isFiltered={[...parameters].length > 0} />
     </>
   );
 }
@@ -73,30 +74,7 @@ function Total({ userId }: { userId: string }) {
 }
 
 function Filters({ userId, parameters }: UserPageProps) {
-  const form = useRef<HTMLFormElement>(null);
-  const [mistake, setMistake] = useState<string>();
   const path = `users/${encodeURIComponent(userId)}`;
-  // The fields follow the address, also back and forward.
-  useEffect(() => {
-    for (const field of form.current!.querySelectorAll<HTMLInputElement>('[name]')) {
-      const value = parameters.get(field.name) ?? '';
-      field.value = field.name === 'eventType' ? value : toField(value);
-    }
-  }, [parameters, zone.value]);
-
-  function show(event: SubmitEvent) {
-    event.preventDefault();
-    const text = (name: string) => String(new FormData(form.current!).get(name) ?? '');
-    const [from, to] = [ofField(text('from')), ofField(text('to'))];
-    const isEmpty = from !== '' && to !== '' && from >= to;
-    setMistake(isEmpty ? 'From must be before To.' : undefined);
-    if (isEmpty) return;
-    goTo(path, [
-      ['eventType', text('eventType')],
-      ['from', from],
-      ['to', to],
-    ]);
-  }
 
   function jump({ currentTarget: { value, validity } }: { currentTarget: HTMLInputElement }) {
     if (value === '' || !validity.valid) return;
@@ -107,33 +85,27 @@ function Filters({ userId, parameters }: UserPageProps) {
   }
 
   return (
-    <>
-      <form class="filters" ref={form} onSubmit={show}>
-        <label>
-          Event type
-          <input name="eventType" autocomplete="off" />
-        </label>
-        <label>
-          From
-          <input name="from" type="datetime-local" step="1" />
-        </label>
-        <label>
-          To
-          <input name="to" type="datetime-local" step="1" />
-        </label>
-        <button type="submit">Show</button>
+    <FilterForm
+      values={Object.fromEntries(parameters)}
+      action="Show"
+      apply={(given) => goTo(path, Object.entries(given))}
+      after={
         <label>
           Jump to date
           <input type="date" min="1970-01-01" max="9999-12-30" onChange={jump} />
         </label>
-      </form>
-      <Problem text={mistake} />
-    </>
+      }
+    >
+      <TypeField />
+      <TimeFields />
+    </FilterForm>
   );
 }
 
-function Timeline({ query, isFiltered }: { query: string; isFiltered: boolean }) {
-  const { events, isSearching, problem, more } = useEvents(query);
+function Timeline({ query, isFiltered }: { query: URLSearchParams; isFiltered: boolean }) {
+  const { events, isSearching, problem, more } = useEvents(query.toString());
+  // Events of one type do not show how long a user was there.
+  const sessions = query.has('eventType') ? new Map() : sessionsOf(events, more !== undefined);
   const days = [...Map.groupBy(events, ({ timestamp }) => date(timestamp))];
   const found = `${many(events.length, 'event')}${more ? ' so far' : ''}, newest first by their own time`;
   const none = isFiltered ? 'No events of this user match.' : '';
@@ -147,20 +119,47 @@ function Timeline({ query, isFiltered }: { query: string; isFiltered: boolean })
       {days.map(([day, own]) => (
         <section key={day}>
           <h2>{day}</h2>
-          <ol class="timeline">
-            {own.map(({ eventId, eventType, timestamp, payload }) => (
-              <li key={eventId}>
-                <a href={toEvent(eventId)} title="Show this event">
-                  <Time at={timestamp} show="clock" />
-                </a>
-                <EventType name={eventType} />
-                <Members payload={payload} />
-              </li>
-            ))}
-          </ol>
+          {splitBySession(own, sessions).map((part) => (
+            <SessionPart key={part[0]!.eventId} events={part} session={sessions.get(part[0]!.eventId)} />
+          ))}
         </section>
       ))}
       <More more={more} isLoading={isSearching} />
+    </>
+  );
+}
+
+/** The events of a day, session by session. The first part may continue one of the next day. */
+function splitBySession(events: readonly UserEvent[], sessions: ReadonlyMap<string, Session>): UserEvent[][] {
+  const parts: UserEvent[][] = [];
+  for (const event of events) {
+    if (parts.length === 0 || sessions.has(event.eventId)) parts.push([]);
+    parts.at(-1)!.push(event);
+  }
+  return parts;
+}
+
+function SessionPart({ events, session }: { events: readonly UserEvent[]; session: Session | undefined }) {
+  return (
+    <>
+      {session && (
+        <h3 class="session">
+          Session: {many(session.events, 'event')}
+          {session.events > 1 && ` in ${duration(session.ms)}`}
+          {session.isOpen && ' so far'}
+        </h3>
+      )}
+      <ol class="timeline">
+        {events.map(({ eventId, eventType, timestamp, payload }) => (
+          <li key={eventId}>
+            <a href={toEvent(eventId)} title="Show this event">
+              <Time at={timestamp} show="clock" />
+            </a>
+            <EventType name={eventType} />
+            <Members payload={payload} />
+          </li>
+        ))}
+      </ol>
     </>
   );
 }

@@ -76,9 +76,11 @@ export async function makeBase(dockerfile: string): Promise<boolean> {
 
 /** The image the Dockerfile names, and the versions in that name. */
 function baseOf(dockerfile: string): { image: string; major: string; suite: string } {
-  const found = /^FROM (node:(\d+)-(\w+)-slim) /m.exec(dockerfile);
+  const found = /^ARG NODE_IMAGE=(node:(\d+)-(\w+)-slim)$/m.exec(dockerfile);
   if (!found)
-    throw new Error('The Dockerfile does not start from node:MAJOR-SUITE-slim, which is all this can make');
+    throw new Error(
+      'The NODE_IMAGE of the Dockerfile is not node:MAJOR-SUITE-slim, which is all this can make',
+    );
   return { image: `docker.io/library/${found[1]}`, major: found[2]!, suite: found[3]! };
 }
 

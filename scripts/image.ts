@@ -34,7 +34,8 @@ function asComposed(): RunOptions {
   const { services } = parse(readFileSync('docker-compose.yml', 'utf8')) as {
     services: { 'app-service': { environment: Record<string, string>; volumes: string[] } };
   };
-  const { KAFKA_BROKERS, DATABASE_URL, ...environment } = services['app-service'].environment;
+  const { KAFKA_BROKERS, DATABASE_URL, ...others } = services['app-service'].environment;
+  const environment = { ...others, LOG: 'embedded' };
   return { environment, volumes: services['app-service'].volumes.map((volume) => resolve(volume)) };
 }
 
@@ -107,22 +108,38 @@ async function checkPage(url: string): Promise<void> {
     throw new Error(`the page's script ${script} is answered with ${answer.status}, ${type}`);
 }
 
-/** Without keys, and without the setting that explicitly allows that, the production image must not start. */
-async function checkRefusal(): Promise<void> {
-  await withContainer(
-    'production',
-    { environment: { PORT: String(await freePort()) } },
-    async (container) => {
-      container.start();
-      const output = await container.refusal();
-      if (!output.includes('AUTH=off')) throw new Error(`does not say what is missing:\n${output}`);
-    },
-  );
+/** The production image must not start before somebody has decided who may call, and where events go. */
+async function checkRefusal(environment: Record<string, string>, missing: string): Promise<void> {
+  const port = String(await freePort());
+  await withContainer('production', { environment: { ...environment, PORT: port } }, async (container) => {
+    container.start();
+    const output = await container.refusal();
+    if (!output.includes(missing)) throw new Error(`does not say what is missing:\n${output}`);
+  });
 }
 
 async function checkTests(): Promise<void> {
   await withContainer('development', asComposed(), async (container) => {
     await container.run('npm', 'test', '--', ...TESTS_IN_CONTAINER);
+  });
+}
+
+/** The bill of materials lists every package that is there, and everything built into the page. */
+async function checkBillOfMaterials(): Promise<void> {
+  const program = `
+    import { globSync, readFileSync } from 'node:fs';
+    const read = (path) => JSON.parse(readFileSync(path, 'utf8'));
+    const listed = new Set(read('sbom.cdx.json').components.map(({ name, version }) => name + '@' + version));
+    const installed = globSync('{node_modules,node_modules/**/node_modules}/{[!@]*,@*/*}/package.json').map(read);
+    const page = readFileSync('dist/dashboard/licenses.md', 'utf8').matchAll(/^## (\\S+) - (\\S+) /gm);
+    const found = [
+      ...installed.map(({ name, version }) => name + '@' + version),
+      ...[...page].map(([, name, version]) => name + '@' + version),
+    ];
+    console.log(found.length, found.filter((id) => !listed.has(id)).join(' '));`;
+  await withContainer('production', { environment: {} }, async (container) => {
+    const output = await container.run('node', '--input-type=module', '--eval', program);
+    if (!/^[1-9]\d\d$/.test(output)) throw new Error(`sbom.cdx.json lacks packages: ${output}`);
   });
 }
 
@@ -133,4 +150,6 @@ await timed('production: build', () => build('production'));
 await timed('development: service', () => checkService('development', asComposed()));
 await timed('development: tests', checkTests);
 await timed('production: service', () => checkService('production', { environment: asInReadme() }));
-await timed('production: refusal without keys', checkRefusal);
+await timed('production: refusal without keys', () => checkRefusal({ LOG: 'embedded' }, 'AUTH=off'));
+await timed('production: refusal without a log', () => checkRefusal({ AUTH: 'off' }, 'LOG=embedded'));
+await timed('production: bill of materials', checkBillOfMaterials);

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Admin } from '@platformatic/kafka';
 import { kafkaJars } from './kafka-jars.ts';
+import type { SecuredBroker } from './kafka-listeners.ts';
 
 export interface KafkaServerOptions {
   version: string;
@@ -18,6 +19,8 @@ export interface KafkaServerOptions {
   zookeeper?: boolean;
   /** Broker settings that override those below. */
   settings?: Record<string, string>;
+  /** Listeners with TLS or SASL, besides the plain one (KRaft only). */
+  secured?: SecuredBroker;
   /** Joins the cluster of this server as another broker, with its own node id (KRaft only). */
   joins?: { server: KafkaServer; nodeId: number };
   progress?(text: string): void;
@@ -148,15 +151,16 @@ export class KafkaServer {
       'Zm9vdGZhbGwtZGV2LWtrYQ',
       '-c',
       join(dataDir, 'server.properties'),
+      ...(this.#options.secured?.scram ?? []).flatMap((user) => ['--add-scram', user]),
     ];
     await this.tool('kafka.tools.StorageTool', format);
   }
 
   #brokerProperties(): string {
-    const { dataDir, settings } = this.#options;
+    const { dataDir, settings, secured } = this.#options;
     return properties({
       ...this.#roleProperties(),
-      'advertised.listeners': `PLAINTEXT://127.0.0.1:${this.port}`,
+      'advertised.listeners': [`PLAINTEXT://127.0.0.1:${this.port}`, ...this.#securedListeners()].join(','),
       'log.dirs': join(dataDir, 'topics'),
       'num.partitions': '3',
       'offsets.topic.num.partitions': '5',
@@ -164,8 +168,14 @@ export class KafkaServer {
       'transaction.state.log.replication.factor': '1',
       'transaction.state.log.min.isr': '1',
       'group.initial.rebalance.delay.ms': '0',
+      ...secured?.settings,
       ...settings,
     });
+  }
+
+  #securedListeners(): string[] {
+    const listeners = this.#options.secured?.listeners ?? [];
+    return listeners.map(({ name, port }) => `${name}://localhost:${port}`);
   }
 
   #roleProperties(): Record<string, string> {
@@ -173,10 +183,14 @@ export class KafkaServer {
     const listener = `PLAINTEXT://127.0.0.1:${this.port}`;
     const side = `127.0.0.1:${this.#sidePort}`;
     if (zookeeper) return { 'broker.id': '1', 'zookeeper.connect': side, listeners: listener };
+    const secured = this.#options.secured?.listeners ?? [];
+    const protocols = secured.map(({ name, protocol }) => `${name}:${protocol}`);
     const common = {
       'controller.quorum.voters': `1@127.0.0.1:${(joins?.server ?? this).#sidePort}`,
       'controller.listener.names': 'CONTROLLER',
-      'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT',
+      'listener.security.protocol.map': ['PLAINTEXT:PLAINTEXT', 'CONTROLLER:PLAINTEXT', ...protocols].join(
+        ',',
+      ),
     };
     return joins
       ? { ...common, 'process.roles': 'broker', 'node.id': String(joins.nodeId), listeners: listener }
@@ -184,7 +198,7 @@ export class KafkaServer {
           ...common,
           'process.roles': 'broker,controller',
           'node.id': '1',
-          listeners: `${listener},CONTROLLER://${side}`,
+          listeners: [listener, ...this.#securedListeners(), `CONTROLLER://${side}`].join(','),
         };
   }
 
@@ -196,6 +210,7 @@ export class KafkaServer {
     ];
     const args = [
       ...JAVA_OPTIONS,
+      ...(this.#options.secured?.javaOptions ?? []),
       ...logging,
       '-cp',
       join(this.#jars, '*'),

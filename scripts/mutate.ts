@@ -1,6 +1,6 @@
-// Runs a mutation tester on one room of the source, and reports the mutants its tests do not detect.
+// Runs a mutation tester on one room of the source, or on a file of it, and reports the mutants its tests do not detect.
 import { globSync, readFileSync } from 'node:fs';
-import { relative } from 'node:path';
+import { dirname, relative } from 'node:path';
 import { Stryker } from '@stryker-mutator/core';
 import { Command } from 'commander';
 
@@ -13,9 +13,9 @@ const PATIENCE_MS = '2000';
 const program = new Command()
   .name('npm run mutate --')
   .description(
-    'Changes one room of the source bit by bit (StrykerJS) and runs the tests in test/unit that are of this room against each change. Prints the share of changes that a test noticed, and those that none did.',
+    'Changes one room of the source, or one of its files, bit by bit (StrykerJS) and runs the tests in test/unit that are of this room against each change. Prints the share of changes that a test noticed, and those that none did.',
   )
-  .argument('<room>', 'a folder of src, such as src/ingest')
+  .argument('<path>', 'a folder of src, such as src/ingest, or a file in one')
   .option(
     '--constants',
     'also changes what is made when a file is loaded, such as patterns and limits: all tests of the room run against each',
@@ -31,12 +31,14 @@ only what changed since, in the room or in its tests, is tried again. Code of ot
 Examples:
   npm run mutate -- src/ingest
   npm run mutate -- src/access --constants
+  npm run mutate -- src/processing/consumer.ts
   npm run mutate -- src/store/memory --force`,
   )
   .parse();
-const room = program.args[0]!.replace(/\/+$/, '');
+const path = program.args[0]!.replace(/\/+$/, '');
+const [room, sources] = path.endsWith('.ts') ? [dirname(path), path] : [path, `${path}/**/*.ts`];
 const { force, constants } = program.opts<{ force: boolean; constants: boolean }>();
-if (globSync(`${room}/*.ts`).length === 0) program.error(`there is no source in ${room}`);
+if (globSync(sources).length === 0) program.error(`there is no source at ${path}`);
 
 /** Lines and columns count from 1. */
 function describe({
@@ -63,10 +65,10 @@ function shorten(code: string): string {
 process.env.MUTATED_ROOM = room;
 process.env.PATIENCE_MS ??= PATIENCE_MS;
 const mutants = await new Stryker({
-  mutate: [`${room}/**/*.ts`],
+  mutate: [sources],
   force,
   ignoreStatic: !constants,
-  incrementalFile: `${CACHE}/${room.replaceAll('/', '-')}.json`,
+  incrementalFile: `${CACHE}/${path.replaceAll('/', '-')}.json`,
   reporters: [process.stdout.isTTY ? 'progress' : 'progress-append-only'],
 }).runMutationTest();
 
@@ -77,4 +79,4 @@ for (const mutant of survivors)
   console.log(`${mutant.status === 'NoCoverage' ? 'not run: ' : ''}${describe(mutant)}`);
 const all = noticed.length + survivors.length;
 const share = ((100 * noticed.length) / Math.max(1, all)).toFixed(1);
-console.log(`${room}: ${share} % noticed, ${noticed.length} of ${all}; not noticed: ${survivors.length}`);
+console.log(`${path}: ${share} % noticed, ${noticed.length} of ${all}; not noticed: ${survivors.length}`);

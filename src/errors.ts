@@ -62,8 +62,7 @@ export const ERRORS = {
   event_not_found: {
     status: 404,
     retryable: false,
-    message:
-      'There is no event with this id; one that another instance has only just accepted may not be stored yet',
+    message: 'No event has this id. If another instance accepted it a moment ago, it may not be stored yet',
   },
   dead_letter_not_found: { status: 404, retryable: false, message: 'There is no dead letter with this id' },
   method_not_allowed: {
@@ -108,6 +107,12 @@ export const ERRORS = {
     message:
       'Kafka rejects this event because of a topic setting (cleanup.policy=compact, or record validation by the broker)',
   },
+  too_many_events: {
+    status: 422,
+    retryable: false,
+    message:
+      'Too many events to count at once (5 million; 1 million where payloads are read), or too many different values: ask for a shorter range, one user or one event type',
+  },
   expectation_failed: {
     status: 417,
     retryable: false,
@@ -132,7 +137,6 @@ export const ERRORS = {
     message:
       'The store is unavailable. Events are still accepted and will be stored later: retry after the time in Retry-After',
   },
-  draining: { status: 503, retryable: true, message: 'The service is shutting down: retry' },
 } satisfies Record<string, ErrorDefinition>;
 
 export type ErrorCode = keyof typeof ERRORS;

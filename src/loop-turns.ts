@@ -4,7 +4,7 @@ import { type Clock, systemClock } from './clock.ts';
 /** Before a piece of work that takes long. */
 const MANY_TURNS = 16;
 /** While requests arrive, each search step is followed by a pause this many times as long as the step. */
-export const PAUSE = 2;
+const PAUSE = 2;
 /** After a request, more are assumed to follow for this long. */
 export const RECENT_MS = 250;
 
@@ -14,6 +14,17 @@ export const RECENT_MS = 250;
  */
 export async function leaveTurns(turns = MANY_TURNS): Promise<void> {
   for (let turn = 0; turn < turns; turn++) await nextTurn();
+}
+
+/** @returns how busy the event loop has been since the last call: from 0 (idle) to 1 */
+export function watchLoop(): () => number {
+  let before = performance.eventLoopUtilization();
+  return () => {
+    const now = performance.eventLoopUtilization();
+    const { utilization } = performance.eventLoopUtilization(now, before);
+    before = now;
+    return utilization;
+  };
 }
 
 let last: Promise<void> = Promise.resolve();

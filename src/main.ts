@@ -5,23 +5,22 @@ import { type Config, ConfigError, loadConfig, withEnvFile } from './config/conf
 import { configuredLogger, type Logger } from './observability/logger.ts';
 import { startService } from './service.ts';
 
-/** Exit codes: 0 stopped cleanly, 1 failed or not stopped in time, 2 invalid settings. */
+/** Exit codes of the service: 0 stopped cleanly, 1 failed or not stopped in time, 2 invalid settings. */
 const EXIT_FAILED = 1;
 const EXIT_SETTINGS = 2;
-const USAGE =
-  'Usage: node src/main.ts, without arguments. Settings are environment variables, or lines of the file .env in this folder: docs/configuration.md lists them.';
 
 interface Running {
   reload(): void;
   stop(): Promise<void>;
 }
 
-async function main(): Promise<void> {
+async function serve(): Promise<void> {
   const config = loadConfig(withEnvFile(process.env));
   const logger = await configuredLogger(config);
   process.once('exit', () => logger.flush());
   let stopWhenTold = () => {};
   const link = WorkerChannel.open(() => stopWhenTold());
+  if (link === undefined) for (const warning of config.warnings) logger.warn(warning);
   const starting: Promise<Running> =
     config.workers > 0
       ? Promise.resolve(startWorkers(config, logger))
@@ -31,7 +30,7 @@ async function main(): Promise<void> {
   process.on('SIGHUP', async () => (await running)?.reload());
   let stopping = false;
   const { close } = closeWithGrace(
-    { delay: config.SHUTDOWN_TIMEOUT_MS, logger, skip: ['SIGHUP'] },
+    { delay: config.SHUTDOWN_DELAY_MS + config.SHUTDOWN_TIMEOUT_MS, logger, skip: ['SIGHUP'] },
     async ({ err, signal }) => {
       stopping = true;
       if (err) logger.fatal({ err }, 'Footfall has failed and stops');
@@ -53,17 +52,25 @@ function startWorkers(config: Config, logger: Logger): Workers {
   return workers;
 }
 
-const [argument] = process.argv.slice(2);
-if (argument === '--help' || argument === '-h') {
-  console.log(USAGE);
-  process.exit(0);
-}
-if (argument !== undefined) {
-  console.error(`Unknown argument ${argument}. ${USAGE}`);
-  process.exit(EXIT_SETTINGS);
+async function main(args: readonly string[]): Promise<void> {
+  if (args.length === 0) return serve();
+  // The service starts sooner without the commands.
+  const { runCommand } = await import('./cli/program.ts');
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    // What reads our output has seen enough, such as "head".
+    if (error.code === 'EPIPE') process.exit(0);
+    console.error(`The output cannot be written: ${error.message}`);
+    process.exit(EXIT_FAILED);
+  });
+  const isWatched = process.stderr.isTTY;
+  const exitCode = await runCommand(args, { env: process.env, isWatched, serve, exitCode: 0 });
+  if (exitCode === undefined) return;
+  // An error of a write is reported after it.
+  await new Promise(setImmediate);
+  process.exit(exitCode);
 }
 
-main().catch((error: Error) => {
+main(process.argv.slice(2)).catch((error: Error) => {
   // A single message without a stack trace: the cause is outside this program.
   console.error(error instanceof ConfigError ? error.message : `Footfall cannot start: ${error.message}`);
   process.exit(error instanceof ConfigError ? EXIT_SETTINGS : EXIT_FAILED);

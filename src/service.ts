@@ -6,10 +6,11 @@ import { RateLimits } from './access/rate-limits.ts';
 import { Turns } from './access/turns.ts';
 import { type Adapters, openAdapters } from './adapters.ts';
 import { Certificate } from './api/certificate.ts';
+import { reloadAccess } from './api/reload.ts';
 import { closeApi, createApi } from './api/server.ts';
 import { type Clock, systemClock } from './clock.ts';
 import type { WorkerChannel } from './cluster/worker-channel.ts';
-import { type Config, ConfigError, isLoopback } from './config/config.ts';
+import { type Config, ConfigError, isLoopback, logKind, ownFolder } from './config/config.ts';
 import { DeadLetters } from './dead-letters/dead-letters.ts';
 import { Catalog } from './events/catalog.ts';
 import { DuplicateEvents } from './ingest/duplicate-events.ts';
@@ -18,13 +19,16 @@ import { RejectedEvents } from './ingest/rejected-events.ts';
 import { StoredEvents } from './ingest/stored-event-waiter.ts';
 import type { EventLog } from './log/event-log.ts';
 import { configuredLogger, type Logger } from './observability/logger.ts';
+import { Meter } from './observability/meter.ts';
 import { createMetrics } from './observability/metrics.ts';
+import { openTracing } from './observability/tracing.ts';
 import { Health } from './operations/health.ts';
+import { registerInstance } from './operations/instance-metrics.ts';
+import { measuredStore } from './operations/measured-store.ts';
 import { METRICS_KEPT_MS, MetricsHistory } from './operations/metrics-history.ts';
 import { Consumer } from './processing/consumer.ts';
-import { registerLedger } from './processing/ledger.ts';
 import { Processor } from './processing/processor.ts';
-import { Progress, registerProgress } from './processing/progress.ts';
+import { Progress } from './processing/progress.ts';
 import { LiveTail } from './query/live-tail.ts';
 import type { EventStore } from './store/event-store.ts';
 
@@ -67,34 +71,40 @@ export interface Service {
 export async function startService(config: Config, options: ServiceOptions = {}): Promise<Service> {
   const { clock = systemClock, newId = randomUUIDv7, log, store, link } = options;
   const logger = options.logger ?? (await configuredLogger(config));
-  const adapters = await openAdapters(config, { logger, log, store });
+  const meter = new Meter();
+  const adapters = await openAdapters(config, { logger, meter, log, store });
   try {
-    return await run(config, { logger, clock, newId, link }, adapters);
+    return await run(config, { logger, clock, newId, link, meter }, adapters);
   } catch (error) {
     await adapters.close();
     throw error;
   }
 }
 
-type Dependencies = Required<Pick<ServiceOptions, 'logger' | 'clock' | 'newId' | 'link'>>;
+interface Dependencies extends Required<Pick<ServiceOptions, 'logger' | 'clock' | 'newId' | 'link'>> {
+  meter: Meter;
+}
 
 async function run(
   config: Config,
-  { logger, clock, newId, link }: Dependencies,
-  { log, store, close }: Adapters,
+  { logger, clock, newId, link, meter }: Dependencies,
+  { log, store: ownStore, close }: Adapters,
 ): Promise<Service> {
   const { MAX_IN_FLIGHT_REQUESTS: maxRequests, MAX_IN_FLIGHT_BYTES: maxBytes } = config;
   const { MAX_IN_FLIGHT_READ_BYTES: maxReadBytes } = config;
   const admission = new Admission({ maxRequests, maxBytes, maxReadBytes, clock });
-  const liveTail = new LiveTail({ store, heartbeatMs: config.STREAM_TIMEOUT_MS / HEARTBEATS, clock });
-  const metrics = createMetrics(admission, liveTail);
-  const { KAFKA_TOPIC: topic, KAFKA_CONSUMER_GROUP: group, LOG_EVERY_NTH_EVENT: logEvery } = config;
   const catalog = openCatalog(config);
   const apiKeys = openKeys(config);
+  const types = catalog.describe().map(({ eventType }) => eventType);
+  const metrics = createMetrics(meter, { keys: [...(apiKeys?.names ?? [])], types });
+  const store = measuredStore(ownStore, metrics);
+  const liveTail = new LiveTail({ store, heartbeatMs: config.STREAM_TIMEOUT_MS / HEARTBEATS, clock });
+  const { KAFKA_TOPIC: topic, KAFKA_CONSUMER_GROUP: group, LOG_EVERY_NTH_EVENT: logEvery } = config;
   const certificate = openCertificate(config);
   const duplicates = new DuplicateEvents(clock);
-  const producer = new Producer({ log, store, topic, logger, metrics, clock, newId, logEvery, duplicates });
-  registerLedger(metrics.registry, { store, group, topic });
+  const tracing = await openTracing(config, logger);
+  const told = { logger, metrics, tracing };
+  const producer = new Producer({ log, store, topic, ...told, clock, newId, logEvery, duplicates });
   const storedEvents = new StoredEvents(store);
   const processor = new Processor({
     log,
@@ -102,8 +112,7 @@ async function run(
     catalog,
     group,
     countedProperties: config.countedProperties,
-    logger,
-    metrics,
+    ...told,
     logEvery,
     onStored: (keys) => storedEvents.tell(keys),
     onDuplicates: (events) => duplicates.add('processing', events),
@@ -131,9 +140,11 @@ async function run(
     held: () => consumer.idle,
     polled: (poll) => consumer.polled(poll),
   });
-  registerProgress(metrics.registry, progress);
   const processing = () => (consumes ? consumer : link?.consumer);
   const health = new Health({ log, store, clock, consumer: processing, progress });
+  const build = { log: logKind(config), store: config.store.kind, role: config.ROLE };
+  const state = { store, group, topic, progress, health, clock, build };
+  registerInstance(meter, { ...state, work: admission, liveTail, folder: ownFolder(config) });
   const allMetrics = () => link?.metrics() ?? metrics.registry.metrics();
   const history = new MetricsHistory({
     metrics: allMetrics,
@@ -142,7 +153,7 @@ async function run(
     logger,
     keepMs: METRICS_KEPT_MS,
   });
-  let draining = false;
+  let stopping: Promise<void> | undefined;
   const api = createApi({
     producer,
     turns: new Turns(),
@@ -163,20 +174,20 @@ async function run(
     maxStreamsPerCaller: config.MAX_STREAMS_PER_CALLER,
     streamTimeoutMs: config.STREAM_TIMEOUT_MS,
     bodyTimeoutMs: config.BODY_TIMEOUT_MS,
+    slowRequestMs: config.LOG_SLOW_REQUEST_MS,
     countedProperties: config.countedProperties,
     clock,
     storedEvents,
     catalog,
     health,
-    metrics,
-    logger,
+    ...told,
     topic,
     group,
     progress,
     maxBodyBytes: config.MAX_BODY_BYTES,
     batchLimits: { events: config.MAX_BATCH_EVENTS, bytes: config.MAX_BATCH_BYTES },
     acceptsEvents: config.ROLE !== 'consumer',
-    isDraining: () => draining,
+    isStopping: () => stopping !== undefined,
     history,
     allMetrics,
   });
@@ -189,33 +200,27 @@ async function run(
   if (url !== '') history.start();
   if (consumes) link?.reportStatus(consumer);
   logger.info(
-    { url, log: config.brokers.length > 0 ? 'kafka' : 'embedded', store: config.store.kind },
+    { url, log: logKind(config), store: config.store.kind },
     url === '' ? 'Footfall processes events' : `Footfall answers on ${url}`,
   );
   warnAboutSettings(config, logger);
 
-  let stopping: Promise<void> | undefined;
   const stop = async () => {
-    draining = true;
+    if (config.SHUTDOWN_DELAY_MS > 0 && url !== '') await clock.sleep(config.SHUTDOWN_DELAY_MS);
     await closeApi(api, admission);
     logger.debug('stopping: requests are answered');
     history.stop();
     await progress.stop();
     await consumer.stop();
+    await tracing?.stop();
     logger.debug('stopping: the batch at hand is stored, the group is left');
     await close();
     logger.info('Footfall has stopped');
   };
   return {
     url,
-    reload: () => {
-      reloadKeys(apiKeys, logger);
-      reloadCertificate(certificate, logger);
-    },
-    stop() {
-      stopping ??= stop();
-      return stopping;
-    },
+    reload: () => reloadAccess({ apiKeys, certificate }, logger),
+    stop: () => (stopping ??= stop()),
   };
 }
 
@@ -246,7 +251,7 @@ function warnAboutSettings({ HOST, keySource, brokers, store }: Config, logger: 
 }
 
 /** @throws ConfigError */
-function openKeys({ keySource }: Config): ApiKeys | undefined {
+export function openKeys({ keySource }: Config): ApiKeys | undefined {
   try {
     return keySource && new ApiKeys(keySource);
   } catch (error) {
@@ -254,31 +259,12 @@ function openKeys({ keySource }: Config): ApiKeys | undefined {
   }
 }
 
-function reloadKeys(apiKeys: ApiKeys | undefined, logger: Logger): void {
-  try {
-    apiKeys?.reload();
-    logger.info({ keys: apiKeys?.count ?? 0 }, 'API keys read again');
-  } catch (error) {
-    logger.error({ err: error }, 'API keys not changed: the list cannot be read');
-  }
-}
-
 /** @throws ConfigError */
-function openCertificate({ certificate }: Config): Certificate | undefined {
+export function openCertificate({ certificate }: Config): Certificate | undefined {
   try {
     return certificate && new Certificate(certificate);
   } catch (error) {
     throw new ConfigError([`HTTPS_CERT_FILE and HTTPS_KEY_FILE cannot be used: ${(error as Error).message}`]);
-  }
-}
-
-function reloadCertificate(certificate: Certificate | undefined, logger: Logger): void {
-  if (certificate === undefined) return;
-  try {
-    certificate.reload();
-    logger.info('The certificate was read again');
-  } catch (error) {
-    logger.error({ err: error }, 'The certificate is not changed: its files cannot be used');
   }
 }
 

@@ -84,6 +84,10 @@ export class JournalStore implements EventStore {
     return this.#memory.deadLetters(group, query);
   }
 
+  countWaiting(group: string) {
+    return this.#memory.countWaiting(group);
+  }
+
   async ping(): Promise<void> {
     if (this.#failure !== undefined) throw this.#failure;
     await this.#file.datasync();

@@ -23,8 +23,10 @@ export interface Entry {
 export interface Hold {
   /** Reserves more bytes. @throws ApiError `overloaded` if there is no room; nothing is reserved then */
   grow(bytes: number): void;
-  /** Must be called when the request has ended, for whatever reason. */
+  /** Must be called when the connection is done with the request, for whatever reason. */
   leave(): void;
+  /** Does work that needs what is reserved: until it has ended, `leave` frees nothing. */
+  during<T>(work: () => Promise<T>): Promise<T>;
 }
 
 interface Held {
@@ -86,26 +88,20 @@ export class Admission {
     if (own !== undefined) budget.byCaller.set(caller!, own);
     const counted = own === undefined ? [budget] : [budget, own];
     add(counted, 1, bytes);
-    let held = bytes;
-    let isHere = true;
-    return {
+    return new Reservation(bytes, {
       grow: (more) => {
-        if (!isHere) return;
         if (!this.#fits(budget, own, more, own && own.requests - 1)) this.#turnAway();
         add(counted, 0, more);
-        held += more;
       },
-      leave: () => {
-        if (!isHere) return;
-        isHere = false;
+      free: (held) => {
         add(counted, -1, -held);
         if (own?.requests === 0) budget.byCaller.delete(caller!);
         this.#countDrained();
       },
-    };
+    });
   }
 
-  /** A caller may finish whatever it began alone, even beyond its share: small budgets must accept large events too. */
+  /** A caller's only request may exceed the caller's share: even a small budget must accept a large event. */
   #fits(budget: Budget, own: Held | undefined, bytes: number, others = 0): boolean {
     if (budget.bytes + bytes > budget.maxBytes) return false;
     return others === 0 || own!.bytes + bytes <= budget.maxBytes * SHARE;
@@ -138,6 +134,46 @@ export class Admission {
     const rate = this.#drainedPerSecond || this.#drained / this.#windowS() || 1;
     const seconds = (this.requests / rate) * (1 + this.#clock.random() / 2);
     return Math.min(MAX_RETRY_AFTER_S, Math.max(1, Math.ceil(seconds)));
+  }
+}
+
+class Reservation implements Hold {
+  #bytes: number;
+  #hasLeft = false;
+  #isFree = false;
+  #working = 0;
+  readonly #budget: { grow(more: number): void; free(held: number): void };
+
+  constructor(bytes: number, budget: { grow(more: number): void; free(held: number): void }) {
+    this.#bytes = bytes;
+    this.#budget = budget;
+  }
+
+  grow(more: number): void {
+    if (this.#isFree) return;
+    this.#budget.grow(more);
+    this.#bytes += more;
+  }
+
+  leave(): void {
+    this.#hasLeft = true;
+    this.#freeIfDone();
+  }
+
+  async during<T>(work: () => Promise<T>): Promise<T> {
+    this.#working++;
+    try {
+      return await work();
+    } finally {
+      this.#working--;
+      this.#freeIfDone();
+    }
+  }
+
+  #freeIfDone(): void {
+    if (!this.#hasLeft || this.#working > 0 || this.#isFree) return;
+    this.#isFree = true;
+    this.#budget.free(this.#bytes);
   }
 }
 

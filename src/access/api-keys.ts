@@ -39,8 +39,12 @@ export type ApiKey = Type.Static<typeof API_KEY>;
 const API_KEYS = Compile(Type.Array(API_KEY, { minItems: 1 }));
 const PREFIX = 'ff_';
 
-/** Where keys are listed: a file, which can be reloaded, or a text. */
-export type KeySource = { file: string } | { text: string };
+/** The list of keys. */
+export interface KeySource {
+  text: string;
+  /** Where it comes from, to be read again. */
+  file?: string | undefined;
+}
 
 /** The valid keys. They are looked up by hash, so timing reveals nothing about a key. */
 export class ApiKeys {
@@ -53,12 +57,17 @@ export class ApiKeys {
   /** @throws Error saying what is wrong with the list */
   constructor(source: KeySource) {
     this.#source = source;
-    this.reload();
+    this.#use(source.text);
   }
 
   /** Reloads the list. @throws as the constructor; the current keys then stay in force */
   reload(): void {
-    this.#byHash = readKeys(this.#source);
+    const { text, file } = this.#source;
+    this.#use(file === undefined ? text : readFileSync(file, 'utf8'));
+  }
+
+  #use(text: string): void {
+    this.#byHash = parseKeys(text);
     this.#origins = new Set([...this.#byHash.values()].flatMap(({ origins = [] }) => origins));
     for (const { name } of this.#byHash.values()) this.#names.add(name);
     for (const tell of this.#reloadListeners) tell();
@@ -114,8 +123,7 @@ function hashKey(key: string): string {
   return hash('sha256', key, 'hex');
 }
 
-function readKeys(source: KeySource): Map<string, ApiKey> {
-  const text = 'file' in source ? readFileSync(source.file, 'utf8') : source.text;
+function parseKeys(text: string): Map<string, ApiKey> {
   let list: unknown;
   try {
     list = JSON.parse(text);

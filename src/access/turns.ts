@@ -1,11 +1,16 @@
-import { PAUSE, RECENT_MS } from '../loop-turns.ts';
+import { RECENT_MS, watchLoop } from '../loop-turns.ts';
 
 /** Work below this size never waits: it costs little and shares a write with others. */
 const SMALL_BYTES = 10_000;
 /** Bytes of one sender's large work in progress at a time. */
 const MOST_BYTES = 1_000_000;
-/** The longest pause after large work: work that waits for a slow log or store does not use the processor all that time. */
-const LONGEST_PAUSE_MS = 250;
+/** A pause is this many times as long as the large work before it: what is appended costs as much again when it is stored. */
+const PAUSE = 6;
+/** The longest pause: work that waits for a slow log or store does not use the processor all that time. */
+const LONGEST_PAUSE_MS = 750;
+/** A pause ends early if during this time the event loop was idle for more than half of it: others do not need it. */
+const LOOK_EVERY_MS = 25;
+const BUSY = 0.5;
 
 /** When a sender last sent something. */
 interface Sign {
@@ -19,14 +24,21 @@ interface Sender {
 }
 
 /**
- * Does each sender's large work piece by piece, using at most a third of the time while others are sending, so that
- * their requests run in between instead of queueing behind all of it.
+ * Does each sender's large work piece by piece, using at most a seventh of the time while others are sending and keep
+ * the process busy, so that their requests run in between instead of queueing behind all of it.
  */
 export class Turns {
   readonly #senders = new Map<string, Sender>();
   /** The two senders that sent something last. */
   #latest: Sign = { sender: '', at: Number.NEGATIVE_INFINITY };
   #other: Sign = { sender: '', at: Number.NEGATIVE_INFINITY };
+
+  readonly #watchLoop: typeof watchLoop;
+
+  /** @param watch measures how busy the event loop is */
+  constructor(watch = watchLoop) {
+    this.#watchLoop = watch;
+  }
 
   /**
    * Starts the work once the sender's earlier large work leaves room for it, in call order.
@@ -45,9 +57,23 @@ export class Turns {
       const pauseMs = this.#hasOthers(sender)
         ? Math.min(LONGEST_PAUSE_MS, (performance.now() - beganAt) * PAUSE)
         : 0;
-      if (pauseMs === 0) this.#end(sender, bytes);
-      else setTimeout(() => this.#end(sender, bytes), pauseMs).unref();
+      this.#pause(pauseMs, () => this.#end(sender, bytes));
     }
+  }
+
+  #pause(pauseMs: number, end: () => void): void {
+    if (pauseMs === 0) {
+      end();
+      return;
+    }
+    const until = performance.now() + pauseMs;
+    const load = this.#watchLoop();
+    const look = () => {
+      const restMs = until - performance.now();
+      if (restMs <= 0 || load() < BUSY) end();
+      else setTimeout(look, Math.min(LOOK_EVERY_MS, restMs)).unref();
+    };
+    setTimeout(look, Math.min(LOOK_EVERY_MS, pauseMs)).unref();
   }
 
   #note(sender: string): void {

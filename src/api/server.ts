@@ -11,15 +11,20 @@ import { ApiError } from '../errors.ts';
 import { MAX_ID_LENGTH } from '../events/event.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { Metrics } from '../observability/metrics.ts';
+import type { Tracing } from '../observability/tracing.ts';
 import type { Certificate } from './certificate.ts';
 import { pageRoutes } from './dashboard-routes.ts';
 import { type AccessOptions, registerAuthentication } from './hooks/access.ts';
 import { type AdmitOptions, admit, giveUp } from './hooks/admit.ts';
 import { keepConnectionsInOrder } from './hooks/connections.ts';
 import { clientErrorHandler, StoreOutages, sendError, toApiError } from './hooks/error-responses.ts';
+import { describeRequest } from './hooks/log-lines.ts';
 import { collectKnownPaths, unrouted } from './hooks/not-found.ts';
 import { Refusals } from './hooks/refusals.ts';
 import { takeBodies } from './hooks/request-encodings.ts';
+import { answerWithIds, requestIdOf } from './hooks/request-ids.ts';
+import { logRequests, type RequestLogOptions } from './hooks/request-log.ts';
+import { traceRequests } from './hooks/request-spans.ts';
 import { type BatchRoutesOptions, batchRoutes } from './ingest/batch-routes.ts';
 import { type EventRoutesOptions, eventRoutes } from './ingest/event-routes.ts';
 import { formatRoutes } from './ingest/format-routes.ts';
@@ -28,12 +33,17 @@ import { type DeadLetterRoutesOptions, deadLetterRoutes } from './operations/dea
 import { type GroupRoutesOptions, groupRoutes } from './operations/group-routes.ts';
 import { type HistoryRoutesOptions, historyRoutes } from './operations/history-routes.ts';
 import { type OperationsRoutesOptions, operationsRoutes } from './operations/operations-routes.ts';
+import { differenceRoutes } from './query/difference-routes.ts';
 import { type DuplicateRoutesOptions, duplicateRoutes } from './query/duplicate-routes.ts';
 import { type EventStateRoutesOptions, eventStateRoutes } from './query/event-state-routes.ts';
+import { funnelRoutes } from './query/funnel-routes.ts';
 import { type ProcessedRoutesOptions, processedRoutes } from './query/processed-routes.ts';
 import { type RejectedRoutesOptions, rejectedRoutes } from './query/rejected-routes.ts';
+import { returningRoutes } from './query/returning-routes.ts';
+import { seriesRoutes } from './query/series-routes.ts';
 import { type StatsRoutesOptions, statsRoutes } from './query/stats-routes.ts';
 import { type StreamRoutesOptions, streamRoutes } from './query/stream-routes.ts';
+import { type SuggestionRoutesOptions, suggestionRoutes } from './query/suggestion-routes.ts';
 
 interface ApiOptions
   extends AccessOptions,
@@ -47,16 +57,19 @@ interface ApiOptions
     DuplicateRoutesOptions,
     StreamRoutesOptions,
     StatsRoutesOptions,
+    SuggestionRoutesOptions,
     DeadLetterRoutesOptions,
     GroupRoutesOptions,
     HistoryRoutesOptions,
-    OperationsRoutesOptions {
+    OperationsRoutesOptions,
+    RequestLogOptions {
   /** Undefined: HTTP. */
   certificate: Certificate | undefined;
   metrics: Metrics;
   logger: Logger;
-  /** True from the moment a stop begins: requests on open connections are rejected. */
-  isDraining(): boolean;
+  /** Undefined: off. */
+  tracing: Tracing | undefined;
+  isStopping(): boolean;
 }
 
 const CLOSE_POLL_MS = 50;
@@ -73,6 +86,7 @@ const REQUEST_TIMEOUT_MS = 120_000;
 export function createApi(options: ApiOptions): FastifyInstance {
   const api = Fastify({
     logger: false,
+    genReqId: requestIdOf,
     bodyLimit: options.maxBodyBytes,
     // Answered below in the same format as every other error.
     return503OnClosing: false,
@@ -85,6 +99,8 @@ export function createApi(options: ApiOptions): FastifyInstance {
       sendError(reply, new ApiError('bad_request', { cause: error })),
   });
   const paths = collectKnownPaths(api);
+  answerWithIds(api);
+  logRequests(api, options);
   keepConnectionsInOrder(api);
   const storeOutages = new StoreOutages(options.logger);
   const refusals = new Refusals(options.logger, options.metrics);
@@ -93,10 +109,11 @@ export function createApi(options: ApiOptions): FastifyInstance {
     reply.header('X-Content-Type-Options', 'nosniff').header('Cache-Control', 'no-store');
     done();
   });
-  api.addHook('onRequest', (_request, reply, done) => {
-    if (!options.isDraining()) return done();
-    reply.header('Connection', 'close');
-    done(new ApiError('draining'));
+  // Also of requests that came before the stop, so that each connection has at most one more. That one is answered: a
+  // proxy cannot know whether a POST that fails may be sent again.
+  api.addHook('onSend', (_request, reply, payload, done) => {
+    if (options.isStopping()) reply.header('Connection', 'close');
+    done(null, payload);
   });
   allowOrigins(api, options);
   // Without reading a body sent to an unknown path.
@@ -106,6 +123,7 @@ export function createApi(options: ApiOptions): FastifyInstance {
   // After the CORS headers, so that a page can read why it was rejected.
   api.after(() => {
     registerAuthentication(api, options);
+    traceRequests(api, options.tracing);
     admit(api, options);
   });
   documentRoutes(api, options);
@@ -116,7 +134,9 @@ export function createApi(options: ApiOptions): FastifyInstance {
     const known = isNowhere ? unrouted(request, reply, paths) : toApiError(error);
     refusals.note(request, known);
     if (request.routeOptions.config.acceptsEvents) noteRejected(request, known, options);
-    if (known.code === 'internal_error') options.logger.error({ err: error }, '[API] Request failed');
+    if (known.code === 'internal_error') {
+      options.logger.error({ ...describeRequest(request), err: error }, '[API] Request failed');
+    }
     if (known.code === 'store_unavailable') storeOutages.note(error);
     if (known.code === 'overloaded') {
       options.metrics.overloadRejections.inc();
@@ -146,6 +166,11 @@ export function createApi(options: ApiOptions): FastifyInstance {
     api.register(duplicateRoutes, options);
     api.register(streamRoutes, options);
     api.register(statsRoutes, options);
+    api.register(suggestionRoutes, options);
+    api.register(seriesRoutes, options);
+    api.register(differenceRoutes, options);
+    api.register(funnelRoutes, options);
+    api.register(returningRoutes, options);
     api.register(deadLetterRoutes, options);
     api.register(groupRoutes, options);
     api.register(historyRoutes, options);
@@ -157,6 +182,7 @@ export function createApi(options: ApiOptions): FastifyInstance {
 
 function noteRejected(request: FastifyRequest, error: ApiError, { metrics, rejected }: ApiOptions): void {
   metrics.eventsRejected.inc({ code: error.code });
+  if (error.code !== 'unauthorized') metrics.eventTally.sent(request.caller?.name, 'rejected');
   const { body } = request;
   const isKept = Buffer.isBuffer(body) || typeof body === 'string';
   rejected.add(error, {
@@ -181,7 +207,8 @@ function serverOptions({ certificate }: ApiOptions) {
 }
 
 /** Headers that CORS exposes anyway, or that pages have no use for. */
-const NOT_EXPOSED = /^(access-control-|content-|cross-origin-|x-|cache-control$|connection$|vary$)/;
+const NOT_EXPOSED =
+  /^(access-control-|content-|cross-origin-|x-(?!request-id$)|cache-control$|connection$|vary$)/;
 const PREFLIGHT_VALID_S = 600;
 
 /**

@@ -84,8 +84,11 @@ export class Workers {
   }
 
   async #tellMetrics(worker: Worker, id: number): Promise<void> {
-    const text = await this.#metrics.clusterMetrics().catch((error: Error) => `# ${error.message}\n`);
-    if (worker.isConnected()) worker.send({ kind: 'metrics', id, text } satisfies Message);
+    const collected = await this.#metrics.clusterMetrics().then(
+      (text) => ({ text }),
+      (error: Error) => ({ problem: error.message }),
+    );
+    if (worker.isConnected()) worker.send({ kind: 'metrics', id, ...collected } satisfies Message);
   }
 
   #tellAll(message: Message): void {

@@ -8,8 +8,11 @@ export type Message =
   | { kind: 'ready' }
   | { kind: 'consumer'; view: ConsumerStatus }
   | { kind: 'ask-metrics'; id: number }
-  | { kind: 'metrics'; id: number; text: string }
+  | ({ kind: 'metrics'; id: number } & CollectedMetrics)
   | { kind: 'stop' };
+
+/** In the Prometheus format, or why they could not be collected. */
+type CollectedMetrics = { text: string } | { problem: string };
 
 /** Longer than a process takes to report its status, shorter than an operator takes to look. */
 const STATUS_INTERVAL_MS = 500;
@@ -19,7 +22,7 @@ export class WorkerChannel {
   /** The last status reported by the process that processes events. */
   consumer: ConsumerStatus = { state: 'starting', reason: undefined, stalled: [] };
   readonly #worker: Worker;
-  readonly #asked = new Map<number, (text: string) => void>();
+  readonly #asked = new Map<number, (collected: CollectedMetrics) => void>();
   #asks = 0;
 
   private constructor(worker: Worker, stop: () => void) {
@@ -53,17 +56,19 @@ export class WorkerChannel {
     }
   }
 
-  /** The metrics of all processes together. */
-  metrics(): Promise<string> {
+  /** The metrics of all processes together. @throws Error if one of them does not answer in time */
+  async metrics(): Promise<string> {
     const id = this.#asks++;
-    const { promise, resolve } = Promise.withResolvers<string>();
+    const { promise, resolve } = Promise.withResolvers<CollectedMetrics>();
     this.#asked.set(id, resolve);
     this.#worker.send({ kind: 'ask-metrics', id } satisfies Message);
-    return promise;
+    const collected = await promise;
+    if ('problem' in collected) throw new Error(collected.problem);
+    return collected.text;
   }
 
-  #answer({ id, text }: Extract<Message, { kind: 'metrics' }>): void {
-    this.#asked.get(id)?.(text);
-    this.#asked.delete(id);
+  #answer(message: Extract<Message, { kind: 'metrics' }>): void {
+    this.#asked.get(message.id)?.(message);
+    this.#asked.delete(message.id);
   }
 }

@@ -6,6 +6,9 @@ export interface SettingDescription {
   description: string;
   default?: string | number;
   examples?: string[];
+  enum?: string[];
+  /** It holds a secret. */
+  writeOnly?: boolean;
 }
 
 export function describeSettings(): SettingDescription[] {

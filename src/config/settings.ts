@@ -1,5 +1,8 @@
 import Type from 'typebox';
 import { DEFAULT_LEVELS } from '../json/nesting.ts';
+import { KAFKA_SECURITY_SETTINGS } from './kafka-settings.ts';
+import { LIMIT_SETTINGS } from './limit-settings.ts';
+import { TRACING_SETTINGS } from './tracing-settings.ts';
 
 const HOST_AND_PORT = '[^\\s,:\\[\\]]+:\\d{1,5}';
 /** Of a payload, or inside one of its members. */
@@ -8,7 +11,8 @@ const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'
 
 /**
  * Every setting: the only list there is. `.env.example` and `docs/configuration.md` are generated from it
- * (`npm run docs`), and a test compares them.
+ * (`npm run docs`), and a test compares them. Values of `writeOnly` settings are secrets: they are never shown, and each
+ * can be given as a file instead, in the setting `…_FILE`.
  */
 export const SETTINGS = Type.Object({
   PORT: Type.Integer({
@@ -34,6 +38,7 @@ export const SETTINGS = Type.Object({
   API_KEYS: Type.Optional(
     Type.String({
       minLength: 1,
+      writeOnly: true,
       description: 'The same JSON list in the variable itself, instead of in a file.',
     }),
   ),
@@ -80,6 +85,13 @@ export const SETTINGS = Type.Object({
     default: 0,
     description: 'Events per second this instance accepts from all callers together; 0 means no limit.',
   }),
+  LOG: Type.Optional(
+    Type.Enum(['embedded', 'kafka'], {
+      description:
+        'Where events go: `embedded`, a file in `DATA_DIR`, or `kafka`, the brokers in `KAFKA_BROKERS`. Footfall does not start if the two contradict each other, so a mistake cannot send events to the wrong place. Not set: `kafka` if `KAFKA_BROKERS` is set, otherwise `embedded`; the production image sets `kafka`.',
+      examples: ['kafka'],
+    }),
+  ),
   KAFKA_BROKERS: Type.Optional(
     Type.String({
       pattern: `^${HOST_AND_PORT}(,\\s*${HOST_AND_PORT})*$`,
@@ -88,6 +100,7 @@ export const SETTINGS = Type.Object({
       examples: ['kafka:29092'],
     }),
   ),
+  ...KAFKA_SECURITY_SETTINGS,
   KAFKA_TOPIC: Type.String({
     pattern: '^[a-zA-Z0-9._-]{1,244}$',
     default: 'user-activity-events',
@@ -134,7 +147,15 @@ export const SETTINGS = Type.Object({
       pattern: '^(memory:|sqlite:.+|postgres(ql)?://.+)$',
       description:
         'Where processed events are stored: `memory:` (rebuilt from the topic at each start), `sqlite:PATH`, or `postgres://user:password@host:5432/database`; docs/postgresql.md covers TLS, schemas, privileges and poolers. Not set: SQLite in `DATA_DIR`.',
+      writeOnly: true,
       examples: ['postgres://footfall:footfall@localhost:5432/footfall'],
+    }),
+  ),
+  DATABASE_URL_FILE: Type.Optional(
+    Type.String({
+      minLength: 1,
+      description: 'File that holds `DATABASE_URL`, so that its password is in no environment variable.',
+      examples: ['/run/secrets/database-url'],
     }),
   ),
   DATABASE_POOL_SIZE: Type.Integer({
@@ -223,53 +244,8 @@ export const SETTINGS = Type.Object({
       'Payload properties whose values `GET /events/stats` counts, comma-separated, at most eight; `none` counts none. Changes apply to events stored afterwards. Each property makes storing the events that have it a little slower.',
     examples: ['productId,cart.currency'],
   }),
-  MAX_STREAMS: Type.Integer({
-    minimum: 1,
-    maximum: 100_000,
-    default: 1000,
-    description: 'Most concurrent readers of `GET /events/stream`; further ones get 503.',
-  }),
-  MAX_STREAMS_PER_CALLER: Type.Integer({
-    minimum: 1,
-    maximum: 100_000,
-    default: 250,
-    description:
-      'Most concurrent readers of `GET /events/stream` with the keys of one caller; further ones get 503.',
-  }),
-  STREAM_TIMEOUT_MS: Type.Integer({
-    minimum: 100,
-    maximum: 600_000,
-    default: 30_000,
-    description:
-      'Milliseconds after which Footfall disconnects a reader of `GET /events/stream`, or of any other response, that takes no data. A reader of a list is disconnected after a fifth of that if another request of the same caller has no room. A stream sends something at least twice in that time.',
-  }),
-  BODY_TIMEOUT_MS: Type.Integer({
-    minimum: 100,
-    maximum: 120_000,
-    default: 10_000,
-    description:
-      'Milliseconds within which the next 10 KB of a request body, or the rest of it, must arrive; otherwise the request gets 408.',
-  }),
-  MAX_IN_FLIGHT_REQUESTS: Type.Integer({
-    minimum: 1,
-    maximum: 1_000_000,
-    default: 10_000,
-    description: 'Most requests for events in progress at once; further ones get 503 and `Retry-After`.',
-  }),
-  MAX_IN_FLIGHT_BYTES: Type.Integer({
-    minimum: 1_000_000,
-    maximum: 10_000_000_000,
-    default: 64_000_000,
-    description:
-      'Most bytes that all requests sending events may hold together. A request counts its `Content-Length`, the decompressed size of its body, and the result of each event in a batch. A caller with a key may hold half of the total.',
-  }),
-  MAX_IN_FLIGHT_READ_BYTES: Type.Integer({
-    minimum: 3_000_000,
-    maximum: 10_000_000_000,
-    default: 64_000_000,
-    description:
-      'The same for requests that read, which have their own budget. A list being read counts as 3 MB.',
-  }),
+  ...LIMIT_SETTINGS,
+  ...TRACING_SETTINGS,
   LOG_LEVEL: Type.Enum(LOG_LEVELS, { default: 'info', description: `One of ${LOG_LEVELS.join(', ')}.` }),
   LOG_FORMAT: Type.Enum(['auto', 'json', 'text'], {
     default: 'auto',
@@ -282,12 +258,25 @@ export const SETTINGS = Type.Object({
     description:
       'Log every n-th event published and processed: 1 logs all of them, 100 one in a hundred, 0 none. Logging every event costs throughput.',
   }),
+  LOG_SLOW_REQUEST_MS: Type.Integer({
+    minimum: 0,
+    default: 3000,
+    description:
+      'Requests that take longer get a warning in the log, with their id and the name of their key; 0: none do. With `LOG_LEVEL=debug` every request has a line.',
+  }),
+  SHUTDOWN_DELAY_MS: Type.Integer({
+    minimum: 0,
+    maximum: 600_000,
+    default: 0,
+    description:
+      'Milliseconds for which a service that is stopped goes on answering, while `/readyz` says 503, so that load balancers stop sending to it. Then it stops.',
+  }),
   SHUTDOWN_TIMEOUT_MS: Type.Integer({
     minimum: 100,
     maximum: 600_000,
     default: 10_000,
     description:
-      'Milliseconds the service may take to finish its work when it is stopped; after that the process exits with code 1.',
+      'Milliseconds the service may take to finish its work when it is stopped, after `SHUTDOWN_DELAY_MS`; then the process exits with code 1.',
   }),
   NODE_ENV: Type.String({
     minLength: 1,

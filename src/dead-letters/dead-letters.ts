@@ -30,7 +30,7 @@ const REDRIVE_CHUNK = 200;
 
 /**
  * Copies records to the dead-letter topic, with origin and reason in headers. If that topic permanently refuses one,
- * mostly because of its size, only these headers are kept: the partition always moves on. Resolves once they are
+ * usually because of its size, only these headers are kept: the partition always moves on. Resolves once they are
  * durable there; only then may the partition's position move.
  *
  * @returns the index entries for the store, in the same order
@@ -73,10 +73,10 @@ function leftOut(topic: string, record: LogRecord): string {
   return `not copied: topic ${deadLetterTopic(topic)} refuses its ${sizeOf(record)} bytes`;
 }
 
-/** Some by id, or all pending ones, optionally of one reason. */
+/** Some, by id; or all pending ones, optionally only those with one reason. */
 export type RedriveChoice = { ids: readonly number[] } | { reason?: string };
 
-/** A person's replacement for a dead-lettered record. */
+/** What a person sends in place of a dead-lettered record. */
 export type ReplacementRecord = Record<'key' | 'value', string>;
 
 /** The result of a redrive. */

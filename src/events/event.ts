@@ -172,9 +172,11 @@ export function encodeEvent(event: UserEvent): string {
   return `{"eventId":${JSON.stringify(event.eventId)},"userId":${JSON.stringify(event.userId)},"eventType":${JSON.stringify(event.eventType)},"timestamp":${JSON.stringify(event.timestamp)},"payload":${event.payload}${attributes}}`;
 }
 
+export const REJECTION_REASONS = ['empty', 'not-json', 'invalid'] as const;
+
 /** Why a record is not a valid event: `reason` is one of a closed list (a metric label), `detail` is for a person. */
 export interface Rejection {
-  reason: 'empty' | 'not-json' | 'invalid';
+  reason: (typeof REJECTION_REASONS)[number];
   detail: string;
   /** The id in the record, if it has one. */
   eventId?: string;

@@ -1,4 +1,5 @@
 // Payload properties by path, for filtering and counting.
+import { compareDecimals } from '../json/decimals.ts';
 import { rawAt } from '../json/raw-json.ts';
 
 /** The external name of a payload property: `payload.cart.currency`. */
@@ -27,6 +28,15 @@ export function scalarAt(payload: unknown, path: readonly string[], text: string
   return value === undefined || (typeof value === 'object' && value !== null) ? undefined : String(value);
 }
 
+/** More digits than each 64-bit number keeps, or an exponent that may lead beyond all of them. */
+const LONG_NUMBER = /\d[\d.]{15}|\d[eE][+-]?\d{3}/g;
+
+/** Whether a text, from a place on, may have numbers that are not exactly what they are read as. */
+export function hasLongNumbers(text: string, from: number): boolean {
+  LONG_NUMBER.lastIndex = from;
+  return LONG_NUMBER.test(text);
+}
+
 /**
  * Whether a value equals the one searched for: in the form of `scalarAt`, or a number as it was sent.
  *
@@ -45,10 +55,13 @@ export function isScalarAt(
   return wanted === raw || wanted === numberText(value, raw);
 }
 
-function valueAt(payload: unknown, path: readonly string[]): unknown {
+/** @returns undefined if nothing was sent there */
+export function valueAt(payload: unknown, path: readonly string[]): unknown {
   let value = payload;
   for (const name of path) {
     if (typeof value !== 'object' || value === null || !Object.hasOwn(value, name)) return undefined;
+    // Every array has it, and nobody has sent it.
+    if (name === 'length' && Array.isArray(value)) return undefined;
     value = (value as Record<string, unknown>)[name];
   }
   return value;
@@ -56,19 +69,6 @@ function valueAt(payload: unknown, path: readonly string[]): unknown {
 
 function numberText(value: number, raw: string): string {
   const shortest = String(value);
-  const isSame = shortest === raw || (Number.isFinite(value) && decimal(shortest) === decimal(raw));
+  const isSame = shortest === raw || (Number.isFinite(value) && compareDecimals(shortest, raw) === 0);
   return isSame ? shortest : raw;
-}
-
-const DECIMAL = /^(-?)(\d+)(?:\.(\d+))?(?:e([+-]?\d{1,15}))?$/i;
-
-/** The digits and exponent of a number, equal for all its spellings; undefined for absurd exponents. */
-function decimal(text: string): string | undefined {
-  const [, sign, whole = '', fraction = '', exponent = '0'] = DECIMAL.exec(text) ?? [];
-  if (sign === undefined) return undefined;
-  const digits = (whole + fraction).replace(/^0+/, '');
-  const significant = digits.replace(/0+$/, '');
-  if (significant === '') return '0';
-  const power = Number(exponent) - fraction.length + digits.length - significant.length;
-  return `${sign}${significant}e${power}`;
 }

@@ -24,11 +24,11 @@ const CHUNK_BYTES = 512_000;
 const RESULT_BYTES = 300;
 /** Rejected elements reported in detail; later ones are not. */
 const DETAILED_REFUSALS = 1000;
-/** From this number of rejected elements on, a batch is abandoned if too many are rejected for each accepted one. */
+/** Beyond `DETAILED_REFUSALS`, a batch is abandoned if more than this many are rejected for each accepted one. */
 const REFUSED_PER_TAKEN = 9;
 /** Rejected elements are counted in groups of this size. */
 const CHUNK_REFUSED = 100;
-/** Results are counted a few hundred at a time. */
+/** Memory for results is reserved in steps of this size: a few hundred results at a time. */
 const HELD_STEP_BYTES = 100_000;
 
 /** Limits of a batch; whatever exceeds them is not read. */
@@ -175,7 +175,7 @@ export class Batch {
       if (error instanceof ApiError) return error;
       // Stack overflow: this element is the cause, not its neighbours.
       if (error instanceof RangeError)
-        return new ApiError('invalid_event', { details: ['the event is nested too deep'] });
+        return new ApiError('invalid_event', { details: ['the event is nested too deeply'] });
       throw error;
     }
   }

@@ -18,7 +18,7 @@ export interface DuplicateEvent extends Duplicate {
   foundAt: DuplicateFinder;
 }
 
-export type DuplicateFinder = 'intake' | 'processing';
+type DuplicateFinder = 'intake' | 'processing';
 
 /** At least this many are kept, and at most twice as many: two megabytes with ids of the greatest length. */
 const MOST_KEPT = 1000;
@@ -56,7 +56,7 @@ export class DuplicateEvents {
   }
 }
 
-export interface DuplicateQuery {
+interface DuplicateQuery {
   limit: number;
   before?: number | undefined;
   after?: number | undefined;

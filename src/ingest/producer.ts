@@ -6,6 +6,7 @@ import { CALLER_HEADER, callersKey, isSameBut } from '../events/event-ids.ts';
 import { AppendError, type EventLog, type NewRecord, type Receipt } from '../log/event-log.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { Metrics } from '../observability/metrics.ts';
+import { type Span, TRACE_HEADER, type Tracing } from '../observability/tracing.ts';
 import { type EventStore, isSameEvent } from '../store/event-store.ts';
 import { toApiError } from './append-failure.ts';
 import type { DuplicateEvents } from './duplicate-events.ts';
@@ -22,9 +23,11 @@ export interface ProducerOptions {
   topic: string;
   logger: Logger;
   metrics: Metrics;
+  /** Undefined: off. */
+  tracing?: Tracing | undefined;
   clock: Pick<Clock, 'date'>;
   newId(): string;
-  /** Told of each event that came again and is not appended. */
+  /** Told of each event that was sent again and is not appended. */
   duplicates: Pick<DuplicateEvents, 'add'>;
   /** Log each n-th event; 0: none. */
   logEvery: number;
@@ -66,11 +69,16 @@ export class Producer {
     this.#options = options;
   }
 
-  /** @throws ApiError `id_conflict`, or why it could not be appended */
-  async accept(event: NewEvent): Promise<Accepted> {
+  /**
+   * @param trace the step it belongs to, as `traceparent`
+   * @throws ApiError `id_conflict`, or why it could not be appended
+   */
+  async accept(event: NewEvent, trace?: string): Promise<Accepted> {
     const prepared = [this.#prepare(event, this.#timestamp())];
     const [result] =
-      event.eventId === undefined ? await this.#append(prepared) : await this.#appendOnce([event], prepared);
+      event.eventId === undefined
+        ? await this.#append(prepared, trace)
+        : await this.#appendOnce([event], prepared, trace);
     if (result instanceof ApiError) throw result;
     return this.#withWarnings(result!, event);
   }
@@ -79,15 +87,16 @@ export class Producer {
    * Prepares and appends events, in one write if they fit. One already sent by its caller under the same id is not
    * stored again; its result is that of the first.
    *
+   * @param trace as of `accept`
    * @returns for each event, in the same order, its receipt, `id_conflict` if its caller already sent a different event
    *    under the same id, or its error as of `EventLog.append`
    */
-  async acceptAll(events: readonly NewEvent[]): Promise<Acceptance[]> {
+  async acceptAll(events: readonly NewEvent[], trace?: string): Promise<Acceptance[]> {
     const timestamp = this.#timestamp();
     const prepared = events.map((event) => this.#prepare(event, timestamp));
     const answers = events.some(({ eventId }) => eventId !== undefined)
-      ? await this.#appendOnce(events, prepared)
-      : await this.#append(prepared);
+      ? await this.#appendOnce(events, prepared, trace)
+      : await this.#append(prepared, trace);
     return answers.map((answer, at) =>
       answer instanceof ApiError ? answer : this.#withWarnings(answer, events[at]!),
     );
@@ -123,7 +132,11 @@ export class Producer {
     return this.#cachedTimestamp;
   }
 
-  async #appendOnce(events: readonly NewEvent[], prepared: readonly PreparedEvent[]): Promise<Acceptance[]> {
+  async #appendOnce(
+    events: readonly NewEvent[],
+    prepared: readonly PreparedEvent[],
+    trace: string | undefined,
+  ): Promise<Acceptance[]> {
     const before = await this.#acceptedBefore(
       prepared.flatMap(({ key }, at) => (events[at]!.eventId === undefined ? [] : [key])),
     );
@@ -139,7 +152,7 @@ export class Producer {
       return result;
     });
     // A log that throws must not leave others waiting for these ids.
-    this.#append(fresh).then(resolve, reject);
+    this.#append(fresh, trace).then(resolve, reject);
     return Promise.all(results);
   }
 
@@ -160,8 +173,8 @@ export class Producer {
         found.set(key, { json, receipt: { topic: this.#options.topic, partition, offset } });
       }
     } catch (error) {
-      // They are appended again then: the store keeps only the first anyway.
-      this.#options.logger.debug({ err: error }, '[Producer] Not known which events came before');
+      // They are then appended again, which is harmless: the store keeps only the first.
+      this.#options.logger.debug({ err: error }, '[Producer] Could not look up earlier events');
     }
     return found;
   }
@@ -188,19 +201,31 @@ export class Producer {
     return { eventId, key, json: first.json, receipt: first.receipt, duplicate };
   }
 
-  async #append(events: readonly PreparedEvent[]): Promise<Acceptance[]> {
+  async #append(events: readonly PreparedEvent[], trace: string | undefined): Promise<Acceptance[]> {
     const { log, metrics } = this.#options;
+    const span = this.#beginSpan(events.length, trace);
     const stopTimer = metrics.appendSeconds.startTimer();
-    const results = await log.append(events.map((one) => this.#toRecord(one)));
+    const results = await log.append(events.map((one) => this.#toRecord(one, span)));
     // If we die here: the events are durable and will be processed, but their sender gets no answer.
     stopTimer();
+    span?.end({ error: results.find((result) => result instanceof AppendError) });
     return results.map((result, at) => {
       if (result instanceof AppendError) return this.#failed(result);
       return this.#accepted(events[at]!, result);
     });
   }
 
-  #toRecord({ event, json, caller }: PreparedEvent): NewRecord {
+  #beginSpan(events: number, parent: string | undefined): Span | undefined {
+    const { tracing, topic } = this.#options;
+    if (parent === undefined || events === 0) return undefined;
+    return tracing?.start(`publish ${topic}`, {
+      kind: 'producer',
+      parent,
+      attributes: { 'messaging.destination.name': topic, 'messaging.batch.message_count': events },
+    });
+  }
+
+  #toRecord({ event, json, caller }: PreparedEvent, span: Span | undefined): NewRecord {
     return {
       topic: this.#options.topic,
       key: event.userId,
@@ -209,6 +234,7 @@ export class Producer {
         ['event-type', event.eventType],
         ['event-id', event.eventId],
         ...(caller === undefined ? [] : [[CALLER_HEADER, caller] as const]),
+        ...(span === undefined ? [] : [[TRACE_HEADER, span.traceparent] as const]),
       ],
     };
   }
@@ -217,11 +243,13 @@ export class Producer {
     const accepted = { eventId: event.eventId, key, json, receipt };
     this.#recent.add(key, accepted);
     this.#options.metrics.eventsGenerated.inc();
+    this.#options.metrics.eventTally.accepted(event.eventType);
     this.#logPublished(event.eventId, receipt);
     return accepted;
   }
 
   #failed(error: AppendError): ApiError {
+    this.#options.metrics.appendFailures.inc({ failure: error.failure });
     if (error.retryable) this.#logFailure(error.cause);
     return toApiError(error);
   }
@@ -232,7 +260,7 @@ export class Producer {
     return { ...answer, warnings };
   }
 
-  /** An outage fails every request: log one line from time to time, with their number. */
+  /** In an outage every request fails: logs one line from time to time, with the number of failures. */
   #logFailure(cause: unknown): void {
     const now = performance.now();
     this.#failures++;

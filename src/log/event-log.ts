@@ -170,7 +170,7 @@ export interface SubscribeOptions {
 }
 
 export interface ReadingStart {
-  /** By partition; any that is missing is read from offset 0. */
+  /** By partition; any that is missing is not read. */
   positions: ReadonlyMap<number, StartPosition>;
   /** Ends this reading and calls `onAssigned` again, without leaving the group. */
   restart?: AbortSignal | undefined;

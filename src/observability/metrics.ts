@@ -1,13 +1,19 @@
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { Counter, Histogram, Registry } from 'prom-client';
 import type { Admission } from '../access/admission.ts';
+import { ERRORS, type ErrorCode } from '../errors.ts';
+import { REJECTION_REASONS } from '../events/event.ts';
+import type { AppendFailure } from '../log/event-log.ts';
+import { EventTally, type KnownSenders } from './event-tally.ts';
+import { KNOWN_LATER, type Meter } from './meter.ts';
 
 /** The result of processing a record. */
-export type Outcome = 'stored' | 'duplicate' | 'dead-lettered';
+export const OUTCOMES = ['stored', 'duplicate', 'dead-lettered'] as const;
 
-/** Every metric there is. Labels are from closed lists: never a user, an event id or a text a client chose. */
+/** What the code counts into. Labels are from closed lists: never a user, an event id or a text a client chose. */
 export interface Metrics {
   registry: Registry;
   eventsGenerated: Counter;
+  eventTally: Pick<EventTally, 'sent' | 'accepted'>;
   eventsRejected: Counter<'code'>;
   overloadRejections: Counter;
   requestsRefused: Counter<'code'>;
@@ -21,134 +27,139 @@ export interface Metrics {
   logRewinds: Counter<'partition'>;
   readingRestarts: Counter;
   watchdogRestarts: Counter;
+  appendFailures: Counter<'failure'>;
   appendSeconds: Histogram;
   processSeconds: Histogram;
+  storeFailures: Counter<'operation'>;
+  storeSeconds: Histogram<'operation'>;
+  httpSeconds: Histogram<'method' | 'route' | 'status'>;
 }
 
-const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
+/** Of requests refused for their sender or their target. */
+export const REFUSALS: readonly number[] = [401, 403, 404];
+const CODES = Object.keys(ERRORS) as ErrorCode[];
 
-/** @param admission read at each scrape, as is `liveTail` */
-export function createMetrics(
-  admission: Pick<Admission, 'requests' | 'bytes'>,
-  liveTail: { readonly readers: number },
-): Metrics {
-  const registry = new Registry();
-  const registers = [registry];
-  collectDefaultMetrics({ register: registry });
-  new Gauge({
-    name: 'requests_in_flight',
-    help: 'Requests for events in progress.',
-    registers,
-    collect() {
-      this.set(admission.requests);
-    },
-  });
-  new Gauge({
-    name: 'requests_in_flight_bytes',
-    help: 'Bytes reserved for these requests.',
-    registers,
-    collect() {
-      this.set(admission.bytes);
-    },
-  });
-  new Gauge({
-    name: 'streams_open',
-    help: 'Connected readers of the event stream.',
-    registers,
-    collect() {
-      this.set(liveTail.readers);
-    },
-  });
+const NO_SENDERS: KnownSenders = { keys: [], types: [] };
+
+const APPEND_FAILURES: readonly AppendFailure[] = ['unconfirmed', 'too-large', 'refused'];
+
+export function createMetrics(meter: Meter, senders: KnownSenders = NO_SENDERS): Metrics {
   return {
-    registry,
-    eventsGenerated: new Counter({
+    registry: meter.registry,
+    eventsGenerated: meter.counter({
       name: 'events_generated_total',
       help: 'Events accepted: durable in the log and answered with 201.',
-      registers,
     }),
-    eventsRejected: new Counter({
+    eventTally: new EventTally(meter, senders),
+    eventsRejected: meter.counter({
       name: 'events_rejected_total',
       help: 'POSTs not answered with 201, by error code.',
-      labelNames: ['code'],
-      registers,
+      labels: { code: CODES },
     }),
-    eventsDuplicate: new Counter({
+    eventsDuplicate: meter.counter({
       name: 'events_duplicate_total',
       help: 'Events sent again with an id that was accepted before: the `same` event, or a different one, which is rejected as a `conflict`.',
-      labelNames: ['kind'],
-      registers,
+      labels: { kind: ['same', 'conflict'] },
     }),
-    eventWarnings: new Counter({
+    eventWarnings: meter.counter({
       name: 'event_warnings_total',
       help: 'Events accepted with a warning: unknown members that are not kept, or a payload that does not match the schema of its type (mode `warn`).',
-      registers,
     }),
-    overloadRejections: new Counter({
+    overloadRejections: meter.counter({
       name: 'overload_rejections_total',
       help: 'Requests rejected with 503 because too many were in progress.',
-      registers,
     }),
-    requestsRefused: new Counter({
+    requestsRefused: meter.counter({
       name: 'requests_refused_total',
       help: 'Requests answered with 401, 403 or 404, by error code.',
-      labelNames: ['code'],
-      registers,
+      labels: { code: CODES.filter((code) => REFUSALS.includes(ERRORS[code].status)) },
     }),
-    redrives: new Counter({
+    redrives: meter.counter({
       name: 'redrives_total',
       help: 'Requests that redrove dead letters; the log names the key of each.',
-      registers,
     }),
-    eventsProcessed: new Counter({
+    eventsProcessed: meter.counter({
       name: 'events_processed_total',
       help: 'Records processed, by outcome.',
-      labelNames: ['outcome'],
-      registers,
+      labels: { outcome: OUTCOMES },
     }),
-    eventConflicts: new Counter({
+    eventConflicts: meter.counter({
       name: 'event_conflicts_total',
       help: 'Events that were not stored because their id was already stored with a different userId, eventType or payload.',
-      registers,
     }),
-    deadLetters: new Counter({
+    deadLetters: meter.counter({
       name: 'dead_letters_total',
       help: 'Records sent to the dead-letter topic, by reason.',
-      labelNames: ['reason'],
-      registers,
+      labels: { reason: REJECTION_REASONS },
     }),
-    dataGaps: new Counter({
+    dataGaps: meter.counter({
       name: 'data_gap_records_total',
       help: 'Offsets that the log no longer held when the consumer reached them.',
-      labelNames: ['partition'],
-      registers,
+      labels: { partition: KNOWN_LATER },
     }),
-    logRewinds: new Counter({
+    logRewinds: meter.counter({
       name: 'log_rewound_records_total',
       help: 'Offsets read again because the records processed there are no longer in the log.',
-      labelNames: ['partition'],
-      registers,
+      labels: { partition: KNOWN_LATER },
     }),
-    readingRestarts: new Counter({
+    readingRestarts: meter.counter({
       name: 'reading_restarts_total',
       help: 'How often reading restarted from the positions in the store because they were not where this instance had left them.',
-      registers,
     }),
-    watchdogRestarts: new Counter({
+    watchdogRestarts: meter.counter({
       name: 'watchdog_restarts_total',
       help: 'How often the instance rejoined the group because the log delivered no records although there were some.',
-      registers,
     }),
-    appendSeconds: new Histogram({
+    appendFailures: meter.counter({
+      name: 'append_failures_total',
+      help: 'Events that the log did not confirm, or does not take.',
+      labels: { failure: APPEND_FAILURES },
+    }),
+    appendSeconds: meter.histogram({
       name: 'append_seconds',
       help: 'Time from a valid event to its durable append.',
-      buckets: SECONDS,
-      registers,
     }),
-    processSeconds: new Histogram({
+    processSeconds: meter.histogram({
       name: 'process_seconds',
       help: 'Time to classify and store the records of one transaction.',
-      buckets: SECONDS,
-      registers,
+    }),
+    storeFailures: meter.counter({
+      name: 'store_failures_total',
+      help: 'Operations of the store that failed, also those that are tried again.',
+      labels: { operation: KNOWN_LATER },
+    }),
+    storeSeconds: meter.histogram({
+      name: 'store_seconds',
+      help: 'Time of each operation of the store, including those that fail.',
+      labelNames: ['operation'],
+    }),
+    httpSeconds: meter.histogram({
+      name: 'http_request_seconds',
+      help: 'Time from the headers of a request to the end of its response, streams excepted. Requests that belong to no route have the route `none`.',
+      labelNames: ['method', 'route', 'status'],
     }),
   };
+}
+
+/** What is in progress, read at each scrape. */
+export function registerWork(
+  meter: Meter,
+  admission: Pick<Admission, 'requests' | 'bytes'>,
+  liveTail: { readonly readers: number },
+): void {
+  meter.gauge({
+    name: 'requests_in_flight',
+    help: 'Requests for events in progress.',
+    collect: (gauge) => gauge.set(admission.requests),
+  });
+  meter.gauge({
+    name: 'requests_in_flight_bytes',
+    help: 'Bytes reserved for these requests.',
+    collect: (gauge) => gauge.set(admission.bytes),
+  });
+  meter.gauge({
+    name: 'streams_open',
+    help: 'Connected readers of the event stream.',
+    collect: (gauge) => gauge.set(liveTail.readers),
+  });
 }

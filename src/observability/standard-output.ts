@@ -8,7 +8,7 @@ const FLUSH_MS = 1000;
 const MOST_WAITING = 8_000_000;
 const GONE = new Set(['EPIPE', 'EBADF', 'ECONNRESET']);
 
-export interface StandardOutputOptions {
+interface StandardOutputOptions {
   /** Told how many texts were dropped, once the reader takes some again. */
   onDropped(texts: number): void;
   /** Where to write instead: must not block. */

@@ -5,7 +5,7 @@ import type { ConsumerState } from '../processing/consumer.ts';
 import type { EventStore } from '../store/event-store.ts';
 
 const CHECK_TIMEOUT_MS = 2000;
-/** Probes closer together than this share one check. */
+/** Probes closer together than this share the calls to log and store. */
 const FRESH_MS = 500;
 
 /** The status of processing, seen from any process. */
@@ -19,7 +19,7 @@ export interface ConsumerStatus {
 
 export interface Dependency {
   ok: boolean;
-  /** The reason for the operator, if not. */
+  /** Why not, for the operator. */
   reason?: string;
 }
 
@@ -27,9 +27,13 @@ export interface Dependency {
 export interface HealthReport {
   log: Dependency;
   store: Dependency;
-  /** Reads the log and stores its events; in an instance that only serves requests, whether any member does. */
+  /** Whether events are read and stored: by this instance or, if it only serves requests, by any member. */
   consumer: Dependency;
 }
+
+export const DEPENDENCIES = ['log', 'store', 'consumer'] as const satisfies (keyof HealthReport)[];
+
+type Reached = Pick<HealthReport, 'log' | 'store'>;
 
 interface HealthOptions {
   log: Pick<EventLog, 'ping'>;
@@ -44,30 +48,47 @@ interface HealthOptions {
 /** Queries the dependencies directly, so that an outage and its end show at once. */
 export class Health {
   readonly #options: HealthOptions;
-  #latest: Promise<HealthReport> | undefined;
-  #checkedAt = Number.NEGATIVE_INFINITY;
+  #reached: Promise<Reached> | undefined;
+  #reachedAt = Number.NEGATIVE_INFINITY;
+  readonly #changes = new Map<keyof HealthReport, { ok: boolean; at: Date }>();
 
   constructor(options: HealthOptions) {
     this.#options = options;
   }
 
   /** Answers within two seconds, whatever the state of the dependencies. */
-  check(): Promise<HealthReport> {
-    const now = this.#options.clock.now();
-    if (this.#latest === undefined || now - this.#checkedAt > FRESH_MS) {
-      this.#checkedAt = now;
-      this.#latest = this.#check();
+  async check(): Promise<HealthReport> {
+    const { log, store } = await this.#reach();
+    // This part costs nothing, so it is never reused from an earlier check, such as one before the consumer started.
+    const report = { log, store, consumer: this.#consumer() };
+    for (const dependency of DEPENDENCIES) {
+      const { ok } = report[dependency];
+      if (this.#changes.get(dependency)?.ok === ok) continue;
+      this.#changes.set(dependency, { ok, at: this.#options.clock.date() });
     }
-    return this.#latest;
+    return report;
   }
 
-  async #check(): Promise<HealthReport> {
-    const [log, store] = await Promise.all([
-      reach(this.#options.log.ping(CHECK_TIMEOUT_MS)),
-      reach(this.#options.store.ping(CHECK_TIMEOUT_MS)),
-    ]);
-    const reason = this.#whyNotConsuming();
-    return { log, store, consumer: reason === undefined ? { ok: true } : { ok: false, reason } };
+  /** When each dependency was first seen in the state it is in. */
+  get changedAt(): Map<keyof HealthReport, Date> {
+    return new Map([...this.#changes].map(([dependency, { at }]) => [dependency, at]));
+  }
+
+  #reach(): Promise<Reached> {
+    const now = this.#options.clock.now();
+    if (this.#reached === undefined || now - this.#reachedAt > FRESH_MS) {
+      this.#reachedAt = now;
+      this.#reached = reachBoth(this.#options);
+    }
+    return this.#reached;
+  }
+
+  #consumer(): Dependency {
+    // One partition may fail here while records of another wait for a different reason.
+    const reasons = [this.#whyNotConsuming(), this.#options.progress.problem].filter(
+      (one) => one !== undefined,
+    );
+    return reasons.length === 0 ? { ok: true } : { ok: false, reason: reasons.join('; ') };
   }
 
   #whyNotConsuming(): string | undefined {
@@ -76,9 +97,17 @@ export class Health {
       return consumer.reason ?? `the consumer is ${consumer.state}`;
     }
     if (consumer !== undefined && consumer.stalled.length > 0)
-      return `no progress in partition ${consumer.stalled}`;
-    return this.#options.progress.problem;
+      return `no progress in ${consumer.stalled.map((partition) => `partition ${partition}`).join(', ')}`;
+    return undefined;
   }
+}
+
+async function reachBoth({ log, store }: Pick<HealthOptions, 'log' | 'store'>): Promise<Reached> {
+  const [reachedLog, reachedStore] = await Promise.all([
+    reach(log.ping(CHECK_TIMEOUT_MS)),
+    reach(store.ping(CHECK_TIMEOUT_MS)),
+  ]);
+  return { log: reachedLog, store: reachedStore };
 }
 
 async function reach(ping: Promise<void>): Promise<Dependency> {

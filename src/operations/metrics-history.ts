@@ -1,6 +1,7 @@
 // In: metrics and progress, every ten seconds. Out: rates, lag and latencies of the last twelve hours.
 import type { Clock } from '../clock.ts';
 import type { Logger } from '../observability/logger.ts';
+import { sumOf } from '../observability/metrics-text.ts';
 import type { PartitionProgress } from '../processing/progress.ts';
 
 export const SAMPLE_EVERY_MS = 10_000;
@@ -97,9 +98,9 @@ export class MetricsHistory {
     const text = await metrics();
     const now: Reading = {
       readAt: clock.now(),
-      rejected: sumOf(text, 'events_rejected_total'),
-      append: bucketsOf(text, 'append_seconds'),
-      store: bucketsOf(text, 'process_seconds'),
+      rejected: sumOf(text, 'footfall_events_rejected_total'),
+      append: bucketsOf(text, 'footfall_append_seconds'),
+      store: bucketsOf(text, 'footfall_process_seconds'),
       partitions: progress.isCurrent ? progress.partitions : undefined,
     };
     const { readAt } = now;
@@ -188,12 +189,6 @@ function mean(values: readonly (number | null)[]): number | null {
 function worst(values: readonly (number | null)[]): number | null {
   const known = values.filter((value) => value !== null);
   return known.length === 0 ? null : Math.max(...known);
-}
-
-/** All series of a metric together. */
-function sumOf(text: string, metric: string): number {
-  const lines = text.matchAll(new RegExp(`^${metric}(?:\\{.*\\})? (\\S+)$`, 'gm'));
-  return [...lines].reduce((sum, [, value]) => sum + Number(value), 0);
 }
 
 function bucketsOf(text: string, metric: string): Buckets {

@@ -4,12 +4,13 @@ import type { AssignedPartition, EventLog, LogBatch, ReadingStart, StartPosition
 import { type Landmark, landmarksBehind } from '../log/landmarks.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { Metrics } from '../observability/metrics.ts';
-import { type Claim, type EventStore, FencedError } from '../store/event-store.ts';
+import { type EventStore, FencedError } from '../store/event-store.ts';
+import { AssignedStarts } from './assigned-starts.ts';
 import type { ClaimedBatch, Processor } from './processor.ts';
 import type { Poll } from './progress.ts';
 import { Retrier } from './retrier.ts';
 import { groupForTransactions } from './shared-transactions.ts';
-import { batchPast, reportFinding, resolveStart } from './start-position.ts';
+import { batchPast } from './start-position.ts';
 import { type IdlePosition, type IdlePositions, Watchdog } from './watchdog.ts';
 
 const CANNOT_READ = 'the log cannot be read';
@@ -51,36 +52,41 @@ export class Consumer {
   /** Aborts reading from the current positions, which are then claimed again. */
   #restart = new AbortController();
   readonly #retrier: Retrier;
+  /** For partitions whose start cannot be decided from the log yet. */
+  readonly #undecided: Retrier;
+  readonly #starts: AssignedStarts;
   #state: Exclude<ConsumerState, 'recovering'> = 'starting';
   #running: Promise<void> | undefined;
-  #saidOtherTopics = false;
 
   constructor(options: ConsumerOptions) {
     this.#options = options;
     const { logger, clock, stalledAfterMs } = options;
-    this.#retrier = new Retrier({ logger, clock, stopping: this.#stopping.signal });
+    const stopping = this.#stopping.signal;
+    this.#retrier = new Retrier({ logger, clock, stopping });
+    this.#undecided = new Retrier({ logger, clock, stopping });
+    this.#starts = new AssignedStarts({ ...options, retrier: this.#retrier, undecided: this.#undecided });
     this.#watchdog = new Watchdog({
       clock,
       stalledAfterMs,
-      moved: (partitions) => this.#restartReading(partitions, 'the store stands elsewhere than it was left'),
+      moved: (partitions) => this.#restartReading(partitions, 'they are not where this instance left them'),
       stalled: (partitions) => this.#subscribeAgain(partitions),
     });
   }
 
-  /** Partitions that have records and do not move; stalled ones are being reread from the store's positions. */
+  /** Partitions that have records but do not move; they are being reread from the store's positions. */
   get stalled(): readonly number[] {
     return this.#watchdog.stalledPartitions;
   }
 
   /** Why it is recovering, if it is. */
   get reason(): string | undefined {
-    return this.#retrier.reason;
+    const reasons = [this.#retrier.reason, this.#undecided.reason].filter((reason) => reason !== undefined);
+    return reasons.length === 0 ? undefined : reasons.join('; ');
   }
 
   /** Its progress in the partitions where nothing is being stored. */
   get idle(): IdlePositions {
-    const idle = [...this.#positions].filter(([partition]) => !this.#inFlight.has(partition));
-    return new Map(idle.map(([partition, position]) => [partition, { ...position }]));
+    return new Map([...this.#positions].filter(([partition]) => !this.#inFlight.has(partition)));
   }
 
   /** Receives the results of each progress poll. */
@@ -89,7 +95,8 @@ export class Consumer {
   }
 
   get state(): ConsumerState {
-    return this.#retrier.hasFailures && this.#state !== 'stopped' ? 'recovering' : this.#state;
+    const hasFailures = this.#retrier.hasFailures || this.#undecided.hasFailures;
+    return hasFailures && this.#state !== 'stopped' ? 'recovering' : this.#state;
   }
 
   start(): void {
@@ -118,7 +125,7 @@ export class Consumer {
           onAssigned: (given) => this.#onAssigned(given),
         });
         for await (const read of reading) {
-          // If we die here: nothing of it is stored, and whoever claims the partitions next reads it again.
+          // If we die here: none of these batches is stored, and whoever claims the partitions next reads them again.
           await this.#dispatch(read);
         }
       } catch (error) {
@@ -130,7 +137,7 @@ export class Consumer {
     }
   }
 
-  /** Starts batches as soon as the previous one of their partition is done and there is capacity. */
+  /** Starts each batch as soon as the previous one of its partition is done and there is capacity. */
   async #dispatch(read: readonly LogBatch[]): Promise<void> {
     for (const batches of groupForTransactions(read)) {
       await Promise.all(batches.map(({ partition }) => this.#inFlight.get(partition)));
@@ -166,49 +173,21 @@ export class Consumer {
     await this.#drain();
     this.#positions.clear();
     this.#restart = new AbortController();
-    const claims = assigned.length === 0 ? [] : await this.#claim(assigned);
     const positions = new Map<number, StartPosition>();
     const gaps: LogBatch[] = [];
-    for (const [at, claim] of (claims ?? []).entries()) {
-      const { partition, topic, topicId } = assigned[at]!;
-      const start = await resolveStart(assigned[at]!, claim, this.#options.log);
-      if (claim.topicRecreated) {
-        this.#options.logger.warn(
-          { topic, partition },
-          '[Consumer] The topic was recreated: reading it from its start',
-        );
-      }
-      if (start.finding !== undefined) reportFinding(assigned[at]!, start.finding, this.#options);
+    for (const { described, claim, start } of await this.#starts.decide(assigned, this.#restart)) {
+      const { partition, topicId } = described;
       const { epoch, offset: stored, rewound } = claim;
-      const { offset, leaderEpoch, landmarks } = start;
+      const { offset, leaderEpoch, landmarks, finding } = start;
       this.#positions.set(partition, { topicId, epoch, stored, rewound, next: offset, landmarks });
       positions.set(partition, { offset, leaderEpoch });
-      if (start.finding?.kind === 'data-gap')
-        gaps.push(batchPast(assigned[at]!, start.finding, this.#restart.signal));
+      if (finding?.kind === 'data-gap') gaps.push(batchPast(described, finding, this.#restart.signal));
     }
     // If nothing follows a gap, no later batch moves the position past it, and its offsets would count as backlog.
     await this.#dispatch(gaps);
     this.#retrier.recordSuccess(CANNOT_READ);
     this.#state = 'consuming';
     return { positions, restart: this.#restart.signal };
-  }
-
-  async #claim(assigned: readonly AssignedPartition[]): Promise<Claim[] | undefined> {
-    const { topic, topicId } = assigned[0]!;
-    const ref = { group: this.#options.group, topic, topicId };
-    const numbers = assigned.map(({ partition }) => partition);
-    const claims = await this.#retrier.retryForever('the store cannot be reached', () =>
-      this.#options.store.claim(ref, numbers),
-    );
-    const others = claims?.[0]?.otherTopics ?? [];
-    if (others.length > 0 && !this.#saidOtherTopics) {
-      this.#saidOtherTopics = true;
-      this.#options.logger.warn(
-        { topic, others },
-        '[Consumer] This database also holds events of other topics: an eventId is stored once across all of them. Give each topic a schema or a database of its own to keep them apart',
-      );
-    }
-    return claims;
   }
 
   /** Rereads from the store's positions without leaving the group. */
@@ -231,7 +210,7 @@ export class Consumer {
     this.#reading.abort();
   }
 
-  /** Stores the batches that are still ours and not stored yet in one transaction, then commits to the log. */
+  /** In one transaction, stores those batches that are still ours and not stored yet; then commits them to the log. */
   async #store(batches: readonly LogBatch[]): Promise<void> {
     const claimed = batches.flatMap((batch) => this.#withClaim(batch) ?? []);
     if (claimed.length === 0) return;
@@ -241,7 +220,7 @@ export class Consumer {
       // Another member claimed a partition, or the store went back. Processing each batch alone shows which.
       const [batch] = batches;
       if (error instanceof FencedError && batches.length === 1 && batch!.isAssigned()) {
-        this.#restartReading([batch!.partition], 'the store no longer stands where this batch continues');
+        this.#restartReading([batch!.partition], 'this batch no longer continues from there');
       }
       throw error;
     }
@@ -264,7 +243,7 @@ export class Consumer {
     const position = this.#positions.get(partition);
     if (position === undefined || !batch.isAssigned() || isStored(position, nextOffset)) return undefined;
     if (fetchedFrom > position.next || topicId !== position.topicId) {
-      this.#restartReading([partition], 'a batch does not continue where the store stands');
+      this.#restartReading([partition], 'a batch does not continue from there');
       return undefined;
     }
     const { epoch, stored: fromOffset, rewound: fromRewound, next: firstOffset } = position;

@@ -1,4 +1,4 @@
-import { Gauge, type Registry } from 'prom-client';
+import { inTime, type Meter } from '../observability/meter.ts';
 import type { EventStore, PartitionPosition } from '../store/event-store.ts';
 
 /** The account of one partition: the outcome of every offset since reading began. */
@@ -61,20 +61,20 @@ const OUTCOMES = [
 
 /** Exposes the ledger at each scrape, read from the store; absent, never estimated, while the store is unreachable. */
 export function registerLedger(
-  registry: Registry,
+  meter: Meter,
   { store, group, topic }: { store: EventStore; group: string; topic: string },
 ): void {
-  new Gauge({
+  meter.gauge({
     name: 'ledger_records',
     // Every process reads the same values from the store.
     aggregator: 'first',
     help: 'Offsets the position has passed in each partition, by outcome, as recorded in the store. If `unaccounted` is not 0, a promise is broken: run `npm run verify`.',
     labelNames: ['partition', 'outcome'],
-    registers: [registry],
-    async collect() {
-      this.reset();
-      for (const account of accounts(await store.positions(group, topic).catch(() => []))) {
-        for (const outcome of OUTCOMES) this.set({ partition: account.partition, outcome }, account[outcome]);
+    async collect(gauge) {
+      gauge.reset();
+      for (const account of accounts(await inTime(store.positions(group, topic)).catch(() => []))) {
+        for (const outcome of OUTCOMES)
+          gauge.set({ partition: account.partition, outcome }, account[outcome]);
       }
     },
   });

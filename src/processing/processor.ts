@@ -9,6 +9,7 @@ import { payloadDimension, payloadPath, scalarAt } from '../events/payload-path.
 import type { EventLog, LogBatch, LogRecord } from '../log/event-log.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { Metrics } from '../observability/metrics.ts';
+import { isSampled, type SpanOptions, TRACE_HEADER, type Tracing, traced } from '../observability/tracing.ts';
 import {
   type DeadLetterEntry,
   type EventStore,
@@ -24,6 +25,8 @@ interface ProcessorOptions {
   group: string;
   logger: Logger;
   metrics: Metrics;
+  /** Undefined: off. */
+  tracing?: Tracing | undefined;
   /** Payload properties whose values are counted, such as `cart.currency`. */
   countedProperties: readonly string[];
   /** Log every n-th event; 0: none. */
@@ -76,11 +79,21 @@ export class Processor {
   /**
    * Processes batches of different partitions of one topic, all or none.
    *
-   * @throws FencedError and the errors of store and log; nothing of the batches is stored then, unless the outcome is
+   * @throws FencedError and the errors of store and log; none of the batches is stored then, unless the outcome is
    *    unknown. Processing them again is safe
    */
-  async process(batches: readonly ClaimedBatch[]): Promise<void> {
-    const { log, store, group, metrics, catalog, onStored } = this.#options;
+  process(batches: readonly ClaimedBatch[]): Promise<void> {
+    const { tracing } = this.#options;
+    return traced(
+      tracing,
+      'process',
+      () => processingSpan(batches),
+      (span) => this.#process(batches, span?.traceparent),
+    );
+  }
+
+  async #process(batches: readonly ClaimedBatch[], trace: string | undefined): Promise<void> {
+    const { log, store, group, metrics, catalog, onStored, tracing } = this.#options;
     const stopTimer = metrics.processSeconds.startTimer();
     const classified = batches.map((claimed) => ({
       ...claimed,
@@ -90,8 +103,14 @@ export class Processor {
       classified.map(({ batch, rejected }) => sendToDeadLetterTopic(log, group, batch, rejected)),
     );
     // If we die here: the dead letters are copied again next time; their index holds each origin once.
-    const { stored, conflicts } = await store.process(
-      classified.map((one, at) => toStoreBatch(group, one, deadLetters[at]!)),
+    const toStore = classified.map((one, at) => toStoreBatch(group, one, deadLetters[at]!));
+    const span =
+      trace === undefined ? undefined : ({ kind: 'client', parent: trace, attributes: {} } as const);
+    const { stored, conflicts } = await traced(
+      tracing,
+      'store',
+      () => span,
+      () => store.process(toStore),
     );
     // If we die here: everything is stored, and the next claims continue after it.
     stopTimer();
@@ -120,6 +139,33 @@ export class Processor {
       }
     }
   }
+}
+
+/** The most links that collectors accept for one step. */
+const MOST_LINKS = 128;
+
+/** @returns nothing if no record belongs to a trace that is sent to a collector */
+function processingSpan(batches: readonly ClaimedBatch[]): SpanOptions | undefined {
+  const traces = new Set<string>();
+  for (const { batch } of batches) {
+    for (const { headers } of batch.records) {
+      const trace = headers.find(([name]) => name === TRACE_HEADER)?.[1]?.toString('latin1');
+      if (trace !== undefined && traces.size < MOST_LINKS && isSampled(trace)) traces.add(trace);
+    }
+  }
+  if (traces.size === 0) return undefined;
+  const links = [...traces];
+  const records = batches.reduce((sum, { batch }) => sum + batch.records.length, 0);
+  return {
+    kind: 'consumer',
+    // A single trace is continued; where there are many, the step belongs to none of them and only links to them.
+    parent: links.length === 1 ? links[0] : undefined,
+    links,
+    attributes: {
+      'messaging.destination.name': batches[0]!.batch.topic,
+      'messaging.batch.message_count': records,
+    },
+  };
 }
 
 function toStoreBatch(

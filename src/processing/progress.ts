@@ -1,8 +1,8 @@
 // In: the ends of the log and the positions of the store, every two seconds. Out: how far storing lags behind, and why.
-import { Gauge, type Registry } from 'prom-client';
 import type { Clock } from '../clock.ts';
 import type { EventLog, TopicEnds } from '../log/event-log.ts';
 import type { Logger } from '../observability/logger.ts';
+import type { Meter } from '../observability/meter.ts';
 import type { EventStore, PartitionPosition } from '../store/event-store.ts';
 import { accounts } from './ledger.ts';
 
@@ -63,6 +63,7 @@ export class Progress<Held = undefined> {
   #positions: readonly PartitionPosition[] | undefined;
   #isCurrent = false;
   readonly #unmoved = new Map<number, { position: number; sinceMs: number }>();
+  /** In the order in which they were looked up. */
   readonly #oldest = new Map<number, { position: number; at: Date | undefined }>();
 
   constructor(options: ProgressOptions<Held>) {
@@ -183,11 +184,14 @@ export class Progress<Held = undefined> {
 
   /** A few in each poll: with a backlog in many partitions they take turns. */
   async #lookUpOldest(): Promise<void> {
+    const turns = new Map([...this.#oldest.keys()].map((partition, turn) => [partition, turn]));
+    const turnOf = ({ partition }: { partition: number }) => turns.get(partition) ?? -1;
     const waiting = [...(this.#ends?.ends ?? [])]
       .map(([partition, { end }]) => ({ partition, offset: this.#positionOf(partition), end }))
       .filter(
         ({ partition, offset, end }) => offset < end && this.#oldest.get(partition)?.position !== offset,
       )
+      .sort((a, b) => turnOf(a) - turnOf(b))
       .slice(0, LOOK_UPS);
     if (waiting.length === 0) return;
     const found = await this.#ask(() => this.#options.log.timestamps(this.#options.topic, waiting));
@@ -206,21 +210,20 @@ export class Progress<Held = undefined> {
 
 /** Exposes the progress at each scrape, also during outages of log or store and in instances that do not consume. */
 export function registerProgress(
-  registry: Registry,
+  meter: Meter,
   progress: { readonly partitions: readonly PartitionProgress[] },
 ): void {
   const gauge = (name: string, help: string, value: (partition: PartitionProgress) => number | undefined) =>
-    new Gauge({
+    meter.gauge({
       name,
       help,
       labelNames: ['partition'],
-      registers: [registry],
       // Every process queries log and store itself.
       aggregator: 'max',
-      collect() {
-        this.reset();
+      collect(values) {
+        values.reset();
         for (const partition of progress.partitions) {
-          this.set({ partition: partition.partition }, value(partition) ?? 0);
+          values.set({ partition: partition.partition }, value(partition) ?? 0);
         }
       },
     });

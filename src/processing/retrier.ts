@@ -1,11 +1,11 @@
 // In: work that may fail because of log or store. Out: the work done, however long it takes; logs its first failure and
 // its recovery.
-import type { Clock } from '../clock.ts';
+import { backOffMs, type Clock } from '../clock.ts';
 import { describeCause } from '../describe-cause.ts';
 import type { Logger } from '../observability/logger.ts';
 import { FencedError } from '../store/event-store.ts';
 
-const MAX_PAUSE_MS = 5000;
+const FIRST_PAUSE_MS = 50;
 
 /** What is currently failing and being retried, with growing pauses. */
 export class Retrier {
@@ -50,16 +50,14 @@ export class Retrier {
   async backOff(what: string, error: Error): Promise<void> {
     if (this.#stopping.aborted) return;
     let failures = this.#failures.get(what)?.times ?? 0;
-    // It is no failure that another member has the partition.
+    // Another member owning the partition is not a failure.
     if (error instanceof FencedError) this.#logger.debug({ err: error }, `[Consumer] ${what}`);
     else {
       if (this.hasFailures) this.#logger.debug({ err: error, failures }, `[Consumer] ${what}`);
       else this.#logger.error({ err: error }, `[Consumer] ${what}; trying again until it works`);
       this.#failures.set(what, { times: ++failures, error });
     }
-    const pauseMs =
-      Math.min(MAX_PAUSE_MS, 50 * 2 ** Math.min(failures, 10)) * (0.5 + this.#clock.random() / 2);
-    await this.#clock.sleep(pauseMs, this.#stopping);
+    await this.#clock.sleep(backOffMs(FIRST_PAUSE_MS, failures, this.#clock), this.#stopping);
   }
 
   /** Records a success. */

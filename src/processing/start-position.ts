@@ -6,7 +6,7 @@ import type { Logger } from '../observability/logger.ts';
 import type { Metrics } from '../observability/metrics.ts';
 import type { Claim } from '../store/event-store.ts';
 
-interface StartDecision extends Required<StartPosition> {
+export interface StartDecision extends Required<StartPosition> {
   /** Records of the log before this offset are known to be the processed ones. */
   landmarks: Landmark[];
   /** How log and store differ, if they do. */
@@ -23,6 +23,7 @@ type StartFinding =
  * Where to continue in a partition: at the store's position, or where the log diverges from what was processed.
  * Rereading records is always safe, skipping one is not: in doubt the earlier offset wins.
  *
+ * @throws NotKnownYetError
  * @throws when the log is unreachable
  */
 export async function resolveStart(
@@ -48,11 +49,9 @@ export async function resolveStart(
  * A freshly started broker may not know yet everything it holds. It may also hold other records there, of an open
  * transaction: until it exposes them, nothing of the partition is read.
  */
-class NotKnownYetError extends Error {
-  constructor(partition: number, offset: number) {
-    super(
-      `partition ${partition}: the log does not show yet whether it still holds what was processed at offset ${offset}`,
-    );
+export class NotKnownYetError extends Error {
+  constructor(offset: number) {
+    super(`the log does not show yet whether it still holds what was processed at offset ${offset}`);
     this.name = 'NotKnownYetError';
   }
 }
@@ -71,7 +70,7 @@ async function landmarksHeld(
   if (await isUnchanged()) return known;
   // The log may have changed or been unavailable since it was described: check once more, so that an intact log is
   // never reported as truncated.
-  if (!(await assigned.isCurrent())) throw new NotKnownYetError(assigned.partition, offset - 1);
+  if (!(await assigned.isCurrent())) throw new NotKnownYetError(offset - 1);
   if (await isUnchanged()) return known;
   const candidates = known.filter(
     (landmark) => landmark.offset >= earliest && landmark.offset < Math.min(end, divergesAt),
@@ -95,7 +94,7 @@ async function isSameLog(
   // `end` may be stale, and the log truncated and rewritten since: always check the record itself.
   const { offset } = newest;
   const [record] = await log.read(topic, [{ partition, offset }]);
-  if (record === undefined && offset >= end) throw new NotKnownYetError(partition, offset);
+  if (record === undefined && offset >= end) throw new NotKnownYetError(offset);
   return isRecordOf(newest, record);
 }
 

@@ -1,15 +1,17 @@
 // In: a filter. Out: the stored events that match, in order, page by page.
 import { eventTimeMs } from '../events/event.ts';
-import { isScalarAt } from '../events/payload-path.ts';
+import { type PayloadCondition, payloadCheck } from '../events/payload-conditions.ts';
 import { rawMembers } from '../json/raw-json.ts';
 import { searchSteps } from '../loop-turns.ts';
 import {
   type EventStore,
   HOUR_MS,
+  LONGEST_RANGE_MS,
   type ReadFilter,
   type ReadQuery,
   type SequenceRange,
   type StoredEvent,
+  type TimeRange,
   type Watermarks,
 } from '../store/event-store.ts';
 
@@ -30,7 +32,7 @@ export interface EventFilter {
   /** Milliseconds since 1970, by the event's own timestamp: `from` inclusive, `to` exclusive. */
   from?: number | undefined;
   to?: number | undefined;
-  payload: readonly { path: readonly string[]; value: string }[];
+  payload: readonly PayloadCondition[];
 }
 
 export interface EventQuery extends EventFilter {
@@ -70,11 +72,12 @@ export async function* search(
   const { latest, stable } = watermarks ?? (await store.watermarks());
   const range = await sequenceRangeOf(store, query);
   if (range === undefined) return;
+  const times = fewHours(query);
   let after = range.first - 1;
   let upTo = Math.min(range.last, order === 'asc' ? stable : latest);
   if (cursor !== undefined && order === 'asc') after = Math.max(after, cursor);
   if (cursor !== undefined && order === 'desc') upTo = Math.min(upTo, cursor - 1);
-  for await (const found of readSteps(store, { ...indexedFilter(query), order, after, upTo }, limit)) {
+  for await (const found of readSteps(store, { ...indexedFilter(query), times, order, after, upTo }, limit)) {
     yield { events: found.filter(matches), scannedUpTo: found.at(-1)!.sequence };
   }
 }
@@ -153,9 +156,18 @@ export function indexedFilter({ userId, eventTypes }: EventFilter): ReadFilter {
   return userId === undefined ? { eventTypes } : { userId };
 }
 
-function isIndexed({ userId, eventTypes, from, to, payload }: EventFilter): boolean {
+function isIndexed(filter: EventFilter): boolean {
+  const { userId, eventTypes, from, to, payload } = filter;
   const oneAtMost = userId === undefined || eventTypes === undefined;
-  return oneAtMost && from === undefined && to === undefined && payload.length === 0;
+  const isOfTime = (from === undefined && to === undefined) || fewHours(filter) !== undefined;
+  return oneAtMost && isOfTime && payload.length === 0;
+}
+
+/** The times that the store has an index for in the order of storing. */
+function fewHours({ userId, eventTypes, from, to }: EventFilter): TimeRange | undefined {
+  if (userId !== undefined || eventTypes !== undefined || from === undefined || to === undefined)
+    return undefined;
+  return to > from && to - from <= LONGEST_RANGE_MS ? { from, to } : undefined;
 }
 
 interface ReadEvent extends Record<'userId' | 'eventType' | 'timestamp', string> {
@@ -182,6 +194,7 @@ export function createPredicate({
   payload,
 }: EventFilter): (event: StoredEvent) => boolean {
   const types = eventTypes && new Set(eventTypes);
+  const checks = payload.map(payloadCheck);
   if (!userId && !types && from === undefined && to === undefined && payload.length === 0) return () => true;
   return (stored) => {
     const event = parseCached(stored);
@@ -191,16 +204,15 @@ export function createPredicate({
     if (from !== undefined && at < from) return false;
     if (to !== undefined && at >= to) return false;
     const text = () => rawMembers(stored.json).get('payload')!;
-    return payload.every(({ path, value }) => isScalarAt(event.payload, path, text, value));
+    return checks.every((meets) => meets(event.payload, text));
   };
 }
 
 /** Where events of that time are: by the hour. */
-async function sequenceRangeOf(
-  store: EventStore,
-  { from, to }: EventFilter,
-): Promise<SequenceRange | undefined> {
-  if (from === undefined && to === undefined) return { first: 1, last: Number.MAX_SAFE_INTEGER };
+async function sequenceRangeOf(store: EventStore, filter: EventFilter): Promise<SequenceRange | undefined> {
+  const { from, to } = filter;
+  const isAnywhere = (from === undefined && to === undefined) || fewHours(filter) !== undefined;
+  if (isAnywhere) return { first: 1, last: Number.MAX_SAFE_INTEGER };
   return store.counts.sequenceRange({
     from: Math.floor((from ?? MIN_MS) / HOUR_MS),
     to: Math.floor(((to ?? MAX_MS) - 1) / HOUR_MS),

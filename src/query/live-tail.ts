@@ -1,24 +1,19 @@
 // In: the store. Out: its events as they are stored, to any number of readers, each at its own pace.
 import type { Clock } from '../clock.ts';
 import type { EventStore, ReadFilter, StoredEvent } from '../store/event-store.ts';
+import { CHUNK_BYTES, type Place, placeOf, READ_EVENTS, type Read, SharedReads } from './shared-reads.ts';
 
 const POLL_MS = 50;
-const READ_EVENTS = 500;
 /** Memory for the latest events, shared by all readers. Readers further behind read from the store. */
 const WINDOW_BYTES = 4_000_000;
-/** The most that one reader receives at a time. */
-const CHUNK_BYTES = 64_000;
-/** Chunks read for readers who are behind, kept for others who reach the same sequence. */
-const SHARED_CHUNKS = 64;
-/** How far before the window events are remembered, to find how far a store that went back is unchanged. */
+/** How far before the window's start events are remembered, to find up to where a store that went back is the same. */
 const LANDMARK_DISTANCES = [0, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8];
 /** The most that are remembered. */
 const LANDMARKS = 64;
 
 /** A reader's position. */
-export interface TailPosition {
-  sequence: number;
-  /** How often the store had gone back in time when the reader was here. */
+export interface TailPosition extends Place {
+  /** How many times the store had gone back in time when the reader was here. */
   rewinds: number;
 }
 
@@ -30,9 +25,6 @@ interface Chunk {
   isReset: boolean;
 }
 
-/** A chunk read from the store for readers who are behind. */
-type Read = Pick<Chunk, 'events'> & { sequence: number };
-
 /** Polls the store while it has readers. Keeps nothing per reader: a slow one falls behind and costs nothing. */
 export class LiveTail {
   readonly #store: EventStore;
@@ -42,10 +34,9 @@ export class LiveTail {
   #window: StoredEvent[] = [];
   #windowBytes = 0;
   #windowAfter = 0;
-  /** Some events before the window, oldest first. There are no events between the last of them and the window. */
+  /** Events from just before the window, oldest first, with no gap up to it. */
   #landmarks: StoredEvent[] = [];
-  /** By sequence and filter, oldest first. */
-  readonly #chunks = new Map<string, Promise<Read>>();
+  readonly #reads: SharedReads;
   #readUpTo = 0;
   /** Up to here there was nothing more to read: `#readUpTo`, or a later sequence if those in between are empty. */
   #lookedTo = 0;
@@ -59,6 +50,7 @@ export class LiveTail {
   /** @param heartbeatMs after which a waiting reader gets an empty result */
   constructor(options: { store: EventStore; heartbeatMs: number; clock: Clock }) {
     this.#store = options.store;
+    this.#reads = new SharedReads(options.store);
     this.#heartbeatMs = options.heartbeatMs;
     this.#clock = options.clock;
   }
@@ -88,9 +80,14 @@ export class LiveTail {
     const landmarks = this.#following ? [] : await this.#readLandmarks();
     // Queried last: if the store goes back meanwhile, the remembered state is seen to have changed.
     const { stable, latest } = await this.#store.watermarks();
-    if (!this.#following) this.#follow(stable, landmarks);
+    // If it went back while they were read, those after `stable` are gone, and may be stored again just as they were.
+    const left = landmarks.filter(({ sequence }) => sequence <= stable);
+    if (!this.#following) this.#follow(stable, left);
     const sequence = after === undefined || after > Math.max(latest, stable) ? stable : after;
-    return { sequence, rewinds };
+    const [last] = await this.#store.read({ order: 'desc', after: 0, upTo: sequence, limit: 1 });
+    // One copy for all readers who wait at the end, where they may stay for long.
+    const known = this.#end.last;
+    return { sequence, rewinds, last: last !== undefined && known && isSame(known, last) ? known : last };
   }
 
   async #readLandmarks(): Promise<StoredEvent[]> {
@@ -118,35 +115,20 @@ export class LiveTail {
    *
    * @param filter conditions the store has an index for; events that fail them may be returned all the same
    */
-  async next({ sequence: after, rewinds: seen }: TailPosition, filter: ReadFilter): Promise<Chunk> {
+  async next({ sequence: after, rewinds: seen, last }: TailPosition, filter: ReadFilter): Promise<Chunk> {
     if (after >= this.#readUpTo && seen === this.#rewinds.length) await this.#arrival.promise;
     const rewinds = this.#rewinds.length;
     const rewoundTo = Math.min(...this.#rewinds.slice(seen));
-    if (rewoundTo < after) return { events: [], next: { sequence: rewoundTo, rewinds }, isReset: true };
-    if (after >= this.#readUpTo) return { events: [], next: { sequence: after, rewinds }, isReset: false };
-    const { events, sequence } =
-      after >= this.#windowAfter
-        ? this.#fromWindow(after)
-        : await this.#fromStore(after, this.#readUpTo, filter);
-    return { events, next: { sequence, rewinds }, isReset: false };
-  }
-
-  /** Readers who are behind are often at the same sequence: it is read and kept in memory once for all. */
-  #fromStore(after: number, upTo: number, filter: ReadFilter): Promise<Read> {
-    const key = JSON.stringify([after, filter]);
-    const known = this.#chunks.get(key);
-    if (known) return known;
-    const chunk = this.#read(after, upTo, filter);
-    chunk.catch(() => this.#chunks.delete(key));
-    this.#chunks.set(key, chunk);
-    if (this.#chunks.size > SHARED_CHUNKS) this.#chunks.delete(this.#chunks.keys().next().value!);
-    return chunk;
-  }
-
-  async #read(after: number, upTo: number, filter: ReadFilter): Promise<Read> {
-    const query = { ...filter, order: 'asc', after, upTo, limit: READ_EVENTS, bytes: CHUNK_BYTES } as const;
-    const events = await this.#store.read(query);
-    return { events, sequence: events.at(-1)?.sequence ?? upTo };
+    if (rewoundTo < after) {
+      return { events: [], next: { sequence: rewoundTo, rewinds }, isReset: true };
+    }
+    if (after >= this.#readUpTo) {
+      const known = last ?? (after === this.#readUpTo ? this.#end.last : undefined);
+      return { events: [], next: { sequence: after, last: known, rewinds }, isReset: false };
+    }
+    const { events, upTo } =
+      after >= this.#windowAfter ? this.#fromWindow(after) : await this.#reads.read(after, this.#end, filter);
+    return { events, next: { ...upTo, rewinds }, isReset: false };
   }
 
   #fromWindow(after: number): Read {
@@ -156,7 +138,12 @@ export class LiveTail {
       bytes += this.#window[end]!.json.length;
     }
     const events = this.#window.slice(first, end);
-    return { events, sequence: end === this.#window.length ? this.#readUpTo : events.at(-1)!.sequence };
+    return { events, upTo: end === this.#window.length ? this.#end : placeOf(events.at(-1)!) };
+  }
+
+  /** How far this has read. */
+  get #end(): Place {
+    return { sequence: this.#readUpTo, last: this.#window.at(-1) ?? this.#landmarks.at(-1) };
   }
 
   /** Events stored while there were no readers are not kept. */
@@ -173,13 +160,13 @@ export class LiveTail {
       await this.#readAll().catch(() => {});
       if (this.#clock.now() >= heartbeatAt) {
         heartbeatAt = this.#clock.now() + this.#heartbeatMs;
-        // A store that went back and grew to the same sequence differs only in its latest event, so that is read again.
+        // Only its latest event shows that a store went back and grew to the same sequence: it has to be read again.
         this.#lookedTo = -1;
         this.#tell();
       }
       await this.#clock.sleep(Math.min(POLL_MS, this.#heartbeatMs));
     }
-    this.#chunks.clear();
+    this.#reads.clear();
     this.#following = false;
   }
 
@@ -202,7 +189,7 @@ export class LiveTail {
     const { stable } = await this.#store.watermarks();
     if (stable === this.#lookedTo) return false;
     // Rereads the latest known event: if it differs, the store has gone back and grown again.
-    const known = this.#window.at(-1) ?? this.#landmarks.at(-1);
+    const known = this.#end.last;
     const after = known === undefined ? 0 : known.sequence - 1;
     const read = await this.#store.read({ order: 'asc', after, upTo: stable, limit: READ_EVENTS });
     const events = known === undefined ? read : read.slice(1);
@@ -258,12 +245,11 @@ export class LiveTail {
     this.#rewinds.push(sequence);
     this.#moveTo(sequence);
     this.#landmarks = this.#landmarks.filter((landmark) => landmark.sequence <= sequence);
-    const kept =
-      sequence < this.#windowAfter ? [] : this.#window.slice(0, firstAfter(this.#window, sequence));
+    const kept = this.#window.slice(0, firstAfter(this.#window, sequence));
     this.#windowAfter = Math.min(this.#windowAfter, sequence);
     this.#window = kept;
     this.#windowBytes = kept.reduce((bytes, { json }) => bytes + json.length, 0);
-    this.#chunks.clear();
+    this.#reads.clear();
     this.#tell();
   }
 

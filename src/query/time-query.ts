@@ -1,4 +1,4 @@
-// In: what to look for. Out: the stored events that match, in the order of their own times.
+// In: a filter. Out: the stored events that match, in the order of their own times.
 import { searchSteps } from '../loop-turns.ts';
 import type { EventStore, TimedEvent, TimePlace, TimeReadQuery } from '../store/event-store.ts';
 import {
@@ -15,25 +15,36 @@ import {
   stepLimit,
 } from './event-query.ts';
 
-/** Events looked at in one step, as where they are read in the order of storing. */
+/** Events scanned in one step. */
 const STEP_EVENTS = 1000;
 
 export interface TimeQuery extends EventFilter {
   order: 'asc' | 'desc';
-  /** Where the last event seen is. */
+  /** The place of the last event seen. */
   cursor?: TimePlace | undefined;
 }
 
-/**
- * Looks through the store step by step. What is stored meanwhile is found where it lies ahead: no place is passed twice, and
- * none that had an event at the beginning is passed over.
- */
+/** The matching events, step by step. See `readStepsByTime`. */
 export async function* searchByTime(
   store: EventStore,
   query: TimeQuery,
   limit = STEP_EVENTS,
 ): AsyncGenerator<ScanStep<TimedEvent, TimePlace>> {
   const matches = createPredicate(query);
+  for await (const found of readStepsByTime(store, query, limit)) {
+    yield { events: found.filter(matches), scannedUpTo: placeOf(found.at(-1)!) };
+  }
+}
+
+/**
+ * Reads the store step by step. Events stored meanwhile are found if their place is still ahead: no event is returned twice,
+ * and none that was stored at the start is missed. Only indexed conditions are applied, so not all of these events match.
+ */
+export async function* readStepsByTime(
+  store: EventStore,
+  query: TimeQuery,
+  limit = STEP_EVENTS,
+): AsyncGenerator<TimedEvent[]> {
   const { order } = query;
   let range = rangeOf(query);
   let step = firstStep(limit);
@@ -42,14 +53,13 @@ export async function* searchByTime(
     const found = await store.readByTime({ ...indexedFilter(query), ...range, order, limit: step });
     const last = found.at(-1);
     if (last === undefined) return;
-    const scannedUpTo = placeOf(last);
-    yield { events: found.filter(matches), scannedUpTo };
+    yield found;
     step = nextStep(step, found, limit);
-    range = goingOn(range, order, scannedUpTo);
+    range = goingOn(range, order, placeOf(last));
   }
 }
 
-/** The same search, but for what is stored at later times from now on: an export ends, however slow its reader. */
+/** The same search without events stored from now on at later times: an export ends, however slow its reader. */
 export async function upToLatest(store: EventStore, query: TimeQuery): Promise<TimeQuery> {
   if (query.order === 'desc') return query;
   const range = rangeOf(query);
@@ -63,11 +73,11 @@ export function readTimePage(store: EventStore, query: TimeQuery, limits: PageLi
 
 type Range = Pick<TimeReadQuery, 'after' | 'before'>;
 
-/** Sequences begin above 0: such a place is before all events of its time. */
+/** Sequences start at 1, so this place is before all events of its time. */
 function rangeOf({ from = MIN_MS, to = MAX_MS, order, cursor }: TimeQuery): Range {
   const range = { after: { time: from, sequence: 0 }, before: { time: to, sequence: 0 } };
   if (cursor === undefined) return range;
-  // A cursor of a wider search may be outside.
+  // A cursor from a wider search may be outside.
   const isInside = order === 'asc' ? comesBefore(range.after, cursor) : comesBefore(cursor, range.before);
   return isInside ? goingOn(range, order, cursor) : range;
 }

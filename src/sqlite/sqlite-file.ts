@@ -1,6 +1,17 @@
-import { chmodSync, closeSync, existsSync, mkdirSync, openSync } from 'node:fs';
+import {
+  accessSync,
+  chmodSync,
+  closeSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  openSync,
+  statSync,
+} from 'node:fs';
+import { stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { pathToFileURL } from 'node:url';
 
 export type { DatabaseSync, StatementSync } from 'node:sqlite';
 
@@ -42,6 +53,14 @@ export interface SqliteFile {
   close(): void;
 }
 
+/** Bytes of the database and of what is not yet written into it. */
+export async function fileBytes(path: string): Promise<number> {
+  const sizes = await Promise.all(
+    [path, `${path}-wal`].map(async (one) => (await stat(one).catch(() => undefined))?.size ?? 0),
+  );
+  return sizes.reduce((sum, size) => sum + size, 0);
+}
+
 /**
  * Opens a database file and locks it for this process. A second process gets an error; other programs of the same user
  * (a shell, a backup) may read it, but no other user may. A commit is on disk when it returns (WAL, synchronous=FULL).
@@ -70,6 +89,65 @@ export function openSqliteFile(path: string): SqliteFile {
   }
 }
 
+/**
+ * Whether `openSqliteFile` would work, without creating or changing anything.
+ *
+ * @param known the version of each schema that this program knows
+ * @returns whether the file exists. @throws FileInUseError, and the errors of the system
+ */
+export function checkFile(path: string, known: Readonly<Record<string, number>> = {}): boolean {
+  checkFolder(dirname(path));
+  if (!existsSync(path)) return false;
+  const lock = `${path}.lock`;
+  for (const own of [path, lock].filter(existsSync)) accessSync(own, constants.R_OK | constants.W_OK);
+  if (existsSync(lock)) checkLock(path);
+  const versions = readVersions(path);
+  for (const [name, newest] of Object.entries(known)) refuseNewer(name, versions[name] ?? 0, newest);
+  return true;
+}
+
+/** Whether files can be created in a folder, or the folder itself in the nearest one that exists. */
+function checkFolder(folder: string): void {
+  let existing = folder;
+  while (!existsSync(existing)) existing = dirname(existing);
+  if (!statSync(existing).isDirectory()) throw new Error(`${existing} is not a folder`);
+  accessSync(existing, constants.W_OK | constants.X_OK);
+}
+
+/** @throws FileInUseError */
+function checkLock(path: string): void {
+  const lock = new DatabaseSync(`${path}.lock`, { readOnly: true });
+  try {
+    lock.exec('select 1 from sqlite_schema');
+  } catch (error) {
+    throw isBusy(error) ? new FileInUseError(path) : error;
+  } finally {
+    lock.close();
+  }
+}
+
+/** @returns the version of each schema in the file; none if there is no file. @throws if it is not a SQLite database */
+export function readVersions(path: string): Record<string, number> {
+  if (!existsSync(path)) return {};
+  const url = pathToFileURL(path);
+  // Otherwise, SQLite creates the companion files of WAL even to read.
+  url.searchParams.set('immutable', '1');
+  const db = new DatabaseSync(url, { readOnly: true });
+  try {
+    const table = "select name from sqlite_schema where name = 'schema_versions'";
+    if (prepareQuery<{ name: string }>(db, table).get() === undefined) return {};
+    const rows = prepareQuery<{ name: string; version: number }>(db, 'select * from schema_versions').all();
+    return Object.fromEntries(rows.map(({ name, version }) => [name, version]));
+  } finally {
+    db.close();
+  }
+}
+
+function refuseNewer(name: string, version: number, known: number): void {
+  if (version <= known) return;
+  throw new Error(`The ${name} schema is of a newer Footfall (version ${version}, this one knows ${known}).`);
+}
+
 const PRIVATE_FOLDER = 0o700;
 const PRIVATE_FILE = 0o600;
 
@@ -96,12 +174,15 @@ function holdLock(path: string): DatabaseSync {
     return lock;
   } catch (error) {
     lock.close();
-    if ((error as { errcode?: number }).errcode === SQLITE_BUSY) throw new FileInUseError(path);
-    throw error;
+    throw isBusy(error) ? new FileInUseError(path) : error;
   }
 }
 
 const SQLITE_BUSY = 5;
+
+function isBusy(error: unknown): boolean {
+  return (error as { errcode?: number }).errcode === SQLITE_BUSY;
+}
 
 /** Runs `work` in one transaction: everything is on disk when this returns, nothing after a throw. */
 export function inTransaction<T>(db: DatabaseSync, work: () => T): T {
@@ -141,11 +222,7 @@ export function migrateSqlite(db: DatabaseSync, name: string, steps: readonly st
       'select version from schema_versions where name = ?',
     ).get(name);
     const version = row?.version ?? 0;
-    if (version > steps.length) {
-      throw new Error(
-        `The ${name} schema is of a newer Footfall (version ${version}, this one knows ${steps.length}).`,
-      );
-    }
+    refuseNewer(name, version, steps.length);
     for (const step of steps.slice(version)) db.exec(step);
     db.prepare(
       'insert into schema_versions values (?, ?) on conflict (name) do update set version = excluded.version',

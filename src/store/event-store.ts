@@ -1,8 +1,12 @@
 import type { Landmark } from '../log/landmarks.ts';
+import type { DeadLetter, DeadLetterEntry, DeadLetterQuery } from './dead-letter-index.ts';
 import type { EventCounts } from './event-counts.ts';
+import type { TimeRange } from './time-range.ts';
 
+export * from './dead-letter-index.ts';
 export * from './event-counts.ts';
 export { StoreUnavailableError } from './store-unavailable.ts';
+export * from './time-range.ts';
 
 /**
  * The processed-event store, from which the API answers. The position of each partition moves in the same transaction
@@ -45,8 +49,8 @@ export interface EventStore {
   read(selection: ReadQuery): Promise<StoredEvent[]>;
 
   /**
-   * Events in the order of their own times, those of one time as they were stored: at most `limit`, or fewer where they are
-   * large; none at the end. One that is stored later is at its place from then on.
+   * Events in the order of their own times, those with the same time as they were stored: at most `limit`, fewer if they
+   * are large; none at the end. An event stored later appears in its place from then on.
    */
   readByTime(selection: TimeReadQuery): Promise<TimedEvent[]>;
 
@@ -61,6 +65,9 @@ export interface EventStore {
    * the topic twice; here it is listed once.
    */
   deadLetters(group: string, query: DeadLetterQuery): Promise<DeadLetter[]>;
+
+  /** How many dead letters of a group were not redriven, by reason. May read every one of them. */
+  countWaiting(group: string): Promise<Map<string, number>>;
 
   /** Records that dead letters were appended to their topic again. Unknown ids are ignored. */
   markRedriven(group: string, ids: readonly number[], at: Date): Promise<void>;
@@ -104,7 +111,7 @@ export interface EventToStore {
   offset: number;
   /** When it happened, by its own timestamp: milliseconds since 1970. */
   time: number;
-  /** The same in hours since 1970, UTC. */
+  /** The same time in hours since 1970, UTC. */
   hour: number;
   /** Values counted besides its user, on the day of its hour. Values are short texts. */
   counted: readonly (readonly [dimension: string, value: string])[];
@@ -136,6 +143,8 @@ export interface ReadQuery extends ReadFilter {
   after: number;
   upTo: number;
   limit: number;
+  /** Only events that happened then; without `userId` and `eventTypes`, and in at most `LONGEST_RANGE_MS`. */
+  times?: TimeRange | undefined;
   /** Most bytes of JSON text, apart from the last event; default: 1 MB. */
   bytes?: number;
 }
@@ -148,7 +157,7 @@ export interface TimePlace {
 
 export interface TimedEvent extends StoredEvent, TimePlace {}
 
-/** What to read between two places, without them. */
+/** What to read between two places; both ends exclusive. */
 export interface TimeReadQuery extends ReadFilter {
   order: 'asc' | 'desc';
   after: TimePlace;
@@ -177,42 +186,6 @@ export interface EventRecord {
   duplicates: number;
   /** Number of duplicates with another userId, eventType or payload; the first body was kept. */
   conflicts: number;
-}
-
-/** Index entry of a dead-lettered record; its bytes are in the dead-letter topic. */
-export interface DeadLetterEntry {
-  /** The key of the event it would have been; null if it has no eventId. */
-  key: string | null;
-  offset: number;
-  /** As of `recordDigest`: if the log was rewritten, an offset holds a different record than before. */
-  digest: string;
-  reason: string;
-  detail: string;
-  /** 1 at first; incremented each time it is redriven and dead-lettered again. */
-  attempt: number;
-  deadLetteredAt: Date;
-  deadLetterPartition: number;
-  deadLetterOffset: number;
-}
-
-export interface DeadLetter extends Omit<DeadLetterEntry, 'digest'> {
-  /** Ascending in the order of dead-lettering. */
-  id: number;
-  topic: string;
-  partition: number;
-  redrivenAt: Date | null;
-}
-
-/** All given conditions must hold. */
-export interface DeadLetterQuery {
-  limit: number;
-  /** Only ids below this. */
-  before?: number | undefined;
-  ids?: readonly number[] | undefined;
-  key?: string | undefined;
-  reason?: string | undefined;
-  /** True: only those not redriven yet. */
-  waiting?: boolean | undefined;
 }
 
 export interface StoreBatch extends TopicRef {

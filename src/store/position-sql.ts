@@ -35,6 +35,7 @@ export const FORGET_EVENTS = [
   `delete from event_counts ${NO_EVENTS}`,
   `delete from value_counts ${NO_EVENTS}`,
   `delete from distinct_counts ${NO_EVENTS}`,
+  `delete from known_values ${NO_EVENTS}`,
   `delete from counted_up_to ${NO_EVENTS}`,
   `insert into counted_up_to select 0 ${NO_EVENTS}`,
 ];

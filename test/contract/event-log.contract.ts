@@ -285,6 +285,28 @@ export function eventLogContract(open: () => Promise<LogHarness>): void {
     expect(starts).toEqual([PARTITIONS, PARTITIONS]);
   });
 
+  it('reads nothing of a partition without a position, and the others', async () => {
+    const { log, topic, group } = await open();
+    const stop = new AbortController();
+    await appendTo(log, [record(topic, 'alice', 'before'), record(topic, 'dave', 'read')]);
+    let restart = new AbortController();
+    const starts = [new Map([[1, 0]]), new Map([[0, 0]])];
+    const onAssigned = async () => {
+      restart = new AbortController();
+      return { ...startAtOffsets(starts.shift()!), restart: restart.signal };
+    };
+    const values: string[] = [];
+    for await (const batch of flattenBatches(
+      log.subscribe({ topic, group, signal: stop.signal, onAssigned }),
+    )) {
+      values.push(...batch.records.map(({ value }) => value!.toString()));
+      if (values.length === 1) await appendTo(log, [record(topic, 'dave', 'read, too')]);
+      if (values.length === 2) restart.abort();
+      if (values.length === 3) stop.abort();
+    }
+    expect(values).toEqual(['read', 'read, too', 'before']);
+  });
+
   it('names the members of a group while they read, with their partitions', async () => {
     const { log, topic, group } = await open();
     const stop = new AbortController();

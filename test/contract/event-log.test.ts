@@ -5,12 +5,11 @@ import { describe, expect, inject, it, onTestFinished } from 'vitest';
 import type { EmbeddedLog } from '../../src/log/embedded/embedded-log.ts';
 import { flattenBatches } from '../../src/log/event-log.ts';
 import { hasKafkaError } from '../../src/log/kafka/client.ts';
-import { KafkaLog, type KafkaLogOptions } from '../../src/log/kafka/kafka-log.ts';
+import { KafkaLog } from '../../src/log/kafka/kafka-log.ts';
 import { openSqliteFile } from '../../src/sqlite/sqlite-file.ts';
 import { appendTo } from '../support/append.ts';
 import { logIn } from '../support/embedded-log.ts';
-import { SESSION_MS } from '../support/kafka-log.ts';
-import { silentLogger } from '../support/logger.ts';
+import { kafkaLogOptions, openKafkaLog, openTransaction } from '../support/kafka-log.ts';
 import { PATIENCE_MS } from '../support/patience.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 import { eventLogContract, type LogHarness, startAtOffsets } from './event-log.contract.ts';
@@ -63,18 +62,7 @@ describe('embedded log', () => {
 
 for (const version of ['kafka4', 'kafka3'] as const) {
   const brokers = inject(version);
-  const options = (topic: string): KafkaLogOptions => ({
-    brokers: [brokers!],
-    clientId: 'contract',
-    instanceId: undefined,
-    topics: [{ name: topic }, { name: `${topic}.dlt`, configs: { 'max.message.bytes': '16000000' } }],
-    partitions: 3,
-    replication: -1,
-    producerRetries: 3,
-    producerTimeoutMs: PATIENCE_MS,
-    sessionTimeoutMs: SESSION_MS,
-    logger: silentLogger,
-  });
+  const options = (topic: string) => kafkaLogOptions(brokers!, topic);
 
   // Left out only where there is no Java, and said so; with CI=true that is an error instead.
   describe.skipIf(brokers === undefined)(
@@ -82,8 +70,7 @@ for (const version of ['kafka4', 'kafka3'] as const) {
     () => {
       async function open(): Promise<LogHarness> {
         const topic = `events-${randomUUID()}`;
-        const log = new KafkaLog(options(topic));
-        onTestFinished(() => log.close());
+        const log = openKafkaLog(options(topic));
         const reopen = async () => new KafkaLog(options(topic));
         return { log, topic, otherTopic: `${topic}.dlt`, group: `group-${randomUUID()}`, reopen };
       }
@@ -109,7 +96,6 @@ for (const version of ['kafka4', 'kafka3'] as const) {
         ]);
       });
 
-      // A producer's `timeout` is also how long the broker lets a transaction stay open.
       it('reads what other producers wrote: compressed, in transactions, without what was rolled back', async () => {
         const { log, topic, group } = await open();
         await log.ping(PATIENCE_MS);
@@ -125,17 +111,8 @@ for (const version of ['kafka4', 'kafka3'] as const) {
         for (const compression of ['gzip', 'snappy', 'lz4', 'zstd'] as const)
           await write(compression, { compression });
         for (const outcome of ['abort', 'commit'] as const) {
-          const producer = new Producer({
-            clientId: 'foreign',
-            bootstrapBrokers: [brokers!],
-            idempotent: true,
-            transactionalId: `transaction-${randomUUID()}`,
-            timeout: PATIENCE_MS,
-          });
-          const transaction = await producer.beginTransaction();
-          await transaction.send({ messages: [{ topic, partition: 0, value: Buffer.from(outcome) }] });
+          const transaction = await openTransaction(brokers!, topic, outcome);
           await transaction[outcome]();
-          await producer.close();
         }
         await write('last', {});
         const stop = new AbortController();
@@ -157,21 +134,8 @@ for (const version of ['kafka4', 'kafka3'] as const) {
       it('leaves out what was rolled back also while another transaction is open', async () => {
         const { log, topic, group } = await open();
         await log.ping(PATIENCE_MS);
-        const begin = async (value: string) => {
-          const producer = new Producer({
-            clientId: 'foreign',
-            bootstrapBrokers: [brokers!],
-            idempotent: true,
-            transactionalId: `transaction-${randomUUID()}`,
-            timeout: PATIENCE_MS,
-          });
-          onTestFinished(() => producer.close());
-          const transaction = await producer.beginTransaction();
-          await transaction.send({ messages: [{ topic, partition: 0, value: Buffer.from(value) }] });
-          return transaction;
-        };
-        const first = await begin('rolled back');
-        const second = await begin('committed');
+        const first = await openTransaction(brokers!, topic, 'rolled back');
+        const second = await openTransaction(brokers!, topic, 'committed');
         await first.abort();
         const stop = new AbortController();
         const values: string[] = [];
@@ -257,7 +221,8 @@ for (const version of ['kafka4', 'kafka3'] as const) {
           );
         };
         const stop = new AbortController();
-        const onAssigned = async () => startAtOffsets(new Map([[0, 0]]));
+        const starts = [0, 1, 2].map((partition) => [partition, 0] as const);
+        const onAssigned = async () => startAtOffsets(new Map(starts));
         for await (const batch of flattenBatches(
           log.subscribe({ topic, group, signal: stop.signal, onAssigned }),
         )) {
@@ -319,17 +284,8 @@ for (const version of ['kafka4', 'kafka3'] as const) {
         const { log, topic } = await open();
         await log.ping(PATIENCE_MS);
         await appendTo(log, [{ topic, key: 'alice', value: 'before', headers: [] }]);
-        const producer = new Producer({
-          clientId: 'foreign',
-          bootstrapBrokers: [brokers!],
-          idempotent: true,
-          transactionalId: `transaction-${randomUUID()}`,
-          timeout: PATIENCE_MS,
-        });
-        onTestFinished(() => producer.close());
-        const transaction = await producer.beginTransaction();
         const began = Date.now();
-        await transaction.send({ messages: [{ topic, partition: 0, value: Buffer.from('open') }] });
+        const transaction = await openTransaction(brokers!, topic, 'open');
         await appendTo(log, [{ topic, key: 'alice', value: 'after', headers: [] }]);
         expect((await log.ends(topic)).ends.get(0)).toEqual({ end: 3, stable: 1 });
         const [since] = await log.timestamps(topic, [{ partition: 0, offset: 1 }]);
@@ -378,22 +334,7 @@ for (const version of ['kafka4', 'kafka3'] as const) {
 }
 
 describe('Kafka log without a broker', () => {
-  const unreachable = (): KafkaLog => {
-    const log = new KafkaLog({
-      brokers: ['127.0.0.1:1'],
-      clientId: 'contract',
-      instanceId: undefined,
-      topics: [{ name: 't' }],
-      partitions: 1,
-      replication: 1,
-      producerRetries: 1,
-      producerTimeoutMs: PATIENCE_MS,
-      sessionTimeoutMs: SESSION_MS,
-      logger: silentLogger,
-    });
-    onTestFinished(() => log.close());
-    return log;
-  };
+  const unreachable = () => openKafkaLog({ ...kafkaLogOptions('127.0.0.1:1', 't'), producerRetries: 1 });
 
   it('says that an append failed', async () => {
     const appending = appendTo(unreachable(), [{ topic: 't', key: 'k', value: 'v', headers: [] }]);

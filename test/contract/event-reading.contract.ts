@@ -90,6 +90,30 @@ export function eventReadingContract(open: () => Promise<StoreHarness>): void {
     expect(await read(store, { eventTypes: [] })).toEqual([]);
   });
 
+  it('reads in the order of storing what happened between two times, late or not, and before 1970', async () => {
+    const { store } = await open();
+    const minutes = [0, 61, -1, 59, -61, 0, 5000, 60, 1, -59, 119, 10_079, 10_080];
+    const events = minutes.map((minute) => event('u', 'LOGIN', { time: minute * 60_000 }));
+    await storeAll(store, [events.slice(0, 5), events.slice(5)]);
+    for (const [from, to] of [
+      [0, 60],
+      [-60, 0],
+      [-61, 61],
+      [59, 60],
+      [0, 10_080],
+      [70, 80],
+    ] as const) {
+      const times = { from: from * 60_000, to: to * 60_000 };
+      const expected = texts(events.filter(({ time }) => time >= times.from && time < times.to));
+      expect(texts(await read(store, { times }))).toEqual(expected);
+      expect(texts(await read(store, { times, order: 'desc' })).reverse()).toEqual(expected);
+      const [first] = await read(store, { times, limit: 1 });
+      const rest = await read(store, { times, after: first?.sequence ?? 0 });
+      expect(texts([...(first === undefined ? [] : [first]), ...rest])).toEqual(expected);
+      expect(texts(await read(store, { times, upTo: first?.sequence ?? 0 }))).toEqual(expected.slice(0, 1));
+    }
+  });
+
   it('reads no more at once than fits memory well', async () => {
     const { store } = await open();
     const large = Array.from({ length: 5 }, (_, at) =>
@@ -137,9 +161,13 @@ export function eventReadingContract(open: () => Promise<StoreHarness>): void {
       { day: DAY, values: 2 },
       { day: DAY + 1, values: 1 },
     ]);
+    expect(await store.counts.distinctByDay('userId', { from: DAY, to: DAY })).toEqual([
+      { day: DAY, values: 2 },
+    ]);
     expect(await store.counts.distinctByDay('payload.device', { from: DAY, to: DAY })).toEqual([
       { day: DAY, values: 2 },
     ]);
+    expect(await store.counts.distinctByDay('payload.color', { from: DAY, to: DAY })).toEqual([]);
     expect(await store.counts.topValues('userId', DAY, 5)).toEqual([
       { value: 'u1', events: 3 },
       { value: 'u2', events: 1 },
@@ -147,6 +175,18 @@ export function eventReadingContract(open: () => Promise<StoreHarness>): void {
     expect(await store.counts.topValues('payload.device', DAY, 1)).toEqual([{ value: 'phone', events: 2 }]);
     expect(await store.counts.topValues('payload.device', DAY + 1, 9)).toEqual([{ value: '😀', events: 1 }]);
     expect(await store.counts.topValues('payload.color', DAY, 9)).toEqual([]);
+  });
+
+  it('counts a value as often as it comes, also within one batch', async () => {
+    const { store } = await open();
+    const values = ['phone', 'tablet', 'phone', 'phone'];
+    await storeAll(store, [
+      values.map((value) => event('u', 'LOGIN', { counted: [['payload.device', value] as const] })),
+    ]);
+    expect(await store.counts.topValues('payload.device', DAY, 9)).toEqual([
+      { value: 'phone', events: 3 },
+      { value: 'tablet', events: 1 },
+    ]);
   });
 
   it('tells between which sequences the events of some hours are', async () => {

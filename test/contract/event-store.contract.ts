@@ -11,7 +11,13 @@ import {
 } from '../../src/store/event-store.ts';
 import { PATIENCE_MS } from '../support/patience.ts';
 import { newBatch, newEvent, TOPIC } from '../support/store-batches.ts';
+import { differenceContract } from './difference.contract.ts';
 import { eventReadingContract } from './event-reading.contract.ts';
+import { funnelContract } from './funnel.contract.ts';
+import { intervalCountsContract } from './interval-counts.contract.ts';
+import { knownValuesContract } from './known-values.contract.ts';
+import { returningContract } from './returning.contract.ts';
+import { seriesContract } from './series.contract.ts';
 import { timeOrderContract } from './time-order.contract.ts';
 
 /** What an adapter's test file gives: a store on fresh ground, and a second look at the same ground. */
@@ -330,7 +336,9 @@ export function eventStoreContract(open: () => Promise<StoreHarness>, features: 
       { ...TOPIC, group: 'other' },
       { ...TOPIC, topic: 'other' },
     ]) {
-      expect(await store.claim(other, [0])).toMatchObject([
+      expect(await store.positions(other.group, other.topic)).toEqual([]);
+      // Their topic was not recreated: nothing of an earlier one is theirs.
+      expect(await store.claim({ ...other, topicId: 'topic-id-2' }, [0])).toMatchObject([
         { epoch: 1, offset: null, topicRecreated: false },
       ]);
     }
@@ -413,6 +421,16 @@ export function eventStoreContract(open: () => Promise<StoreHarness>, features: 
     expect(await store.deadLetters('other', { limit: 10 })).toEqual([]);
   });
 
+  it('finds the dead letters of an event by its key', async () => {
+    const { store } = await open();
+    await store.claim(TOPIC, [0]);
+    const [key, other] = [randomUUID(), randomUUID()];
+    const deadLetters = [{ ...deadLetter(0), key }, { ...deadLetter(1), key: other }, deadLetter(2)];
+    await store.process([newBatch([], { nextOffset: 3, deadLetters })]);
+    expect(await store.deadLetters('group', { limit: 10, key })).toMatchObject([{ key, offset: 0 }]);
+    expect(await store.deadLetters('group', { limit: 10, key: randomUUID() })).toEqual([]);
+  });
+
   it('lists a record once, where its newest copy is, and another record at its offset as well', async () => {
     const { store } = await open();
     await store.claim(TOPIC, [0]);
@@ -449,8 +467,33 @@ export function eventStoreContract(open: () => Promise<StoreHarness>, features: 
     expect(await store.deadLetters('group', { limit: 10 })).toEqual([second, { ...first, redrivenAt: at }]);
   });
 
+  it('counts the dead letters of a group that wait, by reason', async () => {
+    const { store } = await open();
+    expect(await store.countWaiting('group')).toEqual(new Map());
+    await store.claim(TOPIC, [0]);
+    const deadLetters = ['empty', 'not-json', 'not-json', 'empty'].map((reason, at) =>
+      deadLetter(at, reason),
+    );
+    await store.process([newBatch([], { nextOffset: 4, deadLetters })]);
+    const [latest] = await store.deadLetters('group', { limit: 1 });
+    await store.markRedriven('group', [latest!.id], new Date());
+    expect(await store.countWaiting('group')).toEqual(
+      new Map([
+        ['empty', 1],
+        ['not-json', 2],
+      ]),
+    );
+    expect(await store.countWaiting('other')).toEqual(new Map());
+  });
+
   eventReadingContract(open);
   timeOrderContract(open);
+  knownValuesContract(open);
+  intervalCountsContract(open);
+  seriesContract(open);
+  differenceContract(open);
+  funnelContract(open);
+  returningContract(open);
 
   it('answers a ping, and closes twice without complaint', async () => {
     const { store } = await open();
@@ -529,12 +572,21 @@ export function eventStoreContract(open: () => Promise<StoreHarness>, features: 
       ['events and positions', ['events', 'positions']],
       [
         'all tables',
-        ['events', 'positions', 'event_counts', 'value_counts', 'distinct_counts', 'counted_up_to'],
+        [
+          'events',
+          'positions',
+          'event_counts',
+          'value_counts',
+          'distinct_counts',
+          'known_values',
+          'counted_up_to',
+        ],
       ],
     ])('starts from nothing, in the counts, too, when %s were emptied', async (_, tables) => {
       const harness = await processed();
       const { store } = harness;
       expect(await store.counts.totals()).toMatchObject([{ events: 4 }]);
+      await harness.sql("insert into known_values values ('userId', 'nobody now')");
       for (const table of tables) await harness.sql(`delete from ${table}`);
       expect((await store.positions('group', 'topic')).every(({ offset }) => offset === null)).toBe(true);
       const [claim] = await store.claim(TOPIC, [0]);
@@ -543,6 +595,8 @@ export function eventStoreContract(open: () => Promise<StoreHarness>, features: 
       await store.process([newBatch(again, { epoch: claim!.epoch })]);
       expect(await readAll(store)).toHaveLength(4);
       expect(await store.counts.totals()).toMatchObject([{ events: 4 }]);
+      const isKnown = tables.includes('events') ? [] : ['nobody now'];
+      expect(await store.counts.valuesFrom('userId', 'nobody', 9)).toEqual([...isKnown, 'u']);
       expect(await ledger(harness)).toMatchObject([{ passed: 4, unaccounted: 0 }]);
     });
 

@@ -1,25 +1,19 @@
 import { globSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { join } from 'node:path';
 import pg from 'pg';
 import { describe, expect, inject, it, onTestFinished } from 'vitest';
 import { createDatabase } from '../../scripts/postgres-server.ts';
 import { readAll } from '../../src/query/event-query.ts';
-import { openSqliteFile, type SqliteFile } from '../../src/sqlite/sqlite-file.ts';
-import type { EventStore, EventToStore } from '../../src/store/event-store.ts';
+import type { EventToStore } from '../../src/store/event-store.ts';
 import { MemoryStore } from '../../src/store/memory/memory-store.ts';
 import { PostgresStore } from '../../src/store/postgres/postgres-store.ts';
 import { SqliteStore } from '../../src/store/sqlite/sqlite-store.ts';
 import { silentLogger } from '../support/logger.ts';
 import { PATIENCE_MS, RUNS_OUT_MS } from '../support/patience.ts';
+import { tempSqliteFile } from '../support/sqlite-file.ts';
 import { newBatch, newEvent, TOPIC } from '../support/store-batches.ts';
-import { tempFolder } from '../support/temp-folder.ts';
+import { storing } from '../support/storing.ts';
 import { eventStoreContract } from './event-store.contract.ts';
-
-async function storeEvents(store: EventStore, count: number): Promise<void> {
-  await store.claim(TOPIC, [0]);
-  await store.process([newBatch(Array.from({ length: count }, () => newEvent()))]);
-}
 
 describe('memory store', () => {
   eventStoreContract(
@@ -32,15 +26,9 @@ describe('memory store', () => {
 });
 
 describe('SQLite store', () => {
-  async function openFile(): Promise<SqliteFile> {
-    const file = openSqliteFile(join(await tempFolder(), 'data', 'footfall.db'));
-    onTestFinished(() => file.close());
-    return file;
-  }
-
   eventStoreContract(
     async () => {
-      const file = await openFile();
+      const file = await tempSqliteFile();
       return {
         store: new SqliteStore(file),
         second: async () => new SqliteStore(file),
@@ -49,51 +37,6 @@ describe('SQLite store', () => {
     },
     { durable: true },
   );
-
-  it('has everything again after the file was closed and opened', async () => {
-    const path = join(await tempFolder(), 'footfall.db');
-    const before = openSqliteFile(path);
-    const store = new SqliteStore(before);
-    await store.claim(TOPIC, [0]);
-    await store.process([newBatch([newEvent({ json: '{}' })], { nextOffset: 4 })]);
-    before.close();
-    const after = openSqliteFile(path);
-    onTestFinished(() => after.close());
-    const again = new SqliteStore(after);
-    expect(await again.claim(TOPIC, [0])).toMatchObject([{ epoch: 2, offset: 4 }]);
-    expect((await Array.fromAsync(readAll(again))).flat().map(({ json }) => json)).toEqual(['{}']);
-  });
-
-  it('counts by itself after many events', async () => {
-    const file = await openFile();
-    await storeEvents(new SqliteStore(file), 10_000);
-    expect(file.db.prepare('select sum(events) as events from event_counts').get()!.events).toBe(10_000);
-  });
-
-  it('holds nothing of the file when a limit has ended a reading of several types early', async () => {
-    const file = await openFile();
-    const store = new SqliteStore(file);
-    await storeEvents(store, 3);
-    await store.read({ order: 'asc', after: 0, upTo: 3, limit: 1, eventTypes: ['LOGIN', 'LOGOUT'] });
-    expect(file.db.prepare('pragma wal_checkpoint(truncate)').get()).toMatchObject({ busy: 0 });
-  });
-
-  it('refuses a file of a newer Footfall', async () => {
-    const file = await openFile();
-    new SqliteStore(file);
-    file.db.exec("update schema_versions set version = 99 where name = 'store'");
-    expect(() => new SqliteStore(file)).toThrow('newer Footfall');
-  });
-
-  it('ends a reading without fault when rows are deleted under it', async () => {
-    const file = await openFile();
-    const store = new SqliteStore(file);
-    await storeEvents(store, 1500);
-    const reading = readAll(store);
-    const { length } = (await reading.next()).value!;
-    file.db.exec(`delete from events where seq > ${length}`);
-    expect((await reading.next()).done).toBe(true);
-  });
 });
 
 describe('PostgreSQL store', () => {
@@ -259,7 +202,8 @@ describe('PostgreSQL store', () => {
   it('ends a reading without fault when rows are deleted under it', async () => {
     const url = await createDatabase(inject('postgres'));
     const store = open(url);
-    await storeEvents(store, 1500);
+    const storeMore = await storing(store);
+    await storeMore(Array.from({ length: 1500 }, () => ({})));
     const reading = readAll(store);
     const { length } = (await reading.next()).value!;
     await query(url, `delete from events where seq > ${length}`);

@@ -2,7 +2,8 @@ import { randomUUID } from 'node:crypto';
 import type { Admin } from '@platformatic/kafka';
 import { describe, expect, inject, it, onTestFinished, vi } from 'vitest';
 import type { EventLog } from '../../src/log/event-log.ts';
-import { Consumer, createProducer } from '../../src/log/kafka/client.ts';
+import { createProducer } from '../../src/log/kafka/client.ts';
+import { Consumer } from '../../src/log/kafka/consumer.ts';
 import { kafkaLogOptions, newTopic, openAdmin, openKafkaLog } from '../support/kafka-log.ts';
 
 const JUMP_MS = 10 * 60_000;
@@ -59,7 +60,7 @@ describe.skipIf(inject('kafka4') === undefined)('a consumer group', () => {
   });
 
   it.each([
-    ['consumer', (topic: string) => new Consumer(kafkaLogOptions(bootstrap, topic), randomUUID())],
+    ['consumer', (topic: string) => new Consumer(kafkaLogOptions(bootstrap, topic), randomUUID(), true)],
     ['producer', (topic: string) => createProducer(kafkaLogOptions(bootstrap, topic))],
   ])('is told what is so now, whatever the clock was when its %s last asked', async (_name, open) => {
     const [topic, admin] = [newTopic(), openAdmin(bootstrap)];

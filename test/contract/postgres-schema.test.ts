@@ -128,7 +128,8 @@ describe('the schema of the tables', () => {
     await byHand(url, "delete from footfall_migrations where name >= '0003'");
     await byHand(
       url,
-      `drop table one.counted_up_to, one.pending_values, one.event_counts, one.value_counts, one.distinct_counts;
+      `drop table one.counted_up_to, one.pending_values, one.event_counts, one.value_counts, one.distinct_counts,
+         one.known_values;
        drop index one.events_by_user, one.events_by_type;
        alter table one.events drop column hour, drop column happened_at;
        alter table one.positions drop column rewound, drop column landmarks;

@@ -10,7 +10,8 @@ import {
   type TimePlace,
   type TimeReadQuery,
 } from '../../src/store/event-store.ts';
-import { newBatch, newEvent, TOPIC } from '../support/store-batches.ts';
+import { newEvent } from '../support/store-batches.ts';
+import { claimAndStore } from '../support/storing.ts';
 import type { StoreHarness } from './event-store.contract.ts';
 
 const FIRST: TimePlace = { time: -8.64e15, sequence: 0 };
@@ -25,14 +26,6 @@ function event([time, user, type]: Made): EventToStore {
   const [userId, eventType] = [USERS[user]!, TYPES[type]!];
   const json = JSON.stringify({ key, userId, eventType, time });
   return newEvent({ key, userId, eventType, time, hour: Math.floor(time / HOUR_MS), json });
-}
-
-/** Stores events behind those that are there, in one batch. */
-async function store(into: EventStore, events: EventToStore[]): Promise<void> {
-  const [claim] = await into.claim(TOPIC, [0]);
-  const { epoch, offset } = claim!;
-  const nextOffset = (offset ?? 0) + events.length;
-  await into.process([newBatch(events, { epoch, fromOffset: offset, nextOffset })]);
 }
 
 /** Page by page to the end. @param meanwhile after each page */
@@ -80,7 +73,7 @@ export function timeOrderContract(open: () => Promise<StoreHarness>): void {
         async (batches) => {
           const { store: opened } = await open();
           const events = batches.map((batch) => batch.map(event));
-          for (const batch of events) await store(opened, batch);
+          for (const batch of events) await claimAndStore(opened, batch);
           for (const [selection, isSelected] of selections) {
             const expected = texts(byTime(events.flat().filter(isSelected)));
             expect(texts(await readAll(opened, selection))).toEqual(expected);
@@ -98,13 +91,13 @@ export function timeOrderContract(open: () => Promise<StoreHarness>): void {
     for (const order of ['asc', 'desc'] as const) {
       const { store: opened } = await open();
       const before = Array.from({ length: 12 }, (_, at) => event([(at * 7) % 12, 0, 0]));
-      await store(opened, before);
+      await claimAndStore(opened, before);
       let pages = 0;
       const late: EventToStore[] = [];
       const read = await readAll(opened, { order, userId: 'a' }, async () => {
         if (++pages !== 2) return;
         late.push(event([0, 0, 0]), event([5, 0, 0]), event([11, 0, 0]));
-        await store(opened, late);
+        await claimAndStore(opened, late);
       });
       // After two pages of three: behind it is one end, ahead the other.
       const ahead = late[order === 'asc' ? 2 : 0]!;
@@ -117,11 +110,30 @@ export function timeOrderContract(open: () => Promise<StoreHarness>): void {
 
   it('knows how many events a user has, and when the first and the latest happened, whatever came first', async () => {
     const { store: opened } = await open();
-    await store(opened, [event([20, 0, 0]), event([-5, 0, 1]), event([7, 1, 0])]);
-    await store(opened, [event([10, 0, 2])]);
+    await claimAndStore(opened, [event([20, 0, 0]), event([-5, 0, 1]), event([7, 1, 0])]);
+    await claimAndStore(opened, [event([10, 0, 2])]);
     expect(await opened.counts.ofUser('a')).toEqual({ events: 3, first: -5, latest: 20 });
     expect(await opened.counts.ofUser('b')).toEqual({ events: 1, first: 7, latest: 7 });
     expect(await opened.counts.ofUser('nobody')).toEqual({ events: 0, first: null, latest: null });
+  });
+
+  it('reads as many at once by time as are asked for', async () => {
+    const { store: opened } = await open();
+    await claimAndStore(
+      opened,
+      [3, 1, 2, 1].map((time): EventToStore => event([time, 0, 0])),
+    );
+    for (const [limit, times] of [
+      [1, [1]],
+      [3, [1, 1, 2]],
+      [9, [1, 1, 2, 3]],
+    ] as const) {
+      const query: TimeReadQuery = { order: 'asc', after: FIRST, before: END, limit };
+      for (const selection of [{}, { eventTypes: ['LOGIN', 'VIEW'] }, { userId: 'a' }]) {
+        const read = await opened.readByTime({ ...query, ...selection });
+        expect(read.map(({ time }) => time)).toEqual(times);
+      }
+    }
   });
 
   it('reads no more at once by time than fits memory well', async () => {
@@ -129,7 +141,7 @@ export function timeOrderContract(open: () => Promise<StoreHarness>): void {
     const large = Array.from({ length: 4 }, (_, at) =>
       newEvent({ time: at, json: `{"at":${at},"text":"${'x'.repeat(READ_BYTES / 2)}"}` }),
     );
-    await store(opened, large);
+    await claimAndStore(opened, large);
     const first = await opened.readByTime({ order: 'desc', after: FIRST, before: END, limit: 100 });
     expect(first.length).toBeLessThan(4);
     expect(texts(await readAll(opened, { order: 'desc', limit: 100 }))).toEqual(texts(large.toReversed()));

@@ -1,16 +1,14 @@
-import { join } from 'node:path';
 import pg from 'pg';
 import { describe, expect, inject, it, onTestFinished } from 'vitest';
 import { createDatabase } from '../../scripts/postgres-server.ts';
 import { eventTimeMs } from '../../src/events/event.ts';
-import { openSqliteFile } from '../../src/sqlite/sqlite-file.ts';
 import { type EventStore, HOUR_MS } from '../../src/store/event-store.ts';
 import { PostgresStore } from '../../src/store/postgres/postgres-store.ts';
 import { SqliteStore } from '../../src/store/sqlite/sqlite-store.ts';
 import { silentLogger } from '../support/logger.ts';
 import { PATIENCE_MS } from '../support/patience.ts';
+import { tempSqliteFile } from '../support/sqlite-file.ts';
 import { newBatch, newEvent, TOPIC } from '../support/store-batches.ts';
-import { tempFolder } from '../support/temp-folder.ts';
 
 /** As other producers may write them. */
 const TIMESTAMPS = [
@@ -46,10 +44,9 @@ async function times(store: EventStore, userId?: string): Promise<number[]> {
 
 describe('events that were stored before times were', () => {
   it('have their times in SQLite', async () => {
-    const file = openSqliteFile(join(await tempFolder(), 'footfall.db'));
-    onTestFinished(() => file.close());
+    const file = await tempSqliteFile();
     await fill(new SqliteStore(file));
-    file.db.exec(`drop index events_by_time; drop index events_by_type_and_time; drop table user_times;
+    file.db.exec(`drop index events_by_time; drop index events_by_type_and_time; drop index events_by_hour; drop table user_times; drop table known_values;
       alter table events drop column happened_at;
       update schema_versions set version = 5 where name = 'store'`);
     const store = new SqliteStore(file);
@@ -69,7 +66,7 @@ describe('events that were stored before times were', () => {
     await client.connect();
     onTestFinished(() => client.end());
     await client.query(`alter table events drop column happened_at;
-      delete from footfall_migrations where name = '0006_time_order'`);
+      drop table known_values; delete from footfall_migrations where name >= '0006'`);
     const store = open();
     await store.ping(PATIENCE_MS);
     expect(await times(store)).toEqual(TIMES);

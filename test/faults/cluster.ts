@@ -175,7 +175,11 @@ export class Cluster {
 
   /** Asks the database itself, past the proxy. */
   async query<Row extends pg.QueryResultRow>(text: string, values: unknown[] = []): Promise<Row[]> {
-    const client = new pg.Client({ connectionString: `${this.postgres.url}/postgres` });
+    const client = new pg.Client({
+      connectionString: `${this.postgres.url}/postgres`,
+      // Of two transactions in a deadlock, the one that notices first fails: always the service's, which has to go on.
+      options: '-c deadlock_timeout=1h',
+    });
     await client.connect();
     try {
       return (await client.query<Row>(text, values)).rows;

@@ -19,7 +19,7 @@ function losingEvents(what: string, sql: string): Emptying {
 }
 
 const EVERY_TABLE =
-  'events, positions, dead_letters, counted_up_to, pending_values, event_counts, value_counts, distinct_counts';
+  'events, positions, dead_letters, counted_up_to, pending_values, event_counts, value_counts, distinct_counts, known_values';
 
 /** What people empty by hand, or a script by mistake. */
 export const EMPTYINGS: Emptying[] = [

@@ -58,9 +58,9 @@ export const MUTATIONS: Record<string, TakenOut> = {
       // Takes no guarantee away, only time: so that an instance is always frozen with a batch in its hands.
       {
         file: 'src/processing/processor.ts',
-        from: 'const { stored, conflicts } = await store.process(',
+        from: 'const { stored, conflicts } = await traced(',
         to: `await new Promise((resolve) => setTimeout(resolve, 200));
-    const { stored, conflicts } = await store.process(`,
+    const { stored, conflicts } = await traced(`,
       },
     ],
   },
@@ -145,7 +145,7 @@ export const MUTATIONS: Record<string, TakenOut> = {
     notices: /^I2 stored and never in the topic/,
     changes: [
       {
-        file: 'src/log/kafka/client.ts',
+        file: 'src/log/kafka/consumer.ts',
         from: 'FetchIsolationLevels.READ_COMMITTED,',
         to: 'FetchIsolationLevels.READ_UNCOMMITTED,',
       },

@@ -37,7 +37,9 @@ describe('with default settings', () => {
     // Refused elements are slowed: the first answer comes when the service has begun on all of them.
     await Promise.race(sockets.map((socket) => once(socket, 'data')));
     const metrics = async () => (await fetch(`${service.url}/metrics`)).text();
-    await expect.poll(metrics).toMatch(/events_rejected_total\{code="(invalid_event|overloaded)"\} \d{2}/);
+    await expect
+      .poll(metrics)
+      .toMatch(/footfall_events_rejected_total\{code="(invalid_event|overloaded)"\} \d{2}/);
     expect((await fetch(`${service.url}/livez`)).status).toBe(200);
     expect(service.memory().most).toBeLessThan(MOST_MEMORY);
   });
@@ -56,7 +58,7 @@ describe('with default settings', () => {
     );
     for (const socket of sockets) socket.pause();
     const metrics = async () => (await fetch(`${service.url}/metrics`)).text();
-    await expect.poll(metrics).toMatch(/overload_rejections_total [1-9]/);
+    await expect.poll(metrics).toMatch(/footfall_overload_rejections_total [1-9]/);
     expect((await send(EVENT, '/events/generate')).status).toBe(201);
     expect((await send(events, '/events/batch')).status).toBe(201);
     expect(service.memory().most).toBeLessThan(MOST_MEMORY);

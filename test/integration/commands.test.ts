@@ -1,36 +1,20 @@
-import { execFile } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
-import { promisify } from 'node:util';
-import { expect, it } from 'vitest';
-import { ApiKeys } from '../../src/access/api-keys.ts';
+import { join } from 'node:path';
+import { expect, inject, it } from 'vitest';
+import { freePort } from '../../scripts/kafka-server.ts';
+import { ApiKeys, createKey } from '../../src/access/api-keys.ts';
+import { newTopic } from '../support/kafka-log.ts';
+import { byHand, freshDatabase } from '../support/postgres.ts';
+import { runCommand } from '../support/run-command.ts';
 import { post, processed, serviceHere } from '../support/service.ts';
+import { ServiceProcess } from '../support/service-process.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 import { damage, eventJson, processedFolder } from '../support/verify-ground.ts';
 
-interface Ended {
-  code: number;
-  stdout: string;
-  stderr: string;
-}
-
-/** Runs a script to its end, whatever its code; nothing of this process's environment but PATH is passed on. */
-async function run(
-  script: string,
-  args: string[],
-  env: Record<string, string> = {},
-  cwd?: string,
-): Promise<Ended> {
-  const options = { cwd, env: { PATH: process.env.PATH, ...env } };
-  return promisify(execFile)(process.execPath, [resolve('scripts', script), ...args], options).then(
-    (output) => ({ code: 0, ...output }),
-    (error: Ended) => error,
-  );
-}
-
-it('key create makes a key that it shows once', async () => {
-  const args = ['create', '--name', 'shop', '--scope', 'write', 'read', '--events-per-second', '5'];
-  const { code, stdout } = await run('key.ts', args);
+it('keys create makes a key that it shows once', async () => {
+  const args = ['keys', 'create', '--name', 'shop', '--scope', 'write', 'read', '--events-per-second', '5'];
+  const { code, stdout } = await runCommand(args);
   expect(code).toBe(0);
   const entry = JSON.parse(stdout) as object;
   expect(entry).toEqual({
@@ -42,21 +26,50 @@ it('key create makes a key that it shows once', async () => {
   expect(new ApiKeys({ text: JSON.stringify([entry]) }).count).toBe(1);
 });
 
-it.each(['abc', '0', '-1', '0.5'])('key create refuses a limit of %s events per second', async (limit) => {
-  const args = ['create', '--name', 'shop', '--scope', 'write', '--events-per-second', limit];
-  const { code, stdout, stderr } = await run('key.ts', args);
-  expect(code).toBe(1);
+it.each(['abc', '0', '-1', '0.5'])('keys create refuses a limit of %s events per second', async (limit) => {
+  const args = ['keys', 'create', '--name', 'shop', '--scope', 'write', '--events-per-second', limit];
+  const { code, stdout, stderr } = await runCommand(args);
+  expect(code).toBe(2);
   expect(stdout).toBe('');
   expect(stderr).toContain('must be a whole number greater than 0');
 });
 
 it.each([
-  ['--help', 0],
-  ['--prot=8080', 2],
-])('main.ts %s says how to use it instead of starting', async (argument, expected) => {
-  const { code, stdout, stderr } = await run('../src/main.ts', [argument]);
+  [['--help'], 0, 'docs/configuration.md lists them'],
+  [['check', '--help'], 0, 'Examples:'],
+  [['--version'], 0, '0.1.0'],
+  [['--prot=8080'], 2, "unknown option '--prot=8080'"],
+  [['chek'], 2, 'Did you mean check?'],
+  [['serve', 'now'], 2, 'too many arguments'],
+])('footfall %s says something instead of starting', async (args, expected, said) => {
+  const { code, stdout, stderr } = await runCommand(args);
   expect(code).toBe(expected);
-  expect(stdout + stderr).toContain('docs/configuration.md lists them');
+  expect(stdout + stderr).toContain(said);
+});
+
+it.each([
+  ['c', ['check', 'catalog', 'completion']],
+  ['dead-letters ', ['list', 'show', 'redrive']],
+  ['dead-letters list --j', ['--json']],
+  ['query --order ', ['stored', '-stored', 'time', '-time']],
+])('a shell completes "footfall %s"', async (line, expected) => {
+  const { code, stdout } = await runCommand(['complete', '--', ...line.split(' ')]);
+  expect(code).toBe(0);
+  const offered = stdout.split('\n').flatMap((offer) => /^([\w-]+)\t/.exec(offer)?.[1] ?? []);
+  expect(offered.filter((name) => name !== 'help')).toEqual(expect.arrayContaining(expected));
+});
+
+it('completion prints what bash reads', async () => {
+  const { code, stdout } = await runCommand(['completion', 'bash']);
+  expect(code).toBe(0);
+  const defined = execFileSync('bash', ['-c', `${stdout}\ncomplete -p footfall`], { encoding: 'utf8' });
+  expect(defined).toContain('__footfall_complete footfall');
+});
+
+it('footfall serve starts the service', async () => {
+  const service = await ServiceProcess.spawn({}, undefined, ['serve']);
+  await service.untilSaid(/answers on/);
+  expect(await service.kill('SIGTERM')).toEqual({ code: 0, signal: null });
 });
 
 it('catalog check tells which stored events a new schema would refuse', async () => {
@@ -70,7 +83,7 @@ it('catalog check tells which stored events a new schema would refuse', async ()
   const folder = await tempFolder();
   const check = async (file: string, content: object) => {
     await writeFile(join(folder, file), JSON.stringify(content));
-    return run('catalog.ts', ['check', join(folder, file), '--url', url]);
+    return runCommand(['catalog', 'check', join(folder, file), '--url', url]);
   };
   expect(await check('LOGIN.2.json', { 'x-mode': 'warn' })).toMatchObject({
     code: 0,
@@ -87,7 +100,7 @@ it('catalog check tells which stored events a new schema would refuse', async ()
 it('verify ends with 0 when nothing is missing, 1 when something is, 2 when it cannot say', async () => {
   const { folder, ids } = await processedFolder();
   const verify = (env: Record<string, string>, ...args: string[]) =>
-    run('verify.ts', args, { DATA_DIR: folder, ...env }, folder);
+    runCommand(['verify', ...args], { DATA_DIR: folder, ...env }, folder);
   expect(await verify({})).toMatchObject({
     code: 0,
     stdout: expect.stringContaining('Nothing is missing.'),
@@ -101,4 +114,72 @@ it('verify ends with 0 when nothing is missing, 1 when something is, 2 when it c
   const { code, stdout, stderr } = await verify({});
   expect(code).toBe(1);
   expect(stdout + stderr).toContain(`MISSING partition 0 offset 1 ${ids[1]}`);
+});
+
+it('migrate makes the tables of an empty database, and of none twice', async () => {
+  const env = { DATABASE_URL: await freshDatabase() };
+  const first = await runCommand(['migrate'], env);
+  expect(first).toMatchObject({ code: 0, stdout: expect.stringContaining('database migrated') });
+  const tables = "select tablename from pg_tables where schemaname = 'public' and tablename = 'events'";
+  expect(await byHand(env.DATABASE_URL, tables)).toHaveLength(1);
+  const second = await runCommand(['migrate'], env);
+  expect(second).toMatchObject({ code: 0, stdout: 'The tables are those of this version: postgres\n' });
+});
+
+it('migrate says why it cannot', async () => {
+  const { code, stderr } = await runCommand(['migrate'], {
+    DATABASE_URL: 'postgres://u:secret@127.0.0.1:1/d',
+  });
+  expect(code).toBe(1);
+  expect(stderr).toContain('ECONNREFUSED');
+  expect(stderr).not.toContain('secret');
+});
+
+it('demo plays a shop: the last day first, then live, with everything that goes wrong', async () => {
+  const service = await ServiceProcess.start();
+  const demo = await ServiceProcess.spawn({ FOOTFALL_URL: service.url }, undefined, [
+    'demo',
+    '--rate',
+    '0.1',
+  ]);
+  await demo.untilSaid(/About 0.1 events a second go to/);
+  const total = async () => {
+    const stats = (await (await fetch(`${service.url}/events/stats`)).json()) as { total: number };
+    return stats.total;
+  };
+  await expect.poll(total).toBeGreaterThan(1000);
+  const rejected = async () => (await fetch(`${service.url}/events/rejected`)).text();
+  await expect.poll(rejected).toContain('LOGN');
+  expect((await demo.kill('SIGINT')).signal).toBe('SIGINT');
+  expect(demo.stderr).toBe('');
+});
+
+const brokers = inject('kafka4')!;
+it.skipIf(brokers === undefined)('demo writes what is not an event into the topic of Kafka', async () => {
+  const topic = newTopic();
+  const env = { KAFKA_BROKERS: brokers, KAFKA_TOPIC: topic, KAFKA_CONSUMER_GROUP: topic };
+  const service = await ServiceProcess.start(env);
+  const args = ['demo', '--no-history', '--url', service.url];
+  await ServiceProcess.spawn(env, undefined, args);
+  const deadLetters = async () => (await fetch(`${service.url}/dead-letters`)).text();
+  await expect.poll(deadLetters).toContain(topic);
+});
+
+it('a command without a service says what to do', async () => {
+  const url = `http://127.0.0.1:${await freePort()}`;
+  const { code, stderr } = await runCommand(['demo', '--url', url]);
+  expect(code).toBe(1);
+  expect(stderr).toMatch(/Nothing answers on http.* \(.*ECONNREFUSED.*\)\. Start Footfall first/);
+});
+
+it('a command with a key that is not enough says so', async () => {
+  const { key, entry } = createKey({ name: 'shop', scopes: ['write'] });
+  const service = await ServiceProcess.start({ API_KEYS: JSON.stringify([entry]) });
+  const env = { FOOTFALL_URL: service.url, FOOTFALL_KEY: key };
+  const { code, stderr } = await runCommand(['demo'], env);
+  expect(code).toBe(1);
+  expect(stderr).toContain('with --key or FOOTFALL_KEY');
+  const help = await runCommand(['demo', '--help'], env);
+  expect(help.stdout).toContain('(default: FOOTFALL_KEY)');
+  expect(help.stdout).not.toContain(key);
 });

@@ -3,7 +3,6 @@ import { randomUUID } from 'node:crypto';
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Producer } from '@platformatic/kafka';
 import pg from 'pg';
 import { describe, expect, inject, it, onTestFinished } from 'vitest';
 import { KAFKA_4 } from '../../scripts/kafka-jars.ts';
@@ -13,9 +12,8 @@ import { openAdapters } from '../../src/adapters.ts';
 import { loadConfig } from '../../src/config/config.ts';
 import { Catalog } from '../../src/events/catalog.ts';
 import { verify } from '../../src/operations/verify.ts';
-import { SESSION_MS } from '../support/kafka-log.ts';
+import { openTransaction, SESSION_MS } from '../support/kafka-log.ts';
 import { silentLogger } from '../support/logger.ts';
-import { PATIENCE_MS } from '../support/patience.ts';
 import { processed, serviceHere } from '../support/service.ts';
 
 const brokers = inject('kafka4');
@@ -156,7 +154,9 @@ describe.skipIf(brokers === undefined)('when the database goes back in time', ()
     await postMany(url, 'u', 7);
     await expect.poll(() => storedBy(url), UNTIL).toEqual({ u: 7 });
     await sql(env.DATABASE_URL!, text);
-    await expect.poll(async () => (await metric(url, 'reading_restarts_total'))[0], UNTIL).toBeGreaterThan(0);
+    await expect
+      .poll(async () => (await metric(url, 'footfall_reading_restarts_total'))[0], UNTIL)
+      .toBeGreaterThan(0);
     await expect
       .poll(async () => [await storedBy(url), (await partitionsOf(url))[0]!.lag], UNTIL)
       .toEqual([{ u: 7 }, 0]);
@@ -222,7 +222,7 @@ describe.skipIf(brokers === undefined)('when the log goes back in time', () => {
     await postMany(api.url, 'written again', 25);
     const { url } = await serviceHere(env);
     await expect.poll(() => storedBy(url), UNTIL).toEqual({ both: 5, lost: 20, 'written again': 25 });
-    expect(await metric(url, 'log_rewound_records_total')).toEqual([20]);
+    expect(await metric(url, 'footfall_log_rewound_records_total')).toEqual([20]);
     expect(await partitionsOf(url)).toMatchObject([{ lag: 0, rewound: 20, unaccounted: 0 }]);
     expect(await missing(env)).toEqual({ missing: [], unaccounted: [0] });
   });
@@ -255,7 +255,9 @@ describe.skipIf(brokers === undefined)('the progress of processing', () => {
         .poll(async () => (await readiness(url)).consumer, UNTIL)
         .toMatchObject({ ok: false, reason });
       expect((await fetch(`${url}/health`)).status).toBe(503);
-      expect((await metric(url, 'consumer_lag_records')).reduce((sum, lag) => sum + lag)).toBeGreaterThan(0);
+      expect(
+        (await metric(url, 'footfall_consumer_lag_records')).reduce((sum, lag) => sum + lag),
+      ).toBeGreaterThan(0);
     }
   });
 
@@ -264,22 +266,11 @@ describe.skipIf(brokers === undefined)('the progress of processing', () => {
     const { url } = await serviceHere(env);
     await postMany(url, 'before', 3);
     await expect.poll(() => storedBy(url), UNTIL).toEqual({ before: 3 });
-    const producer = new Producer({
-      clientId: 'foreign',
-      bootstrapBrokers: [brokers!],
-      idempotent: true,
-      transactionalId: `transaction-${randomUUID()}`,
-      // Also how long the broker lets the transaction stay open.
-      timeout: PATIENCE_MS,
-    });
-    onTestFinished(() => producer.close());
-    const transaction = await producer.beginTransaction();
-    const value = Buffer.from('not an event');
-    await transaction.send({ messages: [{ topic: env.KAFKA_TOPIC!, partition: 0, value }] });
+    const transaction = await openTransaction(brokers!, env.KAFKA_TOPIC!, 'not an event');
     await postMany(url, 'after', 5);
     expect(await partitionsOf(url)).toMatchObject([{ lag: 6, heldBack: 6 }]);
-    await expect.poll(() => metric(url, 'consumer_lag_records'), UNTIL).toEqual([6]);
-    expect(await metric(url, 'consumer_held_back_records')).toEqual([6]);
+    await expect.poll(() => metric(url, 'footfall_consumer_lag_records'), UNTIL).toEqual([6]);
+    expect(await metric(url, 'footfall_consumer_held_back_records')).toEqual([6]);
     await expect
       .poll(async () => (await readiness(url)).consumer, UNTIL)
       .toEqual({
@@ -287,11 +278,11 @@ describe.skipIf(brokers === undefined)('the progress of processing', () => {
         reason: expect.stringMatching(/6 records are held back by an open transaction since 20\d\d-.+Z/),
       });
     expect((await partitionsOf(url))[0]!.oldestWaiting).toMatch(/^20\d\d-.+Z$/);
-    expect((await metric(url, 'consumer_lag_seconds'))[0]).toBeGreaterThan(10);
+    expect((await metric(url, 'footfall_consumer_lag_seconds'))[0]).toBeGreaterThan(10);
     await transaction.abort();
     await expect.poll(() => storedBy(url), UNTIL).toEqual({ before: 3, after: 5 });
     await expect.poll(async () => (await readiness(url)).consumer, UNTIL).toEqual({ ok: true });
-    await expect.poll(() => metric(url, 'consumer_lag_records'), UNTIL).toEqual([0]);
+    await expect.poll(() => metric(url, 'footfall_consumer_lag_records'), UNTIL).toEqual([0]);
   });
 
   it('shows the lag while the database is away, and takes events meanwhile', async () => {
@@ -300,17 +291,17 @@ describe.skipIf(brokers === undefined)('the progress of processing', () => {
     const api = await serviceHere({ ...env, ROLE: 'api' });
     await postMany(api.url, 'before', 2);
     // From here on no lag means that the events are known to be stored, and not that nobody has looked yet.
-    await expect.poll(() => metric(api.url, 'consumer_lag_records'), UNTIL).toEqual([2]);
+    await expect.poll(() => metric(api.url, 'footfall_consumer_lag_records'), UNTIL).toEqual([2]);
     const all = await serviceHere(env);
     await expect.poll(() => storedBy(api.url), UNTIL).toEqual({ before: 2 });
     for (const { url } of [all, api]) {
-      await expect.poll(() => metric(url, 'consumer_lag_records'), UNTIL).toEqual([0]);
+      await expect.poll(() => metric(url, 'footfall_consumer_lag_records'), UNTIL).toEqual([0]);
     }
     await postgres.stop();
     await postMany(api.url, 'meanwhile', 4);
     await postMany(all.url, 'meanwhile', 4);
     for (const { url } of [all, api]) {
-      await expect.poll(() => metric(url, 'consumer_lag_records'), UNTIL).toEqual([8]);
+      await expect.poll(() => metric(url, 'footfall_consumer_lag_records'), UNTIL).toEqual([8]);
       await expect
         .poll(() => readiness(url), UNTIL)
         .toMatchObject({
@@ -324,7 +315,7 @@ describe.skipIf(brokers === undefined)('the progress of processing', () => {
     onTestFinished(() => postgres.stop());
     await expect.poll(() => storedBy(api.url), UNTIL).toEqual({ before: 2, meanwhile: 8 });
     for (const { url } of [all, api]) {
-      await expect.poll(() => metric(url, 'consumer_lag_records'), UNTIL).toEqual([0]);
+      await expect.poll(() => metric(url, 'footfall_consumer_lag_records'), UNTIL).toEqual([0]);
       await expect.poll(async () => (await fetch(`${url}/health`)).status, UNTIL).toBe(200);
     }
   });

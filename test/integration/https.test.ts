@@ -1,10 +1,10 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { get, type RequestOptions, request } from 'node:https';
 import { join } from 'node:path';
 import type { TLSSocket } from 'node:tls';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { hasProgram, makeCertificate } from '../support/certificates.ts';
+import { startNginx } from '../support/nginx.ts';
 import { serviceHere } from '../support/service.ts';
 import { ServiceProcess } from '../support/service-process.ts';
 import { tempFolder } from '../support/temp-folder.ts';
@@ -71,7 +71,13 @@ describe.skipIf(!hasProgram('nginx', '-v', 'the tests of nginx in front'))(
       const { folder, ca, cert, key } = await certificateFolder();
       const { url } = await serviceHere({ ALLOWED_HOSTS: 'events.example' });
       const socketPath = join(folder, 'nginx.sock');
-      startNginx(folder, socketPath, { url, cert, key });
+      startNginx(folder, 'docs/security.md', {
+        'listen 443 ssl': `listen unix:${socketPath} ssl`,
+        '/etc/nginx/events.example.pem': cert,
+        '/etc/nginx/events.example.key': key,
+        '/var/log/nginx/events.example.log': join(folder, 'access.log'),
+        'http://127.0.0.1:3000': url,
+      });
       await expect.poll(() => existsSync(socketPath)).toBe(true);
       const through = { socketPath, ca: readFileSync(ca), headers: { Host: 'events.example' } };
 
@@ -112,32 +118,5 @@ function postThrough(through: RequestOptions, event: object): Promise<number> {
       answer.resume().on('end', () => resolve(answer.statusCode!));
     });
     sent.on('error', reject).end(JSON.stringify(event));
-  });
-}
-
-/** The example of the document, with addresses of this test. */
-function startNginx(
-  folder: string,
-  socketPath: string,
-  { url, cert, key }: { url: string; cert: string; key: string },
-): void {
-  const [, example] = /```nginx\n([\s\S]*?)```/.exec(readFileSync('docs/security.md', 'utf8'))!;
-  const here = example!
-    .replace('listen 443 ssl', `listen unix:${socketPath} ssl`)
-    .replace('/etc/nginx/events.example.pem', cert)
-    .replace('/etc/nginx/events.example.key', key)
-    .replace('/var/log/nginx/events.example.log', join(folder, 'access.log'))
-    .replace('http://127.0.0.1:3000', url);
-  const paths = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'];
-  const temporary = paths.map((name) => `${name}_temp_path ${folder}/${name};`).join(' ');
-  const config = join(folder, 'nginx.conf');
-  writeFileSync(config, `daemon off; pid ${folder}/nginx.pid; events {} http { ${temporary}\n${here}}`);
-  const nginx: ChildProcess = spawn('nginx', ['-e', join(folder, 'error.log'), '-c', config], {
-    stdio: 'pipe',
-  });
-  onTestFinished(async ({ task }) => {
-    nginx.kill('SIGTERM');
-    if (nginx.exitCode === null) await new Promise((ended) => nginx.once('exit', ended));
-    if (task.result?.state === 'fail') console.log(readFileSync(join(folder, 'error.log'), 'utf8'));
   });
 }

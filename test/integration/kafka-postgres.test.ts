@@ -48,7 +48,9 @@ async function untilNoLonger(status: number, ask: () => Promise<Response>): Prom
 
 async function partitionsOf(service: ServiceProcess): Promise<string[]> {
   const metrics = await (await fetch(`${service.url}/metrics`)).text();
-  return [...metrics.matchAll(/consumer_lag_records\{partition="(\d+)"\}/g)].map((found) => found[1]!);
+  return [...metrics.matchAll(/footfall_consumer_lag_records\{partition="(\d+)"\}/g)].map(
+    (found) => found[1]!,
+  );
 }
 
 // Left out only where there is no Java, and said so; with CI=true that is an error instead.
@@ -139,9 +141,15 @@ describe.skipIf(brokers === undefined)('the service on Apache Kafka and PostgreS
     expect(events).toContainEqual(foreign);
     await expect
       .poll(async () =>
-        (await (await fetch(`${service.url}/metrics`)).text()).match(/dead_letters_total\{.*\} \d+/g),
+        (await (await fetch(`${service.url}/metrics`)).text()).match(
+          /footfall_dead_letters_total\{.*\} \d+/g,
+        ),
       )
-      .toEqual(['dead_letters_total{reason="not-json"} 2', 'dead_letters_total{reason="invalid"} 2']);
+      .toEqual([
+        'footfall_dead_letters_total{reason="empty"} 0',
+        'footfall_dead_letters_total{reason="not-json"} 2',
+        'footfall_dead_letters_total{reason="invalid"} 2',
+      ]);
   });
 
   it('shares the partitions among instances, and loses and doubles nothing when one is killed', async () => {

@@ -53,7 +53,9 @@ describe('the package', () => {
       'CHANGELOG.md',
       'LICENSE',
       'README.md',
+      'SECURITY.md',
       'bin',
+      'deploy',
       'dist',
       'docs',
       'lib',
@@ -89,6 +91,13 @@ describe('the package', () => {
     ['--version', /^\d+\.\d+\.\d+\n$/],
   ])('answers %s', async (option, says) => {
     expect((await run('npx', ['footfall', option], { cwd: folder })).stdout).toMatch(says);
+  });
+
+  it('has the commands', async () => {
+    const { stdout } = await run('npx', ['footfall', 'check'], {
+      cwd: await mkdtemp(join(folder, 'check-')),
+    });
+    expect(stdout).toMatch(/^ok {4}settings/);
   });
 
   it('says which options there are', async () => {

@@ -1,11 +1,13 @@
 import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
+import { request as ask, createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { promisify } from 'node:util';
 import { Producer } from '@platformatic/kafka';
 import { describe, expect, inject, it, onTestFinished } from 'vitest';
-import { createDatabase } from '../../scripts/postgres-server.ts';
 import { createKey } from '../../src/access/api-keys.ts';
 import { findChromium } from '../support/chromium.ts';
+import { kafkaAndPostgres } from '../support/kafka-postgres.ts';
 import { audit, openPage } from '../support/page.ts';
 import { post, store } from '../support/service.ts';
 import { ServiceProcess } from '../support/service-process.ts';
@@ -88,6 +90,56 @@ describe.runIf(browser)('the page', () => {
     await page.locator('summary').first().click();
     await page.getByText('by shop').first().waitFor();
   });
+
+  it.runIf(brokers)(
+    'lists what each process of an instance rejected, whichever of them answers',
+    async () => {
+      // As processes of one instance, but that it is known which of them answers.
+      const settings = await kafkaAndPostgres();
+      const services = [await ServiceProcess.start(settings), await ServiceProcess.start(settings)];
+      const processes = new Set<string>();
+      const each = 90;
+      for (const { url } of services) {
+        await fetch(`${url}/events/batch`, {
+          method: 'POST',
+          headers: { 'Content-Type': 'application/json' },
+          body: JSON.stringify(new Array(each).fill({ userId: '', eventType: 'LOGIN' })),
+        });
+        const list = await fetch(`${url}/events/rejected`);
+        processes.add(((await list.json()) as { process: string }).process);
+      }
+      const sent = each * services.length;
+      const url = await takingTurns(services.map((service) => service.url));
+      const page = await openPage(browser!, url);
+      const answered: string[] = [];
+      page.on('response', async (response) => {
+        if (!response.url().includes('/events/rejected')) return;
+        // The last one may come when the page is closed.
+        const answer = (await response.json().catch(() => undefined)) as { process: string } | undefined;
+        if (answer !== undefined) answered.push(answer.process);
+      });
+      await page.goto(`${url}/#/rejected?code=invalid_event`);
+      const rows = page.locator('.refusals > li');
+      await expect.poll(() => rows.count()).toBe(100);
+      while (await page.getByRole('button', { name: 'Load more' }).isVisible()) {
+        const before = await rows.count();
+        await page.getByRole('button', { name: 'Load more' }).click();
+        await expect.poll(() => rows.count()).toBeGreaterThan(before);
+      }
+      expect(await rows.count()).toBe(sent);
+
+      // Both go on to answer, and the list stays.
+      answered.length = 0;
+      const counts = new Set<number>();
+      await expect
+        .poll(async () => {
+          counts.add(await rows.count());
+          return new Set(answered);
+        })
+        .toEqual(processes);
+      expect(counts).toEqual(new Set([sent]));
+    },
+  );
 
   it('shows a newcomer a command that sends the first event, with a key where one is needed', async () => {
     const { key, entry } = createKey({ name: 'me', scopes: ['read', 'write'] });
@@ -180,13 +232,9 @@ describe.runIf(browser)('the page', () => {
   });
 
   it.runIf(brokers)('shows dead letters and duplicates of the log in Live', async () => {
-    const topic = `events-${randomUUID()}`;
-    const service = await ServiceProcess.start({
-      KAFKA_BROKERS: brokers!,
-      KAFKA_TOPIC: topic,
-      KAFKA_CONSUMER_GROUP: `group-${randomUUID()}`,
-      DATABASE_URL: await createDatabase(inject('postgres')),
-    });
+    const settings = await kafkaAndPostgres();
+    const topic = settings.KAFKA_TOPIC;
+    const service = await ServiceProcess.start(settings);
     await store(service.url, [{ ...LOGIN, eventId: randomUUID() }]);
     const page = await openPage(browser!, service.url);
     await page.goto(`${service.url}/#/live`);
@@ -209,6 +257,29 @@ describe.runIf(browser)('the page', () => {
     await page.getByRole('heading', { name: 'Dead letter' }).waitFor();
   });
 });
+
+/** Brings the requests for each path to one service after the other. */
+async function takingTurns(targets: readonly string[]): Promise<string> {
+  const asked = new Map<string, number>();
+  const server = createServer(({ method, url = '', headers }, response) => {
+    const [path] = url.split('?') as [string];
+    const times = asked.get(path) ?? 0;
+    asked.set(path, times + 1);
+    // In pairs, so that one who asks twice each time meets both, too.
+    const target = targets[Math.floor(times / 2) % targets.length];
+    const options = { method, headers: { ...headers, connection: 'close' }, agent: false };
+    ask(`${target}${url}`, options, (answer) => {
+      response.writeHead(answer.statusCode!, answer.headers);
+      answer.pipe(response);
+    }).end();
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
 
 /** Runs a command as a reader would who pasted it into a terminal. */
 async function answerOf(

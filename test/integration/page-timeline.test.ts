@@ -1,8 +1,7 @@
-import { randomUUID } from 'node:crypto';
 import { describe, expect, inject, it } from 'vitest';
 import { findChromium } from '../support/chromium.ts';
+import { kafkaAndPostgres } from '../support/kafka-postgres.ts';
 import { audit, openPage } from '../support/page.ts';
-import { freshDatabase } from '../support/postgres.ts';
 import { store } from '../support/service.ts';
 import { ServiceProcess } from '../support/service-process.ts';
 
@@ -17,12 +16,7 @@ function event(hour: number, more: object = {}) {
 
 describe.runIf(browser && inject('kafka4'))("a user's timeline", () => {
   it('finds what a user did one day between two times, although half of it arrived late', async () => {
-    const service = await ServiceProcess.start({
-      KAFKA_BROKERS: inject('kafka4')!,
-      KAFKA_TOPIC: `events-${randomUUID()}`,
-      KAFKA_CONSUMER_GROUP: `group-${randomUUID()}`,
-      DATABASE_URL: await freshDatabase(),
-    });
+    const service = await ServiceProcess.start(await kafkaAndPostgres());
     await store(
       service.url,
       HOURS.slice(0, 3).map((hour) => event(hour)),
@@ -38,6 +32,10 @@ describe.runIf(browser && inject('kafka4'))("a user's timeline", () => {
     await page.getByText('7 events in total, from Fri, 2 Jan 2026').waitFor();
     await expect.poll(hours).toEqual(['0', '15', '12', '11', '10', '9', '8']);
     await audit(page);
+    // Two at half past eleven and half past ten are an hour apart: a session each.
+    await expect
+      .poll(() => page.locator('.session').allTextContents())
+      .toEqual(Array(7).fill('Session: 1 event'));
 
     // From yesterday's day on, then between two times of it.
     await page.getByLabel('Jump to date').fill(DAY);

@@ -46,7 +46,7 @@ describe.runIf(browser)('the page of an event type', () => {
     await page.locator('.events .who').getByText('ada').waitFor();
   });
 
-  it('says so where there is no event of it', async () => {
+  it('says when no event of the type is stored', async () => {
     const service = await ServiceProcess.start();
     const page = await openPage(browser!, service.url);
     await page.goto(`${service.url}/#/types/NEVER%20SENT`);

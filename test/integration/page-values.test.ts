@@ -1,3 +1,4 @@
+import type { Route } from 'playwright-core';
 import { describe, expect, it } from 'vitest';
 import { createKey } from '../../src/access/api-keys.ts';
 import { findChromium } from '../support/chromium.ts';
@@ -110,5 +111,38 @@ describe.runIf(browser)('the page', () => {
     await page.getByText('This service asks for an API key.').waitFor();
     await page.keyboard.press('Escape');
     await page.getByText('Not connected: An API key is needed').waitFor();
+  });
+
+  it('does not say that the service is silent before it could answer', async () => {
+    const service = await ServiceProcess.start();
+    const page = await openPage(browser!, service.url);
+    const asked = Promise.withResolvers<Route>();
+    await page.route('**/readyz', asked.resolve, { times: 1 });
+    await page.goto(`${service.url}/#/live`);
+    await page.reload();
+    const first = await asked.promise;
+    await page.getByRole('status').getByText('Connected; asking whether events are stored').waitFor();
+    await first.continue();
+    await page.getByRole('status').getByText('Live', { exact: true }).waitFor();
+  });
+
+  it('does not say of a new key what was answered to the one before', async () => {
+    const { entry, key } = createKey({ name: 'read', scopes: ['read'] });
+    const service = await ServiceProcess.start({ API_KEYS: JSON.stringify([entry]) });
+    const page = await openPage(browser!, service.url);
+    const asked = Promise.withResolvers<Route>();
+    await page.route('**/consumer-groups', asked.resolve, { times: 1 });
+    await page.reload();
+    const withoutKey = await asked.promise;
+    await page.getByRole('textbox', { name: 'Key' }).fill(key);
+    await page.getByRole('button', { name: 'Use this key' }).click();
+    await page.getByRole('heading', { name: 'No events yet' }).waitFor();
+    const answers: number[] = [];
+    page.on('response', (answer) => {
+      if (answer.url().endsWith('/consumer-groups')) answers.push(answer.status());
+    });
+    await withoutKey.continue();
+    await expect.poll(() => answers.slice(answers.indexOf(401))).toContain(200);
+    expect(await page.getByRole('dialog').isVisible()).toBe(false);
   });
 });

@@ -3,10 +3,10 @@ import { globSync, readFileSync } from 'node:fs';
 import { Producer } from '@platformatic/kafka';
 import { describe, expect, inject, it, onTestFinished } from 'vitest';
 import { PAGE_FOLDER } from '../../scripts/build-dashboard.ts';
-import { createDatabase } from '../../scripts/postgres-server.ts';
 import { createKey } from '../../src/access/api-keys.ts';
 import { TcpProxy } from '../faults/tcp-proxy.ts';
 import { findChromium } from '../support/chromium.ts';
+import { kafkaAndPostgres } from '../support/kafka-postgres.ts';
 import { audit, openPage } from '../support/page.ts';
 import { store } from '../support/service.ts';
 import { ServiceProcess } from '../support/service-process.ts';
@@ -19,13 +19,9 @@ describe.runIf(browser)('the page', () => {
   it.runIf(brokers)(
     'shows an event live, finds it, opens it; dead-letters, edits and resends; resumes',
     async () => {
-      const topic = `events-${randomUUID()}`;
-      const service = await ServiceProcess.start({
-        KAFKA_BROKERS: brokers!,
-        KAFKA_TOPIC: topic,
-        KAFKA_CONSUMER_GROUP: `group-${randomUUID()}`,
-        DATABASE_URL: await createDatabase(inject('postgres')),
-      });
+      const settings = await kafkaAndPostgres();
+      const topic = settings.KAFKA_TOPIC;
+      const service = await ServiceProcess.start(settings);
       const proxy = await TcpProxy.start(() => Number(new URL(service.url).port));
       onTestFinished(() => proxy.stop());
       const page = await openPage(browser!, `http://127.0.0.1:${proxy.port}`);
@@ -74,7 +70,11 @@ describe.runIf(browser)('the page', () => {
 
       // Searched for by what is in it; its user's timeline.
       await page.getByRole('link', { name: 'Search', exact: true }).click();
+      await page.getByLabel('Payload property').fill('product');
+      await page.locator('option[value=productId]').waitFor({ state: 'attached' });
       await page.getByLabel('Payload property').fill('productId');
+      await page.getByLabel('… is').fill('la');
+      await page.locator('option[value=lamp]').waitFor({ state: 'attached' });
       await page.getByLabel('… is').fill('lamp');
       await page.getByRole('button', { name: 'Search' }).click();
       await page.getByText('1 event', { exact: true }).waitFor();
@@ -146,10 +146,19 @@ describe.runIf(browser)('the page', () => {
     }));
     await store(service.url, events);
     const page = await openPage(browser!, service.url, { colorScheme, viewport: { width, height: 800 } });
-    for (const name of ['Overview', 'Live', 'Search', 'Rejected', 'Dead letters', 'Operations', 'Send']) {
+    for (const name of [
+      'Overview',
+      'Live',
+      'Search',
+      'Explore',
+      'Rejected',
+      'Dead letters',
+      'Operations',
+      'Send',
+    ]) {
       await page.getByRole('link', { name, exact: true }).first().click();
       await page.getByRole('heading', { level: 1 }).waitFor();
-      if (name === 'Overview') await page.locator('canvas').first().waitFor();
+      if (name === 'Overview' || name === 'Explore') await page.locator('canvas').first().waitFor();
       if (name === 'Search') await page.locator('.events li').first().waitFor();
       await audit(page);
       const overhang = await page.locator('html').evaluate((html) => html.scrollWidth - html.clientWidth);

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { resolve } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -58,5 +58,21 @@ describe('a service whose output nobody reads any more', () => {
       expect((await post(url, { userId: 'u', eventType: 'LOGIN' })).status).toBe(201);
     }
     expect(await stop()).toEqual(cleanly);
+  });
+});
+
+describe('a command whose output', () => {
+  const keys = [process.execPath, resolve('src/main.ts'), 'keys', 'create', '--name', 'n', '--scope', 'read'];
+  const inShell = (rest: string) =>
+    spawnSync('bash', ['-c', `set -o pipefail; "$@" ${rest}`, 'bash', ...keys]);
+
+  it('cannot be written says so and fails', () => {
+    const { status, stderr } = inShell('> /dev/full');
+    expect(status).toBe(1);
+    expect(stderr.toString()).toMatch(/The output cannot be written: ENOSPC/);
+  });
+
+  it('nobody reads any more ends well', () => {
+    expect(inShell('| true')).toMatchObject({ status: 0 });
   });
 });

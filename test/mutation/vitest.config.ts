@@ -1,8 +1,8 @@
 import { defineConfig } from 'vitest/config';
 import { PATIENCE_MS, TEST_PATIENCE_MS } from '../support/patience.ts';
 
-/** Rooms of whose tests some try properties. */
-const WITH_PROPERTIES = ['src/events', 'src/json'];
+/** Rooms of whose tests some try properties; also of the rooms in them. */
+const WITH_PROPERTIES = ['src/events', 'src/json', 'src/store'];
 
 /** Such as `src/ingest`. */
 const room = process.env.MUTATED_ROOM ?? 'src';
@@ -11,8 +11,9 @@ const room = process.env.MUTATED_ROOM ?? 'src';
 export default defineConfig({
   test: {
     include: [`${room.replace('src', 'test/{unit,mutation}')}/**/*.test.ts`],
-    setupFiles: WITH_PROPERTIES.includes(room) ? ['test/mutation/setup.ts'] : [],
-    expect: { poll: { timeout: PATIENCE_MS } },
+    setupFiles: WITH_PROPERTIES.some((one) => room.startsWith(one)) ? ['test/mutation/setup.ts'] : [],
+    // Often: what waits for each mutant adds up.
+    expect: { poll: { timeout: PATIENCE_MS, interval: 5 } },
     testTimeout: TEST_PATIENCE_MS,
     hookTimeout: TEST_PATIENCE_MS,
     teardownTimeout: PATIENCE_MS,

@@ -35,6 +35,28 @@ async function guarded(env: Record<string, string> = {}) {
 const bearer = (key: string) => ({ Authorization: `Bearer ${key}` });
 
 describe('API keys', () => {
+  it('may follow their scheme after several spaces, and stand alone behind it', async () => {
+    const { url, read } = await guarded();
+    const statuses = [
+      `Bearer  ${read}`,
+      `bearer ${read} `,
+      `Bearer ${read} junk`,
+      `Bearer${read}`,
+      'Bearer',
+    ].map(
+      async (Authorization) => (await fetch(`${url}/event-types`, { headers: { Authorization } })).status,
+    );
+    expect(await Promise.all(statuses)).toEqual([200, 200, 401, 401, 401]);
+  });
+
+  it('keep event types out of the documents, which anyone may read', async () => {
+    const [open, withKeys] = await Promise.all([serviceHere(), guarded()]);
+    const documents = [open, withKeys].map(async ({ url }) => (await fetch(`${url}/openapi.json`)).text());
+    const [shown, hidden] = await Promise.all(documents);
+    expect(shown).toContain('"LOGOUT"');
+    expect(hidden).not.toContain('"LOGOUT"');
+  });
+
   it('are asked for, and the answer tells nothing about which exist', async () => {
     const { url, write } = await guarded();
     const answers = await Promise.all(

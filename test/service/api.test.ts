@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { connect } from 'node:net';
-import { describe, expect, it } from 'vitest';
-import { systemClock } from '../../src/clock.ts';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { type Clock, systemClock } from '../../src/clock.ts';
 import { appendIn } from '../support/embedded-log.ts';
+import { replacing } from '../support/replacing.ts';
 import { post, processed, serviceHere } from '../support/service.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 
@@ -164,13 +165,11 @@ describe('operations', () => {
   it('is alive, and ready with each dependency named', async () => {
     const { url } = await serviceHere();
     expect((await fetch(`${url}/livez`)).status).toBe(200);
-    await expect.poll(async () => (await fetch(`${url}/readyz`)).status).toBe(200);
-    expect(await (await fetch(`${url}/readyz`)).json()).toEqual({
-      status: 'ready',
-      log: { ok: true },
-      store: { ok: true },
-      consumer: { ok: true },
-    });
+    const works = { ok: true };
+    await expect
+      .poll(async () => (await fetch(`${url}/readyz`)).json())
+      .toEqual({ status: 'ready', log: works, store: works, consumer: works });
+    expect((await fetch(`${url}/readyz`)).status).toBe(200);
   });
 
   it('counts what it did', async () => {
@@ -178,10 +177,10 @@ describe('operations', () => {
     await post(url, EVENT);
     await post(url, {});
     const metrics = async () => (await fetch(`${url}/metrics`)).text();
-    await expect.poll(metrics).toContain('consumer_lag_records{partition="0"} 0');
-    await expect.poll(metrics).toContain('events_processed_total{outcome="stored"} 1');
-    expect(await metrics()).toContain('events_generated_total 1');
-    expect(await metrics()).toContain('events_rejected_total{code="invalid_event"} 1');
+    await expect.poll(metrics).toContain('footfall_consumer_lag_records{partition="0"} 0');
+    await expect.poll(metrics).toContain('footfall_events_processed_total{outcome="stored"} 1');
+    expect(await metrics()).toContain('footfall_events_generated_total 1');
+    expect(await metrics()).toContain('footfall_events_rejected_total{code="invalid_event"} 1');
   });
 });
 
@@ -194,8 +193,8 @@ describe('when too much is asked at once', () => {
     const holding = [1, 2].map(() => connect(port, '127.0.0.1'));
     for (const socket of holding) socket.write(`${head}{`);
     const metrics = async () => (await fetch(`${url}/metrics`)).text();
-    await expect.poll(metrics).toContain('requests_in_flight 2');
-    expect(await metrics()).toContain('requests_in_flight_bytes 100');
+    await expect.poll(metrics).toContain('footfall_requests_in_flight 2');
+    expect(await metrics()).toContain('footfall_requests_in_flight_bytes 100');
 
     const refused = await post(url, EVENT);
     expect([
@@ -207,10 +206,10 @@ describe('when too much is asked at once', () => {
     // What reads has a budget of its own.
     expect((await fetch(`${url}/events/processed`)).status).toBe(200);
     await expect.poll(async () => (await fetch(`${url}/health`)).status).toBe(200);
-    expect(await metrics()).toContain('overload_rejections_total 1');
+    expect(await metrics()).toContain('footfall_overload_rejections_total 1');
 
     for (const socket of holding) socket.destroy();
-    await expect.poll(metrics).toContain('requests_in_flight 0');
+    await expect.poll(metrics).toContain('footfall_requests_in_flight 0');
     expect((await post(url, EVENT)).status).toBe(201);
   });
 
@@ -221,7 +220,7 @@ describe('when too much is asked at once', () => {
       `POST /events/generate HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n${(800_000).toString(16)}\r\n${'x'.repeat(800_000)}\r\n`,
     );
     const metrics = async () => (await fetch(`${url}/metrics`)).text();
-    await expect.poll(metrics).toContain('requests_in_flight_bytes 800000');
+    await expect.poll(metrics).toContain('footfall_requests_in_flight_bytes 800000');
     const large = { ...EVENT, payload: { text: 'x'.repeat(300_000) } };
     expect((await post(url, large)).status).toBe(503);
     expect((await post(url, EVENT)).status).toBe(201);
@@ -230,43 +229,53 @@ describe('when too much is asked at once', () => {
 });
 
 describe('while it stops', () => {
-  it('does not wait for a client that keeps its connection open after the answer', async () => {
-    const { url, stop } = await serviceHere();
-    const socket = connect(Number(new URL(url).port), '127.0.0.1');
-    let answer = '';
-    socket.on('data', (chunk) => (answer += chunk));
-    const body = JSON.stringify(EVENT);
-    socket.write(
-      `POST /events/generate HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body.slice(0, 10)}`,
+  const body = JSON.stringify(EVENT);
+  const REQUEST = `POST /events/generate HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+
+  it('goes on answering until load balancers have had time to notice', async () => {
+    const over = Promise.withResolvers<void>();
+    const delayMs = 12_345;
+    // Only the wait of a stop ends when this test says so.
+    const clock: Clock = replacing(
+      systemClock,
+      'sleep',
+      (real) => (ms, signal) => (ms === delayMs ? over.promise : real(ms, signal)),
     );
-    // The service has the first part once it answers a later request.
-    await fetch(`${url}/livez`);
+    const { url, stop } = await serviceHere({ SHUTDOWN_DELAY_MS: String(delayMs) }, { clock });
+    // Before the service is stopped at the end: a test that fails must end, too.
+    onTestFinished(() => over.resolve());
+    const before = await fetch(`${url}/readyz`);
+    expect([before.status, before.headers.get('connection')]).toEqual([200, 'keep-alive']);
     const stopped = stop();
-    await new Promise(setImmediate);
-    socket.write(body.slice(10));
-    await Promise.all([stopped, once(socket, 'close')]);
-    expect(answer).toMatch(/^HTTP\/1.1 201 /);
+    const readiness = await fetch(`${url}/readyz`);
+    expect([readiness.status, await readiness.json()]).toMatchObject([503, { status: 'stopping' }]);
+    const answer = await post(url, EVENT);
+    expect([answer.status, answer.headers.get('connection')]).toEqual([201, 'close']);
+    expect((await fetch(`${url}/livez`)).status).toBe(200);
+    over.resolve();
+    await stopped;
+    await expect(fetch(`${url}/livez`)).rejects.toThrow();
   });
 
-  it('finishes the request at hand, and turns away the next one on the same connection', async () => {
-    const { url, stop } = await serviceHere();
-    const socket = connect(Number(new URL(url).port), '127.0.0.1');
-    let answer = '';
-    socket.on('data', (chunk) => (answer += chunk));
-    const body = JSON.stringify(EVENT);
-    const head = `POST /events/generate HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n`;
-    socket.write(head + body.slice(0, 10));
-    // The service has the first part once it answers a later request.
-    await fetch(`${url}/livez`);
-    const stopped = stop();
-    socket.write(`${body.slice(10)}${head}${body}`);
-    await Promise.all([stopped, once(socket, 'close')]);
-    const answers = answer.split(/(?=HTTP\/1\.1 )/);
-    expect(answers.map((text) => text.slice(9, 12))).toEqual(['201', '503']);
-    expect(answers[1]).toMatch(/\r\nconnection: close\r\n/i);
-    expect(answers[1]).toMatch(/\r\nretry-after: 1\r\n/i);
-    expect(answers[1]).toContain('{"success":false,"error":"The service is shutting down: retry"}');
-  });
+  it.each([
+    ['its headers', 10],
+    ['its body', REQUEST.length - 10],
+  ])(
+    'answers a request of which it has half of %s, and says that the connection ends',
+    async (_part, half) => {
+      const { url, stop } = await serviceHere();
+      const socket = connect(Number(new URL(url).port), '127.0.0.1');
+      let answer = '';
+      socket.on('data', (chunk) => (answer += chunk));
+      socket.write(REQUEST.slice(0, half));
+      // The service has the first part once it answers a later request.
+      await fetch(`${url}/livez`);
+      const stopped = stop();
+      socket.write(REQUEST.slice(half));
+      await Promise.all([stopped, once(socket, 'close')]);
+      expect(answer).toMatch(/^HTTP\/1.1 201 [\s\S]*\r\nconnection: close\r\n/i);
+    },
+  );
 });
 
 describe('anything else', () => {

@@ -108,7 +108,7 @@ describe('the event catalog', () => {
     const warnings = decodeURI(response.headers.get('event-warnings')!).split('; ');
     expect(warnings).toHaveLength(1);
     expect(warnings[0]).toMatch(/^\/payload must NOT have additional properties/);
-    expect(await (await fetch(`${url}/metrics`)).text()).toContain('event_warnings_total 1');
+    expect(await (await fetch(`${url}/metrics`)).text()).toContain('footfall_event_warnings_total 1');
   });
 
   it.each<[string, object, unknown, string | undefined]>([

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { describe, expect, it, vi } from 'vitest';
 import { DeadLetters, sendToDeadLetterTopic } from '../../src/dead-letters/dead-letters.ts';
 import type { LogRecord } from '../../src/log/event-log.ts';
+import { Meter } from '../../src/observability/meter.ts';
 import { createMetrics } from '../../src/observability/metrics.ts';
 import { readAll } from '../../src/query/event-query.ts';
 import type { StoreBatch } from '../../src/store/event-store.ts';
@@ -244,7 +245,7 @@ describe('POST /dead-letters/redrive', () => {
     expect(await letters.redrive({})).toEqual({ redriven: 0, skipped: 0, missing: [] });
     expect(markRedriven).toHaveBeenCalledTimes(2);
 
-    const [metrics, logger] = [createMetrics({ requests: 0, bytes: 0 }, { readers: 0 }), silentLogger];
+    const [metrics, logger] = [createMetrics(new Meter()), silentLogger];
     runConsumer({ log, store, topic: TOPIC, group: 'group', logger, metrics, logEvery: 0 });
     await expect
       .poll(async () => (await store.positions('group', TOPIC)).find(({ topicId }) => topicId !== 'before'))

@@ -52,7 +52,7 @@ describe('an event with an id of its client', () => {
     expect([other.status, other.headers.get('error-code')]).toEqual([409, 'id_conflict']);
     expect(await other.json()).toEqual({ success: false, error: expect.stringContaining('its own id') });
     expect(await (await fetch(`${url}/metrics`)).text()).toContain(
-      'events_duplicate_total{kind="conflict"} 1',
+      'footfall_events_duplicate_total{kind="conflict"} 1',
     );
     await expect.poll(() => processed(url)).toEqual([JSON.parse(text).event]);
     // Also from the store, and in a batch.

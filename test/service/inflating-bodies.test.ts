@@ -22,7 +22,7 @@ describe('a body that inflates to more than there is room for', () => {
     expect(refused().length).toBeGreaterThan(0);
     for (const text of refused()) expect(text).not.toMatch(/\r\nconnection: close\r\n/i);
     const metrics = async () => (await fetch(`${url}/metrics`)).text();
-    await expect.poll(metrics).toContain('requests_in_flight_bytes 0');
+    await expect.poll(metrics).toContain('footfall_requests_in_flight_bytes 0');
     for (const socket of sockets) socket.destroy();
   });
 });

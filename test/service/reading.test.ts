@@ -224,8 +224,45 @@ describe('GET /events/stream', () => {
     const url = await serviceWithEvents();
     const stream = await readStream(`${url}/events/stream?userId=nobody&after=0`);
     onTestFinished(() => stream.close());
-    await expect.poll(() => stream.lastId).toBe('12');
+    await expect.poll(() => stream.lastId).toMatch(/^12\.[0-9a-f]{8}$/);
     expect(stream.messages).toEqual([]);
+  });
+
+  it.each([
+    ['with an event', ''],
+    ['without one', '&userId=nobody'],
+  ])(
+    'tells a reader that comes back, with an id given out %s, that its events are gone',
+    async (_, filter) => {
+      const before = await serviceWithEvents();
+      const { url: restored } = await serviceHere();
+      await store(restored, EVENTS.toReversed());
+      const stream = await readStream(`${before}/events/stream?after=0${filter}`);
+      onTestFinished(() => stream.close());
+      await expect.poll(() => stream.lastId).toMatch(/^12\./);
+      const id = stream.lastId!;
+      const [same, other] = await Promise.all(
+        [before, restored].map((url) => readStream(`${url}/events/stream`, { 'Last-Event-ID': id })),
+      );
+      onTestFinished(() => {
+        same!.close();
+        other!.close();
+      });
+      await store(before, [{ userId: 'next', eventType: 'LOGIN', payload: { at: 13 } }]);
+      await expect.poll(() => ats(same!)).toEqual([13]);
+      expect(same!.messages[0]!.event).toBeUndefined();
+      await expect.poll(() => other!.messages.length).toBe(13);
+      expect(other!.messages[0]!.event).toBe('reset');
+    },
+  );
+
+  it('takes the Event-Cursor of a page, which says nothing of an event', async () => {
+    const url = await serviceWithEvents();
+    const page = await fetch(`${url}/events/processed?limit=5`);
+    const stream = await readStream(`${url}/events/stream?after=${page.headers.get('event-cursor')}`);
+    onTestFinished(() => stream.close());
+    await expect.poll(() => stream.messages.length).toBe(7);
+    expect(stream.messages.every(({ event }) => event === undefined)).toBe(true);
   });
 
   it('keeps every frame whole, whatever is in a payload', async () => {

@@ -52,7 +52,7 @@ it('requests turned away are counted, and logged with the name of the key and ne
   expect([all().includes(write), all().includes('secret')]).toEqual([false, false]);
   const { text } = await call('/metrics', metrics);
   for (const code of ['unauthorized', 'forbidden', 'endpoint_not_found', 'event_not_found']) {
-    expect(text).toContain(`requests_refused_total{code="${code}"} 1`);
+    expect(text).toContain(`footfall_requests_refused_total{code="${code}"} 1`);
   }
 });
 
@@ -75,7 +75,7 @@ it('who sends dead letters back is logged and counted', async () => {
   expect(logged('Dead letters sent back')).toMatchObject([
     { key: 'the admin key', ids: [7], hasReplacement: false },
   ]);
-  expect((await call('/metrics', metrics)).text).toContain('redrives_total 1');
+  expect((await call('/metrics', metrics)).text).toContain('footfall_redrives_total 1');
 });
 
 it('a key for metrics opens metrics alone', async () => {

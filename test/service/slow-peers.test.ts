@@ -1,6 +1,8 @@
 import { connect, type Socket } from 'node:net';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { createKey } from '../../src/access/api-keys.ts';
+import { openLog } from '../support/embedded-log.ts';
+import { replacing } from '../support/replacing.ts';
 import { serviceHere } from '../support/service.ts';
 
 describe('a peer that does not go on', () => {
@@ -15,23 +17,59 @@ describe('a peer that does not go on', () => {
       answer += chunk;
     });
     const metrics = async () => (await fetch(`${url}/metrics`)).text();
-    await expect.poll(metrics).toContain('requests_in_flight 1');
+    await expect.poll(metrics).toContain('footfall_requests_in_flight 1');
     await expect
       .poll(async () => {
         if (socket.writable) socket.write('1\r\n \r\n');
         return metrics();
       })
-      .toContain('requests_in_flight 0');
+      .toContain('footfall_requests_in_flight 0');
     await expect.poll(() => answer).toMatch(/^HTTP\/1.1 408 /);
   });
+
+  it.each(['/events/generate', '/events/batch'])(
+    'holds the room of what it sent to %s until that is in the log, though it has hung up',
+    async (path) => {
+      const gate = Promise.withResolvers<void>();
+      const appending = Promise.withResolvers<void>();
+      const { log: own } = await openLog();
+      const log = replacing(own, 'append', (append) => async (records) => {
+        appending.resolve();
+        await gate.promise;
+        return append(records);
+      });
+      const { url } = await serviceHere({}, { log });
+      const event = JSON.stringify({ userId: 'u', eventType: 'LOGIN', payload: { x: 'y'.repeat(500_000) } });
+      const body = path === '/events/batch' ? `[${event}]` : event;
+      const hangingUp = new AbortController();
+      const sent = fetch(`${url}${path}`, {
+        method: 'POST',
+        headers: { 'Content-Type': 'application/json' },
+        body,
+        signal: hangingUp.signal,
+      });
+      await appending.promise;
+      hangingUp.abort();
+      await expect(sent).rejects.toThrow('aborted');
+      // Its connection has closed long before ten others have been answered.
+      for (let other = 0; other < 10; other++)
+        await fetch(`${url}/livez`, { headers: { Connection: 'close' } });
+      const metrics = async () => (await fetch(`${url}/metrics`)).text();
+      expect(
+        Number(/footfall_requests_in_flight_bytes (\d+)/.exec(await metrics())?.[1]),
+      ).toBeGreaterThanOrEqual(500_000);
+      gate.resolve();
+      await expect.poll(metrics).toContain('footfall_requests_in_flight_bytes 0');
+    },
+  );
 
   it('is cut when it takes nothing of a list, and leaves its room to others', async () => {
     const { url } = await serviceHere({ STREAM_TIMEOUT_MS: '200' });
     await storeMuch(url);
     stall(url);
     const metrics = async () => (await fetch(`${url}/metrics`)).text();
-    await expect.poll(metrics).toContain('requests_in_flight_bytes 3000000');
-    await expect.poll(metrics).toContain('requests_in_flight 0');
+    await expect.poll(metrics).toContain('footfall_requests_in_flight_bytes 3000000');
+    await expect.poll(metrics).toContain('footfall_requests_in_flight 0');
     expect((await (await fetch(`${url}/events/processed`)).text()).length).toBeGreaterThan(20_000_000);
   });
 
@@ -41,9 +79,9 @@ describe('a peer that does not go on', () => {
     stall(url);
     stall(url);
     const metrics = async () => (await fetch(`${url}/metrics`)).text();
-    await expect.poll(metrics).toContain('requests_in_flight_bytes 6000000');
+    await expect.poll(metrics).toContain('footfall_requests_in_flight_bytes 6000000');
     await expect.poll(() => statusOf(`${url}/events/processed?limit=1`)).toBe(200);
-    expect(await metrics()).toContain('requests_in_flight_bytes 3000000');
+    expect(await metrics()).toContain('footfall_requests_in_flight_bytes 3000000');
   });
 
   it('gives way to the same caller alone', async () => {
@@ -58,11 +96,11 @@ describe('a peer that does not go on', () => {
     const metrics = async () =>
       (await fetch(`${url}/metrics`, { headers: { Authorization: `Bearer ${a}` } })).text();
     const ofB = stall(url, b);
-    await expect.poll(metrics).toContain('requests_in_flight_bytes 3000000');
+    await expect.poll(metrics).toContain('footfall_requests_in_flight_bytes 3000000');
     stall(url, a);
-    await expect.poll(metrics).toContain('requests_in_flight_bytes 6000000');
+    await expect.poll(metrics).toContain('footfall_requests_in_flight_bytes 6000000');
     await expect.poll(() => statusOf(`${url}/events/processed?limit=1`, a)).toBe(200);
-    expect(await metrics()).toContain('requests_in_flight_bytes 3000000');
+    expect(await metrics()).toContain('footfall_requests_in_flight_bytes 3000000');
     let taken = 0;
     ofB.on('data', (chunk: Buffer) => {
       taken += chunk.length;

@@ -59,6 +59,18 @@ export class HealthJudge {
     }
   }
 
+  /** H4: an open transaction holds up the partitions that it is in, and no other. Only where members are up and nothing else is broken. */
+  judgeHeldUp(): void {
+    const { now } = this.#world.scheduler;
+    for (const [at, { position, sinceMs }] of this.#waiting) {
+      const { stable, end } = this.#partitions[at]!;
+      if (now - sinceMs >= SAID_WITHIN_MS && stable === end)
+        this.violations.push(
+          `H4 partition ${at} is at ${position} of ${end}, held up by a transaction elsewhere`,
+        );
+    }
+  }
+
   /** H3: what a hand passed over is in the ledger, and is never booked as anything else. */
   async judgeLedger(): Promise<void> {
     const passed = this.#passedOver();

@@ -5,8 +5,7 @@ const startPosition = 'src/processing/start-position.ts';
 const memoryStore = 'src/store/memory/memory-store.ts';
 const progress = 'src/processing/progress.ts';
 const watchdog = 'src/processing/watchdog.ts';
-const FENCED =
-  "this.#restartReading([batch!.partition], 'the store no longer stands where this batch continues');";
+const FENCED = "this.#restartReading([batch!.partition], 'this batch no longer continues from there');";
 const HOLE = 'if (fetchedFrom > position.next || topicId !== position.topicId) {';
 const IS_HELD = 'if (!isHeld || position.rewound !== batch.fromRewound) throw new FencedError(batch);';
 const CLAIM_AND_GO_ON = `{
@@ -40,7 +39,7 @@ export const MUTATIONS: Record<string, Mutation[]> = {
     { file: consumer, from: FENCED, to: CLAIM_AND_GO_ON },
     {
       file: consumer,
-      from: "this.#restartReading([partition], 'a batch does not continue where the store stands');",
+      from: "this.#restartReading([partition], 'a batch does not continue from there');",
       to: '',
     },
     { file: watchdog, from: 'this.#options.stalled(this.#stalled);', to: '' },
@@ -55,14 +54,21 @@ export const MUTATIONS: Record<string, Mutation[]> = {
       to: 'for (const [partition, { stable: end }] of this.#ends?.ends ?? []) {',
     },
   ],
+  'a partition whose start is not known yet holds up the others of its member': [
+    {
+      file: 'src/processing/assigned-starts.ts',
+      from: 'if (!(error instanceof NotKnownYetError)) throw error;',
+      to: 'throw error;',
+    },
+  ],
   'records that nobody stores are not said': [
     { file: progress, from: 'if (unmovedMs < PATIENCE_MS) continue;', to: 'if (heldBack === 0) continue;' },
   ],
   'an instance is ill only of what it does itself': [
     {
       file: 'src/operations/health.ts',
-      from: 'return this.#options.progress.problem;',
-      to: 'return undefined;',
+      from: '[this.#whyNotConsuming(), this.#options.progress.problem]',
+      to: '[this.#whyNotConsuming()]',
     },
   ],
   'what a hand passed over is not said': [
@@ -102,7 +108,10 @@ export const MUTATIONS: Record<string, Mutation[]> = {
     },
   ],
   'what the log does not show yet counts as held': [
-    { file: startPosition, from: 'throw new NotKnownYetError(partition, offset);', to: 'return true;' },
+    { file: startPosition, from: 'throw new NotKnownYetError(offset);', to: 'return true;' },
+  ],
+  'a tail begins with events that the store has lost meanwhile': [
+    { file: 'src/query/live-tail.ts', from: '({ sequence }) => sequence <= stable', to: '() => true' },
   ],
   'an epoch that the log has forgotten is asked for': [
     {

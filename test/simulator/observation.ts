@@ -22,8 +22,8 @@ function counter<Label extends string>(): Counter<Label> {
   return Object.assign(one, { inc() {} });
 }
 
-function histogram(): Histogram {
-  const one = new Histogram({ name: 'uncounted', help: '-', registers: [] });
+function histogram<Label extends string>(): Histogram<Label> {
+  const one = new Histogram<Label>({ name: 'uncounted', help: '-', registers: [] });
   return Object.assign(one, { startTimer: () => () => 0 });
 }
 
@@ -31,6 +31,7 @@ function histogram(): Histogram {
 const UNCOUNTED: Metrics = {
   registry: new Registry(),
   eventsGenerated: counter(),
+  eventTally: { sent() {}, accepted() {} },
   eventsRejected: counter(),
   overloadRejections: counter(),
   requestsRefused: counter(),
@@ -44,14 +45,22 @@ const UNCOUNTED: Metrics = {
   logRewinds: counter(),
   readingRestarts: counter(),
   watchdogRestarts: counter(),
+  appendFailures: counter(),
   appendSeconds: histogram(),
   processSeconds: histogram(),
+  storeFailures: counter(),
+  storeSeconds: histogram(),
+  httpSeconds: histogram(),
 };
 
 /** The same, but told when it is said that the log went back. */
 export function noticing(logWentBack: () => void): Metrics {
   return {
     ...UNCOUNTED,
-    logRewinds: Object.assign(Object.create(UNCOUNTED.logRewinds), { inc: logWentBack }),
+    logRewinds: Object.assign(Object.create(UNCOUNTED.logRewinds), {
+      inc: (_labels: object, records: number) => {
+        if (records > 0) logWentBack();
+      },
+    }),
   };
 }

@@ -51,12 +51,16 @@ export class Settling {
 
   /** Lets things stay as they are, from `ms` on for long enough to be said. */
   #wait(ms: number): void {
-    const { world, health } = this.#simulation;
+    const { world, health, plan } = this.#simulation;
     const endsAt = world.scheduler.now + ms + SAID_WITHIN_MS + SLACK_MS;
     const look = () => {
       health.look();
-      if (world.scheduler.now < endsAt) world.at(LOOK_EVERY_MS, look);
-      else void health.judgeWaiting(this.#asked()).then(() => this.#comeToRest());
+      if (world.scheduler.now < endsAt) {
+        world.at(LOOK_EVERY_MS, look);
+        return;
+      }
+      if (plan.lastly === 'transactions stay open') health.judgeHeldUp();
+      void health.judgeWaiting(this.#asked()).then(() => this.#comeToRest());
     };
     look();
   }

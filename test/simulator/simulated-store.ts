@@ -80,6 +80,10 @@ export class SimulatedStore implements EventStore {
     );
   }
 
+  countWaiting(group: string): Promise<Map<string, number>> {
+    return this.#process.call('store', 'store.countWaiting', () => this.#shared.store.countWaiting(group));
+  }
+
   markRedriven(group: string, ids: readonly number[], at: Date): Promise<void> {
     return this.#process.call('store', 'store.markRedriven', () => this.#shared.markRedriven(group, ids, at));
   }

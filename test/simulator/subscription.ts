@@ -56,9 +56,7 @@ async function* readAssignment(
   while (!assigned.aborted && !signal.aborted) {
     const found = await describe(process, topic, partitions, divergesAt);
     const { positions: starts, restart } = await onAssigned(found);
-    const positions: Positions = new Map(
-      partitions.map((partition) => [partition, starts.get(partition) ?? { offset: 0 }]),
-    );
+    const positions: Positions = new Map(starts);
     const over = new AbortController();
     const end = () => over.abort();
     const ends = restart === undefined ? [assigned, signal] : [assigned, signal, restart];

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { join } from 'node:path';
+import { issueCertificate, makeAuthority } from '../../scripts/certificates.ts';
 
 /** Whether a program a test needs is there; where it is not, that is said, and is an error in CI. */
 export function hasProgram(name: string, versionFlag: string, tests: string): boolean {
@@ -15,25 +15,6 @@ export function hasProgram(name: string, versionFlag: string, tests: string): bo
 
 /** A certificate of an authority that is made for it, for the name localhost alone: paths of PEM files in `folder`. */
 export function makeCertificate(folder: string): { ca: string; cert: string; key: string } {
-  const [ca, caKey, cert, key] = ['ca.pem', 'ca.key', 'server.pem', 'server.key'].map((name) =>
-    join(folder, name),
-  ) as [string, string, string, string];
-  const request = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
-  const openssl = (...args: string[]) => execFileSync('openssl', [...request, ...args], { stdio: 'pipe' });
-  openssl('-keyout', caKey, '-out', ca, '-subj', '/CN=authority');
-  openssl(
-    '-CA',
-    ca,
-    '-CAkey',
-    caKey,
-    '-keyout',
-    key,
-    '-out',
-    cert,
-    '-subj',
-    '/CN=localhost',
-    '-addext',
-    'subjectAltName=DNS:localhost',
-  );
-  return { ca, cert, key };
+  const authority = makeAuthority(folder);
+  return { ca: authority.cert, ...issueCertificate(folder, authority, 'server', 'localhost') };
 }

@@ -5,16 +5,13 @@ import type { NewRecord } from '../../src/log/event-log.ts';
 import { openSqliteFile, type SqliteFile } from '../../src/sqlite/sqlite-file.ts';
 import { appendTo } from './append.ts';
 import { PATIENCE_MS } from './patience.ts';
-import { tempFolder } from './temp-folder.ts';
+import { tempSqliteFile } from './sqlite-file.ts';
 
 /** An empty log in a file of its own; both are closed when their test ends. */
 export async function openLog({ partitions = 1 } = {}): Promise<{ file: SqliteFile; log: EmbeddedLog }> {
-  const file = openSqliteFile(join(await tempFolder(), 'footfall.db'));
+  const file = await tempSqliteFile();
   const log = logIn(file, partitions);
-  onTestFinished(async () => {
-    await log.close();
-    file.close();
-  });
+  onTestFinished(() => log.close());
   return { file, log };
 }
 

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { Admin } from '@platformatic/kafka';
+import { Admin, Producer } from '@platformatic/kafka';
 import { onTestFinished } from 'vitest';
 import { KafkaLog, type KafkaLogOptions } from '../../src/log/kafka/kafka-log.ts';
 import { silentLogger } from './logger.ts';
@@ -43,4 +43,20 @@ export function openAdmin(bootstrap: string): Admin {
   const admin = new Admin({ clientId: 'operator', bootstrapBrokers: [bootstrap] });
   onTestFinished(() => admin.close());
   return admin;
+}
+
+/** A record of another producer, in a transaction that stays open until the caller ends it. */
+export async function openTransaction(bootstrap: string, topic: string, value: string) {
+  const producer = new Producer({
+    clientId: 'foreign',
+    bootstrapBrokers: [bootstrap],
+    idempotent: true,
+    transactionalId: `transaction-${randomUUID()}`,
+    // Also how long the broker lets the transaction stay open.
+    timeout: PATIENCE_MS,
+  });
+  onTestFinished(() => producer.close());
+  const transaction = await producer.beginTransaction();
+  await transaction.send({ messages: [{ topic, partition: 0, value: Buffer.from(value) }] });
+  return transaction;
 }

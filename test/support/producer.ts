@@ -1,5 +1,6 @@
 import type { NewEvent } from '../../src/events/event.ts';
 import { Producer, type ProducerOptions } from '../../src/ingest/producer.ts';
+import { Meter } from '../../src/observability/meter.ts';
 import { createMetrics } from '../../src/observability/metrics.ts';
 import { MemoryStore } from '../../src/store/memory/memory-store.ts';
 import { openLog } from './embedded-log.ts';
@@ -11,7 +12,7 @@ export const TOPIC = 'events';
 export async function producerGround() {
   const { log } = await openLog();
   const store = new MemoryStore();
-  const metrics = createMetrics({ requests: 0, bytes: 0 }, { readers: 0 });
+  const metrics = createMetrics(new Meter());
   const { logger, lines } = listeningLogger();
   logger.level = 'debug';
   let ids = 0;

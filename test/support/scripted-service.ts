@@ -82,7 +82,7 @@ export const ANSWERS = {
   '429': wholly(429, 'rate_limited'),
   '429 with Retry-After': wholly(429, 'rate_limited', '7'),
   '500': wholly(500, 'publish_failed'),
-  '503 with a date': wholly(503, 'draining', 'Fri, 31 Dec 2100 23:59:59 GMT'),
+  '503 with a date': wholly(503, 'overloaded', 'Fri, 31 Dec 2100 23:59:59 GMT'),
   'of something else': (_service, _events, response) => {
     response.writeHead(200, { 'Content-Type': 'text/html' }).end('<h1>Welcome to the airport</h1>');
   },

@@ -43,10 +43,15 @@ export class ServiceProcess {
   /**
    * @param env on top of a free port and time enough to stop; nothing of this process's environment but PATH is passed on
    * @param folder working folder; a fresh one if not given
+   * @param args of the command line
    */
-  static async spawn(env: Record<string, string> = {}, folder?: string): Promise<ServiceProcess> {
+  static async spawn(
+    env: Record<string, string> = {},
+    folder?: string,
+    args: readonly string[] = [],
+  ): Promise<ServiceProcess> {
     const cwd = folder ?? (await tempFolder());
-    const child = spawn(process.execPath, [MAIN], {
+    const child = spawn(process.execPath, [MAIN, ...args], {
       cwd,
       env: {
         PATH: process.env.PATH,

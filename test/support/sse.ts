@@ -82,5 +82,5 @@ export async function followStream(url: string): Promise<Pick<StreamReader, 'mes
 /** How many readers the service has, by its own count. */
 export async function openStreams(url: string): Promise<number> {
   const metrics = await (await fetch(`${url}/metrics`)).text();
-  return Number(/^streams_open (\d+)$/m.exec(metrics)![1]);
+  return Number(/^footfall_streams_open (\d+)$/m.exec(metrics)![1]);
 }

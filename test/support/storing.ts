@@ -20,3 +20,11 @@ export async function storing(
     return store.process([batch]);
   };
 }
+
+/** Claims a partition and stores events behind those that are there, in one batch, as they are. */
+export async function claimAndStore(into: EventStore, events: EventToStore[]): Promise<void> {
+  const [claim] = await into.claim(TOPIC, [0]);
+  const { epoch, offset } = claim!;
+  const nextOffset = (offset ?? 0) + events.length;
+  await into.process([newBatch(events, { epoch, fromOffset: offset, nextOffset })]);
+}

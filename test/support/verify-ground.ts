@@ -20,14 +20,14 @@ export async function processedFolder(): Promise<{ folder: string; ids: string[]
   await appendIn(folder, [...ids.map(eventJson), 'junk', eventJson(ids[0]!)]);
   const { url, stop } = await serviceHere({ DATA_DIR: folder });
   const ledger = async () => (await fetch(`${url}/metrics`)).text();
-  await expect.poll(ledger).toContain('ledger_records{partition="0",outcome="passed"} 5');
+  await expect.poll(ledger).toContain('footfall_ledger_records{partition="0",outcome="passed"} 5');
   for (const [outcome, count] of Object.entries({
     stored: 3,
     duplicates: 1,
     deadLettered: 1,
     unaccounted: 0,
   })) {
-    expect(await ledger()).toContain(`ledger_records{partition="0",outcome="${outcome}"} ${count}`);
+    expect(await ledger()).toContain(`footfall_ledger_records{partition="0",outcome="${outcome}"} ${count}`);
   }
   await stop();
   return { folder, ids };

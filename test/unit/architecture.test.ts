@@ -91,6 +91,11 @@ describe('the source', () => {
     expect(valueImports).toEqual([path]);
   });
 
+  it('makes metrics in one file, which gives each its prefix and its first values', () => {
+    const making = source.filter(({ text }) => /\bnew (Counter|Gauge|Histogram|Summary)\b/.test(text));
+    expect(making.map(({ path }) => path)).toEqual(['src/observability/meter.ts']);
+  });
+
   it('touches the process in main alone', () => {
     const touching = source.filter(({ text }) =>
       /\bprocess\.(env|exit|on|once|argv|stdout|stdin)\b/.test(text),

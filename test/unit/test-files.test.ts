@@ -54,6 +54,7 @@ describe('the tests pass on a machine of any speed: none', () => {
       'test/contract/event-log.test.ts': 'a timestamp is between two looks at the clock',
       'test/contract/event-store.contract.ts': 'a timestamp is between two looks at the clock',
       'test/service/api.test.ts': 'a timestamp is between two looks at the clock',
+      'test/support/token-server.ts': 'a token says when it ends',
       'test/unit/operations/verify.test.ts': 'asks for what will be appended later',
       'test/integration/clients.test.ts': 'not sooner than Retry-After says',
     };

@@ -103,7 +103,7 @@ function presentedTicket({ query, routeOptions }: FastifyRequest): string | unde
 function presentedKey({ headers }: FastifyRequest): string | undefined {
   const own = headers['x-api-key'];
   if (typeof own === 'string' && own !== '') return own;
-  const [scheme = '', credentials = ''] = (headers.authorization ?? '').split(' ', 2);
+  const [, scheme = '', credentials = ''] = /^(\S+) +(\S+) *$/.exec(headers.authorization ?? '') ?? [];
   if (scheme.toLowerCase() === 'bearer') return credentials;
   if (scheme.toLowerCase() !== 'basic') return undefined;
   return Buffer.from(credentials, 'base64').toString('utf8').split(':', 1)[0];

@@ -96,6 +96,11 @@ export function admit(api: FastifyInstance, options: AdmitOptions): void {
   }
 }
 
+/** Does work that goes on when the connection closes, and that needs what is reserved until it has ended. */
+export function whileHeld<T>({ hold }: FastifyRequest, work: () => Promise<T>): Promise<T> {
+  return hold === undefined ? work() : hold.during(work);
+}
+
 /** Who is accountable for a request: its caller, or its address if callers have no names. */
 export function senderOf({ caller, ip }: FastifyRequest): string {
   return caller?.name ?? ip;

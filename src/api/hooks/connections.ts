@@ -1,17 +1,16 @@
 // How connections end, and what is rejected before it becomes a request.
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Socket } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import { ApiError } from '../../errors.ts';
+import { senderOf } from './admit.ts';
 import { answerOnSocket } from './error-responses.ts';
+import { LingerTurns } from './linger-turns.ts';
 
 /** An unread body up to this length is read to its end, and the connection is kept. */
 const READ_ON_BYTES = 100_000;
 /** How long, and how much, incoming data is discarded so that its sender gets to read the response. */
 const LINGER_MS = 5000;
 const LINGER_BYTES = 64_000_000;
-/** On how many connections at a time: refused requests must not take time from admitted ones. */
-const MOST_LINGERING = 4;
 /** How long a connection waits for its turn. */
 const QUEUE_MS = 15_000;
 
@@ -45,7 +44,7 @@ export function keepConnectionsInOrder(api: FastifyInstance): void {
     const isLong = length > READ_ON_BYTES || raw.headers['transfer-encoding'] !== undefined;
     if (isLong && !raw.complete) {
       reply.header('Connection', 'close');
-      linger(raw.socket, raw, turns);
+      linger(raw, senderOf(request), turns);
     }
     done(null, payload);
   });
@@ -77,8 +76,12 @@ function continueWhenRead(request: IncomingMessage, response: ServerResponse): v
  * Closing a connection on which bytes are still arriving resets it, which loses the response. So this end half-closes
  * and discards what arrives until the other end closes, within bounds.
  */
-function linger(socket: Socket, request: IncomingMessage, turns: LingerTurns): void {
+function linger(request: IncomingMessage, sender: string, turns: LingerTurns): void {
+  const { socket } = request;
   socket.destroySoon = () => {
+    // Node may call it again, also for a connection that has closed meanwhile.
+    socket.destroySoon = () => {};
+    if (socket.destroyed) return;
     const from = socket.bytesRead;
     socket.end();
     // A full stream that nobody reads would block it.
@@ -87,7 +90,7 @@ function linger(socket: Socket, request: IncomingMessage, turns: LingerTurns): v
     const cut = () => socket.destroy();
     let timer = setTimeout(cut, QUEUE_MS);
     socket.once('close', () => clearTimeout(timer));
-    turns.take(socket, () => {
+    turns.take(socket, sender, () => {
       clearTimeout(timer);
       timer = setTimeout(cut, LINGER_MS);
       request.on('data', () => {
@@ -96,28 +99,4 @@ function linger(socket: Socket, request: IncomingMessage, turns: LingerTurns): v
       request.resume();
     });
   };
-}
-
-/** Lets a few connections at a time discard what arrives, in the order of their responses. */
-class LingerTurns {
-  #reading = 0;
-  readonly #waiting = new Map<Socket, () => void>();
-
-  take(socket: Socket, read: () => void): void {
-    this.#waiting.set(socket, read);
-    socket.once('close', () => {
-      if (!this.#waiting.delete(socket)) this.#reading--;
-      this.#next();
-    });
-    this.#next();
-  }
-
-  #next(): void {
-    for (const [socket, read] of this.#waiting) {
-      if (this.#reading >= MOST_LINGERING) return;
-      this.#waiting.delete(socket);
-      this.#reading++;
-      read();
-    }
-  }
 }

@@ -49,6 +49,7 @@ export function sendError(reply: FastifyReply, error: ApiError): FastifyReply {
     .code(error.status)
     .header('Error-Code', error.code)
     // Even if none of our hooks ran, as for an unparsable URL.
+    .header('X-Request-Id', reply.request.id)
     .header('X-Content-Type-Options', 'nosniff')
     .header('Cache-Control', 'no-store')
     .header('Error-Retryable', String(error.retryable));

@@ -9,6 +9,23 @@ const WINDOW_BYTES = 10_000;
 /** How often peers are looked at in one window. */
 const LOOKS = 5;
 
+/** Has each peer looked at several times per window, until it is forgotten. */
+class Watch<Peer> {
+  readonly peers = new Set<Peer>();
+  readonly #timer: NodeJS.Timeout;
+
+  constructor(windowMs: number, look: (peer: Peer) => void) {
+    const lookAtAll = () => {
+      for (const peer of this.peers) look(peer);
+    };
+    this.#timer = setInterval(lookAtAll, windowMs / LOOKS).unref();
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+  }
+}
+
 interface Arriving {
   request: IncomingMessage;
   answer: ServerResponse;
@@ -19,45 +36,41 @@ interface Arriving {
 /** Disconnects senders whose bodies hardly arrive. */
 export class BodyPatience {
   readonly #windowMs: number;
-  readonly #arriving = new Set<Arriving>();
-  readonly #timer: NodeJS.Timeout;
+  readonly #watch: Watch<Arriving>;
 
   /** @param windowMs within which some of a body must arrive */
   constructor(windowMs: number) {
     this.#windowMs = windowMs;
-    this.#timer = setInterval(() => this.#look(), windowMs / LOOKS).unref();
+    this.#watch = new Watch(windowMs, (arriving) => this.#look(arriving));
   }
 
   stop(): void {
-    clearInterval(this.#timer);
+    this.#watch.stop();
   }
 
   /** From now until the request is complete or over. */
   watch(request: IncomingMessage, answer: ServerResponse): void {
     if (request.complete) return;
     const arriving = { request, answer, since: performance.now(), bytesRead: request.socket.bytesRead };
-    this.#arriving.add(arriving);
-    const forget = () => this.#arriving.delete(arriving);
+    this.#watch.peers.add(arriving);
+    const forget = () => this.#watch.peers.delete(arriving);
     request.once('end', forget);
     answer.once('close', forget);
   }
 
-  #look(): void {
+  #look(arriving: Arriving): void {
     const now = performance.now();
-    for (const arriving of this.#arriving) {
-      const { request, answer, since, bytesRead } = arriving;
-      const { socket } = request;
-      // Bytes that have arrived but were not read are our backlog, not the sender's.
-      const isOurs = request.complete || request.readableLength > 0 || answer.headersSent;
-      const isEnough = socket.bytesRead - bytesRead >= WINDOW_BYTES;
-      if (!isOurs && !isEnough && now - since < this.#windowMs) continue;
-      if (isOurs || isEnough) Object.assign(arriving, { since: now, bytesRead: socket.bytesRead });
-      else this.#cut(arriving);
-    }
+    const { request, answer, since, bytesRead } = arriving;
+    const { socket } = request;
+    // Bytes that have arrived but were not read are our backlog, not the sender's.
+    const isOurs = request.complete || request.readableLength > 0 || answer.headersSent;
+    const isEnough = socket.bytesRead - bytesRead >= WINDOW_BYTES;
+    if (isOurs || isEnough) Object.assign(arriving, { since: now, bytesRead: socket.bytesRead });
+    else if (now - since >= this.#windowMs) this.#cut(arriving);
   }
 
   #cut(arriving: Arriving): void {
-    this.#arriving.delete(arriving);
+    this.#watch.peers.delete(arriving);
     const { socket } = arriving.request;
     clientErrorHandler(
       Object.assign(new Error('the body hardly arrives'), { code: 'ERR_HTTP_REQUEST_TIMEOUT' }),
@@ -75,26 +88,27 @@ interface Reading {
   taken: string;
 }
 
-/** Cuts readers that take nothing of their answers. Waiting for what is not written yet is not their fault. */
+/** Disconnects readers that take nothing of their responses. Waiting for what is not written yet is not their fault. */
 export class ReaderPatience {
   readonly #windowMs: number;
-  readonly #readings = new Set<Reading>();
-  readonly #timer: NodeJS.Timeout;
+  readonly #watch: Watch<Reading>;
 
-  /** @param windowMs in which something of an answer must be taken */
+  /** @param windowMs within which some of a response must be taken */
   constructor(windowMs: number) {
     this.#windowMs = windowMs;
-    this.#timer = setInterval(() => this.#look(), windowMs / LOOKS).unref();
+    this.#watch = new Watch(windowMs, (reading) => {
+      if (quietMs(reading) >= windowMs) this.#cut(reading);
+    });
   }
 
   stop(): void {
-    clearInterval(this.#timer);
+    this.#watch.stop();
   }
 
   watch(request: FastifyRequest, answer: ServerResponse): void {
     const reading = { request, answer, since: performance.now(), taken: '' };
-    this.#readings.add(reading);
-    answer.once('close', () => this.#readings.delete(reading));
+    this.#watch.peers.add(reading);
+    answer.once('close', () => this.#watch.peers.delete(reading));
   }
 
   /**
@@ -104,7 +118,7 @@ export class ReaderPatience {
    */
   giveWayTo({ caller }: FastifyRequest): boolean {
     let longest: Reading | undefined;
-    for (const reading of this.#readings) {
+    for (const reading of this.#watch.peers) {
       const { hold, caller: other, method } = reading.request;
       if (hold === undefined || method === 'POST' || other?.name !== caller?.name) continue;
       if (longest === undefined || reading.since < longest.since) longest = reading;
@@ -114,12 +128,8 @@ export class ReaderPatience {
     return true;
   }
 
-  #look(): void {
-    for (const reading of this.#readings) if (quietMs(reading) >= this.#windowMs) this.#cut(reading);
-  }
-
   #cut(reading: Reading): void {
-    this.#readings.delete(reading);
+    this.#watch.peers.delete(reading);
     reading.answer.destroy();
     reading.request.hold?.leave();
   }

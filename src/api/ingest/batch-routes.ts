@@ -20,7 +20,7 @@ import {
 } from '../../json/json-splitter.ts';
 import { sharedTurn } from '../../loop-turns.ts';
 import type { Metrics } from '../../observability/metrics.ts';
-import { senderOf } from '../hooks/admit.ts';
+import { senderOf, whileHeld } from '../hooks/admit.ts';
 import { errorName } from '../hooks/error-responses.ts';
 import { ref } from '../openapi/schemas.ts';
 import { ACK_QUERY, batchAnswers, bodies, EVENT_HEADERS } from '../openapi/sending-schemas.ts';
@@ -69,7 +69,7 @@ const RECORD_EVENTS: FastifySchema = {
 export interface BatchRoutesOptions extends AcceptOptions {
   catalog: Catalog;
   rejected: RejectedEvents;
-  metrics: Pick<Metrics, 'eventsRejected'>;
+  metrics: Pick<Metrics, 'eventsRejected' | 'eventTally'>;
   /** Of one event. */
   maxBodyBytes: number;
   batchLimits: BatchLimits;
@@ -119,6 +119,11 @@ export async function batchAnswer(
   const accepted = results.filter(isAccepted);
   const refused = results.filter((result) => result instanceof ApiError);
   for (const { code } of refused) metrics.eventsRejected.inc({ code });
+  const duplicates = accepted.filter(({ duplicate }) => duplicate).length;
+  const { caller } = reply.request;
+  metrics.eventTally.sent(caller?.name, 'rejected', refused.length);
+  metrics.eventTally.sent(caller?.name, 'duplicate', duplicates);
+  metrics.eventTally.sent(caller?.name, 'accepted', accepted.length - duplicates);
   const taken = await acknowledge(acknowledgement, accepted, storedEvents, reply);
   const worthRetrying = refused.find(({ retryable }) => retryable);
   if (worthRetrying) reply.header('Retry-After', String(worthRetrying.retryAfterS));
@@ -165,13 +170,13 @@ export async function acceptElements(
   const hold = (bytes: number) => request.hold?.grow(bytes);
   const mayRefuse = (elements: number) => rateLimits.countRefused(senderOf(request), elements);
   const accept = (events: readonly NewEvent[], bytes: number) =>
-    turns.take(senderOf(request), bytes, () => producer.acceptAll(events));
+    turns.take(senderOf(request), bytes, () => producer.acceptAll(events, request.span?.traceparent));
   const onRejected = (error: ApiError, body: Buffer | string | undefined) =>
     rejected.add(error, { caller: caller?.name, path: request.routeOptions.url!, body });
   const batch = new Batch({ accept, read, limits, checkRateLimit, mayRefuse, onRejected, hold });
   const elements = readElements(chunksInTurn(body, limits.bytes), format, maxBodyBytes);
   try {
-    await addAll(batch, elements);
+    await whileHeld(request, () => addAll(batch, elements));
   } finally {
     // The rest of an abandoned body is discarded, so that its sender can finish sending.
     await elements.return('incomplete');

@@ -7,7 +7,8 @@ import type { Accepted, Producer } from '../../ingest/producer.ts';
 import { eventText } from '../../ingest/rejected-events.ts';
 import type { StoredEvents } from '../../ingest/stored-event-waiter.ts';
 import { parseJsonBody } from '../../json/json-body.ts';
-import { senderOf } from '../hooks/admit.ts';
+import type { Metrics } from '../../observability/metrics.ts';
+import { senderOf, whileHeld } from '../hooks/admit.ts';
 import { answers, json, ref } from '../openapi/schemas.ts';
 import { ACK_QUERY, bodies, EVENT_HEADERS } from '../openapi/sending-schemas.ts';
 import { eventAddress } from '../query/event-state-routes.ts';
@@ -45,6 +46,7 @@ export interface AcceptOptions {
   turns: Turns;
   rateLimits: RateLimits;
   storedEvents: StoredEvents;
+  metrics: Pick<Metrics, 'eventTally'>;
 }
 
 export interface EventRoutesOptions extends AcceptOptions {
@@ -59,7 +61,7 @@ export async function eventRoutes(api: FastifyInstance, options: EventRoutesOpti
     '/events/generate',
     { schema: RECORD_EVENT, config: { reservesBytes: maxBodyBytes, acceptsEvents: 'one', scope: 'write' } },
     async (request, reply) => {
-      const { json } = await acceptOne(readOne(request, catalog), request, reply, options);
+      const { json } = await acceptOne(() => readOne(request, catalog), request, reply, options);
       return reply.type(JSON_TYPE).send(`{"success":true,"event":${json}}`);
     },
   );
@@ -70,39 +72,55 @@ export async function eventRoutes(api: FastifyInstance, options: EventRoutesOpti
   }));
 }
 
-/** A separate function, so that nothing of the parsed body is kept while the event is appended. */
 function readOne(request: FastifyRequest<{ Body: Buffer | undefined }>, catalog: Catalog): NewEvent {
   const identify = readIdentity(request, { isMany: false });
   const body = parseJsonBody(request.body);
   const event = readNewEvent(body, catalog, { acceptsTimestamp: false, caller: request.caller?.name });
-  request.body = undefined;
   return identify(event, body.text);
 }
 
-/** Accepts one event, and sets the status and headers of its response. */
+/**
+ * Accepts one event, and sets the status and headers of its response.
+ *
+ * @param read reads it from the body, which is then forgotten. Until it is its turn, a large body is kept as it came:
+ *    texts and objects made of it take several times its memory
+ */
 export async function acceptOne(
-  event: NewEvent,
-  request: FastifyRequest,
+  read: () => NewEvent,
+  request: FastifyRequest<{ Body: Buffer | undefined }>,
   reply: FastifyReply,
   options: AcceptOptions,
 ): Promise<Accepted> {
-  const { rateLimits, storedEvents } = options;
-  const acknowledgement = readAcknowledgement(request);
-  if (rateLimits.applyTo(request.caller)) showLimit(reply, rateLimits.take(request.caller, 1));
-  const accepted = await appendOne(event, request, options);
+  const { turns, storedEvents, metrics } = options;
+  const bytes = request.body?.length ?? 0;
+  const { accepted, acknowledgement, caller } = await whileHeld(request, () =>
+    turns.take(senderOf(request), bytes, async () => {
+      const event = read();
+      request.body = undefined;
+      const acknowledgement = readAcknowledgement(request);
+      return {
+        accepted: await appendOne(event, request, reply, options),
+        acknowledgement,
+        caller: event.caller,
+      };
+    }),
+  );
+  metrics.eventTally.sent(request.caller?.name, accepted.duplicate ? 'duplicate' : 'accepted');
   const waits = acknowledgement.ack === 'stored';
   reply.code(waits ? await acknowledge(acknowledgement, [accepted], storedEvents, reply) : 201);
-  setReceipt(reply, accepted, event.caller);
+  setReceipt(reply, accepted, caller);
   return accepted;
 }
 
 async function appendOne(
   event: NewEvent,
   request: FastifyRequest,
-  { producer, turns }: AcceptOptions,
+  reply: FastifyReply,
+  { producer, rateLimits }: AcceptOptions,
 ): Promise<Accepted> {
   try {
-    return await turns.take(senderOf(request), event.payload.length, () => producer.accept(event));
+    if (rateLimits.applyTo(request.caller)) showLimit(reply, rateLimits.take(request.caller, 1));
+    return await producer.accept(event, request.span?.traceparent);
   } catch (error) {
     // For the list of rejected events: what was sent is no longer at hand.
     request.body = eventText(event);

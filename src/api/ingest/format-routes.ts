@@ -115,11 +115,13 @@ export async function formatRoutes(api: FastifyInstance, options: FormatRoutesOp
       path,
       { schema: segmentSchema(path, kind), config: { ...one, namesErrors: true } },
       async (request, reply) => {
-        const { catalog } = options;
-        const body = parseJsonBody(request.body);
-        const identify = readIdentity(request, { isMany: false });
-        const message = readSegmentMessage(body, kind, catalog, request.caller?.name);
-        await acceptOne(identify(message, body.text), request, reply, options);
+        const read = () => {
+          const body = parseJsonBody(request.body);
+          const identify = readIdentity(request, { isMany: false });
+          const message = readSegmentMessage(body, kind, options.catalog, request.caller?.name);
+          return identify(message, body.text);
+        };
+        await acceptOne(read, request, reply, options);
         return reply.code(200).send({ success: true });
       },
     );
@@ -156,11 +158,11 @@ async function takeCloudEvents(request: BodyRequest, reply: FastifyReply, option
     );
     return reply.send(await batchAnswer(results, acknowledgement, reply, options));
   }
-  const event =
+  const read = () =>
     type === CLOUD_EVENT
       ? readCloudEvent(parseJsonBody(request.body), catalog, caller)
       : readBinaryCloudEvent(request.headers, request.body, catalog, caller);
-  const { json } = await acceptOne(event, request, reply, options);
+  const { json } = await acceptOne(read, request, reply, options);
   return reply.type('application/json; charset=utf-8').send(`{"success":true,"event":${json}}`);
 }
 

@@ -1,15 +1,20 @@
 // The named schemas of the OpenAPI document. Everything else refers to them by name, and so do generated clients.
 import type { TSchema } from 'typebox';
 import type { Catalog } from '../../events/catalog.ts';
+import * as exploring from './exploring-schemas.ts';
 import * as reading from './reading-schemas.ts';
 import * as schemas from './schemas.ts';
 import * as sending from './sending-schemas.ts';
 
-/** By name. Names are part of the contract: generated clients use them for their types. */
-export function components({ names }: Catalog): Record<string, TSchema> {
+/**
+ * By name. Names are part of the contract: generated clients use them for their types.
+ *
+ * @param eventTypes those that can be sent, if the document may list them
+ */
+export function components(eventTypes: Catalog['names']): Record<string, TSchema> {
   return {
-    NewEvent: schemas.newEventSchema(names),
-    BatchEvent: schemas.batchEventSchema(names),
+    NewEvent: schemas.newEventSchema(eventTypes),
+    BatchEvent: schemas.batchEventSchema(eventTypes),
     Event: schemas.EVENT,
     Accepted: schemas.ACCEPTED,
     BatchResult: schemas.BATCH_RESULT,
@@ -28,6 +33,11 @@ export function components({ names }: Catalog): Record<string, TSchema> {
     ValueCount: reading.VALUE_COUNT,
     Stats: reading.STATS,
     UserStats: reading.USER_STATS,
+    Suggestions: reading.SUGGESTIONS,
+    EventSeries: reading.EVENT_SERIES,
+    EventDifference: exploring.EVENT_DIFFERENCE,
+    Funnel: exploring.FUNNEL,
+    ReturningUsers: exploring.RETURNING_USERS,
     Partition: reading.PARTITION,
     MetricsHistory: reading.METRICS_HISTORY,
     ConsumerGroups: reading.GROUPS,

@@ -8,7 +8,7 @@ import { asyncApiDocument } from './asyncapi.ts';
 import { components } from './components.ts';
 import { answers, anyObject, json } from './schemas.ts';
 
-const DESCRIPTION = `Events come in over HTTP, go to Apache Kafka, are processed exactly once in effect, and can be
+const DESCRIPTION = `Events come in over HTTP, go to Apache Kafka, are processed effectively once, and can be
 queried. An answer of 2xx means durable. Every error has a code (\`Error-Code\`) and says whether sending the same again
 can help (\`Error-Retryable\`, \`Retry-After\`).`;
 
@@ -71,7 +71,10 @@ export function documentRoutes(
   api: FastifyInstance,
   { catalog, apiKeys, topic }: DocumentRoutesOptions,
 ): void {
-  for (const [name, schema] of Object.entries(components(catalog))) api.addSchema({ $id: name, ...schema });
+  // The document is open to anyone. Where reading event types takes a key, it does not list them.
+  const eventTypes = apiKeys === undefined ? catalog.names : undefined;
+  for (const [name, schema] of Object.entries(components(eventTypes)))
+    api.addSchema({ $id: name, ...schema });
   const keys = Object.keys(SECURITY_SCHEMES).map((name) => ({ [name]: [] }));
   // The code validates bodies and queries itself; these schemas only feed the document.
   api.setValidatorCompiler(() => () => true);

@@ -2,6 +2,7 @@
 import type { Static, TObject, TProperties, TSchema } from 'typebox';
 import { ApiError } from '../../errors.ts';
 import { isDateTime } from '../../events/event.ts';
+import { isDate, withPlus } from '../../events/moments.ts';
 import { payloadPath } from '../../events/payload-path.ts';
 
 export type QueryString = Record<string, string | string[] | undefined>;
@@ -19,8 +20,6 @@ interface Limits {
   default?: unknown;
 }
 
-const DATE = /^\d{4}-\d\d-\d\d$/;
-
 /** Reads parameters one by one and collects their errors. */
 export class QueryReader<Properties extends TProperties> {
   readonly errors: string[] = [];
@@ -32,7 +31,7 @@ export class QueryReader<Properties extends TProperties> {
     this.#query = query;
     this.#properties = properties;
     for (const name of Object.keys(query)) {
-      if (name in properties || (takesPayload && payloadPath(name) !== undefined)) continue;
+      if (Object.hasOwn(properties, name) || (takesPayload && payloadPath(name) !== undefined)) continue;
       const names = Object.keys(properties).join(', ');
       const also = takesPayload ? ' and payload.MEMBER' : '';
       this.errors.push(`${name} is not a parameter: there are ${names}${also}`);
@@ -109,8 +108,7 @@ export class QueryReader<Properties extends TProperties> {
   time(name: string): number | undefined {
     const text = this.one(name);
     if (text === undefined) return undefined;
-    // An unencoded plus sign of a time zone arrives as a space.
-    const value = text.replace(/ (\d\d:\d\d)$/, '+$1');
+    const value = withPlus(text);
     if (isDate(value) || isDateTime(value)) return Date.parse(value);
     this.errors.push(
       `${name} must be a date, such as 2024-02-14, or a date and time with a time zone, such as 2024-02-14T10:30:00Z`,
@@ -139,9 +137,4 @@ export class QueryReader<Properties extends TProperties> {
   #limits(name: string): Limits {
     return this.#properties[name] as Limits;
   }
-}
-
-/** JavaScript accepts 30 February. */
-function isDate(text: string): boolean {
-  return DATE.test(text) && !Number.isNaN(Date.parse(text)) && new Date(text).toISOString().startsWith(text);
 }

@@ -12,8 +12,7 @@ export const AfterId = Type.Optional({
   description: 'Only ids above this, of the same `process`.',
 });
 const DateText = Type.String();
-export const PAYLOAD_FILTERS =
-  '`payload.MEMBER=VALUE` asks for a value in the payload, such as `payload.cart.currency=EUR`; several must all hold.';
+export const PAYLOAD_FILTERS = `\`payload.MEMBER=VALUE\` asks for a value in the payload, such as \`payload.cart.currency=EUR\`; several must all hold. \`payload.MEMBER[OPERATOR]=VALUE\` asks for more than equality: \`ne\` (the member is there, with another value), \`contains\` (a text with this in it), \`gt\`, \`gte\`, \`lt\`, \`lte\`, and \`exists\` (\`true\` or \`false\`). Compared with a number are numbers, exactly, however many digits they have; with a date or time, dates and times; with other texts, all texts. Only the last brackets are an operator: \`payload.a[gt][eq]=VALUE\` asks for the value of a member \`a[gt]\`.`;
 
 const MAX_TYPES = 50;
 
@@ -60,6 +59,65 @@ export const STATS = Type.Object({
       member: Type.String(),
       values: Type.Array(ref('ValueCount')),
     }),
+  ),
+});
+
+export const SUGGESTIONS = Type.Object({
+  values: Type.Array(
+    Type.Object({
+      value: Type.String(),
+      events: Type.Optional({
+        ...Type.Integer(),
+        description: 'How many of the latest events have it; only where they were searched.',
+      }),
+    }),
+  ),
+  latestEvents: Nullable({
+    ...Type.Integer(),
+    description: 'The values are among this many of the latest events; null: among all there have ever been.',
+  }),
+});
+
+const IntervalCounts = Type.Array(Type.Integer(), {
+  description:
+    'Events of each interval from `from` on; the first and the last may be cut by `from` and `to`.',
+});
+const Previous = Type.Optional({ ...Type.Integer(), description: 'With `compare`: in the previous period.' });
+export const EVENT_SERIES = Type.Object({
+  from: DateTime,
+  to: DateTime,
+  interval: Type.String(),
+  by: Nullable(Type.String()),
+  total: Type.Integer(),
+  series: Type.Array(
+    Type.Object({
+      value: Nullable({
+        ...Type.String(),
+        description: 'Null for events without such a value; without `by`, for the one series of all events.',
+      }),
+      events: Type.Integer(),
+      previous: Previous,
+      counts: IntervalCounts,
+    }),
+    { description: 'In descending order of `events`.' },
+  ),
+  others: Type.Object(
+    { values: Type.Integer(), events: Type.Integer(), previous: Previous, counts: IntervalCounts },
+    { description: 'All values that are not listed, together.' },
+  ),
+  previous: Type.Optional(
+    Type.Object(
+      {
+        from: Type.String(),
+        to: DateTime,
+        total: Type.Integer(),
+        counts: {
+          ...Type.Array(Type.Integer()),
+          description: 'Of the same intervals, moved back by the length of the period.',
+        },
+      },
+      { description: 'With `compare`.' },
+    ),
   ),
 });
 

@@ -181,7 +181,7 @@ export const HEALTH = Type.Object({
 
 export const DEPENDENCY = Type.Object({ ok: Type.Boolean(), reason: Type.Optional(Type.String()) });
 export const READINESS = Type.Object({
-  status: Type.Enum(['ready', 'not ready']),
+  status: Type.Enum(['ready', 'not ready', 'stopping']),
   log: ref('Dependency'),
   store: ref('Dependency'),
   consumer: ref('Dependency'),
@@ -198,13 +198,7 @@ export const PROBLEM = Type.Object(
 );
 
 /** Responses possible for any request. */
-const ALWAYS: ErrorCode[] = [
-  'bad_request',
-  'request_timeout',
-  'headers_too_large',
-  'internal_error',
-  'draining',
-];
+const ALWAYS: ErrorCode[] = ['bad_request', 'request_timeout', 'headers_too_large', 'internal_error'];
 /** Additional responses to requests for events. */
 const GUARDED: ErrorCode[] = ['unauthorized', 'forbidden', 'origin_not_allowed', 'overloaded'];
 /** Additional responses to requests with a body. */

@@ -24,10 +24,13 @@ const GET_LIVENESS: FastifySchema = {
 const GET_READINESS: FastifySchema = {
   operationId: 'getReadiness',
   tags: ['Operations'],
-  summary: 'Whether log, store and consumer work, each with its reason',
+  summary: 'Whether log, store and consumer work, each with its reason, and whether it stops',
   response: answers.open({
     200: json('They do.', ref('Readiness')),
-    503: json('One does not.', Type.Union([ref('Readiness'), ref('Problem')])),
+    503: json(
+      'One does not, or the service is being stopped.',
+      Type.Union([ref('Readiness'), ref('Problem')]),
+    ),
   }),
 };
 
@@ -43,6 +46,7 @@ export interface OperationsRoutesOptions {
   metrics: Metrics;
   /** In the Prometheus format, for all processes of this instance. */
   allMetrics(): Promise<string>;
+  isStopping(): boolean;
   /** False in an instance that only processes: it serves probes and metrics. */
   acceptsEvents: boolean;
 }
@@ -50,7 +54,7 @@ export interface OperationsRoutesOptions {
 /** Health, probes and metrics: for load balancers, orchestrators and whoever is on call. */
 export async function operationsRoutes(
   api: FastifyInstance,
-  { health, metrics, allMetrics, acceptsEvents }: OperationsRoutesOptions,
+  { health, metrics, allMetrics, acceptsEvents, isStopping }: OperationsRoutesOptions,
 ): Promise<void> {
   api.get('/health', { schema: GET_HEALTH }, async (_request, reply) => {
     const { log, store, consumer } = await health.check();
@@ -69,6 +73,7 @@ export async function operationsRoutes(
     // Readiness by role: while the store is down, events are still accepted, so load balancers must keep sending
     // traffic.
     const needed = acceptsEvents ? [report.log] : Object.values(report);
+    if (isStopping()) return reply.code(503).send({ status: 'stopping', ...report });
     const ready = needed.every(({ ok }) => ok);
     return reply.code(ready ? 200 : 503).send({ status: ready ? 'ready' : 'not ready', ...report });
   });

@@ -9,13 +9,13 @@ import type { Producer } from '../../ingest/producer.ts';
 import type { EventRecord, EventStore } from '../../store/event-store.ts';
 import { answers, json, ref } from '../openapi/schemas.ts';
 
-/** What one event takes at most, and what is known of it. */
+/** The most that one event and its state take. */
 const EVENT_BYTES = 1_000_000;
 const JSON_TYPE = 'application/json; charset=utf-8';
-/** Paths beside events, which answer other methods than this one. */
+/** Sibling paths of events, which have other methods. */
 const OWN_PATHS = ['generate', 'batch', 'stream', 'rejected'];
 
-/** Where an event is shown. @param caller whose choice its eventId is, where callers have names */
+/** The address of an event. @param caller who chose its eventId, if callers have names */
 export function eventAddress(eventId: string, caller: string | undefined): string {
   const address = `/events/${encodeURIComponent(eventId)}`;
   return caller === undefined ? address : `${address}?caller=${encodeURIComponent(caller)}`;
@@ -24,11 +24,11 @@ export function eventAddress(eventId: string, caller: string | undefined): strin
 const GET_EVENT: FastifySchema = {
   operationId: 'getEvent',
   tags: ['Events'],
-  summary: 'One event, and what became of it',
+  summary: 'One event and its state',
   params: Type.Object({ eventId: Type.String() }),
   querystring: Type.Object({
     caller: Type.Optional(
-      Type.String({ description: 'Only one that this caller sent under an eventId of its choice.' }),
+      Type.String({ description: 'Only the event that this caller sent under an eventId it chose.' }),
     ),
   }),
   response: answers.read(
@@ -51,7 +51,7 @@ export interface EventStateRoutesOptions {
   apiKeys: ApiKeys | undefined;
 }
 
-/** One event, and what became of it. */
+/** One event and its state. */
 export async function eventStateRoutes(
   api: FastifyInstance,
   options: EventStateRoutesOptions,
@@ -86,7 +86,7 @@ export async function eventStateRoutes(
   );
 }
 
-/** Under whose ids to look: of the caller that is asked for, else of nobody in particular and of each there is. */
+/** Whose ids to search: those of the caller asked for, or else those without a caller and of every known caller. */
 function callersOf(
   asked: string | string[] | undefined,
   names: Iterable<string>,
@@ -96,7 +96,7 @@ function callersOf(
   throw new ApiError('invalid_query', { details: ['caller must be given once'] });
 }
 
-/** @param callers all that have sent an event with this id; the first is the one that is shown */
+/** @param callers everyone who has sent an event with this id; the event of the first is shown */
 function storedFacts(
   { partition, offset, ...known }: Omit<EventRecord, 'json'>,
   callers: readonly (string | undefined)[],
@@ -111,7 +111,7 @@ function storedFacts(
   };
 }
 
-/** What is known of an event, and the event as it is in the store. */
+/** An event's state, and the event as stored. */
 function withEvent(facts: object, json: string): string {
   return `${JSON.stringify(facts).slice(0, -1)},"event":${json}}`;
 }

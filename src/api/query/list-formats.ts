@@ -1,4 +1,4 @@
-// Stored events as the texts that lists are made of. An event is JSON already and is not parsed to be sent.
+// Formats for lists of stored events. An event is stored as JSON and sent without parsing it.
 import { stringify } from 'csv-stringify/sync';
 import Negotiator from 'negotiator';
 import { rawMembers } from '../../json/raw-json.ts';
@@ -6,11 +6,11 @@ import type { StoredEvent } from '../../store/event-store.ts';
 
 export type EventPages = AsyncIterable<readonly StoredEvent[]>;
 
-/** A form in which lists of events are sent. */
+/** A format for lists of events. */
 export interface ListFormat {
   mediaType: string;
   contentType: string;
-  /** The body, a chunk for each page. When a page cannot be read, it breaks off: never a shorter list. */
+  /** The body, one chunk per page. If a page cannot be read, the response breaks off, so a partial list never looks complete. */
   write(pages: EventPages): AsyncIterable<string>;
 }
 
@@ -47,11 +47,17 @@ const CSV: ListFormat = {
   },
 };
 
-/** A spreadsheet must not take what a user sent for a formula. */
+/** A spreadsheet must not run what a user sent as a formula. */
 function csv(page: readonly StoredEvent[], header: boolean): string {
   return stringify(
     page.map(({ json }) => csvRow(json)),
-    { header, columns: [...COLUMNS], record_delimiter: '\r\n', escape_formulas: true },
+    {
+      header,
+      columns: [...COLUMNS],
+      record_delimiter: '\r\n',
+      escape_formulas: true,
+      quoted_match: /[\r\n]/,
+    },
   );
 }
 
@@ -61,26 +67,26 @@ function csvRow(json: string): string[] {
     const raw = members.get(name)!;
     if (name === 'payload') return oneLine(raw);
     const text = JSON.parse(raw) as string;
-    // The library looks at the first character alone.
+    // The library only checks the first character.
     return /^[\s]+[=+\-@]/.test(text) ? `'${text}` : text;
   });
 }
 
-/** The first is what is sent to those who take anything. */
+/** The first is the default. */
 const FORMATS = [JSON_ARRAY, JSON_LINES, CSV];
 
-/** Other names of one line a JSON value. */
+/** Other media types for one JSON value per line. */
 const LINES_TOO = ['application/jsonl', 'application/ndjson'];
 const MEDIA_TYPES = [...FORMATS.map(({ mediaType }) => mediaType), ...LINES_TOO];
 
-/** The form a reader likes best, by RFC 9110 (12.5.1); who takes none of them is sent JSON. */
+/** The client's preferred format, by RFC 9110 (12.5.1); JSON if it accepts none of them. */
 export function formatFor(accept: string | undefined): ListFormat {
   const chosen = new Negotiator({ headers: { accept } }).mediaType(MEDIA_TYPES);
   if (chosen !== undefined && LINES_TOO.includes(chosen)) return JSON_LINES;
   return FORMATS.find(({ mediaType }) => mediaType === chosen) ?? JSON_ARRAY;
 }
 
-/** A line break in a payload is space between its members: inside a string it is written `\n`. */
+/** A raw line break can only be whitespace between members: inside a string it is escaped as `\n`. */
 export function oneLine(json: string): string {
   return json.replaceAll(/[\r\n]/g, ' ');
 }

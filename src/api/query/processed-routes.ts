@@ -4,28 +4,29 @@ import Type from 'typebox';
 import { ApiError } from '../../errors.ts';
 import { type EventQuery, readAll, readPage, type ScanStep, search } from '../../query/event-query.ts';
 import { readTimePage, searchByTime, type TimeQuery, upToLatest } from '../../query/time-query.ts';
-import type { EventStore, StoredEvent, TimePlace } from '../../store/event-store.ts';
+import type { EventStore, StoredEvent } from '../../store/event-store.ts';
 import { addVary } from '../hooks/access.ts';
 import { QueryReader, type QueryString } from '../openapi/query-reader.ts';
 import { count, FILTERS, PAYLOAD_FILTERS, PERIOD } from '../openapi/reading-schemas.ts';
 import { answer, answers, ref } from '../openapi/schemas.ts';
-import {
-  parseCursor,
-  parseTimeCursor,
-  readFilter,
-  type TimeOrder,
-  toCursor,
-  toTimeCursor,
-} from './event-filters.ts';
+import { parseCursor, parseTimeCursor, readFilter, toCursor, toTimeCursor } from './event-filters.ts';
 import { type EventPages, formatFor, type ListFormat } from './list-formats.ts';
 
-/** What a list takes while it is sent: a page as events and as text, and the next one. */
+/** The memory of a list that is being sent: one page as events and as text, and the next page. */
 const LIST_BYTES = 3_000_000;
 const PAGE_LIMITS = { least: 1, most: 1000, fallback: 100 };
-/** After this a search for a page answers with what it has, and where to go on. */
+/** After this time a search returns what it has found and a cursor to continue from. */
 const PATIENCE_MS = 2000;
-/** The last two are older names of the first two. */
+/** The last two are older names for the first two. */
 const ORDERS = ['stored', '-stored', 'time', '-time', 'asc', 'desc'] as const;
+const DIRECTIONS = {
+  stored: 'asc',
+  '-stored': 'desc',
+  time: 'asc',
+  '-time': 'desc',
+  asc: 'asc',
+  desc: 'desc',
+} as const;
 
 const QUERY = Type.Object({
   ...FILTERS,
@@ -33,23 +34,23 @@ const QUERY = Type.Object({
   order: Type.Optional({
     ...Type.Enum([...ORDERS]),
     description:
-      'By when events were stored, or by their own `timestamp`; `-` for the latest first. `asc` and `desc` are other names of `stored` and `-stored`.',
+      'In the order of storing, or of the `timestamp` of the event; `-` for newest first. `asc` and `desc` are older names for `stored` and `-stored`.',
   }),
   limit: count(PAGE_LIMITS),
   cursor: Type.Optional({
     ...Type.String({ pattern: '^(m[0-9a-f]{8}-)?(-?time\\.-?\\d{1,16}\\.)?\\d{1,15}$' }),
-    description: 'From the `Link` of an earlier answer with the same `order`.',
+    description: 'From the `Link` of an earlier response with the same `order`.',
   }),
 });
 const LIST_EVENTS: FastifySchema = {
   operationId: 'listEvents',
   tags: ['Reading'],
-  summary: 'Stored events: all of them, or a page of those that match',
+  summary: 'Stored events: all, or a page of those that match',
   description: `Without parameters: all events, oldest first. With any: a page of the events that match, in the order asked for; \`Link: rel=next\` is the address of the next page, also when the search ran out of time before the page was full. \`Event-Cursor\` says how far a page in the order \`stored\` has looked; the stream can continue from there. ${PAYLOAD_FILTERS} As NDJSON or CSV, without limit and cursor: all events that match.`,
   querystring: QUERY,
   response: answers.read(
     {
-      200: answer('A JSON array; one event a line, or CSV, if `Accept` says so.', {
+      200: answer('A JSON array; NDJSON or CSV if `Accept` asks for it.', {
         'application/json': Type.Array(ref('Event')),
         'application/x-ndjson': Type.String(),
         'text/csv': Type.String(),
@@ -65,7 +66,7 @@ export interface ProcessedRoutesOptions {
   store: EventStore;
 }
 
-/** Stored events: all of them, or a page of those that match. */
+/** Stored events: all, or a page of those that match. */
 export async function processedRoutes(
   api: FastifyInstance,
   { store }: ProcessedRoutesOptions,
@@ -89,7 +90,7 @@ export async function processedRoutes(
     },
   );
 
-  /** A store that does not reach a sequence it has given out was restored or emptied since. */
+  /** A store that does not reach a sequence it once returned has been restored or emptied since. */
   async function checkReached(sequence: number): Promise<void> {
     const { latest, stable } = await store.watermarks();
     if (sequence > Math.max(latest, stable)) throw new ApiError('cursor_reset');
@@ -126,13 +127,13 @@ export async function processedRoutes(
   }
 }
 
-/** One of two ways to read, and what both have. */
+/** One of the two ways to read, and what they share. */
 type ListQuery = { limit: number; reached: number | undefined } & (
   | { asStored: EventQuery; byTime?: undefined }
   | { byTime: TimeQuery }
 );
 
-/** With its cursors as they are given out. */
+/** With its cursors as text. */
 interface ListPage {
   events: StoredEvent[];
   next: string | undefined;
@@ -150,48 +151,44 @@ function readQuery(
   const limit = reader.integer('limit');
   const text = reader.one('cursor');
   const isByTime = order === 'time' || order === '-time';
-  const cursor = text === undefined ? undefined : isByTime ? timeCursor(text, order) : parseCursor(text);
+  const place = text !== undefined && isByTime ? parseTimeCursor(text, order) : undefined;
+  const cursor = text !== undefined && !isByTime ? parseCursor(text) : place;
   if (text !== undefined && cursor === undefined) {
     reader.errors.push('cursor must be of the Link of an earlier answer with the same order');
   }
   reader.done();
   if (cursor !== undefined && cursor.storeId !== storeId) throw new ApiError('cursor_reset');
   const both = { limit, reached: cursor?.sequence };
-  const direction = order.startsWith('-') || order === 'desc' ? 'desc' : 'asc';
-  const query = isByTime
-    ? { ...both, byTime: { ...filter, order: direction, cursor: cursor as TimePlace | undefined } }
-    : { ...both, asStored: { ...filter, order: direction, cursor: cursor?.sequence } };
-  return { query: query as ListQuery, isPage: given.limit !== undefined || given.cursor !== undefined };
+  const wanted = { ...filter, order: DIRECTIONS[order] };
+  const query: ListQuery = isByTime
+    ? { ...both, byTime: { ...wanted, cursor: place } }
+    : { ...both, asStored: { ...wanted, cursor: cursor?.sequence } };
+  return { query, isPage: given.limit !== undefined || given.cursor !== undefined };
 }
 
-function timeCursor(text: string, order: TimeOrder) {
-  const parsed = parseTimeCursor(text, order);
-  return parsed && { storeId: parsed.storeId, time: parsed.place.time, sequence: parsed.place.sequence };
-}
-
-/** The same address, going on behind this page. */
+/** The same URL with the next page's cursor. */
 function nextAddress({ url }: FastifyRequest, cursor: string): string {
   const queryAt = url.indexOf('?');
   const parameters = url.slice(queryAt + 1).split('&');
   const others = parameters.filter((parameter) => !new URLSearchParams(parameter).has('cursor'));
-  // As it was sent, but for what would end the address in the header.
+  // Unchanged, except for characters that would end the URL in the header.
   const kept = others.map((parameter) => parameter.replace(/[<>"]/g, encodeURIComponent));
   return `${url.slice(0, queryAt)}?${[...kept, `cursor=${cursor}`].join('&')}`;
 }
 
 async function sendList(reply: FastifyReply, format: ListFormat, pages: EventPages): Promise<FastifyReply> {
   const ahead = readAhead(pages);
-  // The first page before the status line: what fails here is still answered with a 500.
+  // Reads the first page before sending the status line, so that a failure here still gets an error response.
   await ahead.first;
   return reply.send(Readable.from(format.write(ahead.pages), { highWaterMark: 1 }));
 }
 
-/** Reads the next page while one is sent. */
+/** Reads the next page while the current one is being sent. */
 function readAhead(pages: EventPages): { first: Promise<unknown>; pages: EventPages } {
   const iterator = pages[Symbol.asyncIterator]();
   const read = () => {
     const page = iterator.next();
-    // Whoever waits for it is told; a reader that has gone waits for nothing.
+    // Reported when it is awaited; if the reader has gone, nobody awaits it.
     page.catch(() => {});
     return page;
   };

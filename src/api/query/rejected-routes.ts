@@ -3,38 +3,36 @@ import Type from 'typebox';
 import { ERRORS } from '../../errors.ts';
 import type { RejectedEvents } from '../../ingest/rejected-events.ts';
 import { QueryReader, type QueryString } from '../openapi/query-reader.ts';
-import { AfterId, Cursor, count } from '../openapi/reading-schemas.ts';
 import { answers, Id, json, ref } from '../openapi/schemas.ts';
+import { pageOf, pageParameters, readPlace } from './kept-lists.ts';
 
-/** 50 bodies of 10 000 characters, each escaped with six. */
+/** 50 bodies of 10 000 characters, with up to six bytes for each when escaped. */
 const PAGE_BYTES = 3_000_000;
-const LIMITS = { least: 1, most: 50, fallback: 50 };
-
 const QUERY = Type.Object({
-  limit: count(LIMITS),
-  cursor: Type.Optional({ ...Cursor, description: 'The `next` of an earlier answer.' }),
-  after: AfterId,
-  code: Type.Optional(Type.Enum(Object.keys(ERRORS), { description: 'Only refusals with this error code.' })),
-  caller: Type.Optional({ ...Id, description: 'Only those of the caller with this name.' }),
+  ...pageParameters(50),
+  code: Type.Optional(
+    Type.Enum(Object.keys(ERRORS), { description: 'Only events rejected with this error code.' }),
+  ),
+  caller: Type.Optional({ ...Id, description: 'Only events from the caller with this name.' }),
 });
 
 const LIST_REJECTED: FastifySchema = {
   operationId: 'listRejectedEvents',
   tags: ['Events'],
-  summary: 'Events that were refused, newest first',
+  summary: 'Rejected events, newest first',
   description:
-    'The latest refusals of this process: what was sent, and why it was not accepted. Kept in memory, up to `REJECTED_EVENTS_BYTES`, until the process ends. Errors that pass by themselves, and requests without a valid key, are not listed.',
+    'What this process has rejected: the body, and why. Kept in memory, up to `REJECTED_EVENTS_BYTES`, until the process ends. Temporary errors and requests without a valid key are not listed.',
   querystring: QUERY,
   response: answers.read({ 200: json('A page of them.', ref('RejectedEvents')) }, 'invalid_query'),
 };
 
 export interface RejectedRoutesOptions {
   rejected: RejectedEvents;
-  /** Changes with each start: ids of one process mean nothing in another. */
+  /** Changes with each start: an id means nothing to another process. */
   processId: string;
 }
 
-/** Why events were refused. */
+/** Why events were rejected. */
 export async function rejectedRoutes(
   api: FastifyInstance,
   { rejected, processId }: RejectedRoutesOptions,
@@ -45,22 +43,15 @@ export async function rejectedRoutes(
     { schema: LIST_REJECTED, config },
     async ({ query }) => {
       const reader = new QueryReader(query, QUERY);
-      const limit = reader.integer('limit');
-      const before = reader.id('cursor', 'the next of an earlier answer');
-      const after = reader.id('after', 'an id of an earlier answer');
+      const place = readPlace(reader);
       const code = query.code === undefined ? undefined : reader.choice('code');
       const caller = reader.text('caller');
       reader.done();
-      const page = rejected.list({ limit, code, caller, before, after });
-      return {
-        process: processId,
-        events: page.map(({ id, isTruncated, ...one }) => ({
-          id: String(id),
-          ...one,
-          truncated: isTruncated,
-        })),
-        next: page.length < limit ? null : String(page.at(-1)!.id),
-      };
+      const entries = rejected.list({ ...place, code, caller });
+      return pageOf({ processId, limit: place.limit, entries }, ({ isTruncated, ...one }) => ({
+        ...one,
+        truncated: isTruncated,
+      }));
     },
   );
 }

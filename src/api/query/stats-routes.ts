@@ -3,6 +3,7 @@ import Type from 'typebox';
 import type { Clock } from '../../clock.ts';
 import { payloadDimension } from '../../events/payload-path.ts';
 import {
+  DAY_MS,
   type EventCounts,
   type EventStore,
   HOUR_MS,
@@ -16,12 +17,11 @@ import { QueryReader, type QueryString } from '../openapi/query-reader.ts';
 import { count, INTERVALS, Moment } from '../openapi/reading-schemas.ts';
 import { answers, Id, json, ref } from '../openapi/schemas.ts';
 
-const DAY_MS = HOUR_MS * HOURS_A_DAY;
 const MOST_INTERVALS = 1000;
-/** How far back the answer goes where it is not told. */
+/** The default range. */
 const USUAL_INTERVALS = { hour: 24, day: 30 };
 const TOP_LIMITS = { least: 1, most: 100, fallback: 10 };
-/** Where any type is taken there may be as many as events: so many with most events are listed, the others added up. */
+/** If any event type is accepted, there may be as many types as events: the most frequent are listed, the others added up. */
 const MOST_TYPES = 1000;
 const STATS_BYTES = 200_000;
 const USER_STATS_BYTES = 10_000;
@@ -30,13 +30,13 @@ const QUERY = Type.Object({
   interval: Type.Optional(Type.Enum([...INTERVALS])),
   from: Type.Optional({
     ...Moment,
-    description: 'Of `counts` and `activeUsers`: that hour, including.',
+    description: 'Of `counts` and `activeUsers`: from this hour, inclusive.',
   }),
   to: Type.Optional({
     ...Moment,
-    description: `Up to this moment; at most ${MOST_INTERVALS} intervals after \`from\`. Without both: the last 24 hours or 30 days.`,
+    description: `Up to this time; at most ${MOST_INTERVALS} intervals after \`from\`. Default: the last 24 hours or 30 days.`,
   }),
-  day: Type.Optional({ ...Moment, description: 'Of `topUsers` and `topValues`; today, if not given.' }),
+  day: Type.Optional({ ...Moment, description: 'Of `topUsers` and `topValues`; default: today.' }),
   top: count(TOP_LIMITS),
 });
 const GET_STATS: FastifySchema = {
@@ -44,7 +44,7 @@ const GET_STATS: FastifySchema = {
   tags: ['Reading'],
   summary: 'Exact counts of stored events',
   description:
-    'By type; by type and hour or day, where there are any; different users by day; users and values of payloads with most events on one day. By the timestamps of the events, in UTC; what came again is not counted again.',
+    'Events by type, and by type and hour or day; distinct users by day; the users and payload values with the most events on one day. By event timestamps, in UTC; duplicates are not counted. Intervals without events are left out.',
   querystring: QUERY,
   response: answers.read({ 200: json('The counts.', ref('Stats')) }, 'invalid_query', 'store_unavailable'),
 };
@@ -53,8 +53,8 @@ const USER_QUERY = Type.Object({ userId: Id });
 const GET_USER_STATS: FastifySchema = {
   operationId: 'getUserStats',
   tags: ['Reading'],
-  summary: 'How many events a user has, the first and the latest',
-  description: `By the timestamps of the events; first and latest are null for a user without events. ${MOST_COUNTED_OF_USER} means that many or more.`,
+  summary: 'How many events a user has, and the times of the first and the last',
+  description: `By the events' timestamps; both are null for a user without events. ${MOST_COUNTED_OF_USER} means that many or more.`,
   querystring: USER_QUERY,
   response: answers.read({ 200: json('The user.', ref('UserStats')) }, 'invalid_query', 'store_unavailable'),
 };
@@ -71,7 +71,7 @@ interface StatsQuery {
 
 export interface StatsRoutesOptions {
   store: EventStore;
-  /** Members of payloads whose values are counted. */
+  /** Payload members whose values are counted. */
   countedProperties: readonly string[];
   clock: Pick<Clock, 'date'>;
 }
@@ -143,7 +143,7 @@ async function topValues(counts: EventCounts, members: readonly string[], day: n
   return Promise.all(lists);
 }
 
-/** In the order in which they are given. */
+/** In the given order. */
 function withMostEvents(totals: readonly TypeTotal[]): readonly TypeTotal[] {
   if (totals.length <= MOST_TYPES) return totals;
   const listed = new Set(totals.toSorted((a, b) => b.events - a.events).slice(0, MOST_TYPES));
@@ -154,7 +154,7 @@ function sumOf(totals: readonly { events: number }[]): number {
   return totals.reduce((sum, { events }) => sum + events, 0);
 }
 
-/** One entry for each interval with events: its start, the events of each type that is listed, and of all others. */
+/** One entry per interval with events: its start, and the events of each listed type and of all others. */
 function byInterval(
   hours: readonly HourCount[],
   interval: StatsQuery['interval'],

@@ -8,34 +8,38 @@ import type { Clock } from '../../clock.ts';
 import { ApiError } from '../../errors.ts';
 import { createPredicate, type EventFilter, indexedFilter } from '../../query/event-query.ts';
 import type { LiveTail, TailPosition } from '../../query/live-tail.ts';
+import { placeOf } from '../../query/shared-reads.ts';
 import type { EventStore, StoredEvent } from '../../store/event-store.ts';
 import { QueryReader, type QueryString } from '../openapi/query-reader.ts';
-import { Cursor, FILTERS, PAYLOAD_FILTERS } from '../openapi/reading-schemas.ts';
+import { FILTERS, PAYLOAD_FILTERS } from '../openapi/reading-schemas.ts';
 import { answer, answers, json, ref } from '../openapi/schemas.ts';
-import { parseCursor, readFilter, toCursor } from './event-filters.ts';
+import { readFilter } from './event-filters.ts';
 import { oneLine } from './list-formats.ts';
+import { isUnchanged, parseStreamId, type StreamId, toStreamId } from './stream-ids.ts';
 
-/** How long a reader that lost its connection waits before it comes back. */
+/** How long a reader waits before it reconnects. */
 const RETRY_MS = 1000;
-/** What is written at a time. */
+/** The size of one write. */
 const CHUNK_BYTES = 32_000;
+
+const StreamIdText = Type.String({ pattern: '^(m[0-9a-f]{8}-)?\\d{1,15}(\\.[0-9a-f]{8})?$' });
 
 const QUERY = Type.Object({
   ...FILTERS,
   after: Type.Optional({
-    ...Cursor,
-    description: 'Begin behind this id or `Event-Cursor`; 0: with the first event.',
+    ...StreamIdText,
+    description: 'Start after this id or `Event-Cursor`; 0: with the first event.',
   }),
 });
 const STREAM_EVENTS: FastifySchema = {
   operationId: 'streamEvents',
   tags: ['Reading'],
-  summary: 'Stored events as they come',
-  description: `Server-sent events: \`data\` is an event, \`id\` its sequence. A reader that reconnects with \`Last-Event-ID\` misses no event and gets none twice. \`event: reset\` says that the store was in memory and is gone: all events follow again. ${PAYLOAD_FILTERS}`,
+  summary: 'Stored events, live',
+  description: `Server-sent events: \`data\` is an event, \`id\` its place. A reader that reconnects with \`Last-Event-ID\` misses no event and gets none twice. \`event: reset\` says that the store has other events than the reader was sent, because it was restored, or was in memory and is gone: the reader should forget what it has. ${PAYLOAD_FILTERS}`,
   querystring: QUERY,
-  headers: Type.Object({ 'last-event-id': Type.Optional(Cursor) }),
+  headers: Type.Object({ 'last-event-id': Type.Optional(Type.String()) }),
   response: answers.read(
-    { 200: answer('A stream without end.', { 'text/event-stream': Type.String() }) },
+    { 200: answer('A stream that does not end.', { 'text/event-stream': Type.String() }) },
     'invalid_query',
     'store_unavailable',
   ),
@@ -44,32 +48,31 @@ const STREAM_EVENTS: FastifySchema = {
 const CREATE_TICKET: FastifySchema = {
   operationId: 'createStreamTicket',
   tags: ['Reading'],
-  summary: 'A ticket that opens the stream instead of a key, for `EventSource`',
+  summary: 'A ticket that opens the stream in place of a key, for `EventSource`',
   description:
-    'For a minute; the stream that it opened goes on until the key is gone or may not read any more. Every instance takes it.',
-  response: answers.read({ 201: json('It goes into `ticket` of the stream.', ref('StreamTicket')) }),
+    'Valid for one minute on every instance. A stream it opened stays open until the key is removed or may no longer read.',
+  response: answers.read({ 201: json('Goes into `ticket` of the stream.', ref('StreamTicket')) }),
 };
 
-/** Where a stream begins. */
+/** Where a stream starts. */
 interface Beginning {
-  /** Undefined: with what is stored from now on. */
-  after: number | undefined;
-  /** True when the reader was somewhere that is gone, and what it has is to be forgotten. */
+  start: TailPosition;
+  /** The events the reader has are no longer those of this store, and it should forget them. */
   isReset: boolean;
 }
 
 export interface StreamRoutesOptions {
   store: EventStore;
   liveTail: LiveTail;
-  /** Most readers of the stream at the same time. */
+  /** The most readers at a time. */
   maxStreams: number;
-  /** Most of them with the key of one caller. */
+  /** The most readers of one caller. */
   maxStreamsPerCaller: number;
   apiKeys: ApiKeys | undefined;
   clock: Pick<Clock, 'date'>;
 }
 
-/** Stored events as they come: server-sent events. */
+/** Stored events, live, as server-sent events. */
 export async function streamRoutes(
   api: FastifyInstance,
   { store, liveTail, maxStreams, maxStreamsPerCaller, apiKeys, clock }: StreamRoutesOptions,
@@ -80,20 +83,18 @@ export async function streamRoutes(
 
   api.get<{ Querystring: QueryString }>(
     '/events/stream',
-    // Of an answer without end there is no head alone.
+    // A response that never ends has no HEAD.
     { schema: STREAM_EVENTS, config: { scope: 'read', takesTicket: true }, exposeHeadRoute: false },
     async (request, reply) => {
-      const { filter, beginning } = readRequest(request, store.storeId);
+      const { filter, after } = readRequest(request);
       if (liveTail.readers >= maxStreams) throw new ApiError('overloaded');
       const { caller } = request;
       const leave = byCaller.join(caller?.name);
-      // However it ends, and also before it has begun.
+      // However the response ends, even before it has started.
       reply.raw.once('close', liveTail.join()).once('close', leave);
       endRevoked.watch(caller, reply.raw);
-      const { after } = beginning;
-      const start = await liveTail.begin(after);
-      const isReset = beginning.isReset || (after !== undefined && start.sequence < after);
-      const frames = streamFrames({ liveTail, storeId: store.storeId, filter, start, isReset });
+      const beginning = await begin(liveTail, store.storeId, after);
+      const frames = streamFrames({ ...beginning, liveTail, storeId: store.storeId, filter });
       return reply
         .type('text/event-stream; charset=utf-8')
         .header('Cache-Control', 'no-store')
@@ -109,7 +110,7 @@ export async function streamRoutes(
   );
 }
 
-/** Ends streams whose key may no longer read, or is gone: their readers come back, and are turned away. */
+/** Ends streams whose key was removed or may no longer read: their readers reconnect and are refused. */
 class RevokedStreams {
   readonly #open = new Map<ServerResponse, ApiKey>();
 
@@ -126,41 +127,55 @@ class RevokedStreams {
   }
 }
 
-/** @throws ApiError `invalid_query` */
-function readRequest(
-  { query, headers }: FastifyRequest<{ Querystring: QueryString }>,
-  storeId: string,
-): { filter: EventFilter; beginning: Beginning } {
-  // What it is worth has been looked at before.
+/**
+ * @returns `after`: undefined for what is stored from now on, `unknown` for a text that is not an id of a stream
+ * @throws ApiError `invalid_query`
+ */
+function readRequest({ query, headers }: FastifyRequest<{ Querystring: QueryString }>): {
+  filter: EventFilter;
+  after: StreamId | 'unknown' | undefined;
+} {
+  // Checked before the handler runs.
   const { ticket: _ticket, ...asked } = query;
   const reader = new QueryReader(asked, QUERY, { takesPayload: true });
   const filter = readFilter(reader);
   const after = reader.one('after');
-  // A reader that comes back says by itself how far it was, whatever its address says.
+  // `EventSource` reconnects with the same URL and says in this header how far it was.
   const lastId = (headers['last-event-id'] as string | undefined) || undefined;
   const text = lastId ?? after;
-  const cursor = text === undefined ? undefined : parseCursor(text);
-  if (lastId === undefined && text !== undefined && cursor === undefined) {
+  const id = text === undefined ? undefined : (parseStreamId(text) ?? 'unknown');
+  if (lastId === undefined && id === 'unknown') {
     reader.errors.push('after must be an id of this stream, or an Event-Cursor');
   }
   reader.done();
-  // A browser that is refused never comes back: an id that is not of this store begins again from the first event.
-  const isReset = text !== undefined && cursor?.storeId !== storeId;
-  return { filter, beginning: { after: isReset ? 0 : cursor?.sequence, isReset } };
+  return { filter, after: id };
 }
 
-/** Tells a reader that what it knew of the sequences after this is no longer so. */
+/** `EventSource` never retries after an error, so a reader whose id is not of this store is sent everything instead. */
+async function begin(
+  liveTail: LiveTail,
+  storeId: string,
+  after: StreamId | 'unknown' | undefined,
+): Promise<Beginning> {
+  if (after === undefined) return { start: await liveTail.begin(), isReset: false };
+  if (after !== 'unknown' && after.storeId === storeId) {
+    const start = await liveTail.begin(after.sequence);
+    if (start.sequence < after.sequence) return { start, isReset: true };
+    if (isUnchanged(after, start.last)) return { start, isReset: false };
+  }
+  return { start: await liveTail.begin(0), isReset: true };
+}
+
+/** Tells a reader that its events after this place are no longer those of the store. */
 const RESET = 'event: reset\ndata: {}\n';
 
-interface Stream {
+interface Stream extends Beginning {
   liveTail: LiveTail;
   storeId: string;
   filter: EventFilter;
-  start: TailPosition;
-  isReset: boolean;
 }
 
-/** How many streams each caller reads. */
+/** Counts the streams of each caller. */
 class Readers {
   readonly #most: number;
   readonly #byCaller = new Map<string, number>();
@@ -169,7 +184,7 @@ class Readers {
     this.#most = most;
   }
 
-  /** @returns to be called when it has ended @throws ApiError `overloaded` */
+  /** @returns a function to call when the stream has ended @throws ApiError `overloaded` */
   join(caller: string | undefined): () => void {
     if (caller === undefined) return () => {};
     const count = this.#byCaller.get(caller) ?? 0;
@@ -183,33 +198,33 @@ class Readers {
   }
 }
 
-/** Frames of a stream. Waits while its reader takes nothing, and holds no more than one chunk then. */
+/** The frames of a stream. Waits while the reader takes nothing, and holds at most one chunk then. */
 async function* streamFrames({ liveTail, storeId, filter, start, isReset }: Stream): AsyncGenerator<Buffer> {
   const matches = createPredicate(filter);
   const indexed = indexedFilter(filter);
   let at = start;
-  yield Buffer.from(`retry: ${RETRY_MS}\n${isReset ? RESET : ''}id: ${toCursor(storeId, at.sequence)}\n\n`);
+  yield Buffer.from(`retry: ${RETRY_MS}\n${isReset ? RESET : ''}id: ${toStreamId(storeId, at)}\n\n`);
   while (!liveTail.stopped) {
     const { events, next, isReset: wentBack } = await liveTail.next(at, indexed);
     at = next;
-    // Without data this is not an event, but the reader remembers how far it is and never looks at the rest again.
-    const end = Buffer.from(`${wentBack ? RESET : ''}id: ${toCursor(storeId, at.sequence)}\n\n`);
+    // A frame without data is not an event, but the reader remembers its id and skips what did not match.
+    const end = Buffer.from(`${wentBack ? RESET : ''}id: ${toStreamId(storeId, at)}\n\n`);
     yield* inChunks([...events.filter(matches).map((event) => frameOf(event, storeId)), end]);
   }
 }
 
-/** What many readers are sent is written once, and is the same piece of memory for all of them. */
+/** A frame for many readers is built once and shared. */
 const writtenFrames = new WeakMap<StoredEvent, Buffer>();
 
 function frameOf(event: StoredEvent, storeId: string): Buffer {
   const known = writtenFrames.get(event);
   if (known !== undefined) return known;
-  const frame = Buffer.from(`id: ${toCursor(storeId, event.sequence)}\ndata: ${oneLine(event.json)}\n\n`);
+  const frame = Buffer.from(`id: ${toStreamId(storeId, placeOf(event))}\ndata: ${oneLine(event.json)}\n\n`);
   writtenFrames.set(event, frame);
   return frame;
 }
 
-/** Small frames together, large ones as they are. */
+/** Joins small frames; large ones stay as they are. */
 function* inChunks(frames: readonly Buffer[]): Generator<Buffer> {
   let small: Buffer[] = [];
   let bytes = 0;

@@ -27,25 +27,7 @@ import type {
 } from '../event-log.ts';
 import { NO_EPOCH } from '../landmarks.ts';
 import { partitionOf } from '../partitioner.ts';
-
-const SCHEMA = [
-  `create table log_topics (
-     id integer primary key,
-     name text not null unique,
-     topic_id text not null,
-     partitions integer not null
-   ) strict;
-   create table log_records (
-     topic integer not null references log_topics,
-     partition integer not null,
-     offset integer not null,
-     timestamp integer not null,
-     key blob,
-     value blob,
-     headers text not null,
-     primary key (topic, partition, offset)
-   ) strict, without rowid;`,
-];
+import { LOG_SCHEMA } from './schema.ts';
 
 const BATCH_RECORDS = 1000;
 /** A batch ends with the record that reaches this size. */
@@ -83,7 +65,7 @@ export class EmbeddedLog implements EventLog {
   constructor({ file, partitions, timeoutMs }: EmbeddedLogOptions) {
     this.#file = file;
     this.#partitions = partitions;
-    migrateSqlite(file.db, 'log', SCHEMA);
+    migrateSqlite(file.db, 'log', LOG_SCHEMA);
     this.#insert = file.db.prepare('insert into log_records values (?, ?, ?, ?, ?, ?, ?)');
     this.#read = prepareQuery(
       file.db,
@@ -117,7 +99,7 @@ export class EmbeddedLog implements EventLog {
       const assigned = topic.ends.map((end, partition) => assignedPartition(name, topic, partition, end));
       const { positions, restart } = await onAssigned(assigned);
       const ended = restart === undefined ? signal : AbortSignal.any([signal, restart]);
-      const offsets = topic.ends.map((_, partition) => positions.get(partition)?.offset ?? 0);
+      const offsets = topic.ends.map((_, partition) => positions.get(partition)?.offset ?? Infinity);
       const partitions = [...topic.ends.keys()];
       const reading = { topic: name, group, member: { id: randomUUID(), host: hostname(), partitions } };
       this.#reading.add(reading);

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { withDeadline } from '../../clock.ts';
 import type { Logger } from '../../observability/logger.ts';
-import type { Consumer, Division } from './client.ts';
+import type { Consumer, Division } from './consumer.ts';
 
 export interface Assignment {
   partitions: number[];
@@ -126,8 +126,7 @@ export class GroupMember {
   }
 
   async #countPartitions(topic: string): Promise<number> {
-    const { topics } = await this.#consumer.metadata({ topics: [topic] });
-    return topics.get(topic)!.partitionsCount;
+    return (await this.#consumer.describeTopic(topic)).partitionsCount;
   }
 
   #assign(partitions: number[]): void {

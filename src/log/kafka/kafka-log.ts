@@ -15,16 +15,19 @@ import {
   type SubscribeOptions,
   type TopicEnds,
 } from '../event-log.ts';
-import { partitionOf } from '../partitioner.ts';
+import type { Examination } from '../examination.ts';
 import {
   type Admin,
-  Consumer,
   createAdmin,
   createProducer,
+  hasKafkaError,
   type KafkaClientOptions,
   type Producer,
 } from './client.ts';
-import { sendGroup } from './producer.ts';
+import { Consumer } from './consumer.ts';
+import { explainFailure } from './failure.ts';
+import { describeCluster } from './inspection.ts';
+import { sendGroup, sizeRecord } from './producer.ts';
 import { KafkaReader } from './reader.ts';
 import { readGroup } from './subscription.ts';
 import { isUnknownTopic, KafkaTopics, type TopicsOptions } from './topics.ts';
@@ -89,10 +92,13 @@ export class KafkaLog implements EventLog {
   async *subscribe(options: SubscribeOptions): AsyncGenerator<LogBatch[]> {
     try {
       await this.#topics.ensure();
-      yield* readGroup(new Consumer(this.#options, options.group), options, this.#logger);
+      yield* readGroup(new Consumer(this.#options, options.group, true), options, this.#logger);
     } catch (error) {
       this.#notice(error);
-      throw error;
+      if (hasKafkaError(error, 'GROUP_AUTHORIZATION_FAILED')) {
+        throw new Error(`Group authorization failed: ${options.group} (Read)`, { cause: error });
+      }
+      throw explainFailure(error, this.#options.security?.context);
     }
   }
 
@@ -123,12 +129,22 @@ export class KafkaLog implements EventLog {
   }
 
   async ping(timeoutMs: number): Promise<void> {
-    const check = this.#noticing(() => this.#topics.check());
-    try {
-      await withDeadline(check, timeoutMs, 'Kafka');
-    } catch (error) {
-      throw new Error(describeCause(error), { cause: error });
-    }
+    await this.#answering(
+      this.#noticing(() => this.#topics.check()),
+      timeoutMs,
+    );
+  }
+
+  /** As `ping`, without creating topics. @returns what it found, for people */
+  inspect(group: string, timeoutMs: number): Promise<string> {
+    const topic = this.#options.topics[0]!.name;
+    const members = () => this.members(topic, group);
+    return this.#answering(describeCluster(this.#topics, { topic, group, members }), timeoutMs);
+  }
+
+  /** What may do harm, and what a maintainer asks for. Creates nothing. */
+  examine(timeoutMs: number): Promise<Examination> {
+    return this.#answering(this.#topics.examine(), timeoutMs);
   }
 
   close(): Promise<void> {
@@ -138,7 +154,7 @@ export class KafkaLog implements EventLog {
 
   async #openReader(): Promise<KafkaReader> {
     await this.#topics.ensure();
-    this.#reader ??= new KafkaReader(new Consumer(this.#options, 'footfall-reader'));
+    this.#reader ??= new KafkaReader(new Consumer(this.#options, 'footfall-reader', false));
     return this.#reader;
   }
 
@@ -146,6 +162,19 @@ export class KafkaLog implements EventLog {
     await Promise.all([...this.#batchers.values()].map((batcher) => batcher.idle()));
     const clients = [this.#producer, ...this.#retired, this.#admin, this.#reader];
     await Promise.allSettled(clients.map((client) => client?.close()));
+  }
+
+  /** @throws Error whose message is for people */
+  async #answering<T>(work: Promise<T>, timeoutMs: number): Promise<T> {
+    const connections = this.#options.security?.context;
+    try {
+      const answer = await withDeadline(work, timeoutMs, 'Kafka');
+      if (connections) connections.worked = true;
+      return answer;
+    } catch (error) {
+      const explained = explainFailure(error, connections);
+      throw new Error(describeCause(explained), { cause: explained });
+    }
   }
 
   /** Does the work. If a topic turns out to be missing, the next use creates it. */
@@ -248,9 +277,9 @@ export class KafkaLog implements EventLog {
   }
 
   /**
-   * For a topic that was replaced. If the whole cluster was, it hands out producer ids from the start again, and our
-   * old id becomes another producer's. Of two records with the same id and sequence number, Kafka keeps one and
-   * acknowledges both.
+   * For a topic that was replaced. If the whole cluster was replaced, the new one hands out producer ids from the
+   * start, and our old id becomes another producer's. Of two records with the same id and sequence number, Kafka keeps
+   * one and acknowledges both.
    */
   #renewProducer(): void {
     const old = this.#producer;
@@ -259,23 +288,4 @@ export class KafkaLog implements EventLog {
     const close = () => old.close().finally(() => this.#retired.delete(old));
     setTimeout(() => close().catch(() => {}), this.#options.producerTimeoutMs).unref();
   }
-}
-
-function sizeRecord(record: NewRecord, partitions: number): SizedRecord {
-  const key = record.key === null ? null : Buffer.from(record.key);
-  const value = record.value === null ? null : Buffer.from(record.value);
-  return {
-    ...record,
-    key,
-    value,
-    partition: partitionOf(key, partitions),
-    bytes: recordBytes(key, value, record.headers),
-  };
-}
-
-/** Upper estimate of a record's size in a batch: varints and attributes take less than 40 bytes. */
-function recordBytes(key: Buffer | null, value: Buffer | null, headers: NewRecord['headers']): number {
-  let bytes = 40 + (key?.length ?? 0) + (value?.length ?? 0);
-  for (const [name, content] of headers) bytes += 10 + (name.length + (content?.length ?? 0)) * 3;
-  return bytes;
 }

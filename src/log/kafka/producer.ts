@@ -1,5 +1,6 @@
 import type { SizedRecord } from '../append-batcher.ts';
-import { AppendError, type Receipt } from '../event-log.ts';
+import { AppendError, type NewRecord, type Receipt } from '../event-log.ts';
+import { partitionOf } from '../partitioner.ts';
 import { hasKafkaError, type Producer } from './client.ts';
 
 /**
@@ -82,4 +83,23 @@ function toMessage({ topic, partition, key, value, headers }: SizedRecord) {
 /** The client writes null for undefined, which its types do not allow. */
 function toBuffer(bytes: string | Buffer | null): Buffer {
   return (typeof bytes === 'string' ? Buffer.from(bytes) : (bytes ?? undefined)) as Buffer;
+}
+
+export function sizeRecord(record: NewRecord, partitions: number): SizedRecord {
+  const key = record.key === null ? null : Buffer.from(record.key);
+  const value = record.value === null ? null : Buffer.from(record.value);
+  return {
+    ...record,
+    key,
+    value,
+    partition: partitionOf(key, partitions),
+    bytes: recordBytes(key, value, record.headers),
+  };
+}
+
+/** Upper estimate of a record's size in a batch: varints and attributes take less than 40 bytes. */
+function recordBytes(key: Buffer | null, value: Buffer | null, headers: NewRecord['headers']): number {
+  let bytes = 40 + (key?.length ?? 0) + (value?.length ?? 0);
+  for (const [name, content] of headers) bytes += 10 + (name.length + (content?.length ?? 0)) * 3;
+  return bytes;
 }

@@ -1,18 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { withDeadline } from '../../clock.ts';
 import type { LogRecord, RecordPosition, TopicEnds } from '../event-log.ts';
-import {
-  type ClusterTopicMetadata,
-  type Consumer,
-  FETCH_DEADLINE_MS,
-  FetchIsolationLevels,
-  type FetchQuestion,
-  fetchFrom,
-  hasKafkaError,
-  ListOffsetTimestamps,
-  type RecordsBatch,
-  readBounds,
-} from './client.ts';
+import { FetchIsolationLevels, hasKafkaError, ListOffsetTimestamps, type RecordsBatch } from './client.ts';
+import { type Consumer, type FetchQuestion, fetchFrom, readBounds } from './consumer.ts';
 import { type FetchedPartition, toRecords } from './records.ts';
 
 /** A quota that is used up for longer is said instead of waited for. */
@@ -31,7 +20,7 @@ export class KafkaReader {
   /** As `EventLog.ends`. */
   async ends(topic: string): Promise<TopicEnds> {
     // Checked before and after, so that a topic that was deleted and recreated is not mistaken for its predecessor.
-    const metadata = await this.#lookUp(topic);
+    const metadata = await this.#consumer.describeTopic(topic, { forceUpdate: true });
     const [stable, ends] = await Promise.all([
       this.#latest(topic, FetchIsolationLevels.READ_COMMITTED),
       this.#latest(topic, FetchIsolationLevels.READ_UNCOMMITTED),
@@ -50,13 +39,7 @@ export class KafkaReader {
 
   async #latest(topic: string, isolationLevel: number): Promise<number[]> {
     const timestamp = ListOffsetTimestamps.LATEST;
-    const request = this.#consumer.listOffsets({ topics: [topic], timestamp, isolationLevel });
-    return (await withDeadline(request, FETCH_DEADLINE_MS, 'list offsets')).get(topic)!.map(Number);
-  }
-
-  async #lookUp(topic: string): Promise<ClusterTopicMetadata> {
-    const request = this.#consumer.metadata({ topics: [topic], forceUpdate: true });
-    return (await withDeadline(request, FETCH_DEADLINE_MS, 'metadata')).topics.get(topic)!;
+    return (await this.#consumer.offsetsOf({ topic, timestamp, isolationLevel })).map(Number);
   }
 
   /** As `EventLog.timestamps`. */
@@ -80,7 +63,7 @@ export class KafkaReader {
   /** As `EventLog.read`. */
   async read(topic: string, positions: readonly RecordPosition[]): Promise<(LogRecord | undefined)[]> {
     // As for `ends`.
-    await this.#lookUp(topic);
+    await this.#consumer.describeTopic(topic, { forceUpdate: true });
     const found = await this.#tracking(topic, () => this.#readTopic(topic, positions));
     return positions.map(({ partition, offset }) => found.get(`${partition}:${offset}`));
   }
@@ -113,9 +96,9 @@ export class KafkaReader {
 
   /** @param offsets ascending */
   async #readPartition(topic: string, partition: number, offsets: readonly number[]): Promise<LogRecord[]> {
-    const { topics } = await this.#consumer.metadata({ topics: [topic] });
+    const { partitionsCount } = await this.#consumer.describeTopic(topic);
     // A recreated topic may have fewer partitions.
-    if (partition >= topics.get(topic)!.partitionsCount) return [];
+    if (partition >= partitionsCount) return [];
     const [bounds] = await readBounds(this.#consumer, topic, [partition]);
     const { earliest, end } = bounds!;
     const records: LogRecord[] = [];
@@ -138,7 +121,7 @@ export class KafkaReader {
     options: Pick<FetchQuestion, 'maxBytes' | 'uncommitted'>,
   ): Promise<FetchedPartition | undefined> {
     const fetched = this.#fetching.then(async () => {
-      const metadata = (await this.#consumer.metadata({ topics: [topic] })).topics.get(topic)!;
+      const metadata = await this.#consumer.describeTopic(topic);
       const { leader: node } = metadata.partitions[partition]!;
       const positions = new Map([[partition, { offset }]]);
       const question = { node, topicId: metadata.id, positions, maxWaitMs: 0, ...options };

@@ -1,5 +1,6 @@
 import type { LogRecord } from '../event-log.ts';
-import { type FetchResponse, IS_CONTROL, IS_TRANSACTIONAL, type RecordsBatch } from './client.ts';
+import { IS_CONTROL, IS_TRANSACTIONAL, type RecordsBatch } from './client.ts';
+import type { FetchResponse } from './consumer.ts';
 
 /** Bit of a batch's attributes: the broker set the time (LogAppendTime), one for the whole batch. */
 const IS_LOG_APPEND_TIME = 1 << 3;

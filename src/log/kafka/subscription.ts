@@ -4,15 +4,14 @@ import { withDeadline } from '../../clock.ts';
 import type { Logger } from '../../observability/logger.ts';
 import type { AssignedPartition, LogBatch, StartPosition, SubscribeOptions } from '../event-log.ts';
 import { NO_EPOCH } from '../landmarks.ts';
+import { findErrorBy, hasKafkaError } from './client.ts';
 import {
   type Consumer,
   type FetchResponse,
   fetchFrom,
-  findErrorBy,
-  hasKafkaError,
   type PartitionBounds,
   readBounds,
-} from './client.ts';
+} from './consumer.ts';
 import { type Assignment, GroupMember } from './group-member.ts';
 import { toRecords } from './records.ts';
 
@@ -51,14 +50,14 @@ export async function* readGroup(
     await member.end(CLOSE_DEADLINE_MS);
     // An unresponsive broker must not delay a stop; leaving continues in the background.
     await withDeadline(leave(consumer), CLOSE_DEADLINE_MS, 'leaving the group').catch((error) => {
-      logger.debug({ err: error }, 'the group is not left yet');
+      logger.debug({ err: error }, 'has not left the group yet');
     });
   }
 }
 
 /**
  * Leaves the group and closes, however long it takes. The membership ends first: closing alone lets a join in progress
- * succeed, and the client would keep a member alive whose partitions nobody reads. And the broker is told as soon as it
+ * succeed, and the client would keep alive a member whose partitions nobody reads. And the broker is told as soon as it
  * is reachable: closing alone gives up if it is not, and a restarted broker grants each member it knows a whole
  * session, which the next member would have to wait for.
  */
@@ -67,7 +66,7 @@ async function leave(consumer: Consumer): Promise<void> {
   await untilDone(() => consumer.close(true));
 }
 
-/** @throws where asking again may help; otherwise the session runs out */
+/** @throws if asking again may help; if not, the session is left to expire */
 async function endMembership(consumer: Consumer): Promise<void> {
   try {
     await consumer.leaveGroup(true);
@@ -98,9 +97,7 @@ async function* readAssignment(
   let divergesAt: ReadonlyMap<number, number> = new Map();
   while (!assigned.aborted && !signal.aborted) {
     const start = await onAssigned(await describePartitions(consumer, topic, partitions, divergesAt));
-    const positions = new Map(
-      partitions.map((partition) => [partition, { offset: 0, ...start.positions.get(partition) }]),
-    );
+    const positions = new Map(start.positions);
     // Also commits idle partitions, so that lag tools show them correctly.
     for (const [partition, { offset, leaderEpoch = NO_EPOCH }] of positions) {
       member.commit(partition, offset, leaderEpoch);
@@ -124,10 +121,10 @@ async function describePartitions(
 ): Promise<AssignedPartition[]> {
   if (partitions.length === 0) return [];
   const [metadata, bounds] = await Promise.all([
-    consumer.metadata({ topics: [topic] }),
+    consumer.describeTopic(topic),
     readBounds(consumer, topic, partitions),
   ]);
-  const topicId = metadata.topics.get(topic)!.id;
+  const topicId = metadata.id;
   return partitions.map((partition, at) => ({
     ...bounds[at]!,
     topic,
@@ -143,10 +140,10 @@ async function isCurrent(
   consumer: Consumer,
   was: PartitionBounds & { topic: string; topicId: string; partition: number },
 ): Promise<boolean> {
-  const metadata = await consumer.metadata({ topics: [was.topic], forceUpdate: true });
+  const metadata = await consumer.describeTopic(was.topic, { forceUpdate: true });
   const [bounds] = await readBounds(consumer, was.topic, [was.partition]);
   const { earliest, end } = bounds!;
-  return metadata.topics.get(was.topic)!.id === was.topicId && earliest === was.earliest && end >= was.end;
+  return metadata.id === was.topicId && earliest === was.earliest && end >= was.end;
 }
 
 /**
@@ -159,7 +156,7 @@ async function hasOffset(
   partition: number,
   offset: number,
 ): Promise<boolean> {
-  const metadata = (await consumer.metadata({ topics: [topic] })).topics.get(topic)!;
+  const metadata = await consumer.describeTopic(topic);
   try {
     const { leader: node } = metadata.partitions[partition]!;
     const positions = new Map([[partition, { offset }]]);
@@ -220,7 +217,7 @@ async function startFetches(
   fetches: Map<number, Promise<FetchDone>>,
 ): Promise<void> {
   if (positions.size === 0) return;
-  const metadata = (await consumer.metadata({ topics: [topic] })).topics.get(topic)!;
+  const metadata = await consumer.describeTopic(topic);
   const byLeader = Map.groupBy(positions.keys(), (partition) => metadata.partitions[partition]!.leader);
   for (const [node, partitions] of byLeader) {
     if (fetches.has(node)) continue;
@@ -237,7 +234,7 @@ async function startFetches(
   }
 }
 
-/** The first fetch to finish; nothing if the assignment ends first. With nothing assigned, waits for that. */
+/** The first fetch to finish; nothing if the assignment ends first. With nothing assigned, waits for its end. */
 async function firstDone(
   fetches: Map<number, Promise<FetchDone>>,
   ended: AbortSignal,

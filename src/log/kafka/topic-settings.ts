@@ -25,16 +25,29 @@ export async function warnAboutSettings(
   topics: readonly LimitedTopic[],
   logger: Logger,
 ): Promise<void> {
-  let settings: ReadonlyMap<string, TopicSettings>;
   try {
-    settings = await readSettings(admin, topics);
+    for (const { topic, warning } of await compareSettings(admin, topics)) logger.warn({ topic }, warning);
   } catch (error) {
-    if (hasKafkaError(error, 'TOPIC_AUTHORIZATION_FAILED')) return;
     logger.debug({ err: error }, 'settings of topics not compared');
-    return;
   }
-  for (const topic of topics) {
-    for (const warning of warningsOf(topic, settings)) logger.warn({ topic: topic.name }, warning);
+}
+
+/**
+ * @param topics that exist
+ * @returns one sentence for each setting that will lose or refuse something; none where we may not ask
+ */
+export async function compareSettings(
+  admin: Admin,
+  topics: readonly LimitedTopic[],
+): Promise<{ topic: string; warning: string }[]> {
+  try {
+    const settings = await readSettings(admin, topics);
+    return topics.flatMap((topic) =>
+      warningsOf(topic, settings).map((warning) => ({ topic: topic.name, warning })),
+    );
+  } catch (error) {
+    if (hasKafkaError(error, 'TOPIC_AUTHORIZATION_FAILED')) return [];
+    throw error;
   }
 }
 

@@ -1,8 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errorsIn } from '../../describe-cause.ts';
 import type { Logger } from '../../observability/logger.ts';
+import type { Examination } from '../examination.ts';
 import { type Admin, ConfigResourceTypes, hasKafkaError } from './client.ts';
-import { type LimitedTopic, warnAboutSettings } from './topic-settings.ts';
+import { checkPermissions } from './permissions.ts';
+import { compareSettings, type LimitedTopic, warnAboutSettings } from './topic-settings.ts';
 
 export interface TopicsOptions {
   /** Created if missing, before anything is read or written. */
@@ -70,6 +72,9 @@ export class KafkaTopics {
     } catch (error) {
       if (isUnknownTopic(error)) return false;
       if (hasKafkaError(error, 'LEADER_NOT_AVAILABLE')) return true;
+      if (hasKafkaError(error, 'TOPIC_AUTHORIZATION_FAILED')) {
+        throw new Error(`Topic authorization failed: ${name}`, { cause: error });
+      }
       throw error;
     }
   }
@@ -77,8 +82,42 @@ export class KafkaTopics {
   /** @throws when a topic is missing or a partition cannot currently accept a record, saying which and why */
   async check(): Promise<void> {
     await this.ensure();
+    await this.#checkAll(this.#options.topics);
+  }
+
+  /** As `check`, without creating anything. @returns the names of topics that are missing */
+  async inspect(): Promise<string[]> {
+    const missing = await this.#missing();
+    const present = this.#options.topics.filter((topic) => !missing.includes(topic));
+    await this.#checkAll(present);
+    return missing.map(({ name }) => name);
+  }
+
+  /** Settings of the topics that will lose or refuse something, and where their partitions are. Creates nothing. */
+  async examine(): Promise<Examination> {
+    const missing = await this.#missing();
+    const present = this.#options.topics.filter((topic) => !missing.includes(topic));
+    const names = present.map(({ name }) => name);
+    if (names.length === 0) return { warnings: [], facts: { topics: [] } };
+    const { brokers, topics } = await this.#admin.metadata({ topics: names, forceUpdate: true });
+    const compared = await compareSettings(this.#admin, present);
+    const described = names.map((name) => ({
+      name,
+      partitions: topics
+        .get(name)!
+        .partitions.map(({ leader, replicas, isr }) => ({ leader, replicas, isr })),
+    }));
+    return {
+      warnings: compared.map(({ warning }) => warning),
+      facts: { brokers: [...brokers.values()], topics: described },
+    };
+  }
+
+  async #checkAll(topics: readonly TopicDefinition[]): Promise<void> {
+    const names = topics.map(({ name }) => name);
     // One by one: asked for several, the client may name a different topic than the missing one.
-    await Promise.all(this.#options.topics.map(({ name }) => this.#checkTopic(name)));
+    await Promise.all(names.map((name) => this.#checkTopic(name)));
+    await checkPermissions(this.#admin, names);
   }
 
   async #checkTopic(name: string): Promise<void> {

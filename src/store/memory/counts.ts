@@ -6,13 +6,22 @@ import {
   HOURS_A_DAY,
   type HourCount,
   type HourRange,
+  type IntervalCounts,
+  type IntervalQuery,
   MOST_COUNTED_OF_USER,
+  type Occurrence,
+  type OccurrenceQuery,
   type SequenceRange,
+  TYPE_DIMENSION,
   type TypeTotal,
   USER_DIMENSION,
   type UserTotal,
   type ValueCount,
 } from '../event-store.ts';
+import { IntervalTally } from '../interval-tally.ts';
+import type { MemoryEvents } from './events.ts';
+import { compareBytes, SortedTexts } from './sorted-texts.ts';
+import type { MemoryTimeOrder } from './time-order.ts';
 
 const NO_EVENTS: UserTotal = { events: 0, first: null, latest: null };
 
@@ -20,13 +29,22 @@ interface CountedHour extends HourCount, SequenceRange {}
 
 /** Counts of events in memory. */
 export class MemoryCounts implements EventCounts {
+  readonly #events: MemoryEvents;
+  readonly #byTime: MemoryTimeOrder;
   /** By hour, then type. */
   readonly #hours = new Map<number, Map<string, CountedHour>>();
   /** By dimension, day and value. */
   readonly #values = new Map<string, Map<number, Map<string, number>>>();
+  /** By dimension. */
+  readonly #known = new Map<string, SortedTexts>();
   readonly #users = new Map<string, { events: number; first: number; latest: number }>();
 
-  /** Counts an event that was stored at a sequence, which comes after the sequences of those before. */
+  constructor(events: MemoryEvents, byTime: MemoryTimeOrder) {
+    this.#events = events;
+    this.#byTime = byTime;
+  }
+
+  /** Counts an event stored at a sequence higher than all before. */
   add({ eventType, userId, time, hour, counted }: EventToStore, sequence: number): void {
     const types = entry(this.#hours, hour, () => new Map());
     const count = entry(types, eventType, () => ({
@@ -36,6 +54,7 @@ export class MemoryCounts implements EventCounts {
       first: sequence,
       last: sequence,
     }));
+    if (count.events === 0) this.#know(TYPE_DIMENSION, eventType);
     count.events++;
     count.last = sequence;
     const user = entry(this.#users, userId, () => ({ events: 0, first: time, latest: time }));
@@ -79,6 +98,10 @@ export class MemoryCounts implements EventCounts {
       .slice(0, limit);
   }
 
+  async valuesFrom(dimension: string, from: string, limit: number): Promise<string[]> {
+    return this.#known.get(dimension)?.from(from, limit) ?? [];
+  }
+
   async ofUser(userId: string): Promise<UserTotal> {
     const { events, first, latest } = this.#users.get(userId) ?? NO_EVENTS;
     return { events: Math.min(events, MOST_COUNTED_OF_USER), first, latest };
@@ -93,10 +116,42 @@ export class MemoryCounts implements EventCounts {
     };
   }
 
+  async byInterval(query: IntervalQuery): Promise<IntervalCounts> {
+    const { after, before, limit, by } = query;
+    const events = this.#events;
+    const tally = new IntervalTally(query);
+    for (const sequence of this.#byTime.between(after, before, 'asc')) {
+      const [userId, eventType] = [events.userId(sequence), events.eventType(sequence)];
+      if (query.userId !== undefined && query.userId !== userId) continue;
+      if (query.eventType !== undefined && query.eventType !== eventType) continue;
+      const value = by === undefined ? null : by === 'userId' ? userId : eventType;
+      tally.add({ time: events.time(sequence), sequence }, value);
+      if (tally.events === limit) break;
+    }
+    return tally.counts();
+  }
+
+  async occurrences({ eventType, after, before, limit }: OccurrenceQuery): Promise<Occurrence[]> {
+    const events = this.#events;
+    return this.#byTime
+      .between(after, before, 'asc')
+      .filter((sequence) => events.eventType(sequence) === eventType)
+      .take(limit)
+      .map((sequence) => ({ time: events.time(sequence), sequence, userId: events.userId(sequence) }))
+      .toArray();
+  }
+
   #addValue(dimension: string, day: number, value: string): void {
     const days = entry(this.#values, dimension, () => new Map());
     const values = entry(days, day, () => new Map());
-    values.set(value, (values.get(value) ?? 0) + 1);
+    const events = values.get(value) ?? 0;
+    if (events === 0) this.#know(dimension, value);
+    values.set(value, events + 1);
+  }
+
+  /** @param value first seen in this day or hour, perhaps known from others */
+  #know(dimension: string, value: string): void {
+    entry(this.#known, dimension, () => new SortedTexts()).add(value);
   }
 
   #within({ from, to }: HourRange): CountedHour[] {
@@ -112,9 +167,4 @@ function entry<K, V>(map: Map<K, V>, key: K, make: () => V): V {
   const made = make();
   map.set(key, made);
   return made;
-}
-
-/** The order in which databases put texts that count the same. */
-function compareBytes(a: string, b: string): number {
-  return Buffer.compare(Buffer.from(a), Buffer.from(b));
 }

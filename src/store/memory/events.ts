@@ -3,8 +3,8 @@ import type { EventRecord, EventToStore } from '../event-store.ts';
 const FIRST_CAPACITY = 1024;
 
 /**
- * Events in memory, in columns: an object for each would take as much as its text. Sequences count from 1; a text that many
- * events share, such as a user's id, is kept once.
+ * Events in memory, in columns: an object per event would take as much memory as its text. Sequences count from 1. A text
+ * that many events share, such as a user id, is kept once.
  */
 export class MemoryEvents {
   readonly #jsons: string[] = [];
@@ -52,7 +52,7 @@ export class MemoryEvents {
     return this.#types.name(this.#typeNumbers[sequence - 1]!);
   }
 
-  /** Where it was read from, and when it was stored. */
+  /** Where an event was read from, and when it was stored. */
   origin(sequence: number): Pick<EventRecord, 'partition' | 'offset' | 'storedAt'> {
     const at = sequence - 1;
     return {

@@ -19,6 +19,7 @@ import {
   type StoredEvent,
   type StoreOutcome,
   type TimedEvent,
+  type TimeRange,
   type TimeReadQuery,
   type TopicRef,
   type Watermarks,
@@ -31,19 +32,19 @@ interface Position extends TopicRef, PartitionPosition {
   landmarks: readonly Landmark[];
 }
 
-/** Keeps events in memory: rebuilt from the start of the topic at each start, and gone at its end. */
+/** Keeps events in memory: rebuilt from the start of the topic at each start, lost when the process ends. */
 export class MemoryStore implements EventStore {
   readonly storeId = `m${randomBytes(4).toString('hex')}-`;
-  readonly counts = new MemoryCounts();
   readonly #events = new MemoryEvents();
   readonly #byTime = new MemoryTimeOrder(this.#events);
+  readonly counts = new MemoryCounts(this.#events, this.#byTime);
   /** Key, as of `packed`, to sequence. */
   readonly #keys = new Map<string, number>();
   /** By sequence; most events come once. */
   readonly #repeats = new Map<number, Pick<EventRecord, 'duplicates' | 'conflicts'>>();
   readonly #positions = new Map<string, Position>();
   readonly #deadLetters: (DeadLetter & { group: string })[] = [];
-  /** By the record it is of. */
+  /** By the record that was dead-lettered. */
   readonly #deadLetterOf = new Map<string, DeadLetter>();
 
   async claim(ref: TopicRef, partitions: readonly number[]): Promise<Claim[]> {
@@ -90,8 +91,8 @@ export class MemoryStore implements EventStore {
     upTo,
     limit,
     bytes: most = READ_BYTES,
-    userId,
-    eventTypes,
+    times,
+    ...filter
   }: ReadQuery): Promise<StoredEvent[]> {
     const first = after + 1;
     const last = Math.min(upTo, this.#events.count);
@@ -99,7 +100,8 @@ export class MemoryStore implements EventStore {
     let bytes = 0;
     for (let step = 0; step <= last - first && found.length < limit && bytes < most; step++) {
       const sequence = order === 'asc' ? first + step : last - step;
-      if (!this.#isSelected(sequence, { userId, eventTypes })) continue;
+      if (!this.#isSelected(sequence, filter)) continue;
+      if (times && !isWithin(this.#events.time(sequence), times)) continue;
       const json = this.#events.json(sequence);
       found.push({ sequence, json });
       bytes += json.length;
@@ -138,6 +140,12 @@ export class MemoryStore implements EventStore {
       .slice(-limit)
       .reverse()
       .map(({ group: _group, ...letter }) => letter);
+  }
+
+  async countWaiting(group: string): Promise<Map<string, number>> {
+    const waiting = this.#deadLetters.filter((one) => one.group === group && one.redrivenAt === null);
+    const byReason = Map.groupBy(waiting, ({ reason }) => reason);
+    return new Map([...byReason].map(([reason, letters]) => [reason, letters.length]));
   }
 
   async markRedriven(group: string, ids: readonly number[], at: Date): Promise<void> {
@@ -199,7 +207,7 @@ export class MemoryStore implements EventStore {
     }
   }
 
-  /** @returns whether it conflicts with the event that is stored */
+  /** @returns whether it conflicts with the stored event */
   #noteRepeat(sequence: number, json: string): boolean {
     const conflicts = !isSameEvent(this.#events.json(sequence), json);
     const repeats = this.#repeats.get(sequence) ?? { duplicates: 0, conflicts: 0 };
@@ -250,4 +258,8 @@ function positionKey({ group, topic, topicId }: TopicRef, partition: number): st
 /** A UUID in 16 characters instead of 36. */
 function packed(key: string): string {
   return Buffer.from(key.replaceAll('-', ''), 'hex').toString('latin1');
+}
+
+function isWithin(time: number, { from, to }: TimeRange): boolean {
+  return time >= from && time < to;
 }

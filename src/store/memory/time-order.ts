@@ -1,7 +1,7 @@
 import type { TimePlace } from '../event-store.ts';
 import type { MemoryEvents } from './events.ts';
 
-/** Events in memory by their times; brought up to date when it is asked for. */
+/** Events in memory in the order of their times, sorted when a query needs it. */
 export class MemoryTimeOrder {
   readonly #events: MemoryEvents;
   #sequences: number[] = [];
@@ -10,7 +10,7 @@ export class MemoryTimeOrder {
     this.#events = events;
   }
 
-  /** The sequences of the events between two places, without them. */
+  /** The sequences of the events between two places; both ends exclusive. */
   *between(after: TimePlace, before: TimePlace, order: 'asc' | 'desc'): Generator<number> {
     this.#update();
     const sequences = this.#sequences;
@@ -24,12 +24,13 @@ export class MemoryTimeOrder {
     const known = this.#sequences.length;
     const added = Array.from({ length: this.#events.count - known }, (_, at) => known + at + 1);
     if (added.length === 0) return;
-    // Two runs that are in order, of which sorting takes one pass.
-    const compare = (a: number, b: number) => this.#events.time(a) - this.#events.time(b) || a - b;
-    this.#sequences = [...this.#sequences, ...added.sort(compare)].sort(compare);
+    // Sorting is stable, and a single pass if no event came late.
+    this.#sequences = [...this.#sequences, ...added].sort(
+      (a, b) => this.#events.time(a) - this.#events.time(b),
+    );
   }
 
-  /** Where the first event is that is not before a place. */
+  /** Index of the first event that is not before a place. */
   #firstFrom({ time, sequence }: TimePlace): number {
     let from = 0;
     let to = this.#sequences.length;

@@ -1,6 +1,6 @@
 /**
- * Arrays as PostgreSQL sends and takes them in its binary format (`array_recv` in `arrayfuncs.c`): the driver writes them
- * as text only, with each quote of each JSON text escaped, which the server reads back letter by letter.
+ * Arrays in PostgreSQL's binary format (`array_recv` in `arrayfuncs.c`). The driver writes arrays only as text, with every
+ * quote in every JSON text escaped, and the server parses that character by character.
  */
 const HEADER_BYTES = 20;
 const INT32_RANGE = 2 ** 32;
@@ -43,7 +43,7 @@ const arrayOf =
     let bytes = HEADER_BYTES;
     for (const value of values) bytes += 4 + type.size(value);
     const buffer = Buffer.allocUnsafe(bytes);
-    // Dimensions, whether there are nulls, the type; of the dimension its length and where its indexes begin.
+    // The number of dimensions, whether there are nulls, the type; then the dimension's length and its lowest index.
     buffer.writeInt32BE(1, 0);
     buffer.writeInt32BE(0, 4);
     buffer.writeInt32BE(type.oid, 8);
@@ -62,5 +62,5 @@ const arrayOf =
 export const uuids = arrayOf(UUID);
 export const texts = arrayOf(TEXT);
 export const integers = arrayOf(INTEGER);
-/** Of whole numbers up to 2^53. */
+/** An array of integers up to 2^53. */
 export const bigints = arrayOf(BIGINT);

@@ -1,7 +1,11 @@
 import { createHash } from 'node:crypto';
 import pg, { type ClientBase, type Pool, type PoolClient, type QueryResult } from 'pg';
+import type { Histogram } from 'prom-client';
 import { type PostgresConnection, readPostgresUrl, requestedSearchPath } from '../../config/postgres-url.ts';
+import type { Examination } from '../../log/examination.ts';
 import type { Logger } from '../../observability/logger.ts';
+import type { Meter } from '../../observability/meter.ts';
+import { registerPool } from '../../observability/store-metrics.ts';
 import { StoreUnavailableError } from '../event-store.ts';
 import {
   connectError,
@@ -11,13 +15,22 @@ import {
   isSchemaGone,
   statementError,
 } from './errors.ts';
+import { examine } from './examination.ts';
 import { describeLock, tryStoring } from './probe.ts';
 import { prepareSchema } from './schema.ts';
+import { inspectSchema } from './schema-inspection.ts';
 
 /** A batch takes milliseconds; a server silent for this long is not going to answer. */
 const QUERY_TIMEOUT_MS = 30_000;
-/** The server's own timeout is shorter, so that it does not keep working for nobody. */
+/** The server's own timeout is shorter, so that it stops working on what nobody waits for. */
 const STATEMENT_TIMEOUT_MS = QUERY_TIMEOUT_MS - 5000;
+
+export interface DatabaseOptions {
+  url: string;
+  poolSize: number;
+  /** Default: nothing is measured. */
+  meter?: Meter | undefined;
+}
 
 /**
  * A database connection pool that migrates before first use, and again when tables are gone. Connects on first use, not
@@ -29,17 +42,19 @@ export class Database {
   readonly #logger: Logger;
   /** The schema of the tables, once they exist. */
   #schema: Promise<string> | undefined;
+  readonly #waitSeconds: Histogram | undefined;
   /** Broken connections: errors of statements on them are not the statement's fault. */
   readonly #lost = new WeakSet<ClientBase>();
   /** False once a pooler has lost a prepared statement. */
   #keepsStatements = true;
   #closing: Promise<void> | undefined;
 
-  constructor({ url, poolSize }: { url: string; poolSize: number }, logger: Logger) {
+  constructor({ url, poolSize, meter }: DatabaseOptions, logger: Logger) {
     this.#connection = readPostgresUrl(url);
     this.#logger = logger;
     this.#pool = createPool(this.#connection, poolSize, logger);
-    // From the first moment on: one that breaks unheard, as it is given out, would end the process.
+    this.#waitSeconds = meter && registerPool(meter, this.#pool);
+    // Attached at once: an error event that nobody listens to would end the process.
     this.#pool.on('connect', (client) => client.on('error', () => this.#lost.add(client)));
   }
 
@@ -68,10 +83,29 @@ export class Database {
     }
   }
 
-  /** Statements in one round trip, each with a snapshot of its own start. @returns the rows of each */
+  /** Runs statements in one round trip, each with its own snapshot. @returns the rows of each */
   async sequence(statements: readonly string[]): Promise<object[][]> {
     const results = await this.#run((client) => client.query(statements.join(';')));
     return (results as unknown as QueryResult<object>[]).map(({ rows }) => rows);
+  }
+
+  /**
+   * Resolves if events can be stored, or could be once the tables are created. Changes nothing.
+   *
+   * @returns whether the tables exist, and their schema
+   */
+  async inspect(timeoutMs: number): Promise<{ schema: string; isComplete: boolean }> {
+    const options = { searchPath: requestedSearchPath(this.#connection), logger: this.#logger };
+    const found = await this.#withConnection((client) => inspectSchema(client, options));
+    if (!found.isComplete) return found;
+    this.#schema = Promise.resolve(found.schema);
+    await this.probe(timeoutMs);
+    return found;
+  }
+
+  /** Asks the server about itself. Makes no tables. */
+  examine(): Promise<Examination> {
+    return this.#withConnection(examine);
   }
 
   /** Resolves if events can currently be stored. */
@@ -97,7 +131,7 @@ export class Database {
     return this.#withConnection(work);
   }
 
-  /** Migrates once; again on the next use after a failure, and when tables turn out to be gone. */
+  /** Migrates once; again on the next use after a failure, or when tables are found to be missing. */
   #prepared(): Promise<string> {
     this.#schema ??= this.#prepare().catch((error) => {
       this.#schema = undefined;
@@ -112,7 +146,8 @@ export class Database {
   }
 
   async #withConnection<T>(work: (client: PoolClient) => Promise<T>): Promise<T> {
-    const client = await this.#connect();
+    const stopTimer = this.#waitSeconds?.startTimer();
+    const client = await this.#connect().finally(stopTimer);
     try {
       const result = await work(client);
       client.release();
@@ -130,8 +165,8 @@ export class Database {
       return await this.#pool.connect();
     } catch (error) {
       if (!isLimitRefused(error)) throw connectError(error);
-      // PgBouncer knows a few parameters and refuses all others. Limits that are set later would be those of whoever
-      // gets the connection to the server next.
+      // PgBouncer accepts a few parameters and rejects all others. A limit set later would apply to whichever client
+      // gets the server connection next.
       this.#pool.options.statement_timeout = undefined;
       return this.#pool.connect().catch((again) => {
         throw connectError(again);
@@ -149,14 +184,14 @@ function createPool(connection: PostgresConnection, poolSize: number, logger: Lo
     query_timeout: QUERY_TIMEOUT_MS,
     keepAlive: true,
   });
-  // One that breaks just as it is given out, before whoever takes it can listen, would end the process.
+  // A connection that breaks while it is handed out, before its taker listens, would end the process.
   pool.on('connect', (client) => client.on('error', () => {}));
-  // An idle connection that breaks is replaced at the next query; unheard, this event would end the process.
+  // An idle connection that breaks is replaced at the next query; without a listener, this event would end the process.
   pool.on('error', (error) => logger.debug({ err: error }, 'idle PostgreSQL connection lost'));
   return pool;
 }
 
-/** Drops undefined members, which would count as given. */
+/** Drops undefined members, which the driver would take as given. */
 function given(connection: PostgresConnection): pg.ClientConfig {
   return Object.fromEntries(Object.entries(connection).filter(([, value]) => value !== undefined));
 }

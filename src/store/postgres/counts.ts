@@ -5,19 +5,27 @@ import {
   HOURS_A_DAY,
   type HourCount,
   type HourRange,
+  type IntervalCounts,
+  type IntervalQuery,
   MOST_COUNTED_OF_USER,
+  type Occurrence,
+  type OccurrenceQuery,
   type SequenceRange,
+  TYPE_DIMENSION,
   type TypeTotal,
   USER_DIMENSION,
   type UserTotal,
   type ValueCount,
 } from '../event-store.ts';
 import type { Database } from './client.ts';
+import { byInterval } from './interval-counts.ts';
+import { occurrences } from './occurrences.ts';
+import { inIndex } from './ranges.ts';
 import { type AsText, watermarks } from './reads.ts';
 
 /** Most events counted in one transaction. */
 const STEP = 50_000;
-/** After this many stored events this instance counts them, so that queries never wait long. */
+/** After storing this many events an instance counts them, so that queries never wait long. */
 const COUNT_AFTER = 20_000;
 
 /**
@@ -36,6 +44,7 @@ with standing as (
   select hour, event_type, count(*), min(seq), max(seq) from counted group by hour, event_type
   on conflict (hour, event_type) do update set events = event_counts.events + excluded.events,
     last_seq = excluded.last_seq
+  returning event_type, xmax = 0 as is_new
 ), pending as (
   delete from pending_values p using standing where p.seq <= upto returning p.dimension, p.day, p.value, p.events
 ), valued as (
@@ -44,7 +53,13 @@ with standing as (
   union all
   select dimension, day, value, sum(events) from pending group by dimension, day, value
   on conflict (dimension, day, value) do update set events = value_counts.events + excluded.events
-  returning dimension, day, xmax = 0 as is_new
+  returning dimension, day, value, xmax = 0 as is_new
+), known as (
+  insert into known_values (dimension, value)
+  select dimension, value from valued where is_new
+  union
+  select '${TYPE_DIMENSION}', event_type from hours where is_new
+  on conflict do nothing
 ), distinguished as (
   insert into distinct_counts (dimension, day, distinct_values)
   select dimension, day, count(*) from valued where is_new group by dimension, day
@@ -54,6 +69,11 @@ with standing as (
   update counted_up_to set seq = upto from standing returning upto
 )
 select coalesce((select upto from moved), $1) as upto`;
+
+const BY_USER = ['user_id', 'happened_at'];
+const ANY_TIME = { from: `$1, ${Number.MIN_SAFE_INTEGER}`, to: `$1, ${Number.MAX_SAFE_INTEGER}` };
+const OF_USER = (order: 'asc' | 'desc') =>
+  `select user_id, happened_at from events ${inIndex(BY_USER, order, ANY_TIME)}`;
 
 /** Event counts in PostgreSQL: updated when queried, and from time to time. */
 export class PostgresCounts implements EventCounts {
@@ -67,8 +87,8 @@ export class PostgresCounts implements EventCounts {
   }
 
   /**
-   * Told what was stored. Now and then it is counted, beside what is stored next: the further that gets ahead, the more
-   * is counted at a time. What cannot be counted now is counted later.
+   * Called after events were stored. From time to time it counts them, while the next are being stored: the further
+   * counting falls behind, the more it counts at a time. What cannot be counted now is counted later.
    */
   add(events: number): void {
     this.#stored += events;
@@ -89,7 +109,7 @@ export class PostgresCounts implements EventCounts {
   }
 
   async #countNext(): Promise<void> {
-    // Success or failure concerns only those who asked for it.
+    // Success or failure only concerns the callers that wait for it.
     await Promise.allSettled([this.#counting]);
     this.#counting = this.#waiting;
     this.#waiting = undefined;
@@ -149,15 +169,32 @@ export class PostgresCounts implements EventCounts {
     return rows.map(({ value, events }) => ({ value, events: Number(events) }));
   }
 
+  async valuesFrom(dimension: string, from: string, limit: number): Promise<string[]> {
+    await this.#countUp();
+    const rows = await this.#database.query<{ value: string }>(
+      'select value from known_values where dimension = $1 and value >= $2 order by value limit $3',
+      [dimension, from, limit],
+    );
+    return rows.map(({ value }) => value);
+  }
+
   async ofUser(userId: string): Promise<UserTotal> {
     const [row] = await this.#database.query<AsText<UserTotal, 'events' | 'first' | 'latest'>>(
       `select (select count(*) from (select from events where user_id = $1 limit ${MOST_COUNTED_OF_USER}) as own) as events,
-         (select min(happened_at) from events where user_id = $1) as first,
-         (select max(happened_at) from events where user_id = $1) as latest`,
+         (select happened_at from (${OF_USER('asc')} limit 1) as own where user_id = $1) as first,
+         (select happened_at from (${OF_USER('desc')} limit 1) as own where user_id = $1) as latest`,
       [userId],
     );
     const { events, first, latest } = row!;
     return { events: Number(events), first: timeOf(first), latest: timeOf(latest) };
+  }
+
+  byInterval(query: IntervalQuery): Promise<IntervalCounts> {
+    return byInterval(this.#database, query);
+  }
+
+  occurrences(query: OccurrenceQuery): Promise<Occurrence[]> {
+    return occurrences(this.#database, query);
   }
 
   async sequenceRange({ from, to }: HourRange): Promise<SequenceRange | undefined> {

@@ -1,17 +1,17 @@
 import { StoreUnavailableError } from '../event-store.ts';
 
-/** An error as the driver gives it: PostgreSQL's own have an SQLSTATE of five characters as their code. */
+/** An error from the driver: PostgreSQL's own errors have an SQLSTATE of five characters as their code. */
 type DriverError = Error & { code?: string; errors?: DriverError[] };
 
 /**
  * Connection, transaction state (read-only), authorization, no such database, no such schema, rollback (deadlock),
- * resources, object not in the state needed (locked), operator intervention, system error; a table that is not there,
- * and a right that is missing.
+ * resources, object not in the required state (locked), operator intervention, system error; a missing table, and a
+ * missing privilege.
  */
 const OUTAGES = /^(08|25|28|3D|3F|40|53|55|57|58|42P01|42501)/;
-/** A table, a schema or a column that should be there is not: the tables are looked at again. */
+/** A table, schema or column is missing: the tables are checked again. */
 const SCHEMA_GONE = ['42P01', '3F000', '42703'];
-/** A prepared statement that another client of a pooler has, or that it left on another connection to the server. */
+/** A prepared statement that belongs to another client of a pooler, or is on another server connection. */
 const LOST_STATEMENT = ['26000', '42P05'];
 const LOCK_NOT_AVAILABLE = '55P03';
 
@@ -34,17 +34,17 @@ function codeOf(error: unknown): string {
   return typeof code === 'string' ? code : '';
 }
 
-/** Whether tables have to be looked at again, since some that were there are gone. */
+/** Whether the tables have to be checked again because some have disappeared. */
 export function isSchemaGone(error: unknown): boolean {
   return SCHEMA_GONE.includes(codeOf(error));
 }
 
-/** Whether a prepared statement could not be used; then nothing of it was executed. */
+/** Whether a prepared statement could not be used, so that nothing was executed. */
 export function isLostStatement(error: unknown): boolean {
   return LOST_STATEMENT.includes(codeOf(error));
 }
 
-/** Whether a right is missing, by the error as the store throws it. */
+/** Whether a privilege is missing, judged by the error that the store throws. */
 export function mayNot(error: unknown): boolean {
   const { cause } = error as Error;
   return cause !== undefined && codeOf(cause) === '42501';
@@ -54,12 +54,12 @@ export function isLockTimeout(error: unknown): boolean {
   return codeOf(error) === LOCK_NOT_AVAILABLE;
 }
 
-/** Whether a pooler in between does not let the limit of a statement's time through. */
+/** Whether a pooler in between rejects the statement timeout. */
 export function isLimitRefused(error: unknown): boolean {
   return /unsupported startup parameter.*statement_timeout/.test((error as Error).message);
 }
 
-/** Why there is no connection. Whatever it is, there may be one later. */
+/** Why there is no connection. Whatever the reason, there may be one later. */
 export function connectError(error: unknown): StoreUnavailableError {
   const text = oneLine(error as DriverError);
   const advice = CERTIFICATE.test(codeOf(error))
@@ -69,9 +69,9 @@ export function connectError(error: unknown): StoreUnavailableError {
 }
 
 /**
- * What a statement failed with, as the store throws it.
+ * Turns the error of a statement into the one that the store throws.
  *
- * @param isLost whether the connection broke under it
+ * @param isLost whether the connection broke while it ran
  */
 export function statementError(error: unknown, isLost: boolean): Error {
   if (error instanceof StoreUnavailableError) return error;
@@ -80,12 +80,12 @@ export function statementError(error: unknown, isLost: boolean): Error {
     : (error as Error);
 }
 
-/** The driver's own limit, which has no code. */
+/** The driver's own timeout, which has no code. */
 function isTimeout(error: unknown): boolean {
   return (error as Error).message === 'Query read timeout';
 }
 
-/** The first line: libraries put whole stacks behind it. Several addresses that were tried each have their own error. */
+/** The first line only: libraries append whole stacks. If several addresses were tried, each has its own error. */
 function oneLine({ message, errors }: DriverError): string {
   const lines = errors?.length ? errors.map((one) => one.message) : [message];
   return [...new Set(lines.map((text) => text.split('\n', 1)[0]!.trim()))].join(', ');

@@ -1,6 +1,8 @@
 import { withDeadline } from '../../clock.ts';
+import type { Examination } from '../../log/examination.ts';
 import { decodeLandmarks } from '../../log/landmarks.ts';
 import type { Logger } from '../../observability/logger.ts';
+import { registerStoreBytes } from '../../observability/store-metrics.ts';
 import {
   type Claim,
   type DeadLetter,
@@ -19,7 +21,7 @@ import {
   type Watermarks,
 } from '../event-store.ts';
 import { EVENTS_ARE_GONE, FORGET_EVENTS, RECLAIM } from '../position-sql.ts';
-import { Database } from './client.ts';
+import { Database, type DatabaseOptions } from './client.ts';
 import { PostgresCounts } from './counts.ts';
 import { mayNot } from './errors.ts';
 import * as reads from './reads.ts';
@@ -35,7 +37,7 @@ returning partition, epoch, next_offset, rewound, landmarks,
   exists (select 1 from positions p where p.consumer_group = $1 and p.topic = $2 and p.topic_id <> $3) as recreated,
   array(select distinct p.topic from positions p where p.topic <> $2 and p.stored > 0) as other_topics`;
 
-/** Nobody stores meanwhile: what is taken back must not be of events that have just come. */
+/** No one stores meanwhile: what is reset must not belong to events that have just arrived. */
 const FORGET_UNDISTURBED = ['lock table events in share row exclusive mode', ...FORGET_EVENTS];
 
 /** Keeps events in PostgreSQL; any number of instances may share it. Creates its tables when first used. */
@@ -46,8 +48,10 @@ export class PostgresStore implements EventStore {
   readonly #logger: Logger;
 
   /** Connects on first use, so that the service can start while PostgreSQL is down. */
-  constructor({ logger, ...options }: { url: string; poolSize: number; logger: Logger }) {
+  constructor({ logger, ...options }: DatabaseOptions & { logger: Logger }) {
     this.#database = new Database(options, logger);
+    const { meter } = options;
+    if (meter !== undefined) registerStoreBytes(meter, () => reads.bytes(this.#database));
     this.#logger = logger;
     this.counts = new PostgresCounts(this.#database);
   }
@@ -56,7 +60,7 @@ export class PostgresStore implements EventStore {
     const { gone, behind } = await this.#inspect();
     if (gone) await this.#database.sequence(FORGET_UNDISTURBED);
     if (behind) await this.#moveSequence();
-    // If we die here: nothing is claimed, and whoever claims next finds the same.
+    // If we die here: nothing is claimed, and the next claim finds the same state.
     const rows = await this.#database.query<ClaimRow>(CLAIM, [group, topic, topicId, partitions]);
     const claims = new Map(rows.map((row) => [row.partition, row]));
     return partitions.map((partition) => {
@@ -75,7 +79,7 @@ export class PostgresStore implements EventStore {
 
   async process(batches: readonly StoreBatch[]): Promise<StoreOutcome> {
     const outcome = await processBatches(this.#database, batches);
-    // If we die here: everything is stored, and counted by whoever counts next.
+    // If we die here: everything is stored, and counted by the next count.
     this.counts.add(outcome.stored.flat().length);
     return outcome;
   }
@@ -122,6 +126,10 @@ export class PostgresStore implements EventStore {
     return reads.deadLetters(this.#database, group, query);
   }
 
+  countWaiting(group: string): Promise<Map<string, number>> {
+    return reads.countWaiting(this.#database, group);
+  }
+
   async markRedriven(group: string, ids: readonly number[], at: Date): Promise<void> {
     await this.#database.query(
       'update dead_letters set redriven_at = $3 where consumer_group = $1 and seq = any($2::bigint[])',
@@ -131,6 +139,22 @@ export class PostgresStore implements EventStore {
 
   async ping(timeoutMs: number): Promise<void> {
     await withDeadline(this.#database.probe(timeoutMs), timeoutMs, 'PostgreSQL');
+  }
+
+  /** As `ping`, without making tables. @returns what it found, for people */
+  async inspect(timeoutMs: number): Promise<string> {
+    const { schema, isComplete } = await withDeadline(
+      this.#database.inspect(timeoutMs),
+      timeoutMs,
+      'PostgreSQL',
+    );
+    if (isComplete) return `PostgreSQL, tables in schema ${schema}`;
+    return `PostgreSQL, schema ${schema}: its tables are missing or of an earlier version, and made or changed at the start`;
+  }
+
+  /** What may do harm, and what a maintainer asks for, whether or not events can be stored. */
+  examine(timeoutMs: number): Promise<Examination> {
+    return withDeadline(this.#database.examine(), timeoutMs, 'PostgreSQL');
   }
 
   async #inspect(): Promise<Damage> {
@@ -163,9 +187,9 @@ export class PostgresStore implements EventStore {
 
 /** Manual changes to the tables. */
 interface Damage {
-  /** All events are. */
+  /** All events are gone. */
   gone: boolean;
-  /** The sequence is; null where there is nothing that it could be behind. */
+  /** The sequence is behind the events; null if there are none. */
   behind: boolean | null;
 }
 

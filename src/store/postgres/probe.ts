@@ -1,8 +1,8 @@
 import type { ClientBase } from 'pg';
 
 /**
- * What storing does, with nothing to store: it fails where storing would, on tables that are gone, rights that are missing,
- * a session that may not write, or a table that somebody has locked. Nothing is written, and no row is looked at.
+ * Does what storing does, with nothing to store: it fails where storing would, on missing tables or privileges, a read-only
+ * session, or a table that somebody has locked. It writes nothing and reads no row.
  */
 const STORING = [
   ['events', "insert into events (json) select '' where false"],
@@ -20,16 +20,16 @@ export async function tryStoring(
   schema: string,
   { lockTimeoutMs, timeoutMs }: { lockTimeoutMs: number; timeoutMs: number },
 ): Promise<void> {
-  // Of this schema: under the same name there may be another table further down the search path.
+  // With the schema's name: further down the search path there may be another table of the same name.
   const own = STORING.map(([table, text]) =>
     text.replace(table, `"${schema.replaceAll('"', '""')}".${table}`),
   );
   const text = [`set local lock_timeout = ${lockTimeoutMs}`, ...own].join(';');
-  // The driver's own limit, too: else a frozen server would keep one connection of the pool for each probe.
+  // With the driver's timeout too: otherwise each probe of a frozen server would keep a connection of the pool.
   await client.query({ text, query_timeout: timeoutMs } as { text: string });
 }
 
-/** Locks that keep rows from being stored, given out before those that are waited for. */
+/** Locks that keep rows from being stored; granted ones before those waited for. */
 const LOCKS = `
 select c.relname as table, l.pid, l.granted, to_char(a.xact_start at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as since
 from pg_locks l join pg_class c on c.oid = l.relation join pg_namespace n on n.oid = c.relnamespace
@@ -43,13 +43,13 @@ interface Lock {
   table: string;
   /** Null for a prepared transaction. */
   pid: number | null;
-  /** False: who waits for it makes all who come later wait, too. */
+  /** False: it is waited for, and makes everyone who comes later wait too. */
   granted: boolean;
-  /** When its transaction began; null where the role may not see that. */
+  /** When its transaction began; null if the role may not see that. */
   since: string | null;
 }
 
-/** @returns who keeps events from being stored, as a sentence; undefined when nobody does any more */
+/** @returns a sentence that says who keeps events from being stored; undefined if no one does any more */
 export async function describeLock(client: ClientBase, schema: string): Promise<string | undefined> {
   const { rows } = await client.query<Lock>(LOCKS, [schema, TABLES]);
   const lock = rows[0];

@@ -1,4 +1,4 @@
-// In: a database. Out: Footfall's tables in the schema its connections lead to, or a sentence why they cannot be there.
+// In: a database. Out: Footfall's tables in the schema of its connections, or a sentence that says why not.
 import { readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import type { ClientBase, QueryConfig } from 'pg';
@@ -8,51 +8,51 @@ import { IS_REPLICA, LOCK_AS_WRITER, WRITERS } from './writer-locks.ts';
 
 const MIGRATIONS_DIR = join(import.meta.dirname, 'migrations');
 const MIGRATIONS_TABLE = 'footfall_migrations';
-/** The lowest that the tests were run on. */
+/** The lowest version that the tests were run on. */
 const LOWEST_VERSION = 13;
-/** What speaks PostgreSQL's protocol and gives out numbers, or shows locks, in another way. */
+/** Databases that speak PostgreSQL's protocol, but give out sequences or show locks in another way. */
 const OTHER_DATABASES =
   /CockroachDB|-YB-|Yugabyte|Redshift|Greenplum|Materialize|CrateDB|QuestDB|RisingWave/i;
 
-/** That hold whatever is UTF-8; one event with another character would keep all that come after it from being stored. */
+/** Encodings that hold all of UTF-8. With any other, an event with a foreign character would block all after it. */
 const WHOLE_ENCODINGS = ['UTF8', 'SQL_ASCII'];
 
-/** That a timer can be set to. */
+/** The longest that a timer can be set to. */
 const LONGEST_MS = 2 ** 31 - 1;
 const INSUFFICIENT_PRIVILEGE = '42501';
 
-/** One that is there already, and what it made. */
+/** A migration that has been applied, and what it created. */
 interface Migration {
   name: string;
   tables: string[];
 }
 
-/** Where the connection leads, and what is there. */
+/** The schema that the connection leads to, and what is in it. */
 interface DatabaseState {
   schema: string | null;
   searchPath: string;
   role: string;
   isReplica: boolean;
-  /** As `25s`; `0` where there is no limit. */
+  /** Such as `25s`; `0`: no limit. */
   statementTimeout: string;
-  /** Of the schema, and only those that are Footfall's by their names. */
+  /** Tables of the schema that have the name of one of Footfall's. */
   tables: string[];
   hasBookkeeping: boolean;
-  /** Other schemas of the search path with all of a Footfall in them. */
+  /** Other schemas of the search path that have all tables of a Footfall. */
   others: string[];
-  /** Whether bookkeeping of an earlier version is in `public`, without tables. */
+  /** Whether the migrations table of an earlier version is in `public`, without the other tables. */
   isSplit: boolean;
 }
 
-/** What is to be done until all tables are there. */
-interface Standing extends Omit<DatabaseState, 'schema'> {
+/** What remains to be done until all tables exist. */
+export interface Standing extends Omit<DatabaseState, 'schema'> {
   schema: string;
   isComplete: boolean;
-  /** All tables are gone, and the bookkeeping is not. */
+  /** All tables are gone, but the migrations table is not. */
   isEmptied: boolean;
 }
 
-interface SchemaOptions {
+export interface SchemaOptions {
   /** What the address asks for. */
   searchPath: string | undefined;
   logger: Logger;
@@ -82,7 +82,7 @@ export async function prepareSchema(client: ClientBase, options: SchemaOptions):
   return schema;
 }
 
-async function refuseOtherDatabases(client: ClientBase): Promise<void> {
+export async function refuseOtherDatabases(client: ClientBase): Promise<void> {
   const { rows } = await client.query<{ version: string; number: string; encoding: string }>(
     "select version(), current_setting('server_version_num') as number, current_setting('server_encoding') as encoding",
   );
@@ -118,7 +118,7 @@ select current_schema() as schema, current_setting('search_path') as "searchPath
   exists (select from own where schema = 'public' and name = '${MIGRATIONS_TABLE}')
     and not exists (select from own where schema = 'public' and name = any($1)) as "isSplit"`;
 
-async function inspect(client: ClientBase, { searchPath }: SchemaOptions): Promise<Standing> {
+export async function inspect(client: ClientBase, { searchPath }: SchemaOptions): Promise<Standing> {
   const known = migrations();
   const { rows } = await client.query<DatabaseState>(GROUND, [known.flatMap(({ tables }) => tables)]);
   const { schema, ...state } = rows[0]!;
@@ -142,7 +142,7 @@ async function inspect(client: ClientBase, { searchPath }: SchemaOptions): Promi
   return { ...state, schema, ...compare(schema, state, applied, known) };
 }
 
-/** Of the schema; of `public`, where an earlier version kept its bookkeeping beside tables in another schema. */
+/** Migrations of the schema, or of `public`, where an earlier version kept them beside tables in another schema. */
 async function appliedMigrations(
   client: ClientBase,
   state: Omit<DatabaseState, 'schema'>,
@@ -159,7 +159,7 @@ function isSplitFrom({ hasBookkeeping, isSplit, tables }: Omit<DatabaseState, 's
   return !hasBookkeeping && isSplit && tables.length > 0;
 }
 
-/** @throws StoreUnavailableError where tables are neither as migrations left them nor all gone */
+/** @throws StoreUnavailableError if some tables are missing: neither as the migrations left them nor all gone */
 function compare(
   schema: string,
   state: Omit<DatabaseState, 'schema'>,
@@ -180,7 +180,7 @@ function compare(
       `schema ${schema} has a table ${foreign[0]} that no migration of Footfall made there: give Footfall a schema of its own`,
     );
   }
-  // Positions without their events would say that these are stored: what is to be kept is for a person to decide.
+  // Positions without their events would claim that these are stored: a person has to decide what to keep.
   if (missing.length > 0 && state.tables.length > 0) {
     throw new StoreUnavailableError(
       `in schema ${schema} the tables ${missing.join(', ')} are gone, and ${state.tables.join(', ')} are there: restore them from a backup, or drop these, too, so that Footfall makes all of them and reads the topic from its start`,
@@ -190,7 +190,7 @@ function compare(
   return { isComplete, isEmptied: missing.length > 0 };
 }
 
-/** Building an index takes as long as it takes: the driver's limit of time is for what is asked day by day. */
+/** Building an index may take long: the driver's timeout is meant for everyday statements. */
 function withoutLimit(client: ClientBase): ClientBase {
   const query = (statement: string | QueryConfig, values?: unknown[]) => {
     const config = typeof statement === 'string' ? { text: statement, values: values ?? [] } : statement;
@@ -201,8 +201,8 @@ function withoutLimit(client: ClientBase): ClientBase {
 
 async function migrate(client: ClientBase, options: SchemaOptions): Promise<void> {
   const { runner } = await import('node-pg-migrate');
-  // One transaction, and a lock that ends with it: through a pooler, statements outside of one may each go to another
-  // connection. If we die here: nothing has changed, and another instance begins.
+  // One transaction, and a lock that ends with it: through a pooler, statements outside a transaction may each use
+  // another connection. If we die here: nothing has changed, and another instance takes over.
   await client.query(`begin; set local statement_timeout = 0;
     select pg_advisory_xact_lock(hashtextextended('footfall migrations in ' || current_schema(), 0))`);
   const standing = await inspect(client, options);
@@ -216,7 +216,7 @@ async function migrate(client: ClientBase, options: SchemaOptions): Promise<void
   }
   if (standing.isEmptied) await client.query(`delete from ${MIGRATIONS_TABLE}`);
   const table = `${quoted(schema)}.${MIGRATIONS_TABLE}`;
-  // As the library would make it, whose error is a stack as text.
+  // The library would create it too, but its error is a stack as text.
   await client.query(
     `create table if not exists ${table} (id serial primary key, name varchar(255) not null, run_on timestamp not null)`,
   );
@@ -237,7 +237,7 @@ async function migrate(client: ClientBase, options: SchemaOptions): Promise<void
   if (names.length > 0) options.logger.info({ schema, migrations: names }, 'database migrated');
 }
 
-function withAdvice(error: Error & { code?: string }, schema: string, role: string): Error {
+export function withAdvice(error: Error & { code?: string }, schema: string, role: string): Error {
   if (error.code !== INSUFFICIENT_PRIVILEGE) return error;
   return new StoreUnavailableError(
     `${error.message}: Footfall makes or changes its tables in schema ${schema}. Give ${role} the right to (GRANT CREATE ON SCHEMA ${quoted(schema)} TO ${quoted(role)}), or start Footfall once as a user that has it`,
@@ -245,8 +245,8 @@ function withAdvice(error: Error & { code?: string }, schema: string, role: stri
   );
 }
 
-/** Readers go by what writers lock, and by the order of the sequence. @throws StoreUnavailableError where they cannot */
-async function checkLocks(client: ClientBase, schema: string): Promise<void> {
+/** Readers rely on the locks of writers and on the order of the sequence. @throws StoreUnavailableError if they cannot */
+export async function checkLocks(client: ClientBase, schema: string): Promise<void> {
   const results = await client.query(
     [
       `select ${LOCK_AS_WRITER}`,
@@ -281,7 +281,7 @@ function migrations(): Migration[] {
     });
 }
 
-/** A search path, whichever way it is written. */
+/** The schemas of a search path, quoted or not. */
 function listed(searchPath: string): string {
   return searchPath
     .split(',')

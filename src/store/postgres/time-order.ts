@@ -1,8 +1,9 @@
 import { READ_BYTES, type TimedEvent, type TimeReadQuery } from '../event-store.ts';
 import type { Database } from './client.ts';
+import { inIndex } from './ranges.ts';
 import type { AsText } from './reads.ts';
 
-/** Events in the order of their times. As `read` of `reads.ts`, where the form of the statement is explained. */
+/** Events in the order of their times. `read` in `reads.ts` explains the form of the statement. */
 export async function readByTime(
   database: Database,
   { order, after, before, limit, bytes = READ_BYTES, userId, eventTypes }: TimeReadQuery,
@@ -13,11 +14,10 @@ export async function readByTime(
       : ['(happened_at, seq) < ($3, $4)', '(happened_at, seq) > ($1, $2)'];
   const inOrder = `order by happened_at ${order}, seq ${order}`;
   const rows = userId
-    ? `select seq, happened_at, json from events where user_id = $7 and ${begins} ${inOrder} limit $5`
+    ? selectOf('user_id', '$7', order)
     : eventTypes
-      ? `select of_type.* from unnest($7::text[]) as type cross join lateral (
-           select seq, happened_at, json from events where event_type = type and ${begins} ${inOrder} limit $5
-         ) as of_type ${inOrder} limit $5`
+      ? `select of_type.* from unnest($7::text[]) as type
+         cross join lateral (${selectOf('event_type', 'type', order)}) as of_type ${inOrder} limit $5`
       : `select seq, happened_at, json from events where ${begins} ${inOrder} limit $5`;
   const filter = userId ?? eventTypes;
   const found = await database.query<AsText<TimedEvent, 'sequence' | 'time'>>(
@@ -37,4 +37,12 @@ export async function readByTime(
     ],
   );
   return found.map(({ sequence, time, json }) => ({ sequence: Number(sequence), time: Number(time), json }));
+}
+
+function selectOf(column: 'user_id' | 'event_type', value: string, order: 'asc' | 'desc'): string {
+  const columns = [column, 'happened_at', 'seq'];
+  const ends = { from: `${value}, $1, $2::bigint + 1`, to: `${value}, $3, $4::bigint - 1` };
+  return `select seq, happened_at, json from (
+    select seq, happened_at, json, ${column} as value from events ${inIndex(columns, order, ends)} limit $5
+  ) as found where value = ${value}`;
 }

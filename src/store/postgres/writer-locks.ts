@@ -1,8 +1,8 @@
 /**
- * Who writes tells readers that events at sequences before others are still to come, with an advisory lock that it holds
- * from before it gets its first sequence until what it stored can be seen. Advisory locks belong to the database, so the
- * upper half of the 64 bits is the sequence that gives out the sequences: other schemas have others. Below it are the lower
- * 32 bits of a sequence that all it stores comes after.
+ * A writer tells readers that events at lower sequences may still appear, by an advisory lock that it holds from before it
+ * gets its first sequence until what it stored is visible. Advisory locks belong to the database, so the upper 32 bits of
+ * the key identify the sequence object: each schema has its own. The lower 32 bits are those of a sequence number that is
+ * below everything the writer stores.
  */
 const SEQUENCE = 'events_seq_seq';
 const LAST = '(last_value - (not is_called)::integer)';
@@ -11,13 +11,13 @@ export const LOCK_AS_WRITER = `pg_advisory_xact_lock_shared(
   (select (tableoid::bigint << 32) | (${LAST} & 4294967295) from ${SEQUENCE}))`;
 
 /**
- * True when numbers are given out again that events had: where the sequence was set back, or is another one, as on a logical
- * replica, to which sequences are not copied. Readers that have passed those numbers would not see what gets them.
+ * True if sequence numbers are given out a second time: the sequence was set back, or is another one, as on a logical
+ * replica, to which sequences are not copied. Readers that have passed those numbers would miss the new events.
  */
 export const SEQUENCE_IS_BEHIND = `(select ${LAST} from ${SEQUENCE})
   < greatest((select max(seq) from events), (select seq from counted_up_to))`;
 
-/** While nobody stores: between the question and the answer the sequence must not move. */
+/** Call while no one stores: the sequence must not move between question and answer. */
 export const MOVE_SEQUENCE = [
   'lock table events in share row exclusive mode',
   `select setval('${SEQUENCE}', greatest((select max(seq) from events), (select seq from counted_up_to), last_value))
@@ -40,7 +40,7 @@ where locktype = 'advisory' and objsubid = 1 and granted and classid = '${SEQUEN
 
 /**
  * @param lock the lower 32 bits of a sequence
- * @param last a sequence at most 2^31 before it or behind it: nobody writes while so many are given out
+ * @param last a sequence at most 2^31 away from it: no writer is active while that many are given out
  * @returns the sequence
  */
 export function sequenceOf(lock: string, last: number): number {

@@ -13,12 +13,12 @@ import { bigints, integers, texts, uuids } from './arrays.ts';
 import type { Database } from './client.ts';
 import { LOCK_AS_WRITER, SEQUENCE_IS_BEHIND } from './writer-locks.ts';
 
-/** An event without what two of one key may differ in. */
+/** An event without the members in which two events of one key may differ. */
 const COMPARED = (alias: string) => `regexp_replace(${alias}.json, '${TIMESTAMP_MEMBER}', '')`;
 
 /**
  * One round trip and one transaction. The position rows are locked first, so that a claim and a batch of the same
- * partition, or two batches of it, never run at the same time; every other part depends on having got all of them.
+ * partition, or two batches of it, never run at the same time; every other part requires that all rows were locked.
  */
 const PROCESS = `
 with batches as (
@@ -102,7 +102,7 @@ export async function processBatches(
   const parted = withoutRepeats(batches);
   const { distinct, again } = parted;
   // If we die before the answer: the batches are stored with their positions or not at all. Either way the next
-  // claims say where to go on.
+  // claims say where to continue.
   const [row] = await database.prepared<ProcessRow>('process', PROCESS, [
     group,
     topic,
@@ -136,7 +136,7 @@ export async function processBatches(
 interface ProcessRow {
   /** The partitions whose positions were as expected. */
   held: number[];
-  /** Null: all of them. */
+  /** Keys of the events stored now; null: all. */
   stored: string[] | null;
   conflicts: number;
 }
@@ -206,7 +206,7 @@ type Repeat = EventToStore & { isConflict: boolean };
 /** The events of batches: those with new keys, and duplicates. */
 interface SplitEvents {
   distinct: EventToStore[];
-  /** Of each of them. */
+  /** The partition of each of `distinct`. */
   partitions: number[];
   again: Repeat[];
 }

@@ -12,21 +12,28 @@ import {
   HOURS_A_DAY,
   type HourCount,
   type HourRange,
+  type IntervalCounts,
+  type IntervalQuery,
   MOST_COUNTED_OF_USER,
+  type Occurrence,
+  type OccurrenceQuery,
   type SequenceRange,
+  TYPE_DIMENSION,
   type TypeTotal,
   USER_DIMENSION,
   type UserTotal,
   type ValueCount,
 } from '../event-store.ts';
 import { onFile } from './errors.ts';
+import { byInterval } from './interval-counts.ts';
+import { occurrences } from './occurrences.ts';
 
-/** After so many events they are counted: about 70 ms in which nothing else happens, and a fifth of what each alone would cost. */
+/** After this many events they are counted: about 70 ms in which nothing else happens, a fifth of what counting each alone costs. */
 const COUNT_AFTER = 10_000;
 /** Most events counted in one transaction when more are pending. */
 const STEP = 50_000;
 
-/** What was stored before hours were is counted at the hour of its storing. */
+/** Events stored before the column `hour` existed count at the hour they were stored. */
 const HOUR = 'coalesce(hour, stored_at / 3600000, 0)';
 
 /** Counts the events after `:before` up to `:upTo`, in the transaction that advances that sequence. */
@@ -44,12 +51,17 @@ const COUNT_STEPS = [
   `insert into temp.new_values
    select dimension, day, value, sum(events) from pending_values where seq <= :upTo group by dimension, day, value`,
   'delete from pending_values where seq <= :upTo',
-  // Before they are there: how many of them are new.
+  // Run before they are inserted, to find how many are new.
   `insert into distinct_counts
    select dimension, day, count(*) from temp.new_values n
    where not exists (select 1 from value_counts v where v.dimension = n.dimension and v.day = n.day and v.value = n.value)
    group by dimension, day
    on conflict do update set distinct_values = distinct_values + excluded.distinct_values`,
+  `insert or ignore into known_values
+   select distinct dimension, value from temp.new_values n
+   where not exists (select 1 from value_counts v where v.dimension = n.dimension and v.day = n.day and v.value = n.value)
+   union all
+   select distinct '${TYPE_DIMENSION}', event_type from events where seq > :before and seq <= :upTo`,
   `insert into value_counts (dimension, day, value, events)
    select dimension, day, value, events from temp.new_values where true
    on conflict do update set events = events + excluded.events`,
@@ -91,13 +103,13 @@ export class SqliteCounts implements EventCounts {
     for (const values of pending.values()) this.#addPending.run(sequence, ...values);
   }
 
-  /** Told what was stored, after that. */
+  /** Called after events were stored. */
   add(events: number): void {
     this.#stored += events;
     if (this.#stored >= COUNT_AFTER) this.countUp();
   }
 
-  /** Counts what was stored and not counted yet. */
+  /** Counts what is stored and not yet counted. */
   countUp(): void {
     this.#stored = 0;
     onFile(() => {
@@ -114,7 +126,7 @@ export class SqliteCounts implements EventCounts {
     ).get()!;
     if (latest <= before) return false;
     const upTo = Math.min(latest, before + STEP);
-    // If we die here: the events are stored, and counted by whoever counts next.
+    // If we die here: the events are stored, and counted by the next count.
     inTransaction(db, () => {
       for (const step of this.#countSteps) step.run({ before, upTo });
     });
@@ -157,6 +169,16 @@ export class SqliteCounts implements EventCounts {
     );
   }
 
+  async valuesFrom(dimension: string, from: string, limit: number): Promise<string[]> {
+    const found = this.#all<{ value: string }>(
+      'select value from known_values where dimension = ? and value >= ? order by value limit ?',
+      dimension,
+      from,
+      limit,
+    );
+    return found.map(({ value }) => value);
+  }
+
   async ofUser(userId: string): Promise<UserTotal> {
     const [found] = this.#all<UserTotal>(
       `select (select count(*) from (select 1 from user_times where user_id = ?1 limit ${MOST_COUNTED_OF_USER})) as events,
@@ -165,6 +187,16 @@ export class SqliteCounts implements EventCounts {
       userId,
     );
     return found!;
+  }
+
+  async byInterval(query: IntervalQuery): Promise<IntervalCounts> {
+    // The places of users' events are known as far as events are counted.
+    if (query.userId !== undefined) this.countUp();
+    return onFile(() => byInterval(this.#db, query));
+  }
+
+  async occurrences(query: OccurrenceQuery): Promise<Occurrence[]> {
+    return onFile(() => occurrences(this.#db, query));
   }
 
   async sequenceRange({ from, to }: HourRange): Promise<SequenceRange | undefined> {

@@ -48,8 +48,8 @@ alter table dead_letters add column event_key blob;
 create index dead_letters_by_event on dead_letters (event_key) where event_key is not null;`;
 
 /**
- * As in `migrations/0003_counts.sql`, where it is explained. Places of users' events are kept beside the counts: an
- * index, kept at every event, would write a page for each.
+ * As in `migrations/0003_counts.sql`, where it is explained. The places of users' events are kept beside the counts: an
+ * index updated with every event would write a page for each.
  */
 const COUNTS = `
 alter table events add column hour integer;
@@ -97,7 +97,7 @@ const LANDMARKS = `
 alter table positions add column rewound integer not null default 0;
 alter table positions add column landmarks text not null default '';`;
 
-/** As in `migrations/0005_dead_letter_digest.sql`. A constraint of a table can only go with the table. */
+/** As in `migrations/0005_dead_letter_digest.sql`. A constraint can only be dropped with its table. */
 const DEAD_LETTER_DIGEST = `
 create table dead_letters_with_digest (
   seq integer primary key,
@@ -126,8 +126,8 @@ alter table dead_letters_with_digest rename to dead_letters;
 create index dead_letters_by_event on dead_letters (event_key) where event_key is not null;`;
 
 /**
- * As in `migrations/0006_time_order.sql`. Places of users' events are kept beside the counts, as those by sequence. Indexes
- * of a table with rowids end with them.
+ * As in `migrations/0006_time_order.sql`. The places of users' events are kept beside the counts, like those by sequence.
+ * Indexes of a table with rowids end with the rowid.
  */
 const TIME_ORDER = `
 alter table events add column happened_at integer;
@@ -143,5 +143,32 @@ create table user_times (
 insert into user_times
   select user_id, happened_at, seq from events where seq <= (select max(seq) from counted_up_to) order by 1, 2, 3;`;
 
+/** As in `migrations/0007_known_values.sql`, where it is explained. */
+const KNOWN_VALUES = `
+create table known_values (
+  dimension text not null,
+  value text not null,
+  primary key (dimension, value)
+) strict, without rowid;
+insert into known_values select distinct dimension, value from value_counts order by 1, 2;
+insert into known_values select distinct 'eventType', event_type from event_counts;`;
+
+/** As in `migrations/0008_ranges.sql`. */
+const RANGES = `
+create index if not exists events_by_hour on events (happened_at / 3600000);
+create index if not exists dead_letters_by_group on dead_letters (consumer_group);
+create index if not exists dead_letters_by_reason on dead_letters (consumer_group, reason);
+create index if not exists dead_letters_waiting on dead_letters (consumer_group) where redriven_at is null;
+create index if not exists dead_letters_waiting_by_reason on dead_letters (consumer_group, reason) where redriven_at is null;`;
+
 /** Steps to the schema of the store, in order. */
-export const STORE_SCHEMA = [EVENTS, EVENT_ORIGIN, COUNTS, LANDMARKS, DEAD_LETTER_DIGEST, TIME_ORDER];
+export const STORE_SCHEMA = [
+  EVENTS,
+  EVENT_ORIGIN,
+  COUNTS,
+  LANDMARKS,
+  DEAD_LETTER_DIGEST,
+  TIME_ORDER,
+  KNOWN_VALUES,
+  RANGES,
+];

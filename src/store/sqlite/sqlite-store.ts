@@ -14,6 +14,8 @@ import {
   type DeadLetterQuery,
   type EventRecord,
   type EventStore,
+  HOUR_MS,
+  hoursOf,
   type PartitionPosition,
   READ_BYTES,
   type ReadQuery,
@@ -28,8 +30,9 @@ import {
 import { EVENTS_ARE_GONE, FORGET_EVENTS, RECLAIM } from '../position-sql.ts';
 import { SqliteCounts } from './counts.ts';
 import { onFile } from './errors.ts';
+import { merged } from './merged.ts';
 import { STORE_SCHEMA } from './schema.ts';
-import { defineEventTime, SqliteTimeOrder } from './time-order.ts';
+import { defineEventTime, readByTime } from './time-order.ts';
 import { keyBytes, SqliteWriter } from './writer.ts';
 
 const POSITIONS = `
@@ -41,11 +44,10 @@ const DEAD_LETTERS = `
 select seq as id, event_key as key, topic, partition, offset, reason, detail, attempt, set_aside_at as deadLetteredAt,
   redriven_at as redrivenAt, dlt_partition as deadLetterPartition, dlt_offset as deadLetterOffset
 from dead_letters
-where consumer_group = :group and (:before is null or seq < :before)
-  and (:ids is null or seq in (select value from json_each(:ids)))
-  and (:key is null or event_key = :key) and (:reason is null or reason = :reason)
-  and (:waiting = 0 or redriven_at is null)
-order by seq desc limit :limit`;
+where consumer_group = :group and seq < :before`;
+
+const WAITING = `
+select reason, count(*) as letters from dead_letters where consumer_group = ? and redriven_at is null group by reason`;
 
 const EVENT = `
 select json, partition, offset, stored_at as storedAt, duplicates, conflicts from events where event_key = ?`;
@@ -64,12 +66,11 @@ export class SqliteStore implements EventStore {
   readonly counts: SqliteCounts;
   readonly #file: SqliteFile;
   readonly #writer: SqliteWriter;
-  readonly #byTime: SqliteTimeOrder;
   readonly #claim: Query<ClaimRow>;
   readonly #earlierTopic: Query<object>;
   readonly #otherTopics: Query<{ topic: string }>;
   readonly #positions: Query<PartitionPosition>;
-  readonly #deadLetters: Query<DeadLetterRow>;
+  readonly #waiting: Query<{ reason: string; letters: number }>;
   readonly #get: Query<EventRow>;
   readonly #latest: Query<{ latest: number }>;
   readonly #eventsAreGone: Query<{ areGone: number }>;
@@ -94,11 +95,10 @@ export class SqliteStore implements EventStore {
       'select 1 from positions where consumer_group = ? and topic = ? and topic_id <> ? limit 1',
     );
     this.#positions = prepareQuery(db, POSITIONS);
-    this.#deadLetters = prepareQuery(db, DEAD_LETTERS);
+    this.#waiting = prepareQuery(db, WAITING);
     this.#get = prepareQuery(db, EVENT);
     this.#latest = prepareQuery(db, 'select coalesce(max(seq), 0) as latest from events');
     this.#eventsAreGone = prepareQuery(db, `select ${EVENTS_ARE_GONE} as areGone`);
-    this.#byTime = new SqliteTimeOrder(db);
     this.counts = new SqliteCounts(db);
     this.#writer = new SqliteWriter(db, this.counts);
   }
@@ -149,17 +149,18 @@ export class SqliteStore implements EventStore {
 
   async readByTime(query: TimeReadQuery): Promise<TimedEvent[]> {
     if (query.userId !== undefined) this.counts.countUp();
-    return onFile(() => this.#byTime.read(query));
+    return onFile(() => readByTime(this.#file.db, query));
   }
 
   #read(query: ReadQuery): StoredEvent[] {
-    const { order, limit, bytes: most = READ_BYTES, userId, eventTypes } = query;
-    // Where the events of users are is known up to where they are counted.
+    const { order, limit, bytes: most = READ_BYTES, userId } = query;
+    // The places of users' events are known as far as events are counted.
     if (userId !== undefined) this.counts.countUp();
-    const sources = eventTypes?.map((type) => this.#rows(query, type)) ?? [this.#rows(query)];
+    const sources = sourcesOf(query).map((source) => this.#rows(query, source));
+    const isBefore = ([a]: SequenceAndJson, [b]: SequenceAndJson) => a < b === (order === 'asc');
     const found: StoredEvent[] = [];
     let bytes = 0;
-    for (const [sequence, json] of sources.length === 1 ? sources[0]! : merged(sources, order)) {
+    for (const [sequence, json] of sources.length === 1 ? sources[0]! : merged(sources, isBefore)) {
       found.push({ sequence, json });
       bytes += json.length;
       if (found.length === limit || bytes >= most) break;
@@ -169,23 +170,26 @@ export class SqliteStore implements EventStore {
 
   async positions(group: string, topic: string): Promise<PartitionPosition[]> {
     const rows = onFile(() => this.#positions.all(group, topic));
-    // What a claim would find.
+    // The state that a claim would find.
     const areGone = onFile(() => this.#areEventsGone());
     return rows.map((row) => ({ ...row, offset: areGone ? null : row.offset }));
   }
 
   async deadLetters(group: string, query: DeadLetterQuery): Promise<DeadLetter[]> {
-    const { before = null, ids, key, reason = null, waiting = false, limit } = query;
+    const { before = Number.MAX_SAFE_INTEGER, ids, key, reason, waiting, limit } = query;
+    // Only the conditions asked for: with others, true for every row, SQLite would not use its indexes.
+    const values: Record<string, string | number | Uint8Array> = { group, before, limit };
+    let text = DEAD_LETTERS;
+    const add = (condition: string, value: object = {}) => {
+      text += ` and ${condition}`;
+      Object.assign(values, value);
+    };
+    if (ids) add('seq in (select value from json_each(:ids))', { ids: JSON.stringify(ids) });
+    if (key) add('event_key = :key', { key: keyBytes(key) });
+    if (reason) add('reason = :reason', { reason });
+    if (waiting) add('redriven_at is null');
     const rows = onFile(() =>
-      this.#deadLetters.all({
-        group,
-        before,
-        ids: ids === undefined ? null : JSON.stringify(ids),
-        key: key === undefined ? null : keyBytes(key),
-        reason,
-        waiting: waiting ? 1 : 0,
-        limit,
-      }),
+      prepareQuery<DeadLetterRow>(this.#file.db, `${text} order by seq desc limit :limit`).all(values),
     );
     return rows.map((row) => ({
       ...row,
@@ -193,6 +197,11 @@ export class SqliteStore implements EventStore {
       deadLetteredAt: new Date(row.deadLetteredAt),
       redrivenAt: row.redrivenAt === null ? null : new Date(row.redrivenAt),
     }));
+  }
+
+  async countWaiting(group: string): Promise<Map<string, number>> {
+    const rows = onFile(() => this.#waiting.all(group));
+    return new Map(rows.map(({ reason, letters }) => [reason, letters]));
   }
 
   async markRedriven(group: string, ids: readonly number[], at: Date): Promise<void> {
@@ -212,53 +221,39 @@ export class SqliteStore implements EventStore {
   }
 
   #rows(
-    { order, after, upTo, limit, userId }: ReadQuery,
-    eventType?: string,
+    { order, after, upTo, limit }: ReadQuery,
+    { from, values }: Source,
   ): IterableIterator<SequenceAndJson> {
-    const [from, value] =
-      userId !== undefined
-        ? ['user_events join events using (seq) where user_events.user_id = ? and', userId]
-        : eventType !== undefined
-          ? ['events where event_type = ? and', eventType]
-          : ['events where', undefined];
     const statement = prepareArrayQuery<SequenceAndJson>(
       this.#file.db,
       `select seq, json from ${from} seq > ? and seq <= ? order by seq ${order} limit ?`,
     );
-    const range = [after, upTo, limit];
-    return value === undefined ? statement.iterate(...range) : statement.iterate(value, ...range);
+    return statement.iterate(...values, after, upTo, limit);
   }
+}
+
+interface Source {
+  /** The statement up to the condition of the range. */
+  from: string;
+  values: (string | number)[];
+}
+
+/** Each in the order of an index. */
+function sourcesOf({ userId, eventTypes, times }: ReadQuery): Source[] {
+  if (userId !== undefined) {
+    return [
+      { from: 'user_events join events using (seq) where user_events.user_id = ? and', values: [userId] },
+    ];
+  }
+  if (eventTypes !== undefined) {
+    return eventTypes.map((type) => ({ from: 'events where event_type = ? and', values: [type] }));
+  }
+  if (times === undefined) return [{ from: 'events where', values: [] }];
+  const from = `events where happened_at / ${HOUR_MS} = ? and happened_at >= ? and happened_at < ? and`;
+  return hoursOf(times).map((hour) => ({ from, values: [hour, times.from, times.to] }));
 }
 
 type SequenceAndJson = [sequence: number, json: string];
-
-/** Merges sorted sources. */
-function* merged(
-  sources: readonly Iterator<SequenceAndJson>[],
-  order: 'asc' | 'desc',
-): Generator<SequenceAndJson> {
-  const isBefore = ([a]: SequenceAndJson, [b]: SequenceAndJson) => a < b === (order === 'asc');
-  try {
-    const heads = sources.map((source) => ({ source, row: nextRow(source) }));
-    for (;;) {
-      let first: (typeof heads)[number] | undefined;
-      for (const head of heads) {
-        if (head.row && (first?.row === undefined || isBefore(head.row, first.row))) first = head;
-      }
-      if (first?.row === undefined) return;
-      yield first.row;
-      first.row = nextRow(first.source);
-    }
-  } finally {
-    // A statement that is not at its end holds its snapshot of the file, and the write-ahead log grows.
-    for (const source of sources) source.return!();
-  }
-}
-
-function nextRow(rows: Iterator<SequenceAndJson>): SequenceAndJson | undefined {
-  const { done, value } = rows.next();
-  return done ? undefined : value;
-}
 
 function keyText(bytes: Uint8Array): string {
   const hex = Buffer.from(bytes).toString('hex');

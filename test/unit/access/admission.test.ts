@@ -38,6 +38,24 @@ describe('Admission', () => {
     expect([admission.requests, admission.bytes]).toEqual([0, 0]);
   });
 
+  it('keeps what is reserved until the work for it has ended, though its connection has closed', async () => {
+    const admission = new Admission({ maxRequests: 10, maxBytes: 100, clock: handClock() });
+    const hold = admission.enter(10);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const works = [hold.during(() => promise), hold.during(async () => {})];
+    await works[1];
+    hold.leave();
+    hold.grow(20);
+    expect([admission.requests, admission.bytes]).toEqual([1, 30]);
+    resolve();
+    await works[0];
+    expect([admission.requests, admission.bytes]).toEqual([0, 0]);
+    await expect(admission.enter(10).during(() => Promise.reject(new Error('it fails')))).rejects.toThrow(
+      'it fails',
+    );
+    expect([admission.requests, admission.bytes]).toEqual([1, 10]);
+  });
+
   it('leaves to writers what readers do not have, and the other way round', () => {
     const admission = new Admission({ maxRequests: 1, maxBytes: 100, maxReadBytes: 50, clock: handClock() });
     admission.enter(50, { purpose: 'read' });

@@ -63,8 +63,7 @@ describe('the list of keys', () => {
     const file = join(await tempFolder(), 'keys.json');
     const old = createKey({ name: 'old', scopes: ['read'], origins: ['https://old.example'] });
     const next = createKey({ name: 'new', scopes: ['read'] });
-    await writeFile(file, JSON.stringify([old.entry]));
-    const keys = new ApiKeys({ file });
+    const keys = new ApiKeys({ text: JSON.stringify([old.entry]), file });
     const told: string[][] = [];
     keys.onReload(() => told.push(keys.list().map(({ name }) => name)));
     keys.onReload(() => told.push(['and another']));

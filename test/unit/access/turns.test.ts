@@ -80,32 +80,39 @@ describe('large work', () => {
 });
 
 describe('the large work of one sender', () => {
-  /** What is begun while two pieces of 100 ms are asked for one after the other, and 100 ms later. */
-  async function begunBehindTwo(others: string[]): Promise<string[][]> {
+  /**
+   * Asks for two pieces of 100 ms, one after the other.
+   *
+   * @returns how long after the first the second begins
+   */
+  async function pauseBetween(others: string[], { load }: { load: number }): Promise<number> {
     stopClock();
     const { begun, work, end } = workByHand();
-    const turns = new Turns();
+    const turns = new Turns(() => () => load);
     for (const other of others) void turns.take(other, 200, async () => {});
     for (const name of ['a1', 'a2']) void turns.take('a', 900_000, work(name));
     await settled();
     vi.advanceTimersByTime(100);
     end('a1');
     await settled();
-    const atOnce = [...begun];
-    vi.advanceTimersByTime(199);
-    await settled();
-    const before = [...begun];
-    vi.advanceTimersByTime(1);
-    await settled();
-    return [atOnce, before, begun];
+    for (let ms = 0; ms < 2000; ms++) {
+      if (begun.length === 2) return ms;
+      vi.advanceTimersByTime(1);
+      await settled();
+    }
+    throw new Error('the second piece has not begun');
   }
 
   it('goes on at once while nobody else sends', async () => {
-    expect((await begunBehindTwo(['a']))[0]).toEqual(['a1', 'a2']);
+    expect(await pauseBetween(['a'], { load: 1 })).toBe(0);
   });
 
-  it('pauses twice as long as it takes while others send', async () => {
-    expect(await begunBehindTwo(['b', 'a'])).toEqual([['a1'], ['a1'], ['a1', 'a2']]);
+  it('pauses six times as long as it takes while others send and the process is busy', async () => {
+    expect(await pauseBetween(['b', 'a'], { load: 0.5 })).toBe(600);
+  });
+
+  it('pauses for a moment while others send and the process has time left', async () => {
+    expect(await pauseBetween(['b', 'a'], { load: 0.49 })).toBe(25);
   });
 });
 
@@ -128,7 +135,10 @@ describe('requests get turns of the event loop', () => {
     const store = new MemoryStore();
     await fill(store, 20_000);
     const read = vi.spyOn(store, 'read');
-    const query = { order: 'asc' as const, payload: [{ path: ['x'], value: 'nowhere' }] };
+    const query = {
+      order: 'asc' as const,
+      payload: [{ path: ['x'], operator: 'eq' as const, value: 'nowhere' }],
+    };
     const pages = Array.from({ length: 4 }, () =>
       readPage(store, query, { limit: 10, patienceMs: PATIENCE_MS }),
     );

@@ -38,6 +38,8 @@ describe('scalarAt', () => {
     ['{"a":[]}', ['a'], undefined],
     ['{"a":1}', ['b'], undefined],
     ['{"a":"text"}', ['a', 'length'], undefined],
+    ['{"a":[2,7]}', ['a', 'length'], undefined],
+    ['{"a":{"length":2}}', ['a', 'length'], '2'],
     ['{"a":null}', ['a', 'b'], undefined],
     // Only what was sent: no member that every object has.
     ['{"a":{}}', ['a', 'toString'], undefined],

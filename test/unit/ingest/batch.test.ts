@@ -210,7 +210,7 @@ describe('a batch', () => {
     };
     const deep = failing(new RangeError('Maximum call stack size exceeded'));
     expect(deep.add(INVALID)).toBe(true);
-    expect((deep.results[0] as ApiError).details).toEqual(['the event is nested too deep']);
+    expect((deep.results[0] as ApiError).details).toEqual(['the event is nested too deeply']);
     expect(() => failing(new TypeError('a fault')).add(INVALID)).toThrow('a fault');
   });
 });

@@ -21,15 +21,25 @@ function heldLog(log: EventLog) {
   return { held, appends };
 }
 
+/** The same event sent twice, both appends waiting. */
+async function sentTwice() {
+  const { log, produce, appended } = await producerGround();
+  const { held, appends } = heldLog(log);
+  const producer = produce({ log: held });
+  const send = async () => {
+    const before = appends.length;
+    const answer = producer.accept(newEvent({ eventId: uuid(1) }));
+    await expect.poll(() => appends.length).toBe(before + 1);
+    return { answer };
+  };
+  const { answer: first } = await send();
+  const { answer: second } = await send();
+  return { appends, appended, first, second, send };
+}
+
 describe('an event whose client chose its id', () => {
   it('that is sent again while it is under way is answered as the first, and appended once', async () => {
-    const { log, produce, appended } = await producerGround();
-    const { held, appends } = heldLog(log);
-    const producer = produce({ log: held });
-    const first = producer.accept(newEvent({ eventId: uuid(1) }));
-    await expect.poll(() => appends).toHaveLength(1);
-    const second = producer.accept(newEvent({ eventId: uuid(1) }));
-    await expect.poll(() => appends).toHaveLength(2);
+    const { appends, appended, first, second } = await sentTwice();
     for (const { goOn } of appends) goOn();
     expect((await first).duplicate).toBeUndefined();
     expect(await second).toMatchObject({ duplicate: 'same', receipt: (await first).receipt });
@@ -37,20 +47,13 @@ describe('an event whose client chose its id', () => {
   });
 
   it('that could not be appended may be sent again, and is appended then', async () => {
-    const { log, produce, appended } = await producerGround();
-    const { held, appends } = heldLog(log);
-    const producer = produce({ log: held });
-    const first = producer.accept(newEvent({ eventId: uuid(1) }));
-    await expect.poll(() => appends).toHaveLength(1);
-    const second = producer.accept(newEvent({ eventId: uuid(1) }));
-    await expect.poll(() => appends).toHaveLength(2);
+    const { appends, appended, first, second, send } = await sentTwice();
     const outage = new AppendError('unconfirmed', 'away');
     for (const { refuse } of appends) refuse(outage);
     await expect(first).rejects.toThrow(ERRORS.publish_failed.message);
     // It waited for the first, and is answered as that.
     await expect(second).rejects.toThrow(ERRORS.publish_failed.message);
-    const third = producer.accept(newEvent({ eventId: uuid(1) }));
-    await expect.poll(() => appends).toHaveLength(3);
+    const { answer: third } = await send();
     appends[2]!.goOn();
     expect((await third).duplicate).toBeUndefined();
     expect(await appended()).toHaveLength(1);
@@ -100,9 +103,9 @@ describe('the producer', () => {
         msg: `[Producer] Event published successfully - eventId: ${uuid(1000)}`,
       },
     ]);
-    expect(await count('events_generated_total')).toMatchObject([{ value: 1 }]);
-    expect(await count('append_seconds')).toContainEqual(
-      expect.objectContaining({ metricName: 'append_seconds_count', value: 1 }),
+    expect(await count('footfall_events_generated_total')).toMatchObject([{ value: 1 }]);
+    expect(await count('footfall_append_seconds')).toContainEqual(
+      expect.objectContaining({ metricName: 'footfall_append_seconds_count', value: 1 }),
     );
   });
 
@@ -151,7 +154,7 @@ describe('the producer', () => {
       ['odder'],
     ]);
     expect('warnings' in answers[0]!).toBe(false);
-    expect(await count('event_warnings_total')).toMatchObject([{ value: 2 }]);
+    expect(await count('footfall_event_warnings_total')).toMatchObject([{ value: 2 }]);
   });
 
   it('answers for each event of a call where the log refuses some', async () => {
@@ -212,7 +215,7 @@ describe('an event that came before', () => {
     expect(await producer.accept({ ...other, varying: ['sentAt'] })).toMatchObject({ duplicate: 'same' });
     expect(await producer.acceptAll([{ ...other, varying: ['n'] }])).toMatchObject([{ code: 'id_conflict' }]);
     expect(await appended()).toHaveLength(1);
-    expect(await count('events_duplicate_total')).toEqual([
+    expect(await count('footfall_events_duplicate_total')).toEqual([
       { labels: { kind: 'same' }, value: 2 },
       { labels: { kind: 'conflict' }, value: 2 },
     ]);
@@ -233,7 +236,7 @@ describe('an event that came before', () => {
     expect(await appended()).toHaveLength(2);
     expect(await later.countNew([event, newEvent({ eventId: uuid(2) }), newEvent()])).toBe(2);
     expect(await first.countNew([event, event])).toBe(0);
-    expect(lines.map(({ msg }) => msg)).not.toContain('[Producer] Not known which events came before');
+    expect(lines.map(({ msg }) => msg)).not.toContain('[Producer] Could not look up earlier events');
   });
 
   it('is not looked for where its id is Footfall’s own', async () => {

@@ -18,10 +18,15 @@ async function ground() {
   const clock = handClock();
   const registry = new Registry();
   const registers = [registry];
-  const rejected = new Counter({ name: 'events_rejected_total', help: 'h', labelNames: ['code'], registers });
+  const rejected = new Counter({
+    name: 'footfall_events_rejected_total',
+    help: 'h',
+    labelNames: ['code'],
+    registers,
+  });
   const buckets = [0.1, 0.2, 1];
-  const append = new Histogram({ name: 'append_seconds', help: 'h', buckets, registers });
-  const store = new Histogram({ name: 'process_seconds', help: 'h', buckets, registers });
+  const append = new Histogram({ name: 'footfall_append_seconds', help: 'h', buckets, registers });
+  const store = new Histogram({ name: 'footfall_process_seconds', help: 'h', buckets, registers });
   const now = { partitions: [{ position: 0, end: 0 }] as Partition[], isCurrent: true };
   const progress = {
     get isCurrent() {

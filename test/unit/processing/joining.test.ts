@@ -1,16 +1,15 @@
 import { randomUUID } from 'node:crypto';
-import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { EmbeddedLog } from '../../../src/log/embedded/embedded-log.ts';
 import type { EventLog, LogBatch, SubscribeOptions } from '../../../src/log/event-log.ts';
+import { Meter } from '../../../src/observability/meter.ts';
 import { createMetrics } from '../../../src/observability/metrics.ts';
-import { openSqliteFile } from '../../../src/sqlite/sqlite-file.ts';
 import { MemoryStore } from '../../../src/store/memory/memory-store.ts';
 import { appendTo } from '../../support/append.ts';
 import { runConsumer } from '../../support/consumer.ts';
 import { silentLogger } from '../../support/logger.ts';
 import { PATIENCE_MS } from '../../support/patience.ts';
-import { tempFolder } from '../../support/temp-folder.ts';
+import { tempSqliteFile } from '../../support/sqlite-file.ts';
 
 /** A log whose first reading breaks off after a batch, and whose group takes nobody in until it is told to. */
 class RejoinedLog extends EmbeddedLog {
@@ -37,11 +36,10 @@ class RejoinedLog extends EmbeddedLog {
 }
 
 it('a consumer that waits to be taken into its group again does not take the log for silent', async () => {
-  const file = openSqliteFile(join(await tempFolder(), 'footfall.db'));
-  onTestFinished(() => file.close());
+  const file = await tempSqliteFile();
   const log = new RejoinedLog({ file, partitions: 1, timeoutMs: PATIENCE_MS });
   const store = new MemoryStore();
-  const metrics = createMetrics({ requests: 0, bytes: 0 }, { readers: 0 });
+  const metrics = createMetrics(new Meter());
   const append = () => {
     const value = `{"eventId":"${randomUUID()}","userId":"u","eventType":"LOGIN","timestamp":"2024-02-14T10:30:00.000Z","payload":{}}`;
     return appendTo(log, [{ topic: 'events', key: 'u', value, headers: [] }]);

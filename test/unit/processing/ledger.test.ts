@@ -1,5 +1,5 @@
-import { Registry } from 'prom-client';
 import { describe, expect, it } from 'vitest';
+import { Meter } from '../../../src/observability/meter.ts';
 import { accounts, registerLedger } from '../../../src/processing/ledger.ts';
 import type { PartitionPosition } from '../../../src/store/event-store.ts';
 import { MemoryStore } from '../../../src/store/memory/memory-store.ts';
@@ -67,24 +67,24 @@ describe('the account of a partition', () => {
 });
 
 describe('the metric of the ledger', () => {
-  const valuesOf = async (registry: Registry) =>
+  const valuesOf = async ({ registry }: Meter) =>
     Object.fromEntries(
-      (await registry.getSingleMetric('ledger_records')!.get()).values.map(({ labels, value }) => [
+      (await registry.getSingleMetric('footfall_ledger_records')!.get()).values.map(({ labels, value }) => [
         `${labels.partition} ${labels.outcome}`,
         value,
       ]),
     );
 
   it('shows what the store says at each scrape, and nothing while it does not answer', async () => {
-    const registry = new Registry();
+    const meter = new Meter();
     let positions = async () => [ALL];
     const asked: string[][] = [];
     const store = replacing(new MemoryStore(), 'positions', () => (...of) => {
       asked.push(of);
       return positions();
     });
-    registerLedger(registry, { store, group: 'group', topic: 'events' });
-    expect(await valuesOf(registry)).toEqual({
+    registerLedger(meter, { store, group: 'group', topic: 'events' });
+    expect(await valuesOf(meter)).toEqual({
       '0 passed': 97,
       '0 stored': 1,
       '0 duplicates': 2,
@@ -96,6 +96,6 @@ describe('the metric of the ledger', () => {
     });
     expect(asked).toEqual([['group', 'events']]);
     positions = () => Promise.reject(new Error('away'));
-    expect(await valuesOf(registry)).toEqual({});
+    expect(await valuesOf(meter)).toEqual({});
   });
 });

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { Catalog } from '../../../src/events/catalog.ts';
 import type { LogRecord } from '../../../src/log/event-log.ts';
+import { Meter } from '../../../src/observability/meter.ts';
 import { createMetrics } from '../../../src/observability/metrics.ts';
 import { accounts } from '../../../src/processing/ledger.ts';
 import { type ClaimedBatch, Processor } from '../../../src/processing/processor.ts';
@@ -25,7 +26,7 @@ function eventJson(eventId: string, payload = '{}', timestamp = '2024-02-14T10:3
 async function setUp({ logEvery = 1, countedProperties = [] as string[] } = {}) {
   const { log } = await openLog();
   const store = new MemoryStore();
-  const metrics = createMetrics({ requests: 0, bytes: 0 }, { readers: 0 });
+  const metrics = createMetrics(new Meter());
   const { logger, lines } = listeningLogger();
   logger.level = 'debug';
   const stored: string[] = [];
@@ -114,15 +115,16 @@ describe('the processor', () => {
     const values = [...ids.map((id) => eventJson(id)), eventJson(ids[0]!), 'junk', null];
     const records = values.map((value, offset) => record(offset, value));
     await processor.process([batch(records, { nextOffset: 6 })]);
-    expect(await count('events_processed_total')).toEqual([
+    expect(await count('footfall_events_processed_total')).toEqual([
       { labels: { outcome: 'stored' }, value: 3 },
       { labels: { outcome: 'duplicate' }, value: 1 },
       { labels: { outcome: 'dead-lettered' }, value: 2 },
     ]);
     expect(toldAgain).toEqual([ids[0]]);
-    expect(await count('dead_letters_total')).toEqual([
-      { labels: { reason: 'not-json' }, value: 1 },
+    expect(await count('footfall_dead_letters_total')).toEqual([
       { labels: { reason: 'empty' }, value: 1 },
+      { labels: { reason: 'not-json' }, value: 1 },
+      { labels: { reason: 'invalid' }, value: 0 },
     ]);
     expect(lines.map(({ msg }) => msg)).toEqual([
       '[Consumer] Record dead-lettered',
@@ -155,9 +157,9 @@ describe('the processor', () => {
         { nextOffset: 3 },
       ),
     ]);
-    expect(await count('event_conflicts_total')).toMatchObject([{ value: 1 }]);
-    expect(await count('process_seconds')).toContainEqual(
-      expect.objectContaining({ metricName: 'process_seconds_count', value: 1 }),
+    expect(await count('footfall_event_conflicts_total')).toMatchObject([{ value: 1 }]);
+    expect(await count('footfall_process_seconds')).toContainEqual(
+      expect.objectContaining({ metricName: 'footfall_process_seconds_count', value: 1 }),
     );
   });
 
@@ -204,6 +206,8 @@ describe('the processor', () => {
     const late = batch([record(0, eventJson('a'))], { nextOffset: 1 });
     await expect(processor.process([late])).rejects.toThrow(FencedError);
     expect(told).toEqual([]);
-    expect(await count('events_processed_total')).not.toContainEqual(expect.objectContaining({ value: 1 }));
+    expect(await count('footfall_events_processed_total')).not.toContainEqual(
+      expect.objectContaining({ value: 1 }),
+    );
   });
 });

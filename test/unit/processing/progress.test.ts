@@ -1,10 +1,10 @@
-import { Registry } from 'prom-client';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { TopicEnds } from '../../../src/log/event-log.ts';
+import { Meter } from '../../../src/observability/meter.ts';
 import { type Poll, Progress, registerProgress } from '../../../src/processing/progress.ts';
 import type { PartitionPosition } from '../../../src/store/event-store.ts';
 import { handClock } from '../../support/hand-clock.ts';
-import { silentLogger } from '../../support/logger.ts';
+import { listeningLogger } from '../../support/logger.ts';
 import { stopClock } from '../../support/stopped-clock.ts';
 
 /** Milliseconds between polls, by a clock that only the test moves. */
@@ -41,6 +41,8 @@ function setUp(answers: {
   timestamps?: (offsets: number[]) => Promise<(number | undefined)[]>;
 }) {
   const clock = handClock();
+  const { logger, lines } = listeningLogger();
+  logger.level = 'debug';
   const given = {
     ends: async () => endsOf([4]),
     positions: async () => [at(4)],
@@ -63,7 +65,7 @@ function setUp(answers: {
     topic: 'events',
     group: 'group',
     clock,
-    logger: silentLogger,
+    logger,
     everyMs: EVERY,
     held: () => held++,
     polled: (poll) => polls.push(poll),
@@ -73,6 +75,7 @@ function setUp(answers: {
     clock,
     progress,
     polls,
+    lines,
     lookedUp,
     answer: (changed: typeof answers) => Object.assign(given, changed),
     /** Resolves when the next poll, and what it looks up, is over. */
@@ -92,8 +95,9 @@ describe('the progress', () => {
       ends: async () => endsOf([9], [3]),
       positions: async () => [at(4), { ...at(3, 1), topicId: 'earlier' }],
     });
-    expect(progress.partitions).toEqual([]);
+    expect([progress.partitions, progress.isCurrent]).toEqual([[], false]);
     await poll();
+    expect(progress.isCurrent).toBe(true);
     const first = { partition: 0, position: 4, end: 9, stable: 9, lag: 5, heldBack: 0, unmovedMs: 0 };
     expect(progress.partitions).toEqual([
       { ...first, oldestWaiting: undefined, unaccounted: 0 },
@@ -112,13 +116,38 @@ describe('the progress', () => {
     answer({ ends: away, positions: async () => [at(9)] });
     await poll();
     expect(progress.partitions[0]).toMatchObject({ position: 9, end: 9, lag: 0 });
+    expect(progress.isCurrent).toBe(false);
     answer({ ends: async () => endsOf([12]), positions: away });
     await poll();
     expect(progress.partitions).toMatchObject([{ position: 9, end: 12, lag: 3 }]);
+    expect(progress.isCurrent).toBe(false);
     // A log that went back ends before what is stored.
     answer({ ends: async () => endsOf([2]) });
     await poll();
     expect(progress.partitions).toMatchObject([{ position: 9, end: 2, lag: 0, heldBack: 0 }]);
+  });
+
+  it('says nothing of partitions until both have answered, and nothing of how long they waited before', async () => {
+    const away = () => Promise.reject(new Error('away'));
+    const { poll, progress, answer, lines } = setUp({ ends: away });
+    await poll();
+    expect([progress.partitions, progress.problem, progress.isCurrent]).toEqual([[], undefined, false]);
+    expect(lines).toEqual([
+      expect.objectContaining({
+        msg: 'progress not known',
+        err: expect.objectContaining({ message: 'away' }),
+      }),
+    ]);
+    answer({ ends: async () => endsOf([4]) });
+    await poll();
+    expect(progress.partitions).toMatchObject([{ position: 4, end: 4 }]);
+    const other = setUp({ positions: away });
+    await other.poll();
+    await other.poll();
+    expect(other.progress.partitions).toEqual([]);
+    other.answer({ positions: async () => [] });
+    await other.poll();
+    expect(other.progress.partitions).toMatchObject([{ position: 0, lag: 4, unmovedMs: 0 }]);
   });
 
   it('tells what each poll found, and what was held before it', async () => {
@@ -159,6 +188,8 @@ describe('the progress', () => {
     const asleep = setUp({});
     await asleep.poll();
     await asleep.progress.stop();
+    asleep.clock.advance(EVERY);
+    await new Promise(setImmediate);
     expect(asleep.polls).toHaveLength(1);
   });
 
@@ -257,6 +288,22 @@ describe('records that wait', () => {
     expect(lookedUp.slice(3)).toEqual([['0:5']]);
   });
 
+  it.each([5, 4])(
+    'are none, and have no oldest, once the log ends at %d, where the store is or before',
+    async (end) => {
+      const { poll, progress, answer } = setUp({
+        ends: async () => endsOf([9]),
+        positions: async () => [at(5)],
+        timestamps: async () => [1000],
+      });
+      await poll();
+      expect(progress.partitions[0]!.oldestWaiting).toEqual(new Date(1000));
+      answer({ ends: async () => endsOf([end]) });
+      await poll();
+      expect(progress.partitions[0]).toMatchObject({ lag: 0, oldestWaiting: undefined });
+    },
+  );
+
   it('in many partitions have eight looked up at a time, in turn', async () => {
     const { poll, lookedUp } = setUp({
       ends: async () => endsOf(...Array.from({ length: 10 }, (): [number] => [1])),
@@ -268,40 +315,61 @@ describe('records that wait', () => {
     expect(lookedUp.map((places) => places.length)).toEqual([8, 2]);
     expect(new Set(lookedUp.flat()).size).toBe(10);
   });
+
+  it('in many partitions that all move are looked up in turn, too', async () => {
+    let position = 0;
+    const partitions = Array.from({ length: 10 }, (_, partition) => partition);
+    const { poll, lookedUp } = setUp({
+      ends: async () => endsOf(...partitions.map((): [number] => [9])),
+      positions: async () => {
+        position++;
+        return partitions.map((partition) => at(position, partition));
+      },
+    });
+    await poll();
+    await poll();
+    await poll();
+    const numbers = lookedUp.map((places) => places.map((place) => Number(place.split(':')[0])));
+    expect(numbers).toEqual([
+      [0, 1, 2, 3, 4, 5, 6, 7],
+      [8, 9, 0, 1, 2, 3, 4, 5],
+      [6, 7, 8, 9, 0, 1, 2, 3],
+    ]);
+  });
 });
 
 describe('the metrics of the progress', () => {
   it('show at each scrape what waits, for how long, and what is held back', async () => {
     stopClock();
     vi.setSystemTime(100_000);
-    const registry = new Registry();
+    const meter = new Meter();
     const shown = { position: 0, end: 0, stable: 0, unmovedMs: 0, unaccounted: 0 };
     const partitions = [
       { ...shown, partition: 0, lag: 5, heldBack: 2, oldestWaiting: new Date(97_500) },
       { ...shown, partition: 1, lag: 1, heldBack: 0, oldestWaiting: undefined },
       { ...shown, partition: 2, lag: 1, heldBack: 0, oldestWaiting: new Date(200_000) },
     ];
-    registerProgress(registry, { partitions });
+    registerProgress(meter, { partitions });
     const values = async (name: string) =>
-      (await registry.getSingleMetric(name)!.get()).values.map(({ labels, value }) => [
+      (await meter.registry.getSingleMetric(name)!.get()).values.map(({ labels, value }) => [
         labels.partition,
         value,
       ]);
-    expect(await values('consumer_lag_records')).toEqual([
+    expect(await values('footfall_consumer_lag_records')).toEqual([
       [0, 5],
       [1, 1],
       [2, 1],
     ]);
-    expect(await values('consumer_lag_seconds')).toEqual([
+    expect(await values('footfall_consumer_lag_seconds')).toEqual([
       [0, 2.5],
       [1, 0],
       [2, 0],
     ]);
     partitions.pop();
-    expect(await values('consumer_held_back_records')).toEqual([
+    expect(await values('footfall_consumer_held_back_records')).toEqual([
       [0, 2],
       [1, 0],
     ]);
-    expect(await values('consumer_lag_records')).toHaveLength(2);
+    expect(await values('footfall_consumer_lag_records')).toHaveLength(2);
   });
 });

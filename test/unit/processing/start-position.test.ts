@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { AssignedPartition, LogRecord } from '../../../src/log/event-log.ts';
 import { type Landmark, NO_EPOCH, NO_RECORD, recordDigest } from '../../../src/log/landmarks.ts';
+import { Meter } from '../../../src/observability/meter.ts';
 import { createMetrics } from '../../../src/observability/metrics.ts';
 import { batchPast, reportFinding, resolveStart } from '../../../src/processing/start-position.ts';
 import { listeningLogger } from '../../support/logger.ts';
@@ -157,7 +158,7 @@ describe('reading a partition begins', () => {
     const claim = { offset: 7, landmarks: [landmark(6)] };
     const starting = partition({ end: 5, hasOffset: async () => true });
     await expect(resolveStart(starting, claim, logOf(5).log)).rejects.toThrow(
-      'partition 0: the log does not show yet whether it still holds what was processed at offset 6',
+      'the log does not show yet whether it still holds what was processed at offset 6',
     );
     const held = partition({ end: 6, hasOffset: async () => true });
     await expect(resolveStart(held, claim, logOf(6).log)).rejects.toThrow('offset 6');
@@ -182,7 +183,7 @@ describe('reading a partition begins', () => {
 
 describe('a difference between log and store', () => {
   it('is said once with numbers, and counted', async () => {
-    const metrics = createMetrics({ requests: 0, bytes: 0 }, { readers: 0 });
+    const metrics = createMetrics(new Meter());
     const { logger, lines } = listeningLogger();
     reportFinding(partition({ end: 9 }), { kind: 'data-gap', from: 3, to: 5 }, { logger, metrics });
     reportFinding(partition({ end: 9 }), { kind: 'log-went-back', from: 7, to: 4 }, { logger, metrics });
@@ -208,8 +209,10 @@ describe('a difference between log and store', () => {
     ]);
     expect(lines).toHaveLength(2);
     const count = async (name: string) => (await metrics.registry.getSingleMetric(name)!.get()).values;
-    expect(await count('data_gap_records_total')).toEqual([{ labels: { partition: 0 }, value: 2 }]);
-    expect(await count('log_rewound_records_total')).toEqual([{ labels: { partition: 0 }, value: 3 }]);
+    expect(await count('footfall_data_gap_records_total')).toEqual([{ labels: { partition: 0 }, value: 2 }]);
+    expect(await count('footfall_log_rewound_records_total')).toEqual([
+      { labels: { partition: 0 }, value: 3 },
+    ]);
   });
 
   it('where records are gone is passed by a batch without records, while reading goes on', () => {

@@ -1,4 +1,4 @@
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import {
   createPredicate,
   type EventQuery,
@@ -70,14 +70,14 @@ describe('an event is meant', () => {
     [{ from: NOON + 1 }, false],
     [{ to: NOON + 1 }, true],
     [{ to: NOON }, false],
-    [{ payload: [{ path: ['n'], value: '1' }] }, true],
-    [{ payload: [{ path: ['n'], value: '1.0' }] }, true],
-    [{ payload: [{ path: ['n'], value: '2' }] }, false],
+    [{ payload: [{ path: ['n'], operator: 'eq', value: '1' }] }, true],
+    [{ payload: [{ path: ['n'], operator: 'eq', value: '1.0' }] }, true],
+    [{ payload: [{ path: ['n'], operator: 'eq', value: '2' }] }, false],
     [
       {
         payload: [
-          { path: ['n'], value: '1' },
-          { path: ['a', 'b'], value: 'y' },
+          { path: ['n'], operator: 'eq', value: '1' },
+          { path: ['a', 'b'], operator: 'eq', value: 'y' },
         ],
       },
       false,
@@ -90,6 +90,14 @@ describe('an event is meant', () => {
 
   it('without being read where all are', () => {
     expect(createPredicate(ALL)({ sequence: 1, json: 'not looked at' })).toBe(true);
+  });
+
+  it('after it was parsed once, however many look at it', () => {
+    const parse = vi.spyOn(JSON, 'parse');
+    onTestFinished(() => parse.mockRestore());
+    const looked = { sequence: 1, ...stored({ userId: 'alice' }) };
+    for (const userId of ['alice', 'bob']) createPredicate({ ...ALL, userId })(looked);
+    expect(parse).toHaveBeenCalledTimes(1);
   });
 
   it.each<[Partial<EventQuery>, object]>([
@@ -123,7 +131,19 @@ describe('a search', () => {
     const read = vi.spyOn(store, 'read');
     const from = NOON + 20 * HOUR_MS;
     expect(await found(store, { from, to: from + 3 * HOUR_MS })).toEqual([20, 21, 22]);
-    expect(read.mock.calls[0]![0]).toMatchObject({ after: 19, upTo: 22 });
+    expect(read.mock.calls[0]![0].times).toEqual({ from, to: from + 3 * HOUR_MS });
+    expect(await found(store, { from, to: from + 3 * HOUR_MS, eventTypes: ['LOGIN', 'LOGOUT'] })).toEqual(
+      (await found(store, { eventTypes: ['LOGIN', 'LOGOUT'] })).filter((place) => place >= 20 && place <= 22),
+    );
+    expect(read.mock.lastCall![0].times).toBeUndefined();
+    expect(await found(store, { from, to: from })).toEqual([]);
+    expect(await found(store, { from, to: from + 200 * HOUR_MS })).toEqual(
+      await found(store, { cursor: 19 }),
+    );
+    expect(read.mock.calls.some(([{ times, after }]) => times === undefined && after === 19)).toBe(true);
+    read.mockClear();
+    expect(await found(store, { to: NOON + 3 * HOUR_MS })).toEqual([1, 2]);
+    expect(read.mock.calls[0]![0]).toMatchObject({ after: 0, upTo: 2 });
     expect(await found(store, { from: from + 1, to: from + 3 * HOUR_MS + 1 })).toEqual([21, 22, 23]);
     expect(await found(store, { to: NOON + HOUR_MS })).toEqual([]);
     expect(await found(store, { from: NOON + 72 * HOUR_MS })).toEqual([72]);
@@ -132,6 +152,13 @@ describe('a search', () => {
     const steps = read.mock.calls.length;
     expect(await found(store, { from: NOON + 100 * HOUR_MS })).toEqual([]);
     expect(read.mock.calls.length).toBe(steps);
+  });
+
+  it('asks for no counts where no hours are given: a store may have to count first', async () => {
+    const store = await storeOf(days);
+    const asked = vi.spyOn(store.counts, 'sequenceRange');
+    await found(store, { userId: 'u1' });
+    expect(asked).not.toHaveBeenCalled();
   });
 
   it('ends before what earlier sequences may still join, oldest first, and not latest first', async () => {
@@ -185,7 +212,8 @@ describe('a page', () => {
     expect(await limits({ userId: 'u1', eventTypes: ['LOGIN'] })).toBe(16);
     expect(await limits({ from: 0 })).toBe(16);
     expect(await limits({ to: NOON + 1 })).toBe(16);
-    expect(await limits({ payload: [{ path: ['a'], value: '1' }] })).toBe(16);
+    expect(await limits({ from: NOON - 72 * HOUR_MS, to: NOON + 72 * HOUR_MS })).toBe(4);
+    expect(await limits({ payload: [{ path: ['a'], operator: 'eq', value: '1' }] })).toBe(16);
   });
 
   it('ends early where it holds two million characters', async () => {
@@ -203,7 +231,7 @@ describe('a page', () => {
       vi.advanceTimersByTime(600);
       return real(selected);
     });
-    const query = { ...ALL, payload: [{ path: ['n'], value: '1' }] };
+    const query: EventQuery = { ...ALL, payload: [{ path: ['n'], operator: 'eq', value: '1' }] };
     const found = await readPage(slow, query, { limit: 10, patienceMs: 1000 });
     expect([placesOf(found.events), found.next, found.scannedUpTo]).toEqual([[1], 80, 80]);
     const inTime = await readPage(slow, query, { limit: 10, patienceMs: 1800 });

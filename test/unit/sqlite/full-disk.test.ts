@@ -8,17 +8,12 @@ import { StoreUnavailableError } from '../../../src/store/event-store.ts';
 import { SqliteStore } from '../../../src/store/sqlite/sqlite-store.ts';
 import { appendTo } from '../../support/append.ts';
 import { openLog } from '../../support/embedded-log.ts';
+import { tempSqliteFile } from '../../support/sqlite-file.ts';
 import { newBatch, newEvent, TOPIC } from '../../support/store-batches.ts';
 import { tempFolder } from '../../support/temp-folder.ts';
 
 /** The first page tells what the file is. */
 const PAGE = 4096;
-
-async function openFile(): Promise<SqliteFile> {
-  const file = openSqliteFile(join(await tempFolder(), 'footfall.db'));
-  onTestFinished(() => file.close());
-  return file;
-}
 
 /** SQLite reports the same error for its page limit as for a disk without room. */
 function fill({ db }: SqliteFile): void {
@@ -46,7 +41,7 @@ describe('on a full disk', () => {
   });
 
   it('the store stores all of a batch or nothing, and the position stays', async () => {
-    const file = await openFile();
+    const file = await tempSqliteFile();
     const store = new SqliteStore(file);
     await store.claim(TOPIC, [0]);
     const json = JSON.stringify({ text: 'x'.repeat(5000) });
@@ -87,7 +82,7 @@ describe('a file that is damaged, or may not be written', () => {
   });
 
   it('shows in a ping', async () => {
-    const file = await openFile();
+    const file = await tempSqliteFile();
     const store = new SqliteStore(file);
     file.db.exec('pragma query_only = on');
     await expect(store.ping()).rejects.toThrow(

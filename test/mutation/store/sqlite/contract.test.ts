@@ -1,15 +1,12 @@
-import { join } from 'node:path';
-import { describe, onTestFinished } from 'vitest';
-import { openSqliteFile } from '../../../../src/sqlite/sqlite-file.ts';
+import { describe } from 'vitest';
 import { SqliteStore } from '../../../../src/store/sqlite/sqlite-store.ts';
 import { eventStoreContract } from '../../../contract/event-store.contract.ts';
-import { tempFolder } from '../../../support/temp-folder.ts';
+import { tempSqliteFile } from '../../../support/sqlite-file.ts';
 
 // As test/contract does, which needs servers for the other stores.
 describe('SQLite store', () => {
   const open = async () => {
-    const file = openSqliteFile(join(await tempFolder(), 'footfall.db'));
-    onTestFinished(() => file.close());
+    const file = await tempSqliteFile();
     return {
       store: new SqliteStore(file),
       second: async () => new SqliteStore(file),

@@ -1,0 +1,155 @@
+import { withDeadline } from '../../clock.ts';
+import type { StartPosition } from '../event-log.ts';
+import { NO_EPOCH } from '../landmarks.ts';
+import { assignToSubscribers } from './assigner.ts';
+import {
+  baseOptions,
+  type CallbackWithPromise,
+  ClientConsumer,
+  type ClusterMetadata,
+  type ClusterTopicMetadata,
+  FetchIsolationLevels,
+  freshMetadata,
+  type KafkaClientOptions,
+  kMetadata,
+  ListOffsetTimestamps,
+  type MetadataOptions,
+} from './client.ts';
+
+/** The client does not export this type by name. */
+export type FetchResponse = Awaited<ReturnType<Consumer['fetch']>>;
+
+/** By topic, how many partitions a leader has assigned to its group. */
+export type Division = ReadonlyMap<string, number>;
+
+/** A request unanswered for this long has lost its connection, whatever the socket says. */
+const ANSWER_DEADLINE_MS = 10_000;
+
+type OffsetsQuestion = Omit<Parameters<ClientConsumer['listOffsets']>[0], 'topics'> & { topic: string };
+
+/**
+ * The client's consumer. It also reports what it assigned to the group while leading it, and says when a broker does not
+ * answer: the client itself waits as long as a join may take, for each of its attempts.
+ */
+export class Consumer extends ClientConsumer {
+  readonly #given: { division?: Division | undefined };
+
+  /** @param joins whether it becomes a member of the group */
+  constructor(options: KafkaClientOptions, groupId: string, joins: boolean) {
+    const { sessionTimeoutMs, instanceId } = options;
+    const given: { division?: Division | undefined } = {};
+    super({
+      ...baseOptions(options),
+      groupId,
+      ...(instanceId === undefined ? {} : { groupInstanceId: instanceId }),
+      retries: 3,
+      // A join may wait for the slowest member, which has one session timeout to show up. All else has time for two attempts.
+      requestTimeout: joins ? sessionTimeoutMs + 10_000 : ANSWER_DEADLINE_MS / 2,
+      sessionTimeout: sessionTimeoutMs,
+      rebalanceTimeout: sessionTimeoutMs,
+      heartbeatInterval: Math.min(3000, Math.floor(sessionTimeoutMs / 3)),
+      heartbeatStallTimeout: sessionTimeoutMs,
+      partitionAssigner: (self, members, topics, metadata) => {
+        given.division = new Map(
+          [...metadata.topics].map(([topic, { partitionsCount }]) => [topic, partitionsCount]),
+        );
+        return assignToSubscribers(self, members, topics, metadata);
+      },
+      autocommit: false,
+    });
+    this.#given = given;
+  }
+
+  /** What was assigned since the last call. Nothing if this member is alone: the client then assigns by itself. */
+  takeDivision(): Division | undefined {
+    const { division } = this.#given;
+    this.#given.division = undefined;
+    return division;
+  }
+
+  override [kMetadata](options: MetadataOptions, callback: CallbackWithPromise<ClusterMetadata>): void {
+    freshMetadata((asked, answered) => super[kMetadata](asked, answered), options, callback);
+  }
+
+  /** @throws where the topic is not known, or no broker answers in time */
+  async describeTopic(
+    topic: string,
+    { forceUpdate = false }: { forceUpdate?: boolean } = {},
+  ): Promise<ClusterTopicMetadata> {
+    const request = this.metadata({ topics: [topic], forceUpdate });
+    return (await withDeadline(request, ANSWER_DEADLINE_MS, 'metadata')).topics.get(topic)!;
+  }
+
+  /** By partition. @throws where a broker does not answer in time */
+  async offsetsOf({ topic, ...question }: OffsetsQuestion): Promise<bigint[]> {
+    const request = this.listOffsets({ ...question, topics: [topic] });
+    return (await withDeadline(request, ANSWER_DEADLINE_MS, 'list offsets')).get(topic)!;
+  }
+}
+
+/** The bounds of a partition: its lowest offset, and where reading currently ends (the last stable offset). */
+export interface PartitionBounds {
+  earliest: number;
+  end: number;
+}
+
+/** @returns the bounds of each partition, in the same order */
+export async function readBounds(
+  consumer: Consumer,
+  topic: string,
+  partitions: readonly number[],
+): Promise<PartitionBounds[]> {
+  const wanted = { topic, partitions: { [topic]: [...partitions] } };
+  const [earliest, end] = await Promise.all([
+    consumer.offsetsOf({ ...wanted, timestamp: ListOffsetTimestamps.EARLIEST }),
+    consumer.offsetsOf({ ...wanted, timestamp: ListOffsetTimestamps.LATEST }),
+  ]);
+  return partitions.map((partition) => ({
+    earliest: Number(earliest[partition]),
+    end: Number(end[partition]),
+  }));
+}
+
+const FETCH_MAX_BYTES = 4 * 1024 * 1024;
+const FETCH_MAX_BYTES_PER_PARTITION = 1024 * 1024;
+
+export interface FetchQuestion {
+  node: number;
+  topicId: string;
+  /** Next offset of each partition, and the leader epoch of the record before it, if known. */
+  positions: ReadonlyMap<number, StartPosition>;
+  /** How long the broker may wait for records to arrive. */
+  maxWaitMs: number;
+  /** The broker returns whole batches, as many as fit and at least one. */
+  maxBytes?: number;
+  /** Includes records of uncommitted transactions. */
+  uncommitted?: boolean;
+}
+
+/** Fetches partitions of one leader. The broker reports where its log diverges from the one the epochs belong to. */
+export async function fetchFrom(consumer: Consumer, question: FetchQuestion): Promise<FetchResponse> {
+  const { node, topicId, positions, maxWaitMs, maxBytes = FETCH_MAX_BYTES, uncommitted = false } = question;
+  const epochs = [...positions.values()].map(({ leaderEpoch = NO_EPOCH }) => leaderEpoch);
+  for (;;) {
+    const partitions = [...positions].map(([partition, { offset }], at) => ({
+      partition,
+      fetchOffset: BigInt(offset),
+      partitionMaxBytes: Math.min(maxBytes, FETCH_MAX_BYTES_PER_PARTITION),
+      currentLeaderEpoch: NO_EPOCH,
+      lastFetchedEpoch: epochs[at]!,
+    }));
+    const request = consumer.fetch({
+      node,
+      minBytes: 1,
+      maxBytes,
+      maxWaitTime: maxWaitMs,
+      topics: [{ topicId, partitions }],
+      isolationLevel: uncommitted
+        ? FetchIsolationLevels.READ_UNCOMMITTED
+        : FetchIsolationLevels.READ_COMMITTED,
+    });
+    const response = await withDeadline(request, ANSWER_DEADLINE_MS, 'fetch');
+    // After a leader change the client drops the epochs from our request and repeats it, exactly when they matter.
+    if (partitions.every(({ lastFetchedEpoch }, at) => lastFetchedEpoch === epochs[at])) return response;
+  }
+}

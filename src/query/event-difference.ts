@@ -1,0 +1,156 @@
+// In: a selected period and one to compare it with. Out: the values that more of the selected events have, counted exactly.
+import { conditionName } from '../events/payload-conditions.ts';
+import type { EventStore } from '../store/event-store.ts';
+import { CountBudget, type CountLimits, expectKept } from './count-budget.ts';
+import { createPredicate, type EventFilter } from './event-query.ts';
+import { FIELDS, readValues, type ValueReader } from './event-values.ts';
+import { type CountedValue, FrequentValues } from './frequent-values.ts';
+import { readStepsByTime } from './time-query.ts';
+
+/** Values that are counted at a time. */
+const MOST_VALUES = 10_000;
+
+export interface DifferenceQuery extends EventFilter {
+  /** What is selected. */
+  from: number;
+  to: number;
+  /** What it is compared with: all of this that is not selected. */
+  baselineFrom: number;
+  baselineTo: number;
+  /** How many values are listed. */
+  top: number;
+}
+
+/** A value that a greater share of the selected events has. */
+export interface ValueDifference {
+  /** Of the filter that finds it. */
+  name: string;
+  value: string;
+  events: number;
+  baselineEvents: number;
+}
+
+export interface Difference {
+  /** Selected events. */
+  events: number;
+  baselineEvents: number;
+  /** Every value that at least so many of the selected events have was compared. */
+  comparedFrom: number;
+  /** The greatest difference between the shares first. */
+  values: ValueDifference[];
+}
+
+/** @throws ApiError `too_many_events` */
+export async function findDifference(
+  store: EventStore,
+  query: DifferenceQuery,
+  limits: CountLimits,
+): Promise<Difference> {
+  const values = new FrequentValues(MOST_VALUES);
+  const budget = new CountBudget('read', values, limits);
+  const selection = { from: query.from, to: query.to };
+  const baseline = restOf(query);
+  if (query.userId === undefined) {
+    const periods = [selection, ...baseline].map((one) => ({ ...one, eventTypes: query.eventTypes }));
+    await expectKept(store, periods, budget);
+  }
+  const read = <Group>(period: Period, reader: ValueReader<Group>) =>
+    readPeriod(store, { ...query, ...period }, reader, budget);
+
+  let events = await read(selection, values.finder);
+  if (values.least > 1) {
+    values.restart();
+    events = await read(selection, values.counter('selected'));
+  }
+  let baselineEvents = 0;
+  const counter = values.counter('baseline');
+  for (const period of baseline) baselineEvents += await read(period, counter);
+
+  const all = [...values.values()].filter(({ selected }) => selected >= values.least);
+  return {
+    events,
+    baselineEvents,
+    comparedFrom: values.least,
+    values: ranked(all, { events, baselineEvents }).slice(0, query.top).map(toDifference),
+  };
+}
+
+interface Period {
+  from: number;
+  to: number;
+}
+
+/** Before and after what is selected. */
+function restOf({ from, to, baselineFrom, baselineTo }: DifferenceQuery): Period[] {
+  return [
+    { from: baselineFrom, to: Math.min(baselineTo, from) },
+    { from: Math.max(baselineFrom, to), to: baselineTo },
+  ].filter((period) => period.from < period.to);
+}
+
+/** @returns how many events match */
+async function readPeriod<Group>(
+  store: EventStore,
+  query: EventFilter & Period,
+  reader: ValueReader<Group>,
+  budget: CountBudget,
+): Promise<number> {
+  let events = 0;
+  const matches = createPredicate(notSelected(query));
+  for await (const found of readStepsByTime(store, { ...query, order: 'asc' })) {
+    if (!budget.isWanted) break;
+    for (const event of found) {
+      if (!matches(event)) continue;
+      events++;
+      readValues(event.json, reader);
+    }
+    budget.spend(found.length);
+  }
+  return events;
+}
+
+/** The conditions that `readStepsByTime` leaves to be checked. */
+function notSelected({ userId, eventTypes, payload }: EventFilter): EventFilter {
+  return userId === undefined ? { payload } : { eventTypes, payload };
+}
+
+interface Totals {
+  events: number;
+  baselineEvents: number;
+}
+
+/** Those with a greater share, by how much greater it is. Exact: a million events squared is less than 2^53. */
+function ranked(values: readonly CountedValue[], { events, baselineEvents }: Totals): CountedValue[] {
+  const excess = ({ selected, baseline }: CountedValue) =>
+    baselineEvents === 0 ? selected : selected * baselineEvents - baseline * events;
+  return values
+    .map((one) => ({ one, by: excess(one), kind: kindOf(one) }))
+    .filter(({ by }) => by > 0)
+    .sort((a, b) => b.by - a.by || a.kind - b.kind || compare(a.one, b.one))
+    .map(({ one }) => one);
+}
+
+const KINDS = Object.values(FIELDS).toReversed();
+
+/** The plainest first: types, users, values of payloads, and what has a property at all. */
+function kindOf({ property, value }: CountedValue): number {
+  const field = KINDS.indexOf(property);
+  if (field !== -1) return field;
+  return value === null ? KINDS.length + 1 : KINDS.length;
+}
+
+function compare(a: CountedValue, b: CountedValue): number {
+  if (a.property !== b.property) return a.property < b.property ? -1 : 1;
+  return (a.value ?? '') < (b.value ?? '') ? -1 : 1;
+}
+
+function toDifference({ property, value, selected, baseline }: CountedValue): ValueDifference {
+  return { ...conditionOf(property, value), events: selected, baselineEvents: baseline };
+}
+
+function conditionOf(property: string, value: string | null): Pick<ValueDifference, 'name' | 'value'> {
+  if (property.startsWith('.')) return { name: property.slice(1), value: value! };
+  return value === null
+    ? { name: conditionName(property, 'exists'), value: 'true' }
+    : { name: conditionName(property, 'eq'), value };
+}

@@ -1,0 +1,137 @@
+import fc from 'fast-check';
+import { expect, it } from 'vitest';
+import { countFunnel, type FunnelQuery } from '../../src/query/funnel.ts';
+import { type EventStore, HOUR_MS, type Occurrence, type TimePlace } from '../../src/store/event-store.ts';
+import { eventAt, UNLIMITED } from '../support/counted-events.ts';
+import { claimAndStore } from '../support/storing.ts';
+import type { StoreHarness } from './event-store.contract.ts';
+
+const USERS = ['a', 'b', 'ä'];
+const TYPES = ['VIEW', 'CART', 'BUY'];
+
+interface Made {
+  time: number;
+  user: number;
+  type: number;
+  isLamp: boolean;
+}
+
+const event = ({ time, user, type, isLamp }: Made) =>
+  eventAt(time, USERS[user]!, TYPES[type]!, `{"productId":"${isLamp ? 'lamp' : 'chair'}"}`);
+
+/** Every way there is, tried one after the other. */
+function expectedOf(made: readonly Made[], query: FunnelQuery) {
+  const { steps, from, to, withinMs, payload } = query;
+  const inOrder = made
+    .map((one, stored) => ({ ...one, stored }))
+    .filter(({ isLamp }) => payload.length === 0 || isLamp)
+    .sort((a, b) => a.time - b.time || a.stored - b.stored);
+  const gaps = steps.map(() => [] as number[]);
+  let users = 0;
+  for (const [user] of USERS.entries()) {
+    const own = inOrder.filter((one) => one.user === user);
+    /** The arrival at each step, and the latest one at the step before, on any way. */
+    const reached = steps.map(() => undefined as [at: number, before: number] | undefined);
+    const follow = (way: number[], last: number) => {
+      const step = way.length;
+      if (step === steps.length) return;
+      for (let next = last + 1; next < own.length; next++) {
+        const { time, type } = own[next]!;
+        if (TYPES[type] !== steps[step]) continue;
+        if (step === 0 ? time < from || time >= to : time - way[0]! > withinMs) continue;
+        const before = way.at(-1) ?? time;
+        const known = reached[step];
+        if (known === undefined || next < known[0]) reached[step] = [next, before];
+        else if (next === known[0]) reached[step] = [next, Math.max(before, known[1])];
+        follow([...way, time], next);
+      }
+    };
+    follow([], -1);
+    if (reached[0] !== undefined) users++;
+    reached.forEach((one, step) => {
+      if (one !== undefined) gaps[step]!.push(own[one[0]]!.time - one[1]);
+    });
+  }
+  return steps.map((eventType, step) => {
+    const sorted = gaps[step]!.sort((a, b) => a - b);
+    const middle = sorted.length / 2;
+    const median = (sorted[Math.ceil(middle) - 1]! + sorted[Math.floor(middle)]!) / 2;
+    if (step === 0) return { eventType, users, medianMs: null };
+    return { eventType, users: sorted.length, medianMs: sorted.length === 0 ? null : median };
+  });
+}
+
+/** What must be told of funnels on every store. */
+export function funnelContract(open: () => Promise<StoreHarness>): void {
+  it('counts exactly how far users get, with late events, events of the same time, and steps that come again', async () => {
+    const time = fc.oneof(fc.integer({ min: -20, max: 20 }), fc.constantFrom(-HOUR_MS, HOUR_MS));
+    const made = fc.record({ time, user: fc.nat(2), type: fc.nat(2), isLamp: fc.boolean() });
+    const query: fc.Arbitrary<FunnelQuery> = fc
+      .record({
+        steps: fc.constantFrom(
+          ['VIEW', 'BUY'],
+          ['VIEW', 'CART', 'BUY'],
+          ['VIEW', 'VIEW', 'BUY'],
+          ['BUY', 'VIEW', 'CART', 'VIEW'],
+          ['VIEW', 'NEVER'],
+        ),
+        withinMs: fc.constantFrom(1, 5, 15, HOUR_MS),
+        from: fc.integer({ min: -25, max: 10 }),
+        length: fc.constantFrom(1, 10, 30, HOUR_MS),
+        payload: fc.constantFrom([], [{ path: ['productId'], operator: 'eq' as const, value: 'lamp' }]),
+      })
+      .map(({ length, ...rest }) => ({ ...rest, to: rest.from + length }));
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.array(made, { minLength: 8, maxLength: 14 }), { minLength: 2, maxLength: 2 }),
+        fc.array(query, { minLength: 20, maxLength: 20 }),
+        async (batches, queries) => {
+          const { store: opened } = await open();
+          for (const batch of batches) await claimAndStore(opened, batch.map(event));
+          for (const asked of queries) {
+            const found = await countFunnel(opened, asked, UNLIMITED);
+            expect([asked, found]).toEqual([asked, expectedOf(batches.flat(), asked)]);
+          }
+        },
+      ),
+      // Each example has a store of its own; the query says enough.
+      { numRuns: 5, endOnFailure: true },
+    );
+  });
+
+  it('lists when events of a type happened and of whom, step by step', async () => {
+    const { store: opened } = await open();
+    const made: Made[] = [7, -3, 7, 5, 7, 9].map((time, at) => ({
+      time,
+      user: at % 3,
+      type: 0,
+      isLamp: true,
+    }));
+    await claimAndStore(opened, made.map(event));
+    await claimAndStore(opened, [event({ time: 6, user: 0, type: 1, isLamp: true })]);
+    for (const limit of [1, 2, 100]) {
+      const all = await listAll(opened, limit);
+      expect(all.map(({ time, userId }) => [time, userId])).toEqual([
+        [-3, 'b'],
+        [5, 'a'],
+        [7, 'a'],
+        [7, 'ä'],
+        [7, 'b'],
+      ]);
+    }
+  });
+}
+
+/** Before 9. */
+async function listAll(opened: EventStore, limit: number): Promise<Occurrence[]> {
+  const all: Occurrence[] = [];
+  let after: TimePlace = { time: -10, sequence: 0 };
+  for (;;) {
+    const before = { time: 9, sequence: 0 };
+    const found = await opened.counts.occurrences({ eventType: 'VIEW', after, before, limit });
+    expect(found.length).toBeLessThanOrEqual(limit);
+    if (found.length === 0) return all;
+    all.push(...found);
+    after = found.at(-1)!;
+  }
+}

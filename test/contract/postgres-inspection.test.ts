@@ -1,0 +1,71 @@
+import { describe, expect, it } from 'vitest';
+import { StoreUnavailableError } from '../../src/store/event-store.ts';
+import { PATIENCE_MS, RUNS_OUT_MS } from '../support/patience.ts';
+import {
+  byHand,
+  createRole,
+  freshDatabase,
+  holdConnection,
+  inSchema,
+  openStore,
+} from '../support/postgres.ts';
+
+const tablesIn = (url: string) =>
+  byHand<{ tables: number }>(
+    url,
+    "select count(*)::int as tables from pg_tables where schemaname not in ('pg_catalog', 'information_schema')",
+  ).then(([row]) => row!.tables);
+
+describe("a store's inspection", () => {
+  it('finds that tables are missing, and makes none', async () => {
+    const url = await freshDatabase();
+    await byHand(url, 'create schema one');
+    expect(await openStore(inSchema(url, 'one')).inspect(PATIENCE_MS)).toBe(
+      'PostgreSQL, schema one: its tables are missing or of an earlier version, and made or changed at the start',
+    );
+    expect(await tablesIn(url)).toBe(0);
+  });
+
+  it('finds tables of an earlier version, and leaves them', async () => {
+    const url = await freshDatabase();
+    await openStore(url).ping(PATIENCE_MS);
+    await byHand(url, "delete from footfall_migrations where name >= '0007'; drop table known_values");
+    expect(await openStore(url).inspect(PATIENCE_MS)).toContain('of an earlier version');
+  });
+
+  it('finds the tables where they are', async () => {
+    const url = await freshDatabase();
+    await openStore(url).ping(PATIENCE_MS);
+    expect(await openStore(url).inspect(PATIENCE_MS)).toBe('PostgreSQL, tables in schema public');
+  });
+
+  it('fails where tables are missing and may not be made', async () => {
+    const url = await freshDatabase();
+    const { role, as } = await createRole(url);
+    await expect(openStore(as(url)).inspect(PATIENCE_MS)).rejects.toThrow(
+      `permission denied for schema public: Footfall makes or changes its tables in schema public. Give ${role} the right to`,
+    );
+  });
+
+  it('fails where nothing could be stored', async () => {
+    const url = await freshDatabase();
+    await openStore(url).ping(PATIENCE_MS);
+    const { role, as } = await createRole(url);
+    await byHand(
+      url,
+      `grant select on all tables in schema public to ${role}; grant select on all sequences in schema public to ${role}`,
+    );
+    const inspection = openStore(as(url)).inspect(PATIENCE_MS);
+    await expect(inspection).rejects.toThrow(new StoreUnavailableError('permission denied for table events'));
+  });
+
+  it('says who has locked a table', async () => {
+    const url = await freshDatabase();
+    await openStore(url).ping(PATIENCE_MS);
+    const other = await holdConnection(url);
+    await other.query('begin; lock table events');
+    await expect(openStore(url).inspect(20 * RUNS_OUT_MS)).rejects.toThrow(
+      /^table events is locked by process \d+ since /,
+    );
+  });
+});

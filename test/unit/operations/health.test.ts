@@ -1,0 +1,44 @@
+import { expect, it } from 'vitest';
+import { type ConsumerStatus, Health } from '../../../src/operations/health.ts';
+import { MemoryStore } from '../../../src/store/memory/memory-store.ts';
+import { handClock } from '../../support/hand-clock.ts';
+
+class CountingStore extends MemoryStore {
+  pings = 0;
+  override async ping(): Promise<void> {
+    this.pings++;
+    await super.ping();
+  }
+}
+
+const STARTING: ConsumerStatus = { state: 'starting', reason: undefined, stalled: [] };
+
+it('shares calls to log and store for half a second, and always says how consuming is now', async () => {
+  const store = new CountingStore();
+  const clock = handClock();
+  let consumer = STARTING;
+  let problem: string | undefined;
+  const health = new Health({
+    log: store,
+    store,
+    clock,
+    consumer: () => consumer,
+    progress: {
+      get problem() {
+        return problem;
+      },
+    },
+  });
+  expect((await health.check()).consumer).toEqual({ ok: false, reason: 'the consumer is starting' });
+  consumer = { ...STARTING, state: 'consuming' };
+  clock.advance(400);
+  expect((await health.check()).consumer).toEqual({ ok: true });
+  expect(health.changedAt.get('consumer')).toEqual(new Date(400));
+  problem = 'records wait';
+  expect((await health.check()).consumer).toEqual({ ok: false, reason: 'records wait' });
+  expect(store.pings).toBe(2);
+  clock.advance(101);
+  expect(await health.check()).toMatchObject({ log: { ok: true }, store: { ok: true } });
+  expect(store.pings).toBe(4);
+  expect(health.changedAt.get('store')).toEqual(new Date(0));
+});
