@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SESSION_TIMEOUT_MS } from './cluster.ts';
-import { type CrashPoint, crashPoints } from './crash-points.ts';
+import { type CrashPoint, crashPoints, RESET } from './crash-points.ts';
 import { type Fault, nothingToHeal, oneOf } from './fault.ts';
 import { writeJunk } from './topic-faults.ts';
 
@@ -30,6 +30,7 @@ export const INSTANCE_FAULTS: Fault[] = [
     },
   },
   ...crashPoints().map(diesAt),
+  ...crashPoints((file) => file === RESET).map(resetDiesAt),
   {
     name: 'an instance is frozen past its session and wakes up',
     cases: ['F19', 'F22'],
@@ -101,6 +102,20 @@ function diesAt(point: CrashPoint): Fault {
         await Promise.race([death, Promise.all([redriven, sleep(500)])]);
       }
       return () => victim.start();
+    },
+  };
+}
+
+function resetDiesAt(point: CrashPoint): Fault {
+  return {
+    name: `a reset of positions dies at ${point.id}`,
+    cases: ['F18'],
+    lastsMs: [0, 500],
+    async inject({ cluster: { instances }, random, violated }) {
+      const args = ['positions', 'reset', '--to-earliest', '--execute'];
+      const end = await oneOf(instances, random).runToDieAt(point, args);
+      if (end !== 'SIGKILL') violated(`a reset of positions ended with ${end} before ${point.id}`);
+      return nothingToHeal;
     },
   };
 }

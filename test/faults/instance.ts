@@ -1,8 +1,9 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, type ChildProcessByStdio, spawn } from 'node:child_process';
 import { createWriteStream } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
 import type { CrashPoint } from './crash-points.ts';
 
 export interface InstanceOptions {
@@ -58,10 +59,17 @@ export class Instance {
     await new Promise((resolve) => child.once('exit', resolve));
   }
 
-  /** @returns its process, and what resolves when it listens */
-  #spawn(diesAt: string): { child: ChildProcess; listening: Promise<void> } {
-    const { name, folder, env, mutation } = this.#options;
-    const child = spawn(process.execPath, ['--import', PRELOAD, resolve('src/main.ts')], {
+  /** Runs a command with its settings that kills itself when it comes to a point of its source; resolves to how it ended. */
+  async runToDieAt(point: CrashPoint, args: readonly string[]): Promise<NodeJS.Signals | number | null> {
+    const child = this.#node(args, point.id);
+    child.stdout.resume();
+    child.stderr.pipe(createWriteStream(this.#logFile, { flags: 'a' }));
+    return new Promise((resolve) => child.once('exit', (code, signal) => resolve(signal ?? code)));
+  }
+
+  #node(args: readonly string[], diesAt: string): ChildProcessByStdio<null, Readable, Readable> {
+    const { folder, env, mutation } = this.#options;
+    return spawn(process.execPath, ['--import', PRELOAD, resolve('src/main.ts'), ...args], {
       cwd: folder,
       env: {
         PATH: process.env.PATH,
@@ -75,6 +83,12 @@ export class Instance {
       },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
+  }
+
+  /** @returns its process, and what resolves when it listens */
+  #spawn(diesAt: string): { child: ChildProcess; listening: Promise<void> } {
+    const { name } = this.#options;
+    const child = this.#node([], diesAt);
     this.#child = child;
     const log = createWriteStream(this.#logFile, { flags: 'a' });
     let stderr = '';
