@@ -27,13 +27,14 @@ export type ElementsEnd = 'complete' | 'not-array' | 'incomplete';
  * Splits a body into its elements as it arrives, buffering only the elements that end in the current chunk. It only
  * tracks brackets and strings; `JSON.parse` validates the elements.
  *
- * @returns for each chunk, the elements that end in it; as the generator's return value, whether the body was complete
+ * @returns for each chunk, the elements that end in it, to be read before the next chunk: a chunk may hold thousands, and
+ *    they wait while others have their turn. As the generator's return value, whether the body was complete.
  */
 export async function* readElements(
   chunks: AsyncIterable<Buffer>,
   format: ElementFormat,
   maxBytes: number,
-): AsyncGenerator<Element[], ElementsEnd> {
+): AsyncGenerator<Iterable<Element>, ElementsEnd> {
   let splitter: Splitter | undefined;
   for await (const chunk of chunks) {
     splitter ??= createSplitter(chunk, format, maxBytes);
@@ -50,8 +51,8 @@ export async function* readElements(
 interface Splitter {
   /** True once the body is known to be invalid. */
   readonly failed: boolean;
-  /** @returns the elements that end in this chunk */
-  push(chunk: Buffer): Element[];
+  /** @returns the elements that end in this chunk, each cut out when it is asked for: ask for all of them */
+  push(chunk: Buffer): Iterable<Element>;
   /** The rest of the body once it has ended, and how it ended. */
   end(): { last?: Element | undefined; how: ElementsEnd };
 }
@@ -103,17 +104,15 @@ class LineSplitter implements Splitter {
     this.#pieces = new ChunkBuffer(maxBytes);
   }
 
-  push(chunk: Buffer): Element[] {
-    const elements: Element[] = [];
+  *push(chunk: Buffer): Generator<Element> {
     let from = 0;
     for (let end = chunk.indexOf(NEWLINE); end !== -1; end = chunk.indexOf(NEWLINE, from)) {
       this.#pieces.add(chunk.subarray(from, end));
       from = end + 1;
       const element = this.#pieces.take();
-      if (element !== undefined) elements.push(element);
+      if (element !== undefined) yield element;
     }
     this.#pieces.add(chunk.subarray(from));
-    return elements;
   }
 
   end(): ReturnType<Splitter['end']> {
@@ -135,8 +134,7 @@ class ArraySplitter implements Splitter {
     this.#pieces = new ChunkBuffer(maxBytes);
   }
 
-  push(chunk: Buffer): Element[] {
-    const elements: Element[] = [];
+  *push(chunk: Buffer): Generator<Element> {
     let from = 0;
     for (let at = 0; at < chunk.length && !this.failed; at++) {
       if (this.#inString) {
@@ -157,16 +155,16 @@ class ArraySplitter implements Splitter {
         from = at + 1;
         const element = this.#pieces.take();
         // An empty element between two commas, or after the last one, is an invalid element.
-        if (element !== undefined || byte === COMMA || this.#some) elements.push(element ?? NOTHING);
+        const isElement = element !== undefined || byte === COMMA || this.#some;
         this.#some = true;
         if (byte === CLOSE_BRACKET) {
           this.#depth = 0;
           this.#ended = true;
         }
+        if (isElement) yield element ?? NOTHING;
       }
     }
     if (this.#depth > 0) this.#pieces.add(chunk.subarray(from));
-    return elements;
   }
 
   end(): ReturnType<Splitter['end']> {

@@ -184,7 +184,7 @@ export async function acceptElements(
   return batch.results;
 }
 
-async function addAll(batch: Batch, elements: AsyncGenerator<Element[], ElementsEnd>): Promise<void> {
+async function addAll(batch: Batch, elements: AsyncGenerator<Iterable<Element>, ElementsEnd>): Promise<void> {
   for (;;) {
     const next = await nextElement(elements);
     if (next instanceof ApiError) return finish(batch, next);
@@ -198,8 +198,8 @@ async function addAll(batch: Batch, elements: AsyncGenerator<Element[], Elements
 
 /** The next elements, or why reading stopped: inflated to too much, or invalid compression. */
 async function nextElement(
-  elements: AsyncGenerator<Element[], ElementsEnd>,
-): Promise<IteratorResult<Element[], ElementsEnd> | ApiError> {
+  elements: AsyncGenerator<Iterable<Element>, ElementsEnd>,
+): Promise<IteratorResult<Iterable<Element>, ElementsEnd> | ApiError> {
   try {
     return await elements.next();
   } catch (error) {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type ElementFormat, type ElementsEnd, readElements } from '../../../src/json/json-splitter.ts';
+import { type Element, type ElementFormat, type ElementsEnd, readElements } from '../../../src/json/json-splitter.ts';
 
 /** The elements as texts, and how they ended; the body comes in pieces of `size` bytes. */
 async function divide(
@@ -17,7 +17,7 @@ async function divide(
   for (;;) {
     const { done, value } = await elements.next();
     if (done) return { elements: found, end: value };
-    found.push(...value.map((element) => element.toString().trim()));
+    for (const element of value) found.push(element.toString().trim());
   }
 }
 
@@ -107,7 +107,8 @@ describe('readElements', () => {
     async function* body() {
       for (const { buffer } of chunks) yield Buffer.from(buffer);
     }
-    const elements = (await Array.fromAsync(readElements(body(), format, 100))).flat();
+    const elements: Element[] = [];
+    for await (const some of readElements(body(), format, 100)) elements.push(...some);
     expect(elements.map(String)).toEqual(['1', '2', '3']);
     const places = elements.map((element) =>
       chunks.findIndex(({ buffer }) => buffer === (element as Buffer).buffer),
