@@ -4,7 +4,7 @@ import { describeSettings, type SettingDescription } from '../src/config/setting
 import { ERRORS } from '../src/errors.ts';
 import { Meter, PREFIX } from '../src/observability/meter.ts';
 import { createMetrics } from '../src/observability/metrics.ts';
-import { registerPool, registerStoreBytes } from '../src/observability/store-metrics.ts';
+import { registerPool, registerReads, registerStoreBytes } from '../src/observability/store-metrics.ts';
 import { registerInstance } from '../src/operations/instance-metrics.ts';
 import { MemoryStore } from '../src/store/memory/memory-store.ts';
 import { grafanaDashboard } from './grafana-dashboard.ts';
@@ -141,6 +141,7 @@ export function describeMetrics(): MetricDescription[] {
   });
   registerStoreBytes(meter, async () => 0);
   registerPool(meter, { totalCount: 0, idleCount: 0, waitingCount: 0 });
+  registerReads(meter);
   const metrics = meter.registry.getMetricsAsArray() as unknown as MetricDescription[];
   return metrics.filter(({ name }) => name.startsWith(PREFIX));
 }

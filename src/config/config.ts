@@ -35,7 +35,7 @@ export class ConfigError extends Error {
 type StoreTarget =
   | { kind: 'memory' }
   | { kind: 'sqlite'; path: string }
-  | { kind: 'postgres'; url: string; poolSize: number };
+  | { kind: 'postgres'; url: string; readUrl: string | undefined; poolSize: number };
 
 /** Settings in the form the service uses. */
 export interface Config extends Settings {
@@ -248,21 +248,28 @@ function describeProblem(error: SchemaError, given: Record<string, string>): str
   return `${name} ${message}${value}`;
 }
 
-function storeTarget({ DATABASE_URL, DATABASE_POOL_SIZE }: Settings, dataFile: string): StoreTarget {
+function storeTarget(settings: Settings, dataFile: string): StoreTarget {
+  const { DATABASE_URL, DATABASE_READ_URL: readUrl, DATABASE_POOL_SIZE: poolSize } = settings;
+  if (readUrl !== undefined && DATABASE_URL?.startsWith('postgres') !== true) {
+    throw new ConfigError([
+      'DATABASE_READ_URL needs DATABASE_URL=postgres://…, of whose server it is a replica',
+    ]);
+  }
   if (DATABASE_URL === undefined) return { kind: 'sqlite', path: dataFile };
   if (DATABASE_URL === 'memory:') return { kind: 'memory' };
   if (DATABASE_URL.startsWith('sqlite:')) {
     return { kind: 'sqlite', path: resolve(DATABASE_URL.slice('sqlite:'.length).replace(/^\/\//, '')) };
   }
-  checkPostgresUrl(DATABASE_URL);
-  return { kind: 'postgres', url: DATABASE_URL, poolSize: DATABASE_POOL_SIZE };
+  checkPostgresUrl('DATABASE_URL', DATABASE_URL);
+  if (readUrl !== undefined) checkPostgresUrl('DATABASE_READ_URL', readUrl);
+  return { kind: 'postgres', url: DATABASE_URL, readUrl, poolSize };
 }
 
 /** Rejects contradictory settings at startup rather than in an outage. @throws ConfigError */
-function checkPostgresUrl(url: string): void {
+function checkPostgresUrl(setting: string, url: string): void {
   try {
     readPostgresUrl(url);
   } catch (error) {
-    throw new ConfigError([(error as Error).message]);
+    throw new ConfigError([`${setting}: ${(error as Error).message}`]);
   }
 }

@@ -1,4 +1,4 @@
-// In: a PostgreSQL DATABASE_URL. Out: how to connect, or a sentence that says what to write instead.
+// In: the address of a PostgreSQL. Out: how to connect, or a sentence that says what to write instead.
 import { readFileSync } from 'node:fs';
 import type { ConnectionOptions } from 'node:tls';
 
@@ -113,8 +113,8 @@ type Parts = Record<'credentials' | 'host' | 'database' | 'query', string | unde
 
 function partsOf(url: string): Parts {
   const afterScheme = url.slice(url.indexOf('://') + 3);
-  if (afterScheme.includes('#')) throw new Error(`DATABASE_URL ${RAW['#']}`);
-  if (/[/?].*@/.test(afterScheme)) throw new Error(`DATABASE_URL ${RAW['@']}`);
+  if (afterScheme.includes('#')) throw new Error(`it ${RAW['#']}`);
+  if (/[/?].*@/.test(afterScheme)) throw new Error(`it ${RAW['@']}`);
   return ADDRESS.exec(url)!.groups as Parts;
 }
 
@@ -130,9 +130,7 @@ function decode(text: string | undefined): string | undefined {
   try {
     return decodeURIComponent(text);
   } catch {
-    throw new Error(
-      'DATABASE_URL has a "%" that begins no character: write a "%" of a password or a name as %25',
-    );
+    throw new Error('it has a "%" that begins no character: write a "%" of a password or a name as %25');
   }
 }
 
@@ -141,15 +139,15 @@ function hostAndPort(text = ''): Pick<PostgresConnection, 'host' | 'port'> {
   if (text.startsWith('/')) return { host: text };
   if (text.includes(',')) {
     throw new Error(
-      'DATABASE_URL names several hosts, and Footfall connects to one: name the primary, or a name or proxy that leads to whichever is the primary',
+      'it names several hosts, and Footfall connects to one: name one, or a name or proxy that leads to it: for DATABASE_URL the primary',
     );
   }
   const found = HOST_AND_PORT.exec(text);
   if (found === null) {
     throw new Error(
       text.split(':').length > 2
-        ? 'DATABASE_URL has a host that is not understood: write an IPv6 address in brackets, as [::1]:5432'
-        : 'DATABASE_URL has a host or a port that is not understood: a port is a number, and what is special in a password is written as %2F for "/", %3F for "?", %23 for "#", %40 for "@"',
+        ? 'it has a host that is not understood: write an IPv6 address in brackets, as [::1]:5432'
+        : 'it has a host or a port that is not understood: a port is a number, and what is special in a password is written as %2F for "/", %3F for "?", %23 for "#", %40 for "@"',
     );
   }
   const { host, port } = found.groups as { host: string; port?: string };
@@ -160,7 +158,7 @@ function portOf(text: string | null | undefined): number | undefined {
   if (text == null) return undefined;
   const port = Number(text);
   if (Number.isInteger(port) && port > 0 && port <= MAX_PORT) return port;
-  throw new Error(`DATABASE_URL has a port that is not a number from 1 to ${MAX_PORT}`);
+  throw new Error(`it has a port that is not a number from 1 to ${MAX_PORT}`);
 }
 
 function checkParameters(parameters: URLSearchParams): void {
@@ -169,7 +167,7 @@ function checkParameters(parameters: URLSearchParams): void {
     const known = ELSEWHERE[name] ?? `Footfall knows ${KNOWN.join(', ')}`;
     // Anything that is not a parameter name may be part of a password.
     const named = /^\w+$/.test(name) ? `the parameter ${name}` : 'a parameter';
-    throw new Error(`DATABASE_URL has ${named}, which Footfall does not know: ${known}`);
+    throw new Error(`it has ${named}, which Footfall does not know: ${known}`);
   }
   oneOf(parameters, 'connect_timeout', /^\d{1,6}$/, 'a number of seconds');
   oneOf(parameters, 'sslnegotiation', /^(postgres|direct)$/, 'postgres or direct');
@@ -178,13 +176,13 @@ function checkParameters(parameters: URLSearchParams): void {
     parameters,
     'target_session_attrs',
     /^(any|read-write|primary)$/,
-    'any, read-write or primary: Footfall reads where it writes, since a replica does not show who is writing',
+    'any, read-write or primary: a replica is for DATABASE_READ_URL, which needs no such parameter',
   );
 }
 
 function oneOf(parameters: URLSearchParams, name: string, allowed: RegExp, what: string): void {
   const value = parameters.get(name);
-  if (value !== null && !allowed.test(value)) throw new Error(`DATABASE_URL: ${name} must be ${what}`);
+  if (value !== null && !allowed.test(value)) throw new Error(`${name} must be ${what}`);
 }
 
 function sslNegotiation(parameters: URLSearchParams): PostgresConnection['sslnegotiation'] {
@@ -203,7 +201,7 @@ function sslOf(parameters: URLSearchParams): PostgresConnection['ssl'] {
   const mode = sslMode(parameters) ?? (hasMore ? 'verify-full' : undefined);
   if (mode === undefined) {
     if (parameters.get('sslnegotiation') !== 'direct') return undefined;
-    throw new Error('DATABASE_URL: sslnegotiation=direct needs sslmode=require or sslmode=verify-full');
+    throw new Error('sslnegotiation=direct needs sslmode=require or sslmode=verify-full');
   }
   if (mode === 'disable') return false;
   if (mode === 'no-verify') return { ...files, rejectUnauthorized: false };
@@ -220,10 +218,10 @@ function sslMode(parameters: URLSearchParams): string | undefined {
   }
   if (mode === 'prefer' || mode === 'allow') {
     throw new Error(
-      `DATABASE_URL: sslmode=${mode} leaves it to whoever is in between whether the connection is encrypted. Write sslmode=require where the server has TLS, sslmode=disable where it has not`,
+      `sslmode=${mode} leaves it to whoever is in between whether the connection is encrypted. Write sslmode=require where the server has TLS, sslmode=disable where it has not`,
     );
   }
-  throw new Error(`DATABASE_URL: sslmode must be one of ${SSL_MODES.join(', ')}`);
+  throw new Error(`sslmode must be one of ${SSL_MODES.join(', ')}`);
 }
 
 /** `ssl=…` as node-postgres and JDBC write it. */
@@ -240,6 +238,6 @@ function readFile(parameters: URLSearchParams, name: string): string | undefined
   try {
     return readFileSync(path, 'utf8');
   } catch (error) {
-    throw new Error(`DATABASE_URL: ${name} cannot be read: ${(error as Error).message}`);
+    throw new Error(`${name} cannot be read: ${(error as Error).message}`);
   }
 }

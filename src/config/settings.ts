@@ -1,5 +1,6 @@
 import Type from 'typebox';
 import { DEFAULT_LEVELS } from '../json/nesting.ts';
+import { DATABASE_SETTINGS } from './database-settings.ts';
 import { KAFKA_SECURITY_SETTINGS } from './kafka-settings.ts';
 import { LIMIT_SETTINGS } from './limit-settings.ts';
 import { TRACING_SETTINGS } from './tracing-settings.ts';
@@ -142,28 +143,7 @@ export const SETTINGS = Type.Object({
     description:
       "Milliseconds without a heartbeat after which Kafka gives an instance's partitions to others.",
   }),
-  DATABASE_URL: Type.Optional(
-    Type.String({
-      pattern: '^(memory:|sqlite:.+|postgres(ql)?://.+)$',
-      description:
-        'Where processed events are stored: `memory:` (rebuilt from the topic at each start), `sqlite:PATH`, or `postgres://user:password@host:5432/database`; docs/postgresql.md covers TLS, schemas, privileges and poolers. Not set: SQLite in `DATA_DIR`.',
-      writeOnly: true,
-      examples: ['postgres://footfall:footfall@localhost:5432/footfall'],
-    }),
-  ),
-  DATABASE_URL_FILE: Type.Optional(
-    Type.String({
-      minLength: 1,
-      description: 'File that holds `DATABASE_URL`, so that its password is in no environment variable.',
-      examples: ['/run/secrets/database-url'],
-    }),
-  ),
-  DATABASE_POOL_SIZE: Type.Integer({
-    minimum: 2,
-    maximum: 1000,
-    default: 10,
-    description: 'Most PostgreSQL connections each process may open.',
-  }),
+  ...DATABASE_SETTINGS,
   DATA_DIR: Type.String({
     minLength: 1,
     default: './data',

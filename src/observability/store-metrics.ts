@@ -1,5 +1,5 @@
 // What the adapters of the store measure of themselves.
-import type { Histogram } from 'prom-client';
+import type { Counter, Histogram } from 'prom-client';
 import { inTime, type Meter } from './meter.ts';
 
 /** @param read at each scrape; without an answer there is no value */
@@ -38,5 +38,14 @@ export function registerPool(meter: Meter, pool: ConnectionPool): Histogram {
   return meter.histogram({
     name: 'store_connection_wait_seconds',
     help: 'Time until a connection to PostgreSQL is free, or established.',
+  });
+}
+
+/** @returns counts the reads that a replica should answer */
+export function registerReads(meter: Meter): Counter<'from'> {
+  return meter.counter({
+    name: 'store_reads_total',
+    help: 'Reads of events, with `DATABASE_READ_URL`, by the server that answered: the `replica`, or the `primary` if the replica could not.',
+    labels: { from: ['replica', 'primary'] },
   });
 }

@@ -25,6 +25,8 @@ const QUERY_TIMEOUT_MS = 30_000;
 /** The server's own timeout is shorter, so that it stops working on what nobody waits for. */
 const STATEMENT_TIMEOUT_MS = QUERY_TIMEOUT_MS - 5000;
 
+const BEGIN_READING = 'begin isolation level read committed read only';
+
 export interface DatabaseOptions {
   url: string;
   poolSize: number;
@@ -40,6 +42,7 @@ export class Database {
   readonly #pool: Pool;
   readonly #connection: PostgresConnection;
   readonly #logger: Logger;
+  readonly #prepareWith: typeof prepareSchema;
   /** The schema of the tables, once they exist. */
   #schema: Promise<string> | undefined;
   readonly #waitSeconds: Histogram | undefined;
@@ -49,9 +52,11 @@ export class Database {
   #keepsStatements = true;
   #closing: Promise<void> | undefined;
 
-  constructor({ url, poolSize, meter }: DatabaseOptions, logger: Logger) {
+  /** @param prepare returns the schema of the tables; default: creates and updates them */
+  constructor({ url, poolSize, meter }: DatabaseOptions, logger: Logger, prepare = prepareSchema) {
     this.#connection = readPostgresUrl(url);
     this.#logger = logger;
+    this.#prepareWith = prepare;
     this.#pool = createPool(this.#connection, poolSize, logger);
     this.#waitSeconds = meter && registerPool(meter, this.#pool);
     // Attached at once: an error event that nobody listens to would end the process.
@@ -81,6 +86,20 @@ export class Database {
       this.#keepsStatements = false;
       return this.query(text, values);
     }
+  }
+
+  /**
+   * Runs `work` in a transaction that only reads, each statement of which sees what is visible when it begins.
+   *
+   * @param beginsWithinMs how long a server that does not answer is waited for
+   */
+  reading<T>(work: (client: ClientBase) => Promise<T>, beginsWithinMs: number): Promise<T> {
+    return this.#run(async (client) => {
+      await client.query(Object.assign({ query_timeout: beginsWithinMs }, { text: BEGIN_READING }));
+      const result = await work(client);
+      await client.query('commit');
+      return result;
+    });
   }
 
   /** Runs statements in one round trip, each with its own snapshot. @returns the rows of each */
@@ -142,7 +161,7 @@ export class Database {
 
   #prepare(): Promise<string> {
     const options = { searchPath: requestedSearchPath(this.#connection), logger: this.#logger };
-    return this.#withConnection((client) => prepareSchema(client, options));
+    return this.#withConnection((client) => this.#prepareWith(client, options));
   }
 
   async #withConnection<T>(work: (client: PoolClient) => Promise<T>): Promise<T> {

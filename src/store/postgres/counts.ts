@@ -22,6 +22,7 @@ import { byInterval } from './interval-counts.ts';
 import { occurrences } from './occurrences.ts';
 import { inIndex } from './ranges.ts';
 import { type AsText, watermarks } from './reads.ts';
+import type { Reader } from './replica.ts';
 
 /** Most events counted in one transaction. */
 const STEP = 50_000;
@@ -78,12 +79,15 @@ const OF_USER = (order: 'asc' | 'desc') =>
 /** Event counts in PostgreSQL: updated when queried, and from time to time. */
 export class PostgresCounts implements EventCounts {
   readonly #database: Database;
+  readonly #reader: Reader;
   #stored = 0;
   #counting: Promise<void> | undefined;
   #waiting: Promise<void> | undefined;
 
-  constructor(database: Database) {
+  /** @param reader where events themselves are read */
+  constructor(database: Database, reader: Reader) {
     this.#database = database;
+    this.#reader = reader;
   }
 
   /**
@@ -179,7 +183,7 @@ export class PostgresCounts implements EventCounts {
   }
 
   async ofUser(userId: string): Promise<UserTotal> {
-    const [row] = await this.#database.query<AsText<UserTotal, 'events' | 'first' | 'latest'>>(
+    const [row] = await this.#reader.query<AsText<UserTotal, 'events' | 'first' | 'latest'>>(
       `select (select count(*) from (select from events where user_id = $1 limit ${MOST_COUNTED_OF_USER}) as own) as events,
          (select happened_at from (${OF_USER('asc')} limit 1) as own where user_id = $1) as first,
          (select happened_at from (${OF_USER('desc')} limit 1) as own where user_id = $1) as latest`,
@@ -190,11 +194,11 @@ export class PostgresCounts implements EventCounts {
   }
 
   byInterval(query: IntervalQuery): Promise<IntervalCounts> {
-    return byInterval(this.#database, query);
+    return byInterval(this.#reader, query);
   }
 
   occurrences(query: OccurrenceQuery): Promise<Occurrence[]> {
-    return occurrences(this.#database, query);
+    return occurrences(this.#reader, query);
   }
 
   async sequenceRange({ from, to }: HourRange): Promise<SequenceRange | undefined> {

@@ -1,7 +1,7 @@
 import type { CountedField, IntervalCount, IntervalCounts, IntervalQuery } from '../event-store.ts';
-import type { Database } from './client.ts';
 import { inIndex } from './ranges.ts';
 import type { AsText } from './reads.ts';
+import type { Reader } from './replica.ts';
 
 const COLUMNS: Record<CountedField, string> = { userId: 'user_id', eventType: 'event_type' };
 
@@ -9,7 +9,7 @@ const COLUMNS: Record<CountedField, string> = { userId: 'user_id', eventType: 'e
  * Counts events by interval. The last row is the place of the last event.
  */
 export async function byInterval(
-  database: Database,
+  reader: Reader,
   { after, before, limit, userId, eventType, by, origin, length }: IntervalQuery,
 ): Promise<IntervalCounts> {
   const filter = userId ?? eventType;
@@ -19,7 +19,7 @@ export async function byInterval(
     from: `${given}$1, $2::bigint + 1`,
     to: `${given}$3, $4::bigint - 1`,
   });
-  const rows = await database.query<CountRow>(
+  const rows = await reader.query<CountRow>(
     `with found as materialized (
        select happened_at, seq, ${by === undefined ? 'null' : COLUMNS[by]} as value, ${filtered[0] ?? 'null'} as filtered
        from events ${found} limit $5

@@ -1,4 +1,4 @@
-import { withDeadline } from '../../clock.ts';
+import { type Clock, systemClock, withDeadline } from '../../clock.ts';
 import type { Examination } from '../../log/examination.ts';
 import { decodeLandmarks } from '../../log/landmarks.ts';
 import type { Logger } from '../../observability/logger.ts';
@@ -25,6 +25,7 @@ import { Database, type DatabaseOptions } from './client.ts';
 import { PostgresCounts } from './counts.ts';
 import { mayNot } from './errors.ts';
 import * as reads from './reads.ts';
+import { type Reader, ReplicaReader } from './replica.ts';
 import { readByTime } from './time-order.ts';
 import { processBatches } from './writer.ts';
 import { MAY_NOT_MOVE, MOVE_SEQUENCE, SEQUENCE_IS_BEHIND } from './writer-locks.ts';
@@ -40,20 +41,33 @@ returning partition, epoch, next_offset, rewound, landmarks,
 /** No one stores meanwhile: what is reset must not belong to events that have just arrived. */
 const FORGET_UNDISTURBED = ['lock table events in share row exclusive mode', ...FORGET_EVENTS];
 
+export interface PostgresStoreOptions extends DatabaseOptions {
+  /** Address of a replica, which answers reads of events. */
+  readUrl?: string | undefined;
+  logger: Logger;
+  clock?: Clock;
+}
+
 /** Keeps events in PostgreSQL; any number of instances may share it. Creates its tables when first used. */
 export class PostgresStore implements EventStore {
   readonly storeId = '';
   readonly counts: PostgresCounts;
   readonly #database: Database;
+  readonly #replica: ReplicaReader | undefined;
+  readonly #reader: Reader;
   readonly #logger: Logger;
 
   /** Connects on first use, so that the service can start while PostgreSQL is down. */
-  constructor({ logger, ...options }: DatabaseOptions & { logger: Logger }) {
+  constructor({ logger, readUrl, clock = systemClock, ...options }: PostgresStoreOptions) {
     this.#database = new Database(options, logger);
     const { meter } = options;
+    if (readUrl !== undefined) {
+      this.#replica = new ReplicaReader({ ...options, url: readUrl, primary: this.#database, clock, logger });
+    }
+    this.#reader = this.#replica ?? this.#database;
     if (meter !== undefined) registerStoreBytes(meter, () => reads.bytes(this.#database));
     this.#logger = logger;
-    this.counts = new PostgresCounts(this.#database);
+    this.counts = new PostgresCounts(this.#database, this.#reader);
   }
 
   async claim({ group, topic, topicId }: TopicRef, partitions: readonly number[]): Promise<Claim[]> {
@@ -93,11 +107,11 @@ export class PostgresStore implements EventStore {
   }
 
   read(selection: ReadQuery): Promise<StoredEvent[]> {
-    return reads.read(this.#database, selection);
+    return reads.read(this.#reader, selection);
   }
 
   readByTime(selection: TimeReadQuery): Promise<TimedEvent[]> {
-    return readByTime(this.#database, selection);
+    return readByTime(this.#reader, selection);
   }
 
   async positions(group: string, topic: string): Promise<PartitionPosition[]> {
@@ -148,7 +162,10 @@ export class PostgresStore implements EventStore {
       timeoutMs,
       'PostgreSQL',
     );
-    if (isComplete) return `PostgreSQL, tables in schema ${schema}`;
+    if (isComplete) {
+      if (this.#replica !== undefined) await withDeadline(this.#replica.inspect(), timeoutMs, 'the replica');
+      return `PostgreSQL, tables in schema ${schema}${this.#replica === undefined ? '' : ', events read from a replica'}`;
+    }
     return `PostgreSQL, schema ${schema}: its tables are missing or of an earlier version, and made or changed at the start`;
   }
 
@@ -181,7 +198,7 @@ export class PostgresStore implements EventStore {
 
   async close(): Promise<void> {
     await this.counts.idle();
-    await this.#database.close();
+    await Promise.all([this.#database.close(), this.#replica?.close()]);
   }
 }
 

@@ -12,6 +12,7 @@ import {
 } from '../event-store.ts';
 import type { Database } from './client.ts';
 import { inIndex } from './ranges.ts';
+import type { Reader } from './replica.ts';
 import { IS_REPLICA, LAST_SEQUENCE, sequenceOf, WRITERS } from './writer-locks.ts';
 
 /** Milliseconds since 1970: a timestamp would come as text in the style that the database or the role prefers. */
@@ -44,7 +45,7 @@ const IN_HOUR = `happened_at / ${HOUR_MS}`;
 const AT_TIMES = 'happened_at >= $5 and happened_at < $6';
 
 export async function read(
-  database: Database,
+  reader: Reader,
   { order, after, upTo, limit, bytes = READ_BYTES, userId, eventTypes, times }: ReadQuery,
 ): Promise<StoredEvent[]> {
   // Only the bound where reading starts uses the index. Given both ends, the planner expects a small range until the
@@ -67,7 +68,7 @@ export async function read(
         : `select seq, json from events where ${inOrder}`;
   const filter = userId ?? eventTypes;
   const selected = filter === undefined ? [] : [filter];
-  const found = await database.query<AsText<StoredEvent, 'sequence'>>(
+  const found = await reader.query<AsText<StoredEvent, 'sequence'>>(
     `select seq as sequence, json from (
        select seq, json, sum(octet_length(json)) over (order by seq ${order} rows unbounded preceding)
          - octet_length(json) as before

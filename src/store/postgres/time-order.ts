@@ -1,11 +1,11 @@
 import { READ_BYTES, type TimedEvent, type TimeReadQuery } from '../event-store.ts';
-import type { Database } from './client.ts';
 import { inIndex } from './ranges.ts';
 import type { AsText } from './reads.ts';
+import type { Reader } from './replica.ts';
 
 /** Events in the order of their times. `read` in `reads.ts` explains the form of the statement. */
 export async function readByTime(
-  database: Database,
+  reader: Reader,
   { order, after, before, limit, bytes = READ_BYTES, userId, eventTypes }: TimeReadQuery,
 ): Promise<TimedEvent[]> {
   const [begins, ends] =
@@ -20,7 +20,7 @@ export async function readByTime(
          cross join lateral (${selectOf('event_type', 'type', order)}) as of_type ${inOrder} limit $5`
       : `select seq, happened_at, json from events where ${begins} ${inOrder} limit $5`;
   const filter = userId ?? eventTypes;
-  const found = await database.query<AsText<TimedEvent, 'sequence' | 'time'>>(
+  const found = await reader.query<AsText<TimedEvent, 'sequence' | 'time'>>(
     `select seq as sequence, happened_at as time, json from (
        select seq, happened_at, json, sum(octet_length(json)) over (${inOrder} rows unbounded preceding)
          - octet_length(json) as before

@@ -105,6 +105,20 @@ describe('loadConfig', () => {
     });
   });
 
+  it('takes a replica for reading beside PostgreSQL alone', () => {
+    const readUrl = 'postgres://u@replica/d';
+    expect(loadConfig({ DATABASE_URL: 'postgres://u@h/d', DATABASE_READ_URL: readUrl }).store).toMatchObject({
+      url: 'postgres://u@h/d',
+      readUrl,
+    });
+    const needs = [expect.stringContaining('DATABASE_READ_URL needs DATABASE_URL=postgres://')];
+    expect(problemsOf({ DATABASE_READ_URL: readUrl })).toEqual(needs);
+    expect(problemsOf({ DATABASE_READ_URL: readUrl, DATABASE_URL: 'memory:' })).toEqual(needs);
+    expect(problemsOf({ DATABASE_READ_URL: `${readUrl}?x=1`, DATABASE_URL: 'postgres://u@h/d' })).toEqual([
+      expect.stringMatching(/^DATABASE_READ_URL: it has the parameter x/),
+    ]);
+  });
+
   it('names every setting at fault in one message', () => {
     const problems = problemsOf({
       PORT: 'abc',
@@ -139,19 +153,21 @@ describe('loadConfig', () => {
       'KAFKA_SASL_PASSWORD',
       'KAFKA_OAUTH_CLIENT_SECRET',
       'DATABASE_URL',
+      'DATABASE_READ_URL',
     ]);
     const path = join(await tempFolder(), 'secret');
-    await writeFile(path, 'sqlite:x.db\n');
+    await writeFile(path, 'postgres://u@h/x\n');
     for (const { name } of secrets) {
       const setting = `${name}_FILE`;
       expect(problemsOf({ [setting]: path, [name]: 'sqlite:y.db' })[0]).toBe(
         `${name} and ${setting} are both set: keep one`,
       );
       expect(problemsOf({ [setting]: `${path}.missing` })[0]).toMatch(`${setting} cannot be read: ENOENT`);
-      // Those of Kafka need others beside them.
-      const others: Record<string, string> = [login, token].find((known) => name in known) ?? {};
+      // Some need others beside them.
+      const sets = [login, token, { DATABASE_READ_URL: '', DATABASE_URL: 'postgres://u@h/d' }];
+      const others: Record<string, string> = sets.find((known) => name in known) ?? {};
       expect(loadConfig({ ...others, [name]: '', [setting]: path })).toMatchObject({
-        [name]: 'sqlite:x.db',
+        [name]: 'postgres://u@h/x',
         [setting]: path,
       });
     }
@@ -198,7 +214,7 @@ describe('loadConfig', () => {
       expect.stringContaining('LOG=kafka needs KAFKA_BROKERS'),
     ]);
     expect(problemsOf({ DATABASE_URL: 'postgres://h:x/db', LOG: 'kafka', ROLE: 'api' })).toEqual([
-      expect.stringContaining('DATABASE_URL has a host or a port'),
+      expect.stringContaining('DATABASE_URL: it has a host or a port'),
       expect.stringContaining('LOG=kafka needs KAFKA_BROKERS'),
       expect.stringContaining('ROLE=api needs KAFKA_BROKERS'),
     ]);

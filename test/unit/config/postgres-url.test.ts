@@ -93,7 +93,7 @@ describe('the address of a PostgreSQL', () => {
     ['postgres://u:secret@h:port/d', /has a host or a port that is not understood/],
     ['postgres://u:secret@h:99999/d', /has a port that is not a number from 1 to 65535/],
     ['postgres://u:secret@::1:5432/d', /write an IPv6 address in brackets, as \[::1\]:5432/],
-    ['postgres://u:secret@h1,h2/d', /names several hosts, .* name the primary/],
+    ['postgres://u:secret@h1,h2/d', /names several hosts, .* for DATABASE_URL the primary/],
     ['postgres://u:secret@h1:5432,h2:5433/d', /names several hosts/],
     ['postgres:///d?host=h1,h2&password=secret', /names several hosts/],
     ['postgres://u:secret@h/d?sslmode=prefer', /Write sslmode=require .*, sslmode=disable/],
@@ -103,7 +103,7 @@ describe('the address of a PostgreSQL', () => {
     ['postgres://u:secret@h/d?secret!%3D=x', /has a parameter, which Footfall does not know/],
     ['postgres://u:secret@h/d?schema=one', /write options=-c%20search_path%3DSCHEMA instead/],
     ['postgres://u:secret@h/d?connection_limit=5', /set DATABASE_POOL_SIZE instead/],
-    ['postgres://u:secret@h/d?target_session_attrs=standby', /a replica does not show who is writing/],
+    ['postgres://u:secret@h/d?target_session_attrs=standby', /a replica is for DATABASE_READ_URL/],
     ['postgres://u:secret@h/d?sslnegotiation=direct', /sslnegotiation=direct needs sslmode=require/],
     ['postgres://u:secret@h/d?connect_timeout=soon', /connect_timeout must be a number of seconds/],
   ])('%s is refused at the start, and shows nothing of the password', (url, sentence) => {

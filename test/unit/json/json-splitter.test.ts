@@ -1,6 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Element, type ElementFormat, type ElementsEnd, readElements } from '../../../src/json/json-splitter.ts';
+import {
+  type Element,
+  type ElementFormat,
+  type ElementsEnd,
+  readElements,
+} from '../../../src/json/json-splitter.ts';
 
 /** The elements as texts, and how they ended; the body comes in pieces of `size` bytes. */
 async function divide(
