@@ -1,6 +1,6 @@
 // Batches of 500 events, against what Kafka's own ProducerPerformance reaches with records of the same size.
-import { KAFKA_4 } from '../scripts/kafka-jars.ts';
-import { KafkaServer } from '../scripts/kafka-server.ts';
+import { KAFKA_4 } from '../src/cli/kafka/kafka-jars.ts';
+import { KafkaServer } from '../src/cli/kafka/kafka-server.ts';
 import type { BenchOptions, TestCluster } from './ground.ts';
 import type { Row } from './rows.ts';
 

@@ -1,7 +1,7 @@
 // Reading a topic as a member of a group, nothing done with it: against Kafka's own ConsumerPerformance.
 import { randomUUID } from 'node:crypto';
-import { KAFKA_4 } from '../scripts/kafka-jars.ts';
-import { KafkaServer } from '../scripts/kafka-server.ts';
+import { KAFKA_4 } from '../src/cli/kafka/kafka-jars.ts';
+import { KafkaServer } from '../src/cli/kafka/kafka-server.ts';
 import { readToEnd } from '../src/operations/verify.ts';
 import { openLog, produceBacklog } from './backlog.ts';
 import type { BenchOptions, TestCluster } from './ground.ts';

@@ -8,9 +8,9 @@ import { promisify } from 'node:util';
 import { Admin } from '@platformatic/kafka';
 import pg from 'pg';
 import { pino } from 'pino';
-import { KAFKA_4 } from '../scripts/kafka-jars.ts';
-import { KafkaServer } from '../scripts/kafka-server.ts';
 import { createDatabase, PostgresServer } from '../scripts/postgres-server.ts';
+import { KAFKA_4 } from '../src/cli/kafka/kafka-jars.ts';
+import { KafkaServer } from '../src/cli/kafka/kafka-server.ts';
 
 export const PARTITIONS = 3;
 /** Stores that outlive their process. */

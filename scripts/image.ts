@@ -3,9 +3,9 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parse } from 'yaml';
+import { freePort } from '../src/cli/kafka/kafka-server.ts';
 import { buildah, makeBase } from './image-base.ts';
 import { Container, type RunOptions } from './image-container.ts';
-import { freePort } from './kafka-server.ts';
 
 const EVENT = { userId: 'user-123', eventType: 'LOGIN', payload: { device: 'iPhone' } };
 /** Tests that show whether the container can run the rest: all documents are there, PostgreSQL runs as its user. */

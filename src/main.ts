@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import closeWithGrace from 'close-with-grace';
 import { Workers } from './cluster/primary.ts';
 import { WorkerChannel } from './cluster/worker-channel.ts';
@@ -52,6 +53,10 @@ function startWorkers(config: Config, logger: Logger): Workers {
   return workers;
 }
 
+function untilStopped(): Promise<unknown> {
+  return Promise.race(['SIGINT', 'SIGTERM'].map((signal) => once(process, signal)));
+}
+
 async function main(args: readonly string[]): Promise<void> {
   if (args.length === 0) return serve();
   // The service starts sooner without the commands.
@@ -63,7 +68,8 @@ async function main(args: readonly string[]): Promise<void> {
     process.exit(EXIT_FAILED);
   });
   const isWatched = process.stderr.isTTY;
-  const exitCode = await runCommand(args, { env: process.env, isWatched, serve, exitCode: 0 });
+  const context = { env: process.env, isWatched, serve, untilStopped, exitCode: 0 };
+  const exitCode = await runCommand(args, context);
   if (exitCode === undefined) return;
   // An error of a write is reported after it.
   await new Promise(setImmediate);

@@ -6,6 +6,8 @@ export interface Context {
   isWatched: boolean;
   /** Starts the service in this process. */
   serve(): Promise<void>;
+  /** Resolves when the process is told to stop, as by Ctrl-C. */
+  untilStopped(): Promise<unknown>;
   /** What the process ends with; undefined: it goes on. */
   exitCode: number | undefined;
 }

@@ -12,6 +12,7 @@ import { addGroups, addStats } from './counts.ts';
 import { addDeadLetters } from './dead-letters.ts';
 import { addDemo } from './demo.ts';
 import { addDoctor } from './doctor.ts';
+import { addKafka } from './kafka.ts';
 import { addKeys } from './keys.ts';
 import { addMigrate } from './migrate.ts';
 import { addPositions } from './positions.ts';
@@ -80,6 +81,7 @@ Examples:
   addDeadLetters(program, context);
   addGroups(program, context);
   addPositions(program, context);
+  addKafka(program, context);
   addCompletion(program);
   return program;
 }

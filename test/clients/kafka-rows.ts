@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { KAFKA_4, kafkaJars } from '../../scripts/kafka-jars.ts';
+import { KAFKA_4, kafkaJars } from '../../src/cli/kafka/kafka-jars.ts';
 import { same, typesAndUsers } from './check.ts';
 import type { Running, TestCluster } from './ground.ts';
 import { fromGo, fromJava, fromNpm, fromPyPi, kcat } from './install.ts';

@@ -14,7 +14,7 @@ import {
 } from '@platformatic/kafka';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, inject, it, onTestFinished } from 'vitest';
-import { makeAuthority } from '../../scripts/certificates.ts';
+import { makeAuthority } from '../../src/cli/kafka/certificates.ts';
 import { flattenBatches } from '../../src/log/event-log.ts';
 import { appendTo } from '../support/append.ts';
 import { hasProgram } from '../support/certificates.ts';

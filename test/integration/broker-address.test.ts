@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { expect, inject, it, onTestFinished } from 'vitest';
-import { KAFKA_4 } from '../../scripts/kafka-jars.ts';
-import { freePort, KafkaServer } from '../../scripts/kafka-server.ts';
+import { KAFKA_4 } from '../../src/cli/kafka/kafka-jars.ts';
+import { freePort, KafkaServer } from '../../src/cli/kafka/kafka-server.ts';
 import { post, processed } from '../support/service.ts';
 import { ServiceProcess } from '../support/service-process.ts';
 import { tempFolder } from '../support/temp-folder.ts';

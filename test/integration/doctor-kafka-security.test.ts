@@ -1,6 +1,6 @@
 import { AclOperations, AclPermissionTypes, ResourcePatternTypes, ResourceTypes } from '@platformatic/kafka';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-import { makeAuthority } from '../../scripts/certificates.ts';
+import { makeAuthority } from '../../src/cli/kafka/certificates.ts';
 import { hasProgram } from '../support/certificates.ts';
 import { firstCode, type Patient, type Row } from '../support/doctor.ts';
 import { newTopic, openAdmin } from '../support/kafka-log.ts';

@@ -1,8 +1,8 @@
 import { createServer as createHttpServer } from 'node:http';
 import { createServer } from 'node:net';
 import { describe, expect, inject, it, onTestFinished } from 'vitest';
-import { freePort } from '../../scripts/kafka-server.ts';
 import { createKey } from '../../src/access/api-keys.ts';
+import { freePort } from '../../src/cli/kafka/kafka-server.ts';
 import { firstCode, firstFinding, type Patient, type Row } from '../support/doctor.ts';
 import { appendIn } from '../support/embedded-log.ts';
 import { newTopic, openTransaction } from '../support/kafka-log.ts';

@@ -12,8 +12,8 @@ import {
 } from '@platformatic/kafka';
 import { pino } from 'pino';
 import { describe, expect, inject, it, onTestFinished } from 'vitest';
-import { KAFKA_3, KAFKA_4 } from '../../scripts/kafka-jars.ts';
-import { KafkaServer, type KafkaServerOptions } from '../../scripts/kafka-server.ts';
+import { KAFKA_3, KAFKA_4 } from '../../src/cli/kafka/kafka-jars.ts';
+import { KafkaServer, type KafkaServerOptions } from '../../src/cli/kafka/kafka-server.ts';
 import { appendTo } from '../support/append.ts';
 import { kafkaLogOptions, newTopic, openAdmin, openKafkaLog } from '../support/kafka-log.ts';
 import { PATIENCE_MS } from '../support/patience.ts';

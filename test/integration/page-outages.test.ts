@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { describe, expect, inject, it, onTestFinished } from 'vitest';
-import { KAFKA_4 } from '../../scripts/kafka-jars.ts';
-import { KafkaServer } from '../../scripts/kafka-server.ts';
 import { createDatabase, PostgresServer } from '../../scripts/postgres-server.ts';
+import { KAFKA_4 } from '../../src/cli/kafka/kafka-jars.ts';
+import { KafkaServer } from '../../src/cli/kafka/kafka-server.ts';
 import { findChromium } from '../support/chromium.ts';
 import { openPage } from '../support/page.ts';
 import { post, store } from '../support/service.ts';

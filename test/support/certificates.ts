@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { issueCertificate, makeAuthority } from '../../scripts/certificates.ts';
+import { issueCertificate, makeAuthority } from '../../src/cli/kafka/certificates.ts';
 
 /** Whether a program a test needs is there; where it is not, that is said, and is an error in CI. */
 export function hasProgram(name: string, versionFlag: string, tests: string): boolean {

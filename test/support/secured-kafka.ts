@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Admin } from '@platformatic/kafka';
-import { KAFKA_4 } from '../../scripts/kafka-jars.ts';
+import { KAFKA_4 } from '../../src/cli/kafka/kafka-jars.ts';
 import {
   type Certificates,
   type KafkaListener,
@@ -10,8 +10,8 @@ import {
   oauthSettings,
   saslSettings,
   tlsSettings,
-} from '../../scripts/kafka-listeners.ts';
-import { freePort, KafkaServer } from '../../scripts/kafka-server.ts';
+} from '../../src/cli/kafka/kafka-listeners.ts';
+import { freePort, KafkaServer } from '../../src/cli/kafka/kafka-server.ts';
 import { loadConfig } from '../../src/config/config.ts';
 import type { KafkaLogOptions } from '../../src/log/kafka/kafka-log.ts';
 import { openSecurity } from '../../src/log/kafka/security.ts';

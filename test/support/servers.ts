@@ -2,9 +2,14 @@ import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
-import { KAFKA_3, KAFKA_4, MissingProgramError, requireJavaAndMaven } from '../../scripts/kafka-jars.ts';
-import { KafkaServer } from '../../scripts/kafka-server.ts';
 import { PostgresServer } from '../../scripts/postgres-server.ts';
+import {
+  KAFKA_3,
+  KAFKA_4,
+  MissingProgramError,
+  requireJavaAndMaven,
+} from '../../src/cli/kafka/kafka-jars.ts';
+import { KafkaServer } from '../../src/cli/kafka/kafka-server.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {

@@ -14,7 +14,6 @@ import { backOffMs, systemClock } from '../../clock.ts';
 import type { ClientSecurity } from './security.ts';
 
 export type {
-  Admin,
   CallbackWithPromise,
   ClusterMetadata,
   ClusterTopicMetadata,
@@ -23,6 +22,7 @@ export type {
 } from '@platformatic/kafka';
 export {
   AclOperations,
+  Admin,
   ConfigResourceTypes,
   Consumer as ClientConsumer,
   connectionsConnectsChannel,

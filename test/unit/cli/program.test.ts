@@ -3,7 +3,13 @@ import type { Command } from 'commander';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { createProgram, runCommand } from '../../../src/cli/program.ts';
 
-const program = createProgram({ env: {}, isWatched: false, serve: async () => {}, exitCode: 0 });
+const program = createProgram({
+  env: {},
+  isWatched: false,
+  serve: async () => {},
+  untilStopped: async () => {},
+  exitCode: 0,
+});
 const commands = leavesOf(program);
 
 /** Those that do something; the others only hold them. Without what only the script of `completion` calls. */
@@ -48,6 +54,8 @@ describe('options that contradict each other', () => {
     ['send --payload {}', /--payload/],
     ['query --limit 5 --all', /cannot be used with option '--all'/],
     ['query --limit 5 --csv', /cannot be used with option '--csv'/],
+    ['kafka --tls --zookeeper', /leave out --zookeeper/],
+    ['kafka --port 0', /number from 1 to 65535/],
     ['positions reset', /Say how far back/],
     ['positions reset --to-earliest --to-offset 2 --partition 0', /Say how far back/],
     ['positions reset --to-offset 2', /add --partition/],
@@ -56,7 +64,13 @@ describe('options that contradict each other', () => {
   ])('are refused: %s', async (line, mistake) => {
     const write = vi.spyOn(process.stderr, 'write').mockReturnValue(true);
     onTestFinished(() => write.mockRestore());
-    const context = { env: {}, isWatched: false, serve: async () => {}, exitCode: 0 };
+    const context = {
+      env: {},
+      isWatched: false,
+      serve: async () => {},
+      untilStopped: async () => {},
+      exitCode: 0,
+    };
     expect(await runCommand(line.split(' '), context)).toBe(2);
     expect(write.mock.calls.join('')).toMatch(mistake);
   });

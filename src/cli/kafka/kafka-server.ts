@@ -5,9 +5,10 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Admin } from '@platformatic/kafka';
+import { Admin } from '../../log/kafka/client.ts';
 import { kafkaJars } from './kafka-jars.ts';
 import type { SecuredBroker } from './kafka-listeners.ts';
+import { LOG4J, LOG4J2, properties } from './kafka-properties.ts';
 
 export interface KafkaServerOptions {
   version: string;
@@ -229,9 +230,9 @@ export class KafkaServer {
   }
 
   async #untilAnswers(child: ChildProcess, logFile: string, answers: () => Promise<boolean>): Promise<void> {
-    const giveUpAt = Date.now() + START_TIMEOUT_MS;
+    const giveUpAt = performance.now() + START_TIMEOUT_MS;
     while (!(await answers())) {
-      if (child.exitCode !== null || Date.now() > giveUpAt) {
+      if (child.exitCode !== null || performance.now() > giveUpAt) {
         const log = await readFile(join(this.#options.dataDir, logFile), 'utf8').catch(() => '');
         await this.stop();
         throw new Error(`Kafka did not start. The end of ${logFile}:\n${log.slice(-3000)}`);
@@ -286,23 +287,3 @@ async function answersMetadata(bootstrap: string): Promise<boolean> {
     await admin.close();
   }
 }
-
-function properties(values: Record<string, string>): string {
-  return `${Object.entries(values)
-    .map(([name, value]) => `${name}=${value}`)
-    .join('\n')}\n`;
-}
-
-const LOG4J = `log4j.rootLogger=INFO, out
-log4j.appender.out=org.apache.log4j.ConsoleAppender
-log4j.appender.out.layout=org.apache.log4j.PatternLayout
-log4j.appender.out.layout.ConversionPattern=[%d] %p %m (%c)%n
-`;
-
-const LOG4J2 = `rootLogger.level=INFO
-rootLogger.appenderRef.out.ref=OUT
-appender.out.type=Console
-appender.out.name=OUT
-appender.out.layout.type=PatternLayout
-appender.out.layout.pattern=[%d] %p %m (%c)%n
-`;
