@@ -109,6 +109,25 @@ describe('an index of tables that hold something', () => {
     expect(said(lines, /^the index is not valid/)).toHaveLength(1);
   });
 
+  it('is built also where somebody ends the transaction that keeps others from building it', async () => {
+    const url = await lackingIndex();
+    const writer = await holdUp(url);
+    const { logger, lines } = listeningLogger();
+    await openStore(url, logger).claim(TOPIC, [0]);
+    await expect.poll(() => builds(url)).toEqual([IS_HELD_UP]);
+    const ofLock = "from pg_locks where locktype = 'advisory' and objsubid = 1 and mode = 'ExclusiveLock'";
+    await byHand(
+      url,
+      `select pg_terminate_backend(pid) ${ofLock} and database = (select oid from pg_database where datname = current_database())`,
+    );
+    await writer.end();
+    await expect.poll(() => isValid(url)).toBe(true);
+    expect(said(lines, /^the index is not valid/)).toEqual([]);
+    const next = openStore(url);
+    await next.claim(TOPIC, [0]);
+    await next.process([newBatch([newEvent()], { epoch: 2 })]);
+  });
+
   it('that is not valid is found by whoever looks, and by the next start', async () => {
     const url = await lackingIndex();
     const writer = await holdUp(url);
