@@ -18,7 +18,7 @@ import {
 /** The values that decide what must be there. */
 export interface Values {
   files?: Record<string, { secret?: string; configMap?: string; key: string }>;
-  migrations?: { files?: Values['files'] };
+  migrations?: { enabled?: boolean; files?: Values['files'] };
 }
 
 const FOLDER = '/etc/footfall/files';
@@ -35,6 +35,7 @@ export function checkObjects(objects: readonly ChartObject[], values: Values): v
       checkHardening(pod);
       checkFiles(workload, values);
       const config = checkSettings(pod);
+      assert.equal(config.DATABASE_MIGRATE, values.migrations?.enabled ? 'off' : 'on', 'who migrates');
       if (object.kind === 'Deployment') checkService(pod, config);
       if (workload.isHook) checkHook(pod, objects);
     } catch (cause) {

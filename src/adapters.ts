@@ -125,8 +125,11 @@ async function withPostgresStore<T>(
   }
 }
 
-/** Creates or updates the tables of the configured store. */
+/** Creates or updates the tables of the configured store, and its indexes. */
 export async function migrateStore(config: Config, logger: Logger): Promise<void> {
+  if (config.store.kind === 'postgres') {
+    return withPostgresStore(config.store, logger, (opened) => opened.migrate());
+  }
   const files = new OpenFiles();
   const store = await openStore(config, { logger }, files);
   try {

@@ -35,7 +35,7 @@ export class ConfigError extends Error {
 type StoreTarget =
   | { kind: 'memory' }
   | { kind: 'sqlite'; path: string }
-  | { kind: 'postgres'; url: string; readUrl: string | undefined; poolSize: number };
+  | { kind: 'postgres'; url: string; readUrl: string | undefined; poolSize: number; migrates: boolean };
 
 /** Settings in the form the service uses. */
 export interface Config extends Settings {
@@ -262,7 +262,13 @@ function storeTarget(settings: Settings, dataFile: string): StoreTarget {
   }
   checkPostgresUrl('DATABASE_URL', DATABASE_URL);
   if (readUrl !== undefined) checkPostgresUrl('DATABASE_READ_URL', readUrl);
-  return { kind: 'postgres', url: DATABASE_URL, readUrl, poolSize };
+  return {
+    kind: 'postgres',
+    url: DATABASE_URL,
+    readUrl,
+    poolSize,
+    migrates: settings.DATABASE_MIGRATE === 'on',
+  };
 }
 
 /** Rejects contradictory settings at startup rather than in an outage. @throws ConfigError */

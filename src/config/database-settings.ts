@@ -40,4 +40,9 @@ export const DATABASE_SETTINGS = {
     default: 10,
     description: 'Most PostgreSQL connections each process may open to a server.',
   }),
+  DATABASE_MIGRATE: Type.Enum(['on', 'off'], {
+    default: 'on',
+    description:
+      'Whether Footfall creates and changes its tables in PostgreSQL by itself. `off`: `footfall migrate` does, as another user, and Footfall waits until then; docs/postgresql.md has the privileges.',
+  }),
 };

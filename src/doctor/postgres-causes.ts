@@ -55,6 +55,18 @@ export const POSTGRES_CAUSES: readonly KnownCause[] = [
     next: 'Set default_transaction_read_only = off, or let DATABASE_URL lead to the primary',
   },
   {
+    code: 'postgres_migrations_missing',
+    said: /lacks the migrations/,
+    cause: 'The tables are of an earlier Footfall, and DATABASE_MIGRATE=off',
+    next: 'Run footfall migrate of this version as the owner of the tables',
+  },
+  {
+    code: 'postgres_index',
+    said: /^index \w+ is (missing|INVALID|being built)/,
+    cause: 'An index is missing, or was not built to its end',
+    next: 'Wait for whoever builds it, or run footfall migrate as the owner of the tables',
+  },
+  {
     code: 'postgres_newer',
     said: /of a newer Footfall/,
     cause: 'The tables are of a newer Footfall',
@@ -83,7 +95,7 @@ export const POSTGRES_CAUSES: readonly KnownCause[] = [
   },
   {
     code: 'postgres_locked',
-    said: /is locked by|waits.* to lock it/,
+    said: /is locked by|waits.* to lock it|was not free within/,
     cause: 'Somebody has locked a table',
     next: 'End that transaction: select pg_terminate_backend(…) with the process, or ROLLBACK PREPARED …',
   },

@@ -67,6 +67,18 @@ describe.skipIf(!hasPgBouncer())('PostgreSQL store through PgBouncer', () => {
         .toEqual([]);
     });
 
+    it('builds an index, and leaves no lock behind', async () => {
+      const url = await freshDatabase();
+      await openStore(url).ping(PATIENCE_MS);
+      await byHand(url, 'drop index events_by_hour, events_by_time');
+      const stores = [1, 2].map(() => openStore(through(bouncer, url)));
+      await Promise.all(stores.map((store) => store.migrate()));
+      expect(await openStore(url).inspect(PATIENCE_MS)).toBe('PostgreSQL, tables in schema public');
+      await expect
+        .poll(() => byHand(url, "select 1 from pg_locks where locktype = 'advisory' and database <> 0"))
+        .toEqual([]);
+    });
+
     it('says that nothing limits a statement, unless the role has a limit', async () => {
       const url = await freshDatabase();
       const { logger, lines } = listeningLogger();

@@ -23,6 +23,8 @@ export class Instance {
   #child: ChildProcess | undefined;
   #frozen = false;
   url: string | undefined;
+  /** Folder of the migrations of another release, which it is from its next start on; empty: it is this one. */
+  migrations = '';
   /** Log lines of level fatal, and ends that nobody asked for: none is allowed. */
   readonly crashes: string[] = [];
 
@@ -79,6 +81,7 @@ export class Instance {
         ...env,
         FOOTFALL_MUTATION: mutation ?? '',
         FOOTFALL_DIES_AT: diesAt,
+        FOOTFALL_MIGRATIONS: this.migrations,
         FOOTFALL_CLOCK_FILE: this.#clockFile,
       },
       stdio: ['ignore', 'pipe', 'pipe'],

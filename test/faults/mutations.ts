@@ -65,6 +65,17 @@ export const MUTATIONS: Record<string, TakenOut> = {
       },
     ],
   },
+  'no release works beside a newer one': {
+    under: ['instances are rolled to the next release and back'],
+    notices: /^I7 not recovered/,
+    changes: [
+      {
+        file: 'src/store/postgres/standing.ts',
+        from: 'compatibleFrom === null || compatibleFrom > NEWEST',
+        to: 'true',
+      },
+    ],
+  },
   'no position in the transaction': {
     isQuick: true,
     under: ['instances are restarted one after the other'],

@@ -4,15 +4,18 @@ import { readFileSync } from 'node:fs';
 import { changeSources, toChange } from './changed-sources.ts';
 import { dyingAt } from './crash-points.ts';
 import { MUTATIONS } from './mutations.ts';
+import { inNextRelease } from './next-release.ts';
 
 /** How long SIGURG blocks the event loop. */
 const BLOCKED_MS = 13_000;
 
 const mutation = MUTATIONS[process.env.FOOTFALL_MUTATION ?? '']?.changes ?? [];
+const migrations = process.env.FOOTFALL_MIGRATIONS ?? '';
+const release = migrations === '' ? [] : [inNextRelease(migrations)];
 const crashPoint = process.env.FOOTFALL_DIES_AT ?? '';
 
 const dying = { file: crashPoint.split(':')[0]!, apply: (source: string) => dyingAt(source, crashPoint) };
-changeSources([...(crashPoint === '' ? [] : [dying]), ...mutation.map(toChange)]);
+changeSources([...(crashPoint === '' ? [] : [dying]), ...[...mutation, ...release].map(toChange)]);
 
 const SystemDate = Date;
 let aheadMs = 0;

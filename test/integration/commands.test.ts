@@ -123,7 +123,7 @@ it('migrate makes the tables of an empty database, and of none twice', async () 
   const tables = "select tablename from pg_tables where schemaname = 'public' and tablename = 'events'";
   expect(await byHand(env.DATABASE_URL, tables)).toHaveLength(1);
   const second = await runCommand(['migrate'], env);
-  expect(second).toMatchObject({ code: 0, stdout: 'The tables are those of this version: postgres\n' });
+  expect(second).toMatchObject({ code: 0, stdout: 'The tables are as this version needs them: postgres\n' });
 });
 
 it('migrate says why it cannot', async () => {

@@ -196,6 +196,19 @@ const WRONG_POSTGRES: Row[] = [
       ),
   ],
   [
+    'tables of an earlier version that are for somebody else to change',
+    'postgres_migrations_missing',
+    async () => {
+      const url = await withTables("delete from footfall_migrations where name >= '0008'");
+      return settings({ DATABASE_URL: url, DATABASE_MIGRATE: 'off' });
+    },
+  ],
+  [
+    'an index that is missing',
+    'postgres_index',
+    async () => onPostgres(await withTables('drop index events_by_hour')),
+  ],
+  [
     'a database that takes no writes',
     'postgres_read_only',
     async () => {

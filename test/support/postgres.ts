@@ -6,8 +6,13 @@ import { PostgresStore } from '../../src/store/postgres/postgres-store.ts';
 import { silentLogger } from './logger.ts';
 
 /** A store that is closed when its test ends. */
-export function openStore(url: string, logger: Logger = silentLogger, poolSize = 5): PostgresStore {
-  const store = new PostgresStore({ url, poolSize, logger });
+export function openStore(
+  url: string,
+  logger: Logger = silentLogger,
+  poolSize = 5,
+  migrates?: boolean,
+): PostgresStore {
+  const store = new PostgresStore({ url, poolSize, migrates, logger });
   onTestFinished(() => store.close());
   return store;
 }

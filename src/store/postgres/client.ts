@@ -12,24 +12,30 @@ import {
   isLimitRefused,
   isLockTimeout,
   isLostStatement,
+  isParameterRefused,
   isSchemaGone,
   statementError,
 } from './errors.ts';
 import { examine } from './examination.ts';
 import { describeLock, tryStoring } from './probe.ts';
 import { prepareSchema } from './schema.ts';
-import { inspectSchema } from './schema-inspection.ts';
+import type { Inspection } from './schema-inspection.ts';
+import { Tables } from './tables.ts';
 
 /** A batch takes milliseconds; a server silent for this long is not going to answer. */
 const QUERY_TIMEOUT_MS = 30_000;
 /** The server's own timeout is shorter, so that it stops working on what nobody waits for. */
 const STATEMENT_TIMEOUT_MS = QUERY_TIMEOUT_MS - 5000;
+/** Of the role and the server, for work that takes as long as it takes. */
+const NO_LIMITS = '-c statement_timeout=0 -c lock_timeout=0 -c idle_in_transaction_session_timeout=0';
 
 const BEGIN_READING = 'begin isolation level read committed read only';
 
 export interface DatabaseOptions {
   url: string;
   poolSize: number;
+  /** Whether tables and indexes are created and changed where they are not as they should be; default: true. */
+  migrates?: boolean | undefined;
   /** Default: nothing is measured. */
   meter?: Meter | undefined;
 }
@@ -42,9 +48,7 @@ export class Database {
   readonly #pool: Pool;
   readonly #connection: PostgresConnection;
   readonly #logger: Logger;
-  readonly #prepareWith: typeof prepareSchema;
-  /** The schema of the tables, once they exist. */
-  #schema: Promise<string> | undefined;
+  readonly #tables: Tables;
   readonly #waitSeconds: Histogram | undefined;
   /** Broken connections: errors of statements on them are not the statement's fault. */
   readonly #lost = new WeakSet<ClientBase>();
@@ -52,11 +56,22 @@ export class Database {
   #keepsStatements = true;
   #closing: Promise<void> | undefined;
 
-  /** @param prepare returns the schema of the tables; default: creates and updates them */
-  constructor({ url, poolSize, meter }: DatabaseOptions, logger: Logger, prepare = prepareSchema) {
+  /** @param prepare default: creates and updates the tables */
+  constructor(
+    { url, poolSize, meter, migrates = true }: DatabaseOptions,
+    logger: Logger,
+    prepare = prepareSchema,
+  ) {
     this.#connection = readPostgresUrl(url);
     this.#logger = logger;
-    this.#prepareWith = prepare;
+    this.#tables = new Tables({
+      withConnection: (work) => this.#withConnection(work),
+      connectApart: () => this.#connectApart(),
+      searchPath: requestedSearchPath(this.#connection),
+      prepare,
+      migrates,
+      logger,
+    });
     this.#pool = createPool(this.#connection, poolSize, logger);
     this.#waitSeconds = meter && registerPool(meter, this.#pool);
     // Attached at once: an error event that nobody listens to would end the process.
@@ -108,18 +123,21 @@ export class Database {
     return (results as unknown as QueryResult<object>[]).map(({ rows }) => rows);
   }
 
-  /**
-   * Resolves if events can be stored, or could be once the tables are created. Changes nothing.
-   *
-   * @returns whether the tables exist, and their schema
-   */
-  async inspect(timeoutMs: number): Promise<{ schema: string; isComplete: boolean }> {
-    const options = { searchPath: requestedSearchPath(this.#connection), logger: this.#logger };
-    const found = await this.#withConnection((client) => inspectSchema(client, options));
-    if (!found.isComplete) return found;
-    this.#schema = Promise.resolve(found.schema);
-    await this.probe(timeoutMs);
-    return found;
+  /** Resolves if events can be stored, or could be once the tables are created. Changes nothing. */
+  async inspect(timeoutMs: number): Promise<Inspection> {
+    const inspection = await this.#tables.inspect();
+    if (inspection.isComplete) await this.probe(timeoutMs);
+    return inspection;
+  }
+
+  /** Looks at the tables again, which another release may have changed, and sees to it that indexes are built. */
+  lookAgain(): Promise<void> {
+    return this.#tables.lookAgain();
+  }
+
+  /** Creates or changes tables and indexes, whatever the settings say. Resolves when all are there. */
+  migrate(): Promise<void> {
+    return this.#tables.migrate();
   }
 
   /** Asks the server about itself. Makes no tables. */
@@ -130,7 +148,7 @@ export class Database {
   /** Resolves if events can currently be stored. */
   async probe(timeoutMs: number): Promise<void> {
     const limits = { lockTimeoutMs: Math.ceil(timeoutMs / 4), timeoutMs };
-    const schema = await this.#prepared();
+    const { schema } = await this.#tables.prepared();
     try {
       await this.#withConnection((client) => tryStoring(client, schema, limits));
     } catch (error) {
@@ -141,27 +159,32 @@ export class Database {
   }
 
   close(): Promise<void> {
-    this.#closing ??= this.#pool.end();
+    this.#closing ??= this.#close();
     return this.#closing;
   }
 
+  async #close(): Promise<void> {
+    await this.#tables.close();
+    await this.#pool.end();
+  }
+
   async #run<T>(work: (client: PoolClient) => Promise<T>): Promise<T> {
-    await this.#prepared();
+    await this.#tables.prepared();
     return this.#withConnection(work);
   }
 
-  /** Migrates once; again on the next use after a failure, or when tables are found to be missing. */
-  #prepared(): Promise<string> {
-    this.#schema ??= this.#prepare().catch((error) => {
-      this.#schema = undefined;
-      throw error;
-    });
-    return this.#schema;
-  }
-
-  #prepare(): Promise<string> {
-    const options = { searchPath: requestedSearchPath(this.#connection), logger: this.#logger };
-    return this.#withConnection((client) => this.#prepareWith(client, options));
+  /** Not from the pool, where others wait for a connection; without limits of time, unless a pooler takes no settings. */
+  async #connectApart(): Promise<pg.Client> {
+    const connection = this.#connection;
+    const unlimited = { ...connection, options: `${connection.options ?? ''} ${NO_LIMITS}` };
+    try {
+      return await connectAlone(unlimited).catch((error) => {
+        if (!isParameterRefused(error)) throw error;
+        return connectAlone(connection);
+      });
+    } catch (error) {
+      throw connectError(error);
+    }
   }
 
   async #withConnection<T>(work: (client: PoolClient) => Promise<T>): Promise<T> {
@@ -174,7 +197,7 @@ export class Database {
     } catch (error) {
       // Its state is unknown.
       client.release(true);
-      if (isSchemaGone(error)) this.#schema = undefined;
+      if (isSchemaGone(error)) this.#tables.forget();
       throw statementError(error, this.#lost.has(client));
     }
   }
@@ -208,6 +231,14 @@ function createPool(connection: PostgresConnection, poolSize: number, logger: Lo
   // An idle connection that breaks is replaced at the next query; without a listener, this event would end the process.
   pool.on('error', (error) => logger.debug({ err: error }, 'idle PostgreSQL connection lost'));
   return pool;
+}
+
+async function connectAlone(connection: PostgresConnection): Promise<pg.Client> {
+  const client = new pg.Client({ application_name: 'footfall', ...given(connection), keepAlive: true });
+  // One that breaks fails its next statement; without a listener, this event would end the process.
+  client.on('error', () => {});
+  await client.connect();
+  return client;
 }
 
 /** Drops undefined members, which the driver would take as given. */

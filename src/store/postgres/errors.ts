@@ -56,7 +56,12 @@ export function isLockTimeout(error: unknown): boolean {
 
 /** Whether a pooler in between rejects the statement timeout. */
 export function isLimitRefused(error: unknown): boolean {
-  return /unsupported startup parameter.*statement_timeout/.test((error as Error).message);
+  return isParameterRefused(error) && /statement_timeout/.test((error as Error).message);
+}
+
+/** Whether a pooler in between rejects a setting of the connection. */
+export function isParameterRefused(error: unknown): boolean {
+  return /unsupported startup parameter/.test((error as Error).message);
 }
 
 /** Why there is no connection. Whatever the reason, there may be one later. */

@@ -2,6 +2,9 @@
 import type { ClientBase } from 'pg';
 import { systemClock } from '../../clock.ts';
 import type { Examination } from '../../log/examination.ts';
+import { MIGRATIONS } from './migration-files.ts';
+import { describeUnbuilt } from './schema-inspection.ts';
+import { unbuiltIndexes } from './standing.ts';
 
 /** Further apart, times of events and of what happens to them no longer fit together. */
 const MAX_SKEW_SECONDS = 5;
@@ -57,7 +60,15 @@ export async function examine(client: ClientBase): Promise<Examination> {
     ? (await client.query<{ name: string }>('select name from footfall_migrations order by id')).rows
     : [];
   const facts = { ...state, migrations: migrations.map(({ name }) => name) };
-  return { warnings: serverWarnings(state, { askedAt, answeredAt }), facts };
+  const warnings = serverWarnings(state, { askedAt, answeredAt });
+  return { warnings: [...warnings, ...(await indexWarnings(client, facts.migrations))], facts };
+}
+
+/** Where tables are of another version, indexes are as that made them. */
+async function indexWarnings(client: ClientBase, applied: readonly string[]): Promise<string[]> {
+  const isOurs =
+    applied.length === MIGRATIONS.length && MIGRATIONS.every(({ name }) => applied.includes(name));
+  return isOurs ? describeUnbuilt(client, await unbuiltIndexes(client)) : [];
 }
 
 /** @param own the clock of this machine around the question, in milliseconds since 1970 */

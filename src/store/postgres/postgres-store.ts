@@ -71,11 +71,15 @@ export class PostgresStore implements EventStore {
   }
 
   async claim({ group, topic, topicId }: TopicRef, partitions: readonly number[]): Promise<Claim[]> {
+    // A release that the tables are no longer for learns it here: the migration has taken its claims away.
+    await this.#database.lookAgain();
     const { gone, behind } = await this.#inspect();
     if (gone) await this.#database.sequence(FORGET_UNDISTURBED);
     if (behind) await this.#moveSequence();
     // If we die here: nothing is claimed, and the next claim finds the same state.
     const rows = await this.#database.query<ClaimRow>(CLAIM, [group, topic, topicId, partitions]);
+    // The claim may have waited for the end of a migration. One that ends later takes it away.
+    await this.#database.lookAgain();
     const claims = new Map(rows.map((row) => [row.partition, row]));
     return partitions.map((partition) => {
       const { epoch, next_offset, rewound, recreated, landmarks, other_topics } = claims.get(partition)!;
@@ -157,16 +161,19 @@ export class PostgresStore implements EventStore {
 
   /** As `ping`, without making tables. @returns what it found, for people */
   async inspect(timeoutMs: number): Promise<string> {
-    const { schema, isComplete } = await withDeadline(
+    const { isComplete, found } = await withDeadline(
       this.#database.inspect(timeoutMs),
       timeoutMs,
       'PostgreSQL',
     );
-    if (isComplete) {
-      if (this.#replica !== undefined) await withDeadline(this.#replica.inspect(), timeoutMs, 'the replica');
-      return `PostgreSQL, tables in schema ${schema}${this.#replica === undefined ? '' : ', events read from a replica'}`;
-    }
-    return `PostgreSQL, schema ${schema}: its tables are missing or of an earlier version, and made or changed at the start`;
+    if (!isComplete || this.#replica === undefined) return `PostgreSQL, ${found}`;
+    await withDeadline(this.#replica.inspect(), timeoutMs, 'the replica');
+    return `PostgreSQL, ${found}, events read from a replica`;
+  }
+
+  /** Creates or changes tables and indexes, also where the settings leave that to somebody else. */
+  migrate(): Promise<void> {
+    return this.#database.migrate();
   }
 
   /** What may do harm, and what a maintainer asks for, whether or not events can be stored. */

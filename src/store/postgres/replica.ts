@@ -75,7 +75,7 @@ export class ReplicaReader implements Reader {
     this.#options = options;
     const { url, poolSize, meter, logger } = options;
     // Its tables come from the primary.
-    this.#replica = new Database({ url, poolSize }, logger, async () => '');
+    this.#replica = new Database({ url, poolSize }, logger, async () => ({ schema: '', unbuilt: [] }));
     this.#reads = meter && registerReads(meter);
   }
 

@@ -102,6 +102,10 @@ describe('loadConfig', () => {
       kind: 'postgres',
       url: 'postgresql://u@h/d',
       poolSize: 3,
+      migrates: true,
+    });
+    expect(loadConfig({ DATABASE_URL: 'postgresql://u@h/d', DATABASE_MIGRATE: 'off' }).store).toMatchObject({
+      migrates: false,
     });
   });
 

@@ -28,6 +28,9 @@
 {{- /* In: root, component, role, files. Out: env of its containers. */ -}}
 {{- define "footfall.env" -}}
 {{- $settings := include "footfall.settings" . | fromJson -}}
+{{- if and .root.Values.migrations.enabled (not (hasKey $settings "DATABASE_MIGRATE")) }}
+{{- $_ := set $settings "DATABASE_MIGRATE" "off" }}
+{{- end }}
 - name: ROLE
   value: {{ .role }}
 {{- if eq (toString $settings.AUTH) "off" }}

@@ -1,4 +1,3 @@
--- Up Migration
 create table events (
   seq bigint generated always as identity primary key,
   event_key uuid not null unique,

@@ -1,4 +1,3 @@
--- Up Migration
 alter table events
   add column partition integer,
   add column "offset" bigint,
@@ -7,4 +6,4 @@ alter table events
   add column conflicts integer not null default 0;
 
 alter table dead_letters add column event_key uuid;
-create index dead_letters_by_event on dead_letters (event_key) where event_key is not null;
+create index concurrently dead_letters_by_event on dead_letters (event_key) where event_key is not null;

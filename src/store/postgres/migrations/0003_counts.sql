@@ -1,8 +1,7 @@
--- Up Migration
 -- Hours and days since 1970, UTC. What was stored before this is counted at the hour of its storing.
 alter table events add column hour bigint;
-create index events_by_user on events (user_id, seq);
-create index events_by_type on events (event_type, seq);
+create index concurrently events_by_user on events (user_id, seq);
+create index concurrently events_by_type on events (event_type, seq);
 
 -- The events up to this place are in the counts below.
 create table counted_up_to (seq bigint not null);

@@ -1,4 +1,3 @@
--- Up Migration
 -- Offsets come back when a log is written again: what was set aside there before is another record.
 alter table dead_letters
   add column digest text not null default '',

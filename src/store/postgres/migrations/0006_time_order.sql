@@ -1,4 +1,3 @@
--- Up Migration
 -- When an event happened, by its own timestamp: milliseconds since 1970.
 alter table events add column happened_at bigint;
 
@@ -19,6 +18,6 @@ alter table events alter column happened_at type bigint using coalesce(
 -- An instance of an earlier version, which does not know the column, must not store events that order of time would miss.
 alter table events alter column happened_at set not null;
 
-create index events_by_time on events (happened_at, seq);
-create index events_by_user_and_time on events (user_id, happened_at, seq);
-create index events_by_type_and_time on events (event_type, happened_at, seq);
+create index concurrently events_by_time on events (happened_at, seq);
+create index concurrently events_by_user_and_time on events (user_id, happened_at, seq);
+create index concurrently events_by_type_and_time on events (event_type, happened_at, seq);

@@ -1,4 +1,3 @@
--- Up Migration
 -- Every user, event type and counted value of a payload there has ever been, once: what a search box offers is a range of them.
 -- In the order of their bytes, which is the same in all databases, and in which all texts with one beginning are together.
 create table known_values (

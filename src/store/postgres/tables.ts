@@ -1,0 +1,103 @@
+// In: a database. Out: its tables and indexes as this release needs them, also after another one has changed them.
+import type { ClientBase } from 'pg';
+import type { Logger } from '../../observability/logger.ts';
+import { statementError } from './errors.ts';
+import { type BuildOptions, buildIndexes, keepBuilding } from './index-builds.ts';
+import type { Prepared, prepareSchema, SchemaOptions } from './schema.ts';
+import { type Inspection, inspectSchema } from './schema-inspection.ts';
+
+interface TablesOptions {
+  withConnection<T>(work: (client: ClientBase) => Promise<T>): Promise<T>;
+  connectApart: BuildOptions['connect'];
+  prepare: typeof prepareSchema;
+  /** What the address asks for. */
+  searchPath: string | undefined;
+  migrates: boolean;
+  logger: Logger;
+}
+
+/** The tables, as this process knows them. */
+export class Tables {
+  readonly #options: TablesOptions;
+  /** What is there, once it is as it should be. */
+  #prepared: Promise<Prepared> | undefined;
+  #building: Promise<void> | undefined;
+  readonly #stopping = new AbortController();
+  /** What is said once. */
+  readonly #said = new Set<string>();
+
+  constructor(options: TablesOptions) {
+    this.#options = options;
+  }
+
+  /** Migrates once; again on the next use after a failure, or when tables were found to be missing. */
+  prepared(): Promise<Prepared> {
+    this.#prepared ??= this.#prepare(this.#options.migrates).catch((error) => {
+      this.#prepared = undefined;
+      throw error;
+    });
+    return this.#prepared;
+  }
+
+  /** The next use looks at what is there. */
+  forget(): void {
+    this.#prepared = undefined;
+  }
+
+  /** Changes nothing. */
+  inspect(): Promise<Inspection> {
+    const options = this.#schemaOptions(this.#options.migrates);
+    return this.#options.withConnection((client) => inspectSchema(client, options));
+  }
+
+  /** As after `forget`. Indexes that are missing are built from then on, while everything else goes on. */
+  async lookAgain(): Promise<void> {
+    this.forget();
+    const { unbuilt } = await this.prepared();
+    if (unbuilt.length === 0 || this.#building !== undefined) return;
+    if (!this.#options.migrates) {
+      const names = unbuilt.map(({ name }) => name).join(', ');
+      return this.#warnOnce(
+        `These indexes are missing or not valid, and what reads by them is slow: ${names}. Run "footfall migrate" as the owner of the tables`,
+      );
+    }
+    this.#building = keepBuilding(this.#buildOptions()).finally(() => {
+      this.#building = undefined;
+    });
+  }
+
+  /** Creates or changes tables and indexes, whatever the settings say. Resolves when all are there. */
+  async migrate(): Promise<void> {
+    const { unbuilt } = await this.#prepare(true);
+    if (unbuilt.length === 0) return;
+    await buildIndexes(this.#buildOptions()).catch((error) => {
+      throw statementError(error, false);
+    });
+  }
+
+  /** Ends what it builds; PostgreSQL may go on with that. */
+  async close(): Promise<void> {
+    this.#stopping.abort();
+    await this.#building;
+  }
+
+  #prepare(migrates: boolean): Promise<Prepared> {
+    const { withConnection, prepare } = this.#options;
+    return withConnection((client) => prepare(client, this.#schemaOptions(migrates)));
+  }
+
+  #warnOnce(text: string): void {
+    if (!this.#said.has(text)) this.#options.logger.warn(text);
+    this.#said.add(text);
+  }
+
+  #schemaOptions(migrates: boolean): SchemaOptions {
+    const { searchPath, logger } = this.#options;
+    return { searchPath, migrates, logger, warnOnce: (text) => this.#warnOnce(text) };
+  }
+
+  #buildOptions(): BuildOptions {
+    const { connectApart: connect, logger } = this.#options;
+    return { connect, logger, stopping: this.#stopping.signal };
+  }
+}
