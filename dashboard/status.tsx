@@ -1,11 +1,8 @@
 // Whether the service works, by its probes. Nothing else on the page says so.
 import { computed, signal } from '@preact/signals';
 import type { Readiness } from './api.ts';
+import { BEAT_MS, EVERY_MS, FRESH_MS } from './status-times.ts';
 import { SeenAt } from './time.tsx';
-
-const EVERY_MS = 700;
-/** An answer older than this says nothing about now. */
-const FRESH_MS = 2800;
 
 const PARTS = {
   log: ['The log is down', 'No events are accepted until it is back; those accepted before are kept.'],
@@ -68,7 +65,7 @@ async function keepAsking(): Promise<void> {
 keepAsking();
 setInterval(() => {
   beat.value = Date.now();
-}, 200);
+}, BEAT_MS);
 
 /** What works and what does not, on every view. */
 export function Status() {

@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import type { Page } from 'playwright-core';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, inject, it } from 'vitest';
 import { findChromium } from '../support/chromium.ts';
+import { kafkaAndPostgres } from '../support/kafka-postgres.ts';
 import { audit, openPage } from '../support/page.ts';
 import { store } from '../support/service.ts';
 import { ServiceProcess } from '../support/service-process.ts';
@@ -52,8 +53,10 @@ async function brush(page: Page, from: number, to: number): Promise<void> {
   await page.mouse.up();
 }
 
-async function openDay(): Promise<Page> {
-  const service = await ServiceProcess.start();
+type Settings = () => Promise<Record<string, string>>;
+
+async function openDay(settings: Settings): Promise<Page> {
+  const service = await ServiceProcess.start(await settings());
   await store(service.url, EVENTS);
   const page = await openPage(browser!, service.url, { timezoneId: 'UTC' });
   await page.context().grantPermissions(['clipboard-read', 'clipboard-write']);
@@ -62,9 +65,12 @@ async function openDay(): Promise<Page> {
   return page;
 }
 
-describe.runIf(browser)('the page: Explore', () => {
+const GROUNDS: [where: string, settings: Settings][] = [['embedded', async () => ({})]];
+if (inject('kafka4')) GROUNDS.push(['on Kafka and PostgreSQL', kafkaAndPostgres]);
+
+describe.runIf(browser).each(GROUNDS)('the page: Explore, %s', (_, settings) => {
   it('breaks events down by a value and compares them with the period before', async () => {
-    const page = await openDay();
+    const page = await openDay(settings);
     await audit(page);
     await page.getByLabel('Break down by').fill('eventType');
     await page.getByRole('button', { name: 'Apply' }).click();
@@ -106,7 +112,7 @@ describe.runIf(browser)('the page: Explore', () => {
   });
 
   it('narrows the time to what is brushed, clicked or chosen by keys', async () => {
-    const page = await openDay();
+    const page = await openDay(settings);
     const { width } = (await page.locator('.u-over').boundingBox())!;
     await page.locator('.u-over').click({ position: { x: (18.1 / 24) * width, y: 50 } });
     await counts(page, '1 event');
@@ -143,7 +149,7 @@ describe.runIf(browser)('the page: Explore', () => {
   });
 
   it('finds what its conditions say, which the address, a saved view and a link hold', async () => {
-    const page = await openDay();
+    const page = await openDay(settings);
     await page.getByLabel('Filter', { exact: true }).fill('pri');
     await page.locator('option[value=price]').waitFor({ state: 'attached' });
     await page.getByLabel('Filter', { exact: true }).fill('price');
@@ -182,7 +188,7 @@ describe.runIf(browser)('the page: Explore', () => {
   });
 
   it('exports what matches, and shows all of an event in its row', async () => {
-    const page = await openDay();
+    const page = await openDay(settings);
     await page.goto(`${page.url()}&${new URLSearchParams({ 'payload.price[exists]': 'true' })}`);
     await counts(page, '3 events');
     for (const [format, users] of [
@@ -210,7 +216,7 @@ describe.runIf(browser)('the page: Explore', () => {
   });
 
   it('says what is different about a part of the plot, and narrows to it', async () => {
-    const page = await openDay();
+    const page = await openDay(settings);
     await page.getByRole('button', { name: 'What is different?' }).click();
     await page.getByText('Drag over a part of the plot').waitFor();
     await audit(page);
