@@ -217,8 +217,11 @@ describe.runIf(browser).each(GROUNDS)('the page: Explore, %s', (_, settings) => 
 
   it('says what is different about a part of the plot, and narrows to it', async () => {
     const page = await openDay(settings);
+    const readAhead = page.waitForResponse((answer) => answer.url().includes('/stats/difference'));
     await page.getByRole('button', { name: 'What is different?' }).click();
     await page.getByText('Drag over a part of the plot').waitFor();
+    const { baselineFrom, baselineTo } = (await (await readAhead).json()) as Record<string, string>;
+    expect({ from: baselineFrom, to: baselineTo }).toEqual(WHOLE_DAY);
     await audit(page);
     await brush(page, 17.6 / 24, 18.9 / 24);
     const panel = page.getByRole('region', { name: 'What is different here?' });
