@@ -177,7 +177,9 @@ function Values({ answer, toOnly }: { answer: Difference; toOnly(condition: Cond
               <td data-name="Value">
                 <Exact text={property} /> {operator}{' '}
                 {operator === 'is' && (
-                  <b>{text === '' ? '(empty)' : <Exact text={text} most={MOST_SHOWN} />}</b>
+                  <b>
+                    <Exact text={text} most={MOST_SHOWN} />
+                  </b>
                 )}
               </td>
               <td data-name="Here" class="number">
@@ -191,11 +193,9 @@ function Values({ answer, toOnly }: { answer: Difference; toOnly(condition: Cond
                 <span class="hint"> {count(baselineEvents)}</span>
               </td>
               <td data-name="Narrow">
-                {value !== '' && (
-                  <a href={toOnly([name, value])} aria-label={`Show only ${property} ${operator} ${text}`}>
-                    Only
-                  </a>
-                )}
+                <a href={toOnly([name, value])} aria-label={`Show only ${property} ${operator} ${text}`}>
+                  Only
+                </a>
               </td>
             </tr>
           );

@@ -47,7 +47,7 @@ interface AskedStep {
 function stepsIn(parameters: URLSearchParams): AskedStep[] {
   return parameters.getAll('step').map((eventType, at) => {
     const prefix = `step${at + 1}.`;
-    const own = [...parameters].filter(([name, value]) => name.startsWith(prefix) && value !== '');
+    const own = [...parameters].filter(([name]) => name.startsWith(prefix));
     return { eventType, conditions: own.map(([name, value]) => [name.slice(prefix.length), value]) };
   });
 }

@@ -26,7 +26,7 @@ const EVENTS = [
   at(`${DAY}T10:07`, 'PRODUCT_VIEW', { productId: 'chair', price: 30.5 }, 'bob'),
   at(`${DAY}T10:08`, 'LOGIN'),
   at(`${DAY}T18:00`, 'LOGIN'),
-  at(`${DAY}T18:30`, 'LOGOUT'),
+  at(`${DAY}T18:30`, 'LOGOUT', { productId: ['lamp'] }),
 ];
 
 const parameters = (page: Page) => Object.fromEntries(new URLSearchParams(page.url().split('?')[1]));
@@ -109,6 +109,10 @@ describe.runIf(browser).each(GROUNDS)('the page: Explore, %s', (_, settings) => 
     await page.goBack();
     await page.getByRole('link', { name: 'Show only (none)' }).click();
     await page.getByText('3 events, +50 %').waitFor();
+    await page.getByLabel('Filters').getByText('productId has no single value').waitFor();
+    await page.goBack();
+    await page.getByRole('link', { name: '(none)', exact: true }).click();
+    await page.getByText('3 events', { exact: true }).waitFor();
   });
 
   it('narrows the time to what is brushed, clicked or chosen by keys', async () => {

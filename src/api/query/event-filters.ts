@@ -6,6 +6,7 @@ import {
   PAYLOAD_OPERATORS,
   type PayloadCondition,
   splitCondition,
+  YES_OR_NO,
 } from '../../events/payload-conditions.ts';
 import { type EventFilter, MAX_MS } from '../../query/event-query.ts';
 import { DAY_MS, type TimePlace } from '../../store/event-store.ts';
@@ -71,7 +72,7 @@ function readCondition(reader: Reader, name: string, prefix: string): PayloadCon
     );
     return [];
   }
-  if (operator === 'exists' && value !== 'true' && value !== 'false') {
+  if (YES_OR_NO.includes(operator) && value !== 'true' && value !== 'false') {
     reader.errors.push(`${name} must be true or false`);
   }
   return [{ path, operator, value }];
