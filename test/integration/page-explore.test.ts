@@ -158,7 +158,7 @@ describe.runIf(browser).each(GROUNDS)('the page: Explore, %s', (_, settings) => 
     await page.locator('option[value=price]').waitFor({ state: 'attached' });
     await page.getByLabel('Filter', { exact: true }).fill('price');
     await page.getByLabel('Operator').selectOption('≥');
-    await page.getByLabel('Value').fill('10');
+    await page.getByLabel('Value', { exact: true }).fill('10');
     await page.getByLabel('Break down by').fill('userId');
     await page.getByRole('button', { name: 'Apply' }).click();
     await counts(page, '2 events');

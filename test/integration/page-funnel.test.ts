@@ -94,7 +94,7 @@ describe.runIf(browser)('the page: funnels and returning users', () => {
       await page.getByLabel('Filter for').selectOption(step);
       await page.getByLabel('Filter', { exact: true }).fill(member);
       await page.getByLabel('Operator').selectOption(operator);
-      await page.getByLabel('Value').fill(value);
+      await page.getByLabel('Value', { exact: true }).fill(value);
       await page.getByRole('button', { name: 'Apply' }).click();
     };
     await add('Step 3', ['price', '≥', '10']);
