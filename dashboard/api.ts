@@ -110,7 +110,7 @@ export async function readIntake(): Promise<Intake> {
 export function explain(error: unknown): string {
   if (!(error instanceof ApiError)) return 'The service cannot be reached. This page tries again by itself.';
   if (error.code === 'store_unavailable') {
-    return 'The store cannot be read, so this is not known now. Events are still accepted and stored later.';
+    return 'The store cannot be read, so this is not known now. What was accepted is kept, and stored later.';
   }
   if (error.code === 'internal_error') return 'The service failed to answer this; its log says why.';
   if (error.code === 'forbidden') return `${error.message}. Use another key.`;

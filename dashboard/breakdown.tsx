@@ -1,5 +1,5 @@
 import { useMemo } from 'preact/hooks';
-import { type Condition, equals, narrowed, sayProperty } from './conditions.ts';
+import { type Condition, EMPTY, equals, narrowed, sayProperty } from './conditions.ts';
 import { HUES } from './event-list.tsx';
 import { Exact } from './exact.tsx';
 import { type Range, timesOf } from './explore-range.ts';
@@ -28,7 +28,7 @@ export interface Series {
 const NONE = '(none)';
 const MOST_SHOWN = 80;
 
-const named = ({ value }: { value: string | null }) => value ?? NONE;
+const named = ({ value }: { value: string | null }) => (value === '' ? EMPTY : (value ?? NONE));
 
 function huesOf({ series }: Series): Map<string, number> {
   return distinctHues(series.slice(0, HUES).map(named));
@@ -197,5 +197,5 @@ function Figures({ counted: { events, previous }, total }: { counted: Counted; t
 }
 
 function conditionFor(by: string, value: string | null): Condition {
-  return value === null ? [`${by}[exists]`, 'false'] : equals(by, value);
+  return value === null ? [`${by}[scalar]`, 'false'] : equals(by, value);
 }

@@ -3,11 +3,11 @@ import { Exact } from './exact.tsx';
 import type { Given } from './filter-form.tsx';
 import { Suggested } from './suggested.tsx';
 
-/** A property, how it compares, and with what: one more condition. */
-export function ConditionFields() {
+/** A property, how it compares, and with what: one more condition. @param also what there is beside payloads */
+export function ConditionFields({ also = FIELDS }: { also?: readonly string[] }) {
   return (
     <>
-      <Suggested label="Filter" name="member" of={() => 'property'} also={FIELDS} placeholder="productId" />
+      <Suggested label="Filter" name="member" of={() => 'property'} also={also} placeholder="productId" />
       <label>
         Operator
         <select name="operator">
@@ -36,15 +36,18 @@ export function conditionIn({ member = '', operator = '', value = '' }: Given): 
 }
 
 interface ChipsProps {
+  /** Of what; undefined: of all that is shown. */
+  of?: string;
   conditions: Condition[];
   remove(condition: Condition): void;
 }
 
 /** What is looked for, each to be taken away. */
-export function Chips({ conditions, remove }: ChipsProps) {
+export function Chips({ of, conditions, remove }: ChipsProps) {
   if (conditions.length === 0) return null;
   return (
-    <ul class="choices conditions" aria-label="Filters">
+    <ul class="choices conditions" aria-label={of === undefined ? 'Filters' : `Filters of ${of}`}>
+      {of !== undefined && <li class="of">{of}</li>}
       {conditions.map((condition) => {
         const [property, operator, value] = said(condition);
         return (

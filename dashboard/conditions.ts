@@ -21,6 +21,8 @@ export const OPERATORS: Operator[] = [
   { name: 'lte', said: '≤' },
   { name: 'exists', said: 'exists', value: 'true' },
   { name: 'exists', said: 'does not exist', value: 'false' },
+  { name: 'scalar', said: 'has a single value', value: 'true' },
+  { name: 'scalar', said: 'has no single value', value: 'false' },
 ];
 
 /** Of every event, beside its payload. */
@@ -29,7 +31,9 @@ export const FIELDS = ['userId', 'eventType'];
 const NAME = /^(userId|eventType|payload\..+?)(?:\[(\w+)\])?$/s;
 
 export function conditionsIn(parameters: URLSearchParams): Condition[] {
-  return [...parameters].filter(([name, value]) => NAME.test(name) && value !== '');
+  return [...parameters].filter(
+    ([name, value]) => NAME.test(name) && (value !== '' || !FIELDS.includes(name)),
+  );
 }
 
 export const isSame = (one: Condition, other: Condition) => one[0] === other[0] && one[1] === other[1];
@@ -58,13 +62,16 @@ export function narrowed(conditions: Condition[], condition: Condition): Conditi
   return [...kept, condition];
 }
 
+/** An empty text is a value, too. */
+export const EMPTY = '(empty)';
+
 /** The property, the operator in words, and the value where it says something. */
 export function said([name, value]: Condition): [property: string, operator: string, value: string] {
   const [, property = name, suffix = ''] = NAME.exec(name) ?? [];
   const known = OPERATORS.filter((one) => one.name === (suffix === 'eq' ? '' : suffix));
   const exact = known.find((one) => one.value === value);
   const operator = exact ?? known[0];
-  return [sayProperty(property), operator?.said ?? suffix, exact ? '' : value];
+  return [sayProperty(property), operator?.said ?? suffix, exact ? '' : value || EMPTY];
 }
 
 export function sayProperty(property: string): string {

@@ -2,7 +2,7 @@ import { request } from './api.ts';
 import { type Condition, narrowed, said } from './conditions.ts';
 import { Exact } from './exact.tsx';
 import { type Range, timesOf } from './explore-range.ts';
-import { useReading } from './polling.ts';
+import { untilGone, useReading } from './polling.ts';
 import { Problem } from './problem.tsx';
 import { clock, date } from './times.ts';
 import { count, many, percent } from './words.ts';
@@ -51,9 +51,14 @@ export function toSelection(chosen: Times | undefined): string {
 const PATIENCE_MS = 60_000;
 const MOST_SHOWN = 80;
 
+/** Of so many it is said what they take. */
+const MANY = 100_000;
+
 interface PanelProps {
   parameters: URLSearchParams;
   range: Range;
+  /** How many events the plot shows, if known. */
+  total: number | undefined;
   conditions: Condition[];
   chosen: Times | undefined;
   /** The address of this view with other parameters. */
@@ -62,32 +67,61 @@ interface PanelProps {
 
 /** What sets the events of a part of the plot apart from the others that it shows. */
 export function DifferencePanel(props: PanelProps) {
-  const { chosen } = props;
+  const { chosen, parameters } = props;
   return (
     <section class="card different" aria-label="What is different here?">
       <h2>What is different here?</h2>
       {chosen === undefined ? (
-        <p class="empty">
-          Drag over a part of the plot, click a bar, or press Enter on one: types, users and values that are
-          more frequent in it than in the rest are listed here.
-        </p>
+        <>
+          <p class="empty">
+            Drag over a part of the plot, click a bar, or press Enter on one: types, users and values that are
+            more frequent in it than in the rest are listed here.
+          </p>
+          <ReadAhead key={parameters.toString()} {...props} />
+        </>
       ) : (
-        <Found key={props.parameters.toString()} {...props} chosen={chosen} />
+        <Found key={parameters.toString()} {...props} chosen={chosen} />
       )}
     </section>
   );
 }
 
-function Found({ parameters, range, conditions, chosen, toView }: PanelProps & { chosen: Times }) {
-  const query = new URLSearchParams([
+function toQuery(chosen: Times, { conditions, range }: Pick<PanelProps, 'conditions' | 'range'>): string {
+  return new URLSearchParams([
     ...conditions,
     ...timesOf(chosen),
     ['baselineFrom', new Date(range.from).toISOString()],
     ['baselineTo', new Date(range.to).toISOString()],
   ]).toString();
-  const { value: answer, problem } = useReading(() => readDifference(query), query);
+}
+
+/** The service keeps what it has read: while the reader is still choosing, it reads what will be compared. */
+function ReadAhead(props: PanelProps) {
+  const { range, total = 0 } = props;
+  const query = toQuery({ from: range.from, to: range.from + range.intervalMs }, props);
+  const { value, problem } = useReading((isGone) => readDifference(query, isGone), query);
+  if (problem !== undefined) return <Problem text={problem} />;
+  if (value !== undefined || total < MANY) return null;
+  return (
+    <p class="hint" role="status">
+      Reading {many(total, 'event')} meanwhile, which takes some seconds for a million. Then each part is
+      compared at once.
+    </p>
+  );
+}
+
+function Found(props: PanelProps & { chosen: Times }) {
+  const { parameters, chosen, total = 0, toView } = props;
+  const query = toQuery(chosen, props);
+  const { value: answer, problem } = useReading((isGone) => readDifference(query, isGone), query);
   if (answer === undefined) {
-    return problem === undefined ? <p class="hint">Comparing…</p> : <Problem text={problem} />;
+    if (problem !== undefined) return <Problem text={problem} />;
+    return (
+      <p class="hint">
+        Comparing…
+        {total > MANY && ` Reading ${many(total, 'event')} takes some seconds for a million the first time.`}
+      </p>
+    );
   }
   const { events, baselineEvents, values } = answer;
   const others = [...parameters].filter(([name]) => !['different', 'from', 'to', 'last'].includes(name));
@@ -107,8 +141,8 @@ function Found({ parameters, range, conditions, chosen, toView }: PanelProps & {
   );
 }
 
-async function readDifference(query: string): Promise<Difference> {
-  const signal = AbortSignal.timeout(PATIENCE_MS);
+async function readDifference(query: string, isGone: AbortSignal): Promise<Difference> {
+  const signal = untilGone(isGone, PATIENCE_MS);
   return (await request(`/events/stats/difference?${query}`, { signal })).json() as Promise<Difference>;
 }
 
@@ -143,7 +177,9 @@ function Values({ answer, toOnly }: { answer: Difference; toOnly(condition: Cond
               <td data-name="Value">
                 <Exact text={property} /> {operator}{' '}
                 {operator === 'is' && (
-                  <b>{text === '' ? '(empty)' : <Exact text={text} most={MOST_SHOWN} />}</b>
+                  <b>
+                    <Exact text={text} most={MOST_SHOWN} />
+                  </b>
                 )}
               </td>
               <td data-name="Here" class="number">
@@ -157,11 +193,9 @@ function Values({ answer, toOnly }: { answer: Difference; toOnly(condition: Cond
                 <span class="hint"> {count(baselineEvents)}</span>
               </td>
               <td data-name="Narrow">
-                {value !== '' && (
-                  <a href={toOnly([name, value])} aria-label={`Show only ${property} ${operator} ${text}`}>
-                    Only
-                  </a>
-                )}
+                <a href={toOnly([name, value])} aria-label={`Show only ${property} ${operator} ${text}`}>
+                  Only
+                </a>
               </td>
             </tr>
           );

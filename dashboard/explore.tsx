@@ -9,7 +9,7 @@ import { rangeIn, shifted, timesOf, widened } from './explore-range.ts';
 import { Export } from './export.tsx';
 import { FilterForm, type Given, TimeFields } from './filter-form.tsx';
 import { ExploreViews, PeriodChoice } from './period.tsx';
-import { usePolling } from './polling.ts';
+import { untilGone, usePolling } from './polling.ts';
 import { Outdated, Problem } from './problem.tsx';
 import { goTo } from './route.ts';
 import { SavedViews } from './saved-views.tsx';
@@ -29,7 +29,7 @@ export function ExplorePage({ parameters }: { parameters: URLSearchParams }) {
   const range = useMemo(() => rangeIn(parameters, Date.now()), [key]);
   const conditions = conditionsIn(parameters);
   const by = parameters.get('by') ?? '';
-  const polled = usePolling(() => readSeries(parameters), POLL_MS, key);
+  const polled = usePolling((isGone) => readSeries(parameters, isGone), POLL_MS, key);
   const { value, problem } = polled;
   const isStale = problem !== undefined || value?.key !== key;
   const isComparing = parameters.get('compare') === 'previous';
@@ -153,6 +153,7 @@ export function ExplorePage({ parameters }: { parameters: URLSearchParams }) {
         <DifferencePanel
           parameters={parameters}
           range={range}
+          total={value?.answer.total}
           conditions={conditions}
           chosen={selection.chosen}
           toView={(next) => `#/explore?${new URLSearchParams([...next])}`}
@@ -172,7 +173,7 @@ export function ExplorePage({ parameters }: { parameters: URLSearchParams }) {
   );
 }
 
-async function readSeries(parameters: URLSearchParams) {
+async function readSeries(parameters: URLSearchParams, isGone: AbortSignal) {
   const range = rangeIn(parameters, Date.now());
   const query = new URLSearchParams([
     ...conditionsIn(parameters),
@@ -180,7 +181,7 @@ async function readSeries(parameters: URLSearchParams) {
     ['interval', range.interval],
   ]);
   for (const name of ['by', 'compare']) if (parameters.get(name)) query.set(name, parameters.get(name)!);
-  const signal = AbortSignal.timeout(PATIENCE_MS);
+  const signal = untilGone(isGone, PATIENCE_MS);
   const response = await request(`/events/stats/series?${query}`, { signal });
   return { answer: (await response.json()) as Series, range, key: parameters.toString() };
 }

@@ -13,13 +13,15 @@ interface FilterFormProps {
   /** What the button says. */
   action: string;
   apply(given: Given): void;
+  /** What is wrong with what was given, beside what no form takes. */
+  mistake?(given: Given): string | undefined;
   children: ComponentChildren;
   /** What stands behind the button. */
   after?: ComponentChildren;
 }
 
 /** What is looked for in a view. */
-export function FilterForm({ values, action, apply, children, after }: FilterFormProps) {
+export function FilterForm({ values, action, apply, mistake: ownMistake, children, after }: FilterFormProps) {
   const form = useRef<HTMLFormElement>(null);
   const [mistake, setMistake] = useState<string>();
   useEffect(() => {
@@ -34,7 +36,7 @@ export function FilterForm({ values, action, apply, children, after }: FilterFor
     const given: Given = {};
     for (const [name, value] of new FormData(form.current!))
       given[name] = isTime(name) ? ofField(String(value)) : String(value);
-    const problem = mistakeIn(given);
+    const problem = mistakeIn(given) ?? ownMistake?.(given);
     setMistake(problem);
     if (problem === undefined) apply(given);
   }

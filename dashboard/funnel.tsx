@@ -1,11 +1,13 @@
 import { useMemo } from 'preact/hooks';
 import { request } from './api.ts';
+import { Chips, ConditionFields, conditionIn } from './condition-fields.tsx';
+import { type Condition, isSame, said } from './conditions.ts';
 import { Exact } from './exact.tsx';
 import { changed } from './explore.tsx';
 import { rangeIn, timesOf } from './explore-range.ts';
 import { FilterForm, type Given, TimeFields } from './filter-form.tsx';
 import { ExploreViews, PeriodChoice } from './period.tsx';
-import { useReading } from './polling.ts';
+import { untilGone, useReading } from './polling.ts';
 import { Problem } from './problem.tsx';
 import { goTo } from './route.ts';
 import { Suggested } from './suggested.tsx';
@@ -36,20 +38,66 @@ const WITHIN: [seconds: number, title: string][] = [
 const PATIENCE_MS = 60_000;
 const PATH = 'explore/funnel';
 
+interface AskedStep {
+  eventType: string;
+  conditions: Condition[];
+}
+
+/** As the address and the API have them: `step=LOGIN&step=LOGOUT&step2.payload.price[gte]=10`. */
+function stepsIn(parameters: URLSearchParams): AskedStep[] {
+  return parameters.getAll('step').map((eventType, at) => {
+    const prefix = `step${at + 1}.`;
+    const own = [...parameters].filter(([name]) => name.startsWith(prefix));
+    return { eventType, conditions: own.map(([name, value]) => [name.slice(prefix.length), value]) };
+  });
+}
+
+function toParameters(steps: readonly AskedStep[]): Condition[] {
+  return [
+    ...steps.map(({ eventType }): Condition => ['step', eventType]),
+    ...steps.flatMap(({ conditions }, at) =>
+      conditions.map(([name, value]): Condition => [`step${at + 1}.${name}`, value]),
+    ),
+  ];
+}
+
+/** What the fields say, with the conditions there are and the one that is added. */
+function stepsOf(given: Given, before: readonly AskedStep[]): AskedStep[] {
+  const [name = '', value = ''] = conditionIn(given) ?? [];
+  const added: Condition[] = name === '' ? [] : [[name.replace(/^(?!payload\.)/, 'payload.'), value]];
+  return STEPS.map((label, at) => ({
+    eventType: (given[`step${at}`] ?? '').trim(),
+    conditions: [...(before[at]?.conditions ?? []), ...(given.of === label ? added : [])],
+  })).filter(({ eventType }) => eventType !== '');
+}
+
+function mistakeIn(given: Given): string | undefined {
+  const of = given[`step${STEPS.indexOf(given.of!)}`] ?? '';
+  return of.trim() === '' && conditionIn(given) !== undefined
+    ? `Say which event type ${given.of} is: the filter is for its events.`
+    : undefined;
+}
+
 /** How many users get how far. The address holds all that is chosen. */
 export function FunnelPage({ parameters }: { parameters: URLSearchParams }) {
   const key = parameters.toString();
   const range = useMemo(() => rangeIn(parameters, Date.now()), [key]);
-  const steps = parameters.getAll('step');
+  const steps = stepsIn(parameters);
   const within = parameters.get('within') ?? String(DAY_S);
-  const others = [...parameters].filter(([name]) => name !== 'step');
+  const others = [...parameters].filter(([name]) => !name.startsWith('step'));
 
   function apply(given: Given) {
     const { from = '', to = '', within = '' } = given;
     const isSpan = from === '' && to === '';
-    const chosen = STEPS.map((_, at) => (given[`step${at}`] ?? '').trim()).filter((step) => step !== '');
     const next = changed(new URLSearchParams(others), { from, to, within, ...(!isSpan && { last: '' }) });
-    goTo(PATH, [...chosen.map((step): [string, string] => ['step', step]), ...next]);
+    goTo(PATH, [...toParameters(stepsOf(given, steps)), ...next]);
+  }
+  function remove(from: number, condition: Condition) {
+    const left = steps.map(({ eventType, conditions }, at) => ({
+      eventType,
+      conditions: conditions.filter((one) => at !== from || !isSame(one, condition)),
+    }));
+    goTo(PATH, [...toParameters(left), ...others]);
   }
   return (
     <>
@@ -63,13 +111,17 @@ export function FunnelPage({ parameters }: { parameters: URLSearchParams }) {
       </div>
       <FilterForm
         values={{
-          ...Object.fromEntries(steps.map((step, at) => [`step${at}`, step])),
+          ...Object.fromEntries(steps.map(({ eventType }, at) => [`step${at}`, eventType])),
+          of: STEPS[0]!,
+          // One that was added leaves the fields.
+          conditions: JSON.stringify(steps),
           within,
           from: parameters.get('from') ?? '',
           to: parameters.get('to') ?? '',
         }}
         action="Apply"
         apply={apply}
+        mistake={mistakeIn}
       >
         {STEPS.map((label, at) => (
           <Suggested
@@ -91,7 +143,24 @@ export function FunnelPage({ parameters }: { parameters: URLSearchParams }) {
           </select>
         </label>
         <TimeFields />
+        <label>
+          Filter for
+          <select name="of">
+            {STEPS.map((label) => (
+              <option key={label}>{label}</option>
+            ))}
+          </select>
+        </label>
+        <ConditionFields also={[]} />
       </FilterForm>
+      {steps.map(({ conditions }, at) => (
+        <Chips
+          key={STEPS[at]}
+          of={STEPS[at]!}
+          conditions={conditions}
+          remove={(removed) => remove(at, removed)}
+        />
+      ))}
       {steps.length < LEAST_STEPS ? (
         <p class="empty">
           Choose two to five event types: how many users come from the first to the next is shown here.
@@ -99,8 +168,9 @@ export function FunnelPage({ parameters }: { parameters: URLSearchParams }) {
       ) : (
         <Steps
           key={key}
+          asked={steps}
           query={new URLSearchParams([
-            ...steps.map((step) => ['step', step]),
+            ...toParameters(steps),
             ['withinSeconds', within],
             ...timesOf(range),
           ]).toString()}
@@ -110,13 +180,13 @@ export function FunnelPage({ parameters }: { parameters: URLSearchParams }) {
   );
 }
 
-async function readFunnel(query: string): Promise<Funnel> {
-  const signal = AbortSignal.timeout(PATIENCE_MS);
+async function readFunnel(query: string, isGone: AbortSignal): Promise<Funnel> {
+  const signal = untilGone(isGone, PATIENCE_MS);
   return (await request(`/events/stats/funnel?${query}`, { signal })).json() as Promise<Funnel>;
 }
 
-function Steps({ query }: { query: string }) {
-  const { value: funnel, problem } = useReading(() => readFunnel(query), query);
+function Steps({ asked, query }: { asked: readonly AskedStep[]; query: string }) {
+  const { value: funnel, problem } = useReading((isGone) => readFunnel(query, isGone), query);
   if (funnel === undefined) {
     return problem === undefined ? <p class="hint">Counting…</p> : <Problem text={problem} />;
   }
@@ -125,8 +195,9 @@ function Steps({ query }: { query: string }) {
   if (first.users === 0) {
     return (
       <p class="empty">
-        No user has an event of the type <Exact text={first.eventType} /> in this time. Choose a longer
-        period, or another type: types are exact.
+        No user has an event of the type <Exact text={first.eventType} />
+        {asked[0]!.conditions.length > 0 && ' that its filters find'} in this time. Choose a longer period, or
+        another type: types are exact.
       </p>
     );
   }
@@ -159,6 +230,9 @@ function Steps({ query }: { query: string }) {
             <tr key={STEPS[at]}>
               <td data-name="Step">
                 {at + 1}. <Exact text={eventType} />
+                {asked[at]!.conditions.map((condition) => (
+                  <span key={condition.join('=')}>, {said(condition).join(' ').trim()}</span>
+                ))}
                 <meter min={0} max={1} value={share!} aria-hidden="true" />
               </td>
               <td data-name="Users" class="number">

@@ -63,12 +63,6 @@ function Unknown() {
   );
 }
 
-/** On a phone not all of the navigation is seen. */
-function showCurrent(nav: HTMLElement): void {
-  const current = nav.querySelector<HTMLElement>('[aria-current]');
-  if (current) nav.scrollLeft = current.offsetLeft - (nav.clientWidth - current.offsetWidth) / 2;
-}
-
 function App() {
   const [name] = route.value.parts;
   const main = useRef<HTMLElement>(null);
@@ -79,7 +73,6 @@ function App() {
     if (!isFirst.current) main.current?.focus({ preventScroll: true });
     isFirst.current = false;
     scrollTo(0, leftAt());
-    showCurrent(document.querySelector('nav')!);
     const heading = main.current?.querySelector('h1')?.textContent;
     document.title = heading && name ? `${heading} · Footfall` : 'Footfall';
   }, [place]);

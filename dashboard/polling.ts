@@ -19,12 +19,16 @@ const RETRY_MS = 10_000;
 const UNREAD = Symbol('unread');
 
 /** Reads something again and again while it is shown, and while somebody looks at the page. */
-export function usePolling<T>(read: () => Promise<T>, everyMs: number, ...depends: unknown[]): Polled<T> {
+export function usePolling<T>(
+  read: (isGone: AbortSignal) => Promise<T>,
+  everyMs: number,
+  ...depends: unknown[]
+): Polled<T> {
   return usePauses(read, () => everyMs, everyMs, ...depends);
 }
 
 /** Reads what takes long once, and again only after a failure that may pass. */
-export function useReading<T>(read: () => Promise<T>, ...depends: unknown[]): Polled<T> {
+export function useReading<T>(read: (isGone: AbortSignal) => Promise<T>, ...depends: unknown[]): Polled<T> {
   return usePauses(read, (failure) => (mayPass(failure) ? RETRY_MS : undefined), ...depends);
 }
 
@@ -33,20 +37,25 @@ function mayPass(failure: unknown): boolean {
   return failure !== undefined && (!(failure instanceof ApiError) || failure.retryable);
 }
 
+/** The signal of something that takes long: nobody wants it any more, or it takes too long. */
+export function untilGone(isGone: AbortSignal, patienceMs: number): AbortSignal {
+  return AbortSignal.any([isGone, AbortSignal.timeout(patienceMs)]);
+}
+
 /** @param pauseAfter how long until it is read again; undefined: it is not. Takes why it was not read, if so */
 function usePauses<T>(
-  read: () => Promise<T>,
+  read: (isGone: AbortSignal) => Promise<T>,
   pauseAfter: (failure: unknown) => number | undefined,
   ...depends: unknown[]
 ): Polled<T> {
   const [state, setState] = useState<Polled<T>>(NOTHING);
   useEffect(() => {
-    let isShown = true;
+    const gone = new AbortController();
     let timer: ReturnType<typeof setTimeout> | undefined;
     async function readAgain(): Promise<void> {
       let failure: unknown = UNREAD;
       if (!document.hidden) {
-        const next = await read().then(
+        const next = await read(gone.signal).then(
           (value) => {
             failure = undefined;
             return (): Polled<T> => ({ ...NOTHING, value, asOf: Date.now() });
@@ -60,7 +69,7 @@ function usePauses<T>(
             });
           },
         );
-        if (!isShown) return;
+        if (gone.signal.aborted) return;
         setState(next);
       }
       const pauseMs = pauseAfter(failure);
@@ -68,7 +77,7 @@ function usePauses<T>(
     }
     readAgain();
     return () => {
-      isShown = false;
+      gone.abort();
       clearTimeout(timer);
     };
   }, [apiKey.value, ...depends]);

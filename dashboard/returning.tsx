@@ -2,7 +2,7 @@ import { useMemo } from 'preact/hooks';
 import { request } from './api.ts';
 import { FilterForm, type Given, TypeField } from './filter-form.tsx';
 import { ExploreViews } from './period.tsx';
-import { useReading } from './polling.ts';
+import { untilGone, useReading } from './polling.ts';
 import { Problem } from './problem.tsx';
 import { goTo } from './route.ts';
 import { mondayBefore, shortDate, timeZone, zone } from './times.ts';
@@ -56,13 +56,13 @@ export function ReturningPage({ parameters }: { parameters: URLSearchParams }) {
   );
 }
 
-async function readReturning(query: string): Promise<Returning> {
-  const signal = AbortSignal.timeout(PATIENCE_MS);
+async function readReturning(query: string, isGone: AbortSignal): Promise<Returning> {
+  const signal = untilGone(isGone, PATIENCE_MS);
   return (await request(`/events/stats/returning?${query}`, { signal })).json() as Promise<Returning>;
 }
 
 function Weeks({ query, zoneName }: { query: string; zoneName: string }) {
-  const { value: answer, problem } = useReading(() => readReturning(query), query);
+  const { value: answer, problem } = useReading((isGone) => readReturning(query, isGone), query);
   if (answer === undefined) {
     return problem === undefined ? <p class="hint">Counting…</p> : <Problem text={problem} />;
   }

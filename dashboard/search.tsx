@@ -64,7 +64,9 @@ export function SearchPage({ parameters }: { parameters: URLSearchParams }) {
 export function Results({ query }: { query: string }) {
   const { events, isSearching, problem, more } = useEvents(query);
   const isNone = events.length === 0 && more === undefined;
-  const found = isNone ? 'No events match. Ids, types and values are exact.' : many(events.length, 'event');
+  const found = isNone
+    ? 'No events match. Ids, types and values are exact: check the spelling, remove a filter, or choose a longer time.'
+    : many(events.length, 'event');
   const said = problem === undefined ? `${found}${more ? ' so far' : ''}` : '';
   return (
     <section aria-label="Found" aria-busy={isSearching}>

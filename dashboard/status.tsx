@@ -1,17 +1,26 @@
 // Whether the service works, by its probes. Nothing else on the page says so.
 import { computed, signal } from '@preact/signals';
 import type { Readiness } from './api.ts';
+import { BEAT_MS, EVERY_MS, FRESH_MS } from './status-times.ts';
 import { SeenAt } from './time.tsx';
 
-const EVERY_MS = 700;
-/** An answer older than this says nothing about now. */
-const FRESH_MS = 2800;
-
+/** What is down, and what that means; without the log, events are not accepted whatever else is down. */
 const PARTS = {
-  log: ['The log is down', 'No events are accepted until it is back; those accepted before are kept.'],
-  store: ['The store is down', 'Events are still accepted and wait in the log; nothing can be read.'],
-  consumer: ['Processing has stopped', 'Events are still accepted and wait in the log.'],
-} as const;
+  log: {
+    title: 'The log is down',
+    means: 'No events are accepted until it is back; those accepted before are kept.',
+  },
+  store: {
+    title: 'The store is down',
+    means: 'Events are still accepted and wait in the log; nothing can be read.',
+    withoutLog: 'Nothing can be read.',
+  },
+  consumer: {
+    title: 'Processing has stopped',
+    means: 'Events are still accepted and wait in the log.',
+    withoutLog: '',
+  },
+};
 
 type Part = keyof typeof PARTS;
 
@@ -68,7 +77,7 @@ async function keepAsking(): Promise<void> {
 keepAsking();
 setInterval(() => {
   beat.value = Date.now();
-}, 200);
+}, BEAT_MS);
 
 /** What works and what does not, on every view. */
 export function Status() {
@@ -86,9 +95,9 @@ export function Status() {
       {faults.value.map((part) => (
         <p key={part}>
           <strong>
-            {PARTS[part][0]} since <SeenAt at={failedSince.get(part) ?? at} />:
+            {PARTS[part].title} since <SeenAt at={failedSince.get(part) ?? at} />:
           </strong>{' '}
-          {readiness[part].reason}. {PARTS[part][1]}
+          {readiness[part].reason}. {meaningOf(part, readiness)}
         </p>
       ))}
       {faults.value.length === 0 && (
@@ -98,6 +107,11 @@ export function Status() {
       )}
     </div>
   );
+}
+
+function meaningOf(part: Part, { log }: Readiness): string {
+  const { means, withoutLog = means }: { means: string; withoutLog?: string } = PARTS[part];
+  return log.ok ? means : withoutLog;
 }
 
 function Silence() {

@@ -96,7 +96,10 @@ export function TypePage({ name }: { name: string }) {
               <Hour at={total.lastHour} />.
             </>
           ) : (
-            'No event of this type is stored.'
+            <>
+              No event of this type is stored. <a href="#/send">Send one by hand</a>, or look which{' '}
+              <a href="#/types">types there are</a>.
+            </>
           )}
         </p>
       )}

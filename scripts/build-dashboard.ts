@@ -4,7 +4,7 @@ import { brotliCompressSync, gzipSync } from 'node:zlib';
 
 /** Where the page is that the service serves at `/`. */
 export const PAGE_FOLDER = 'dist/dashboard';
-const SOURCES = ['dashboard/*', 'package-lock.json'];
+const SOURCES = ['dashboard/**/*', 'package-lock.json'];
 
 /** Builds the page, with a compressed copy of each file beside it. */
 export async function buildDashboard(): Promise<void> {

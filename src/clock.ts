@@ -28,11 +28,16 @@ const MAX_BACK_OFF_MS = 5000;
 /**
  * How long to wait before trying again.
  *
- * @param firstMs doubles with each failure before this one, up to 5 seconds; half of it is jitter, so that instances do
+ * @param firstMs doubles with each failure before this one, up to `mostMs`; half of it is jitter, so that instances do
  *    not retry in step
  */
-export function backOffMs(firstMs: number, failuresBefore: number, clock: Pick<Clock, 'random'>): number {
-  return Math.min(MAX_BACK_OFF_MS, firstMs * 2 ** failuresBefore) * (0.5 + clock.random() / 2);
+export function backOffMs(
+  firstMs: number,
+  failuresBefore: number,
+  clock: Pick<Clock, 'random'>,
+  mostMs = MAX_BACK_OFF_MS,
+): number {
+  return Math.min(mostMs, firstMs * 2 ** failuresBefore) * (0.5 + clock.random() / 2);
 }
 
 /**

@@ -2,16 +2,29 @@
 import { compareDecimals, isNumberText } from '../json/decimals.ts';
 import { rawAt } from '../json/raw-json.ts';
 import { momentMs, withPlus } from './moments.ts';
-import { isScalarAt, payloadDimension, payloadPath, valueAt } from './payload-path.ts';
+import { isScalar, isScalarAt, payloadDimension, payloadPath, valueAt } from './payload-path.ts';
 
 /** What may follow the name of a property: `payload.cart.price[gte]`. Without any, `eq` is meant. */
-export const PAYLOAD_OPERATORS = ['eq', 'ne', 'contains', 'gt', 'gte', 'lt', 'lte', 'exists'] as const;
+export const PAYLOAD_OPERATORS = [
+  'eq',
+  'ne',
+  'contains',
+  'gt',
+  'gte',
+  'lt',
+  'lte',
+  'exists',
+  'scalar',
+] as const;
 export type PayloadOperator = (typeof PAYLOAD_OPERATORS)[number];
+
+/** Those with the value `true` or `false`. */
+export const YES_OR_NO: readonly PayloadOperator[] = ['exists', 'scalar'];
 
 export interface PayloadCondition {
   path: readonly string[];
   operator: PayloadOperator;
-  /** Of `exists`: `true` or `false`. */
+  /** Of `YES_OR_NO`: `true` or `false`. */
   value: string;
 }
 
@@ -55,6 +68,8 @@ export function payloadCheck({ path, operator, value: wanted }: PayloadCondition
       return (payload, text) => isThere(payload) && !isScalarAt(payload, path, text, wanted);
     case 'exists':
       return (payload) => isThere(payload) === (wanted === 'true');
+    case 'scalar':
+      return (payload) => isScalar(valueAt(payload, path)) === (wanted === 'true');
     case 'contains':
       return (payload) => {
         const value = valueAt(payload, path);

@@ -25,7 +25,12 @@ export function payloadDimension(member: string): string {
 export function scalarAt(payload: unknown, path: readonly string[], text: string): string | undefined {
   const value = valueAt(payload, path);
   if (typeof value === 'number') return numberText(value, rawAt(text, path));
-  return value === undefined || (typeof value === 'object' && value !== null) ? undefined : String(value);
+  return isScalar(value) ? String(value) : undefined;
+}
+
+/** Whether it is a string, number, boolean or null: neither missing nor a list or an object. */
+export function isScalar(value: unknown): boolean {
+  return value === null || (value !== undefined && typeof value !== 'object');
 }
 
 /** More digits than each 64-bit number keeps, or an exponent that may lead beyond all of them. */

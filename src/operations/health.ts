@@ -4,9 +4,10 @@ import type { EventLog } from '../log/event-log.ts';
 import type { ConsumerState } from '../processing/consumer.ts';
 import type { EventStore } from '../store/event-store.ts';
 
-const CHECK_TIMEOUT_MS = 2000;
+/** How long a probe waits for log and store. */
+export const CHECK_TIMEOUT_MS = 2000;
 /** Probes closer together than this share the calls to log and store. */
-const FRESH_MS = 500;
+export const SHARED_MS = 500;
 
 /** The status of processing, seen from any process. */
 export interface ConsumerStatus {
@@ -76,7 +77,7 @@ export class Health {
 
   #reach(): Promise<Reached> {
     const now = this.#options.clock.now();
-    if (this.#reached === undefined || now - this.#reachedAt > FRESH_MS) {
+    if (this.#reached === undefined || now - this.#reachedAt > SHARED_MS) {
       this.#reachedAt = now;
       this.#reached = reachBoth(this.#options);
     }

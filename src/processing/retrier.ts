@@ -6,6 +6,8 @@ import type { Logger } from '../observability/logger.ts';
 import { FencedError } from '../store/event-store.ts';
 
 const FIRST_PAUSE_MS = 50;
+/** The dashboard says within five seconds that processing goes on, and probes take some of that. */
+export const LONGEST_PAUSE_MS = 2000;
 
 /** What is currently failing and being retried, with growing pauses. */
 export class Retrier {
@@ -57,7 +59,8 @@ export class Retrier {
       else this.#logger.error({ err: error }, `[Consumer] ${what}; trying again until it works`);
       this.#failures.set(what, { times: ++failures, error });
     }
-    await this.#clock.sleep(backOffMs(FIRST_PAUSE_MS, failures, this.#clock), this.#stopping);
+    const pauseMs = backOffMs(FIRST_PAUSE_MS, failures, this.#clock, LONGEST_PAUSE_MS);
+    await this.#clock.sleep(pauseMs, this.#stopping);
   }
 
   /** Records a success. */

@@ -2,10 +2,11 @@
 import { conditionName } from '../events/payload-conditions.ts';
 import type { EventStore } from '../store/event-store.ts';
 import { CountBudget, type CountLimits, expectKept } from './count-budget.ts';
-import { createPredicate, type EventFilter } from './event-query.ts';
-import { FIELDS, readValues, type ValueReader } from './event-values.ts';
+import type { EventFilter } from './event-query.ts';
+import { FIELDS } from './event-values.ts';
 import { type CountedValue, FrequentValues } from './frequent-values.ts';
-import { readStepsByTime } from './time-query.ts';
+import type { KeptValues } from './kept-values.ts';
+import { type Period, PeriodValues } from './period-values.ts';
 
 /** Values that are counted at a time. */
 const MOST_VALUES = 10_000;
@@ -40,31 +41,35 @@ export interface Difference {
   values: ValueDifference[];
 }
 
-/** @throws ApiError `too_many_events` */
+/** @param kept values of hours read before @throws ApiError `too_many_events` */
 export async function findDifference(
   store: EventStore,
   query: DifferenceQuery,
   limits: CountLimits,
+  kept: KeptValues,
 ): Promise<Difference> {
   const values = new FrequentValues(MOST_VALUES);
-  const budget = new CountBudget('read', values, limits);
+  const read = await PeriodValues.begin(store, query, kept);
+  const held = {
+    get bytes() {
+      return values.bytes + read.bytes;
+    },
+  };
+  const budget = new CountBudget('read', held, limits);
   const selection = { from: query.from, to: query.to };
   const baseline = restOf(query);
   if (query.userId === undefined) {
     const periods = [selection, ...baseline].map((one) => ({ ...one, eventTypes: query.eventTypes }));
     await expectKept(store, periods, budget);
   }
-  const read = <Group>(period: Period, reader: ValueReader<Group>) =>
-    readPeriod(store, { ...query, ...period }, reader, budget);
-
-  let events = await read(selection, values.finder);
+  let events = await read.tell(selection, values.finder, budget);
   if (values.least > 1) {
     values.restart();
-    events = await read(selection, values.counter('selected'));
+    events = await read.tell(selection, values.counter('selected'), budget);
   }
   let baselineEvents = 0;
   const counter = values.counter('baseline');
-  for (const period of baseline) baselineEvents += await read(period, counter);
+  for (const period of baseline) baselineEvents += await read.tell(period, counter, budget);
 
   const all = [...values.values()].filter(({ selected }) => selected >= values.least);
   return {
@@ -75,43 +80,12 @@ export async function findDifference(
   };
 }
 
-interface Period {
-  from: number;
-  to: number;
-}
-
 /** Before and after what is selected. */
 function restOf({ from, to, baselineFrom, baselineTo }: DifferenceQuery): Period[] {
   return [
     { from: baselineFrom, to: Math.min(baselineTo, from) },
     { from: Math.max(baselineFrom, to), to: baselineTo },
   ].filter((period) => period.from < period.to);
-}
-
-/** @returns how many events match */
-async function readPeriod<Group>(
-  store: EventStore,
-  query: EventFilter & Period,
-  reader: ValueReader<Group>,
-  budget: CountBudget,
-): Promise<number> {
-  let events = 0;
-  const matches = createPredicate(notSelected(query));
-  for await (const found of readStepsByTime(store, { ...query, order: 'asc' })) {
-    if (!budget.isWanted) break;
-    for (const event of found) {
-      if (!matches(event)) continue;
-      events++;
-      readValues(event.json, reader);
-    }
-    budget.spend(found.length);
-  }
-  return events;
-}
-
-/** The conditions that `readStepsByTime` leaves to be checked. */
-function notSelected({ userId, eventTypes, payload }: EventFilter): EventFilter {
-  return userId === undefined ? { payload } : { eventTypes, payload };
 }
 
 interface Totals {

@@ -9,19 +9,22 @@ export const FIELDS = { userId: '.userId', eventType: '.eventType' };
 export interface ValueReader<Group> {
   /** @param property `device`, `cart.price` or of `FIELDS`. @returns what its values belong to; undefined if to nothing */
   group(property: string): Group | undefined;
-  /** @param value null for each event that has the property, whatever its value */
-  see(group: Group, value: string | null): void;
+  /**
+   * @param value null for each event that has the property, whatever its value
+   * @param times of how many events
+   */
+  see(group: Group, value: string | null, times: number): void;
 }
 
-interface ReadEvent {
+export interface ReadEvent {
   userId: string;
   eventType: string;
   payload: Record<string, unknown>;
 }
 
-/** Tells of each value once. */
-export function readValues<Group>(json: string, reader: ValueReader<Group>): void {
-  const { userId, eventType, payload } = JSON.parse(json) as ReadEvent;
+/** Tells of each value once. @param json of the same event */
+export function readValues<Group>(event: ReadEvent, json: string, reader: ValueReader<Group>): void {
+  const { userId, eventType, payload } = event;
   see(reader, FIELDS.eventType, eventType);
   see(reader, FIELDS.userId, userId);
   new PayloadReader(json, payload, reader).read(payload, '');
@@ -29,7 +32,7 @@ export function readValues<Group>(json: string, reader: ValueReader<Group>): voi
 
 function see<Group>(reader: ValueReader<Group>, property: string, value: string): void {
   const group = reader.group(property);
-  if (group !== undefined) reader.see(group, value);
+  if (group !== undefined) reader.see(group, value, 1);
 }
 
 class PayloadReader<Group> {
@@ -57,9 +60,9 @@ class PayloadReader<Group> {
       const property = above + name;
       const group = this.#reader.group(property);
       if (group === undefined) continue;
-      this.#reader.see(group, null);
-      if (typeof value === 'number') this.#reader.see(group, this.#numberText(value, property));
-      else if (!Array.isArray(value)) this.#reader.see(group, String(value));
+      this.#reader.see(group, null, 1);
+      if (typeof value === 'number') this.#reader.see(group, this.#numberText(value, property), 1);
+      else if (!Array.isArray(value)) this.#reader.see(group, String(value), 1);
     }
   }
 

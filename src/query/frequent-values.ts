@@ -46,16 +46,16 @@ export class FrequentValues {
   /** Finds the values. */
   readonly finder: ValueReader<string> = {
     group: (property) => property,
-    see: (property, value) => this.#find(property, value),
+    see: (property, value, times) => this.#find(property, value, times),
   };
 
   /** Counts the values that are known in events of one side. */
   counter(side: 'selected' | 'baseline'): ValueReader<Group> {
     return {
       group: (property) => this.#groups.get(property),
-      see: (group, value) => {
+      see: (group, value, times) => {
         const known = group.get(value);
-        if (known !== undefined) known[side]++;
+        if (known !== undefined) known[side] += times;
       },
     };
   }
@@ -69,37 +69,41 @@ export class FrequentValues {
     for (const group of this.#groups.values()) yield* group.values();
   }
 
-  #find(property: string, value: string | null): void {
+  #find(property: string, value: string | null, times: number): void {
     const group = this.#groups.get(property);
     const known = group?.get(value);
     if (known !== undefined) {
-      known.selected++;
+      known.selected += times;
       return;
     }
     // No filter could ask for it.
     if (!isStorable(property) || !isStorable(value ?? '')) return;
-    if (this.#size === this.#most) {
-      this.#takeAway();
-      return;
-    }
-    const added = { property, value, selected: 1, baseline: 0 };
-    if (group === undefined) this.#groups.set(property, new Map([[value, added]]));
-    else group.set(value, added);
+    const left = this.#size === this.#most ? this.#takeAway(times) : times;
+    if (left === 0) return;
+    const added = { property, value, selected: left, baseline: 0 };
+    const own = this.#groups.get(property);
+    if (own === undefined) this.#groups.set(property, new Map([[value, added]]));
+    else own.set(value, added);
     this.#size++;
     this.#characters += charactersOf(added);
   }
 
-  #takeAway(): void {
-    this.#takenAway++;
+  /** Makes place for a value of so many events, if it has more than the least frequent. @returns how many are left of them */
+  #takeAway(times: number): number {
+    let taken = times;
+    for (const { selected } of this.values()) taken = Math.min(taken, selected);
+    this.#takenAway += taken;
     for (const [property, group] of this.#groups) {
       for (const [value, one] of group) {
-        if (--one.selected > 0) continue;
+        one.selected -= taken;
+        if (one.selected > 0) continue;
         group.delete(value);
         this.#size--;
         this.#characters -= charactersOf(one);
       }
       if (group.size === 0) this.#groups.delete(property);
     }
+    return times - taken;
   }
 }
 

@@ -1,12 +1,12 @@
 /** An event that may be one of its user's steps. */
 export interface StepEvent {
   userId: string;
-  eventType: string;
   time: number;
+  /** Which steps, the last one first. */
+  steps: readonly number[];
 }
 
-export interface FunnelStep {
-  eventType: string;
+export interface ReachedStep {
   /** How many users have reached this step. */
   users: number;
   /** The median time since the previous step, in milliseconds; null without users, and for the first step. */
@@ -20,8 +20,8 @@ const BYTES_PER_CHARACTER = 2;
 const FIRST_CAPACITY = 1024;
 
 interface FunnelOptions {
-  /** Types of events, in the order of the steps. */
-  steps: readonly string[];
+  /** How many. */
+  steps: number;
   /** From the first step to the last, at most. */
   withinMs: number;
   /** The first step is before this. */
@@ -35,8 +35,6 @@ interface FunnelOptions {
 export class FunnelTally {
   readonly #options: FunnelOptions;
   readonly #length: number;
-  /** By type: its steps, the last one first, so that an event is only one step of a path. */
-  readonly #stepsOf = new Map<string, number[]>();
   readonly #users = new Map<string, number>();
   #characters = 0;
   /** By user and step: when the path started and when it reached the step; NaN if it did not. */
@@ -47,11 +45,8 @@ export class FunnelTally {
 
   constructor(options: FunnelOptions) {
     this.#options = options;
-    this.#length = options.steps.length;
-    this.#gaps = options.steps.map(() => []);
-    options.steps.forEach((eventType, step) => {
-      this.#stepsOf.set(eventType, [step, ...(this.#stepsOf.get(eventType) ?? [])]);
-    });
+    this.#length = options.steps;
+    this.#gaps = Array.from({ length: options.steps }, () => []);
   }
 
   /** Its approximate size in memory. */
@@ -60,20 +55,20 @@ export class FunnelTally {
     return this.#users.size * perUser + this.#characters * BYTES_PER_CHARACTER;
   }
 
-  add({ userId, eventType, time }: StepEvent): void {
-    for (const step of this.#stepsOf.get(eventType) ?? []) {
+  add({ userId, time, steps }: StepEvent): void {
+    for (const step of steps) {
       if (step === 0) this.#begin(userId, time);
       else this.#goOn(userId, step, time);
     }
   }
 
-  result(): FunnelStep[] {
-    return this.#options.steps.map((eventType, step) => {
-      const gaps = this.#gaps[step]!;
-      return step === 0
-        ? { eventType, users: this.#users.size, medianMs: null }
-        : { eventType, users: gaps.length, medianMs: median(gaps) };
-    });
+  /** Of each step. */
+  result(): ReachedStep[] {
+    return this.#gaps.map((gaps, step) =>
+      step === 0
+        ? { users: this.#users.size, medianMs: null }
+        : { users: gaps.length, medianMs: median(gaps) },
+    );
   }
 
   #begin(userId: string, time: number): void {

@@ -86,7 +86,7 @@ function goingOn(range: Range, order: 'asc' | 'desc', place: TimePlace): Range {
   return order === 'asc' ? { ...range, after: place } : { ...range, before: place };
 }
 
-function comesBefore(a: TimePlace, b: TimePlace): boolean {
+export function comesBefore(a: TimePlace, b: TimePlace): boolean {
   return a.time < b.time || (a.time === b.time && a.sequence < b.sequence);
 }
 

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { countFunnel, type FunnelQuery } from '../../src/query/funnel.ts';
+import type { PayloadCondition } from '../../src/events/payload-conditions.ts';
+import { type AskedStep, countFunnel, type FunnelQuery } from '../../src/query/funnel.ts';
 import { type EventStore, HOUR_MS, type Occurrence, type TimePlace } from '../../src/store/event-store.ts';
 import { eventAt, UNLIMITED } from '../support/counted-events.ts';
 import { claimAndStore } from '../support/storing.ts';
@@ -19,12 +20,18 @@ interface Made {
 const event = ({ time, user, type, isLamp }: Made) =>
   eventAt(time, USERS[user]!, TYPES[type]!, `{"productId":"${isLamp ? 'lamp' : 'chair'}"}`);
 
+const LAMP: PayloadCondition = { path: ['productId'], operator: 'eq', value: 'lamp' };
+const OTHERS: PayloadCondition = { path: ['productId'], operator: 'ne', value: 'lamp' };
+
+function isStep({ type, isLamp }: Made, { eventType, payload }: AskedStep): boolean {
+  return TYPES[type] === eventType && payload.every((condition) => isLamp === (condition === LAMP));
+}
+
 /** Every way there is, tried one after the other. */
 function expectedOf(made: readonly Made[], query: FunnelQuery) {
-  const { steps, from, to, withinMs, payload } = query;
+  const { steps, from, to, withinMs } = query;
   const inOrder = made
     .map((one, stored) => ({ ...one, stored }))
-    .filter(({ isLamp }) => payload.length === 0 || isLamp)
     .sort((a, b) => a.time - b.time || a.stored - b.stored);
   const gaps = steps.map(() => [] as number[]);
   let users = 0;
@@ -36,8 +43,8 @@ function expectedOf(made: readonly Made[], query: FunnelQuery) {
       const step = way.length;
       if (step === steps.length) return;
       for (let next = last + 1; next < own.length; next++) {
-        const { time, type } = own[next]!;
-        if (TYPES[type] !== steps[step]) continue;
+        const { time } = own[next]!;
+        if (!isStep(own[next]!, steps[step]!)) continue;
         if (step === 0 ? time < from || time >= to : time - way[0]! > withinMs) continue;
         const before = way.at(-1) ?? time;
         const known = reached[step];
@@ -52,7 +59,7 @@ function expectedOf(made: readonly Made[], query: FunnelQuery) {
       if (one !== undefined) gaps[step]!.push(own[one[0]]!.time - one[1]);
     });
   }
-  return steps.map((eventType, step) => {
+  return steps.map(({ eventType }, step) => {
     const sorted = gaps[step]!.sort((a, b) => a - b);
     const middle = sorted.length / 2;
     const median = (sorted[Math.ceil(middle) - 1]! + sorted[Math.floor(middle)]!) / 2;
@@ -63,24 +70,33 @@ function expectedOf(made: readonly Made[], query: FunnelQuery) {
 
 /** What must be told of funnels on every store. */
 export function funnelContract(open: () => Promise<StoreHarness>): void {
-  it('counts exactly how far users get, with late events, events of the same time, and steps that come again', async () => {
+  it('counts exactly how far users get, with late events, events of the same time, steps that come again, and conditions of each step', async () => {
     const time = fc.oneof(fc.integer({ min: -20, max: 20 }), fc.constantFrom(-HOUR_MS, HOUR_MS));
     const made = fc.record({ time, user: fc.nat(2), type: fc.nat(2), isLamp: fc.boolean() });
+    const conditions = fc.constantFrom<PayloadCondition[]>([], [LAMP], [OTHERS], [LAMP, OTHERS]);
     const query: fc.Arbitrary<FunnelQuery> = fc
       .record({
-        steps: fc.constantFrom(
+        types: fc.constantFrom(
           ['VIEW', 'BUY'],
           ['VIEW', 'CART', 'BUY'],
           ['VIEW', 'VIEW', 'BUY'],
           ['BUY', 'VIEW', 'CART', 'VIEW'],
           ['VIEW', 'NEVER'],
         ),
+        // Half of the queries have none; of the others, some steps do.
+        payloads: fc.oneof(
+          fc.constant([[], [], [], []]),
+          fc.tuple(conditions, conditions, conditions, conditions),
+        ),
         withinMs: fc.constantFrom(1, 5, 15, HOUR_MS),
         from: fc.integer({ min: -25, max: 10 }),
         length: fc.constantFrom(1, 10, 30, HOUR_MS),
-        payload: fc.constantFrom([], [{ path: ['productId'], operator: 'eq' as const, value: 'lamp' }]),
       })
-      .map(({ length, ...rest }) => ({ ...rest, to: rest.from + length }));
+      .map(({ types, payloads, length, ...rest }) => ({
+        ...rest,
+        steps: types.map((eventType, at) => ({ eventType, payload: payloads[at]! })),
+        to: rest.from + length,
+      }));
     await fc.assert(
       fc.asyncProperty(
         fc.array(fc.array(made, { minLength: 8, maxLength: 14 }), { minLength: 2, maxLength: 2 }),

@@ -139,4 +139,26 @@ export function seriesContract(open: () => Promise<StoreHarness>): void {
       { numRuns: 5, endOnFailure: true },
     );
   });
+
+  it('counts in each row what the filter of the row finds, also in that of events without a single value', async () => {
+    const { store: opened } = await open();
+    await claimAndStore(
+      opened,
+      VALUES.map((_, sent) => event({ time: sent, user: 0, type: 0, sent })),
+    );
+    const hour = { from: 0, to: HOUR_MS, length: HOUR_MS, top: 100, withPrevious: false };
+    const count = (query: Pick<SeriesQuery, 'by' | 'payload'>) =>
+      countSeries(opened, { ...hour, ...query }, UNLIMITED);
+    const { series } = await count({ by: ['x'], payload: [] });
+    expect(series).toHaveLength(new Set(VALUES.map(([, value]) => value)).size);
+    for (const { value, events } of series) {
+      const path = ['x'];
+      const condition =
+        value === null
+          ? { path, operator: 'scalar' as const, value: 'false' }
+          : { path, operator: 'eq' as const, value };
+      const found = await count({ by: undefined, payload: [condition] });
+      expect([value, found.series[0]!.events]).toEqual([value, events]);
+    }
+  });
 }

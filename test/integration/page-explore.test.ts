@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import type { Page } from 'playwright-core';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, inject, it } from 'vitest';
 import { findChromium } from '../support/chromium.ts';
+import { kafkaAndPostgres } from '../support/kafka-postgres.ts';
 import { audit, openPage } from '../support/page.ts';
 import { store } from '../support/service.ts';
 import { ServiceProcess } from '../support/service-process.ts';
@@ -25,7 +26,7 @@ const EVENTS = [
   at(`${DAY}T10:07`, 'PRODUCT_VIEW', { productId: 'chair', price: 30.5 }, 'bob'),
   at(`${DAY}T10:08`, 'LOGIN'),
   at(`${DAY}T18:00`, 'LOGIN'),
-  at(`${DAY}T18:30`, 'LOGOUT'),
+  at(`${DAY}T18:30`, 'LOGOUT', { productId: ['lamp'] }),
 ];
 
 const parameters = (page: Page) => Object.fromEntries(new URLSearchParams(page.url().split('?')[1]));
@@ -52,8 +53,10 @@ async function brush(page: Page, from: number, to: number): Promise<void> {
   await page.mouse.up();
 }
 
-async function openDay(): Promise<Page> {
-  const service = await ServiceProcess.start();
+type Settings = () => Promise<Record<string, string>>;
+
+async function openDay(settings: Settings): Promise<Page> {
+  const service = await ServiceProcess.start(await settings());
   await store(service.url, EVENTS);
   const page = await openPage(browser!, service.url, { timezoneId: 'UTC' });
   await page.context().grantPermissions(['clipboard-read', 'clipboard-write']);
@@ -62,9 +65,12 @@ async function openDay(): Promise<Page> {
   return page;
 }
 
-describe.runIf(browser)('the page: Explore', () => {
+const GROUNDS: [where: string, settings: Settings][] = [['embedded', async () => ({})]];
+if (inject('kafka4')) GROUNDS.push(['on Kafka and PostgreSQL', kafkaAndPostgres]);
+
+describe.runIf(browser).each(GROUNDS)('the page: Explore, %s', (where, settings) => {
   it('breaks events down by a value and compares them with the period before', async () => {
-    const page = await openDay();
+    const page = await openDay(settings);
     await audit(page);
     await page.getByLabel('Break down by').fill('eventType');
     await page.getByRole('button', { name: 'Apply' }).click();
@@ -103,52 +109,60 @@ describe.runIf(browser)('the page: Explore', () => {
     await page.goBack();
     await page.getByRole('link', { name: 'Show only (none)' }).click();
     await page.getByText('3 events, +50 %').waitFor();
+    await page.getByLabel('Filters').getByText('productId has no single value').waitFor();
+    await page.goBack();
+    await page.getByRole('link', { name: '(none)', exact: true }).click();
+    await page.getByText('3 events', { exact: true }).waitFor();
   });
 
-  it('narrows the time to what is brushed, clicked or chosen by keys', async () => {
-    const page = await openDay();
-    const { width } = (await page.locator('.u-over').boundingBox())!;
-    await page.locator('.u-over').click({ position: { x: (18.1 / 24) * width, y: 50 } });
-    await counts(page, '1 event');
-    expect(parameters(page)).toEqual({ from: `${DAY}T18:00:00.000Z`, to: `${DAY}T18:15:00.000Z` });
-    await page.goBack();
-    await counts(page, '6 events');
+  // The same questions at other times, whatever answers them.
+  it.runIf(where === 'embedded')(
+    'narrows the time to what is brushed, clicked or chosen by keys',
+    async () => {
+      const page = await openDay(settings);
+      const { width } = (await page.locator('.u-over').boundingBox())!;
+      await page.locator('.u-over').click({ position: { x: (18.1 / 24) * width, y: 50 } });
+      await counts(page, '1 event');
+      expect(parameters(page)).toEqual({ from: `${DAY}T18:00:00.000Z`, to: `${DAY}T18:15:00.000Z` });
+      await page.goBack();
+      await counts(page, '6 events');
 
-    await brush(page, 9.1 / 24, 10.9 / 24);
-    await counts(page, '4 events');
-    expect(parameters(page)).toEqual({ from: `${DAY}T09:00:00.000Z`, to: `${DAY}T11:00:00.000Z` });
-    expect(await page.getByLabel('From').inputValue()).toBe(`${DAY}T09:00`);
+      await brush(page, 9.1 / 24, 10.9 / 24);
+      await counts(page, '4 events');
+      expect(parameters(page)).toEqual({ from: `${DAY}T09:00:00.000Z`, to: `${DAY}T11:00:00.000Z` });
+      expect(await page.getByLabel('From').inputValue()).toBe(`${DAY}T09:00`);
 
-    // In two hours a bar is a minute.
-    const bar = page.getByRole('slider');
-    await bar.focus();
-    await page.keyboard.press('Home');
-    for (let minute = 0; minute < 66; minute++) await page.keyboard.press('ArrowRight');
-    expect(await bar.getAttribute('aria-valuetext')).toBe('Fri, 2 Jan 2026, 10:06:00 UTC+0: 1 event');
-    await page.keyboard.press('Enter');
-    await counts(page, '1 event');
-    expect(parameters(page)).toEqual({ from: `${DAY}T10:06:00.000Z`, to: `${DAY}T10:07:00.000Z` });
+      // In two hours a bar is a minute.
+      const bar = page.getByRole('slider');
+      await bar.focus();
+      await page.keyboard.press('Home');
+      for (let minute = 0; minute < 66; minute++) await page.keyboard.press('ArrowRight');
+      expect(await bar.getAttribute('aria-valuetext')).toBe('Fri, 2 Jan 2026, 10:06:00 UTC+0: 1 event');
+      await page.keyboard.press('Enter');
+      await counts(page, '1 event');
+      expect(parameters(page)).toEqual({ from: `${DAY}T10:06:00.000Z`, to: `${DAY}T10:07:00.000Z` });
 
-    await page.goBack();
-    await counts(page, '4 events');
-    await page.getByRole('button', { name: 'Zoom out' }).click();
-    await expect
-      .poll(() => parameters(page))
-      .toEqual({ from: `${DAY}T08:00:00.000Z`, to: `${DAY}T12:00:00.000Z` });
-    await page.getByRole('button', { name: 'Earlier' }).click();
-    await expect
-      .poll(() => parameters(page))
-      .toEqual({ from: `${DAY}T04:00:00.000Z`, to: `${DAY}T08:00:00.000Z` });
-    await counts(page, '0 events');
-  });
+      await page.goBack();
+      await counts(page, '4 events');
+      await page.getByRole('button', { name: 'Zoom out' }).click();
+      await expect
+        .poll(() => parameters(page))
+        .toEqual({ from: `${DAY}T08:00:00.000Z`, to: `${DAY}T12:00:00.000Z` });
+      await page.getByRole('button', { name: 'Earlier' }).click();
+      await expect
+        .poll(() => parameters(page))
+        .toEqual({ from: `${DAY}T04:00:00.000Z`, to: `${DAY}T08:00:00.000Z` });
+      await counts(page, '0 events');
+    },
+  );
 
   it('finds what its conditions say, which the address, a saved view and a link hold', async () => {
-    const page = await openDay();
+    const page = await openDay(settings);
     await page.getByLabel('Filter', { exact: true }).fill('pri');
     await page.locator('option[value=price]').waitFor({ state: 'attached' });
     await page.getByLabel('Filter', { exact: true }).fill('price');
     await page.getByLabel('Operator').selectOption('≥');
-    await page.getByLabel('Value').fill('10');
+    await page.getByLabel('Value', { exact: true }).fill('10');
     await page.getByLabel('Break down by').fill('userId');
     await page.getByRole('button', { name: 'Apply' }).click();
     await counts(page, '2 events');
@@ -182,7 +196,7 @@ describe.runIf(browser)('the page: Explore', () => {
   });
 
   it('exports what matches, and shows all of an event in its row', async () => {
-    const page = await openDay();
+    const page = await openDay(settings);
     await page.goto(`${page.url()}&${new URLSearchParams({ 'payload.price[exists]': 'true' })}`);
     await counts(page, '3 events');
     for (const [format, users] of [
@@ -210,9 +224,12 @@ describe.runIf(browser)('the page: Explore', () => {
   });
 
   it('says what is different about a part of the plot, and narrows to it', async () => {
-    const page = await openDay();
+    const page = await openDay(settings);
+    const readAhead = page.waitForResponse((answer) => answer.url().includes('/stats/difference'));
     await page.getByRole('button', { name: 'What is different?' }).click();
     await page.getByText('Drag over a part of the plot').waitFor();
+    const { baselineFrom, baselineTo } = (await (await readAhead).json()) as Record<string, string>;
+    expect({ from: baselineFrom, to: baselineTo }).toEqual(WHOLE_DAY);
     await audit(page);
     await brush(page, 17.6 / 24, 18.9 / 24);
     const panel = page.getByRole('region', { name: 'What is different here?' });

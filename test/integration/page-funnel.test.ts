@@ -8,10 +8,11 @@ import { ServiceProcess } from '../support/service-process.ts';
 const browser = findChromium();
 const DAY = '2026-01-02';
 
-const at = (time: string, userId: string, eventType: string) => ({
+const at = (time: string, userId: string, eventType: string, payload: object = {}) => ({
   userId,
   eventType,
   timestamp: `${time}:00.000Z`,
+  payload,
 });
 
 async function open(events: object[]): Promise<{ page: Page; url: string }> {
@@ -41,10 +42,10 @@ describe.runIf(browser)('the page: funnels and returning users', () => {
     await page.getByRole('link', { name: 'Funnel' }).click();
     await page.getByText('Choose two to five event types').waitFor();
     await audit(page);
-    await page.getByLabel('Step 1').fill('LOG');
+    await page.getByLabel('Step 1', { exact: true }).fill('LOG');
     await page.locator('option[value=LOGIN]').waitFor({ state: 'attached' });
-    await page.getByLabel('Step 1').fill('LOGIN');
-    await page.getByLabel('Step 2').fill('PRODUCT_VIEW');
+    await page.getByLabel('Step 1', { exact: true }).fill('LOGIN');
+    await page.getByLabel('Step 2', { exact: true }).fill('PRODUCT_VIEW');
     await page.getByLabel('From').fill(`${DAY}T00:00`);
     await page.getByLabel('To', { exact: true }).fill(`${DAY}T23:00`);
     await page.getByRole('button', { name: 'Apply' }).click();
@@ -68,10 +69,60 @@ describe.runIf(browser)('the page: funnels and returning users', () => {
     );
     await page.reload();
     await page.getByText('3 users, of whom 1').waitFor();
-    expect(await page.getByLabel('Step 2').inputValue()).toBe('PRODUCT_VIEW');
+    expect(await page.getByLabel('Step 2', { exact: true }).inputValue()).toBe('PRODUCT_VIEW');
     await page.getByRole('button', { name: '15 min' }).click();
     await page.getByText('No user has an event of the type LOGIN').waitFor();
     await audit(page);
+  });
+
+  it('takes filters for each step, which the address holds and which follow their step', async () => {
+    const { page, url } = await open([
+      at(`${DAY}T10:00`, 'ada', 'LOGIN', { method: 'sso' }),
+      at(`${DAY}T10:05`, 'ada', 'PRODUCT_VIEW', { price: 9.5 }),
+      at(`${DAY}T10:00`, 'bob', 'LOGIN', { method: 'sso' }),
+      at(`${DAY}T10:05`, 'bob', 'PRODUCT_VIEW', { price: 10 }),
+      at(`${DAY}T10:00`, 'eve', 'LOGIN'),
+    ]);
+    const times = { from: `${DAY}T00:00:00.000Z`, to: `${DAY}T23:00:00.000Z` };
+    const steps = [
+      ['step', 'LOGIN'],
+      ['step', 'PRODUCT_VIEW'],
+    ];
+    await page.goto(`${url}/#/explore/funnel?${new URLSearchParams([...steps, ...Object.entries(times)])}`);
+    await page.getByText('3 users, of whom 2').waitFor();
+    const add = async (step: string, [member, operator, value]: [string, string, string]) => {
+      await page.getByLabel('Filter for').selectOption(step);
+      await page.getByLabel('Filter', { exact: true }).fill(member);
+      await page.getByLabel('Operator').selectOption(operator);
+      await page.getByLabel('Value', { exact: true }).fill(value);
+      await page.getByRole('button', { name: 'Apply' }).click();
+    };
+    await add('Step 3', ['price', '≥', '10']);
+    await page.getByText('Say which event type Step 3 is').waitFor();
+    await add('Step 2', ['price', '≥', '10']);
+    await page.getByText('3 users, of whom 1').waitFor();
+    await page.getByLabel('Filters of Step 2').getByText('price ≥ 10').waitFor();
+    await add('Step 1', ['method', 'exists', '']);
+    await page.getByText('2 users, of whom 1').waitFor();
+    expect((await rows(page)).map(([step]) => step)).toEqual([
+      '1. LOGIN, method exists',
+      '2. PRODUCT_VIEW, price ≥ 10',
+    ]);
+    await audit(page);
+    const asked = new URLSearchParams(page.url().split('?')[1]);
+    expect(asked.get('step1.payload.method[exists]')).toBe('true');
+    expect(asked.get('step2.payload.price[gte]')).toBe('10');
+    await page.reload();
+    await page.getByText('2 users, of whom 1').waitFor();
+
+    // A step before it that goes, and a filter.
+    await page.getByLabel('Step 1', { exact: true }).fill('');
+    await page.getByLabel('Step 3', { exact: true }).fill('LOGIN');
+    await page.getByRole('button', { name: 'Apply' }).click();
+    await page.getByText('1 user, of whom 0').waitFor();
+    await page.getByLabel('Filters of Step 1').getByText('price ≥ 10').waitFor();
+    await page.getByRole('button', { name: 'Remove the filter price ≥ 10' }).click();
+    await page.getByText('2 users, of whom 0').waitFor();
   });
 
   it('shows which users come back in which week', async () => {

@@ -161,8 +161,10 @@ describe.runIf(browser)('the page', () => {
       if (name === 'Overview' || name === 'Explore') await page.locator('canvas').first().waitFor();
       if (name === 'Search') await page.locator('.events li').first().waitFor();
       await audit(page);
-      const overhang = await page.locator('html').evaluate((html) => html.scrollWidth - html.clientWidth);
-      expect(overhang, `${name} is wider than the window`).toBeLessThanOrEqual(0);
+      for (const [what, place] of Object.entries({ view: 'html', navigation: 'header nav' })) {
+        const overhang = await page.locator(place).evaluate((one) => one.scrollWidth - one.clientWidth);
+        expect(overhang, `${name}: the ${what} is wider than its place`).toBeLessThanOrEqual(0);
+      }
     }
   });
 
@@ -212,6 +214,9 @@ describe.runIf(browser)('the page', () => {
     const service = await ServiceProcess.start({ KAFKA_BROKERS: '127.0.0.1:1', DATABASE_URL: 'memory:' });
     const page = await openPage(browser!, service.url);
     await page.getByText('The log is down since').waitFor();
+    // Without the log, nothing is.
+    await page.getByText('Processing has stopped since').waitFor();
+    expect(await page.getByText('still accepted').count()).toBe(0);
     await audit(page);
     await service.kill('SIGKILL');
     await page.getByText('The service does not answer since').first().waitFor();

@@ -44,6 +44,10 @@ describe('GET /events/stats/funnel', () => {
     });
     expect(users(await ask(url, `${DAY}&step=VIEW&step=BUY&withinSeconds=7199`))).toEqual([4, 0]);
     expect(users(await ask(url, `${DAY}&step=VIEW&step=CART&payload.productId=chair`))).toEqual([1, 0]);
+    expect(users(await ask(url, `${DAY}&step=VIEW&step=VIEW&step1.payload.productId=chair`))).toEqual([1, 0]);
+    const cart = `${DAY}&step=VIEW&step=CART&step2.payload.productId`;
+    expect(users(await ask(url, `${cart}[ne]=lamp`))).toEqual([4, 0]);
+    expect(users(await ask(url, `${cart}[contains]=am&payload.productId[exists]=true`))).toEqual([4, 2]);
     expect(users(await ask(url, `to=2024-02-15T09:00:00Z&step=VIEW&step=BUY`))).toEqual([4, 1]);
     expect(await ask(url, `${DAY}&step=NEVER&step=VIEW`)).toMatchObject({
       steps: [
@@ -65,6 +69,14 @@ describe('GET /events/stats/funnel', () => {
       ['step=A&step=B&from=1970-01-01', 'from and to may be 3660 days apart at most'],
       ['step=A&step=B&userId=ada', 'userId is not a parameter'],
       ['step=A&step=B&payload.a[like]=b', 'payload.a[like]: there is no operator [like]'],
+      ['step=A&step=B&step2.payload.a[like]=b', 'step2.payload.a[like]: there is no operator [like]'],
+      ['step=A&step=B&step2.payload.a[exists]=b', 'step2.payload.a[exists] must be true or false'],
+      ['step=A&step=B&step3.payload.a=b', 'step3 has conditions but no type'],
+      ['step=A&step=B&step0.payload.a=b', 'step0.payload.a is not a parameter'],
+      [
+        `step=A&step=B${Array.from({ length: 11 }, (_, at) => `&step${1 + (at % 2)}.payload.m${at}=b`).join('')}`,
+        'at most 10 conditions on payloads may be given',
+      ],
     ] as const) {
       const { status, errors } = await ask(url, query);
       expect([query, status, (errors as string[])[0]]).toEqual([query, 400, expect.stringContaining(why)]);

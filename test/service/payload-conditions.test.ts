@@ -51,6 +51,8 @@ describe('conditions on payloads', () => {
     ['payload.device[gte]=a', [0, 1]],
     ['payload.device[exists]=true', [0, 1, 2, 3]],
     ['payload.device[exists]=false', [4]],
+    ['payload.cart[exists]=true&payload.cart[scalar]=false', [0, 1, 2, 3, 4]],
+    ['payload.cart.price[scalar]=true', [0, 1, 2, 3, 4]],
     ['payload.due[gte]=2024-02-14T09:45:00Z', [0]],
     ['payload.due[lt]=2024-02-14T11:00:00+01:00', [1, 2]],
     ['payload.due[gte]=2024-02-14&payload.due[lt]=2024-02-15', [0, 1, 2]],
@@ -70,12 +72,13 @@ describe('conditions on payloads', () => {
   it.each([
     [
       'payload.a[in]=1',
-      'payload.a[in]: there is no operator [in], but [eq], [ne], [contains], [gt], [gte], [lt], [lte], [exists]; a member whose name ends like that is payload.a[in][eq]',
+      'payload.a[in]: there is no operator [in], but [eq], [ne], [contains], [gt], [gte], [lt], [lte], [exists], [scalar]; a member whose name ends like that is payload.a[in][eq]',
     ],
     ['payload.a[]=1', 'payload.a[]: there is no operator []'],
     ['payload.a[GT]=1', 'there is no operator [GT]'],
     ['payload.a[exists]=1', 'payload.a[exists] must be true or false'],
     ['payload.a[exists]', 'payload.a[exists] must be true or false'],
+    ['payload.a[scalar]=no', 'payload.a[scalar] must be true or false'],
     ['payload.a[gt]=1&payload.a[gt]=2', 'payload.a[gt] must be given once'],
     ['userId[gt]=1', 'userId[gt] is not a parameter'],
     [Array.from({ length: 11 }, (_, at) => `payload.a[g${at}]=1`).join('&'), 'at most 10'],

@@ -3,6 +3,9 @@ import type { BrowserContextOptions, Page } from 'playwright-core';
 import { expect, onTestFinished } from 'vitest';
 import { openBrowser } from './chromium.ts';
 
+/** What the page may show nowhere while something is down or not known. */
+export const GREEN = '.health.good, .state.live';
+
 /** A browser on the page, which must ask for nothing from elsewhere and run into nothing. */
 export async function openPage(
   browser: string,

@@ -20,20 +20,32 @@ interface Limits {
   default?: unknown;
 }
 
+function isOfPayload(name: string, prefix: string): boolean {
+  return name.startsWith(prefix) && payloadPath(name.slice(prefix.length)) !== undefined;
+}
+
 /** Reads parameters one by one and collects their errors. */
 export class QueryReader<Properties extends TProperties> {
   readonly errors: string[] = [];
   readonly #query: QueryString;
   readonly #properties: Record<string, TSchema>;
 
-  /** @param takesPayload whether `payload.MEMBER` parameters are allowed too */
-  constructor(query: QueryString, { properties }: TObject<Properties>, { takesPayload = false } = {}) {
+  /**
+   * @param takesPayload whether `payload.MEMBER` parameters are allowed too
+   * @param payloadsOf what may stand before them, such as `step1.`
+   */
+  constructor(
+    query: QueryString,
+    { properties }: TObject<Properties>,
+    { takesPayload = false, payloadsOf = [] as readonly string[] } = {},
+  ) {
     this.#query = query;
     this.#properties = properties;
+    const prefixes = takesPayload ? ['', ...payloadsOf] : payloadsOf;
     for (const name of Object.keys(query)) {
-      if (Object.hasOwn(properties, name) || (takesPayload && payloadPath(name) !== undefined)) continue;
+      if (Object.hasOwn(properties, name) || prefixes.some((prefix) => isOfPayload(name, prefix))) continue;
       const names = Object.keys(properties).join(', ');
-      const also = takesPayload ? ' and payload.MEMBER' : '';
+      const also = prefixes.map((prefix) => ` and ${prefix}payload.MEMBER`).join('');
       this.errors.push(`${name} is not a parameter: there are ${names}${also}`);
     }
   }
@@ -116,9 +128,9 @@ export class QueryReader<Properties extends TProperties> {
     return undefined;
   }
 
-  /** Names of parameters that are `payload.…`. */
-  payloadNames(): string[] {
-    return Object.keys(this.#query).filter((name) => payloadPath(name) !== undefined);
+  /** Names of parameters that are `payload.…`, with that before it. */
+  payloadNames(prefix: string): string[] {
+    return Object.keys(this.#query).filter((name) => isOfPayload(name, prefix));
   }
 
   /** @throws ApiError `invalid_query` with all errors */

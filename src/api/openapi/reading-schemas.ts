@@ -12,7 +12,7 @@ export const AfterId = Type.Optional({
   description: 'Only ids above this, of the same `process`.',
 });
 const DateText = Type.String();
-export const PAYLOAD_FILTERS = `\`payload.MEMBER=VALUE\` asks for a value in the payload, such as \`payload.cart.currency=EUR\`; several must all hold. \`payload.MEMBER[OPERATOR]=VALUE\` asks for more than equality: \`ne\` (the member is there, with another value), \`contains\` (a text with this in it), \`gt\`, \`gte\`, \`lt\`, \`lte\`, and \`exists\` (\`true\` or \`false\`). Compared with a number are numbers, exactly, however many digits they have; with a date or time, dates and times; with other texts, all texts. Only the last brackets are an operator: \`payload.a[gt][eq]=VALUE\` asks for the value of a member \`a[gt]\`.`;
+export const PAYLOAD_FILTERS = `\`payload.MEMBER=VALUE\` asks for a value in the payload, such as \`payload.cart.currency=EUR\`; several must all hold. \`payload.MEMBER[OPERATOR]=VALUE\` asks for more than equality: \`ne\` (the member is there, with another value), \`contains\` (a text with this in it), \`gt\`, \`gte\`, \`lt\`, \`lte\`, \`exists\` (\`true\` or \`false\`), and \`scalar\` (\`true\`: a text, number, boolean or null is there; \`false\`: no such member, or a list or an object). Compared with a number are numbers, exactly, however many digits they have; with a date or time, dates and times; with other texts, all texts. Only the last brackets are an operator: \`payload.a[gt][eq]=VALUE\` asks for the value of a member \`a[gt]\`.`;
 
 const MAX_TYPES = 50;
 
@@ -93,7 +93,8 @@ export const EVENT_SERIES = Type.Object({
     Type.Object({
       value: Nullable({
         ...Type.String(),
-        description: 'Null for events without such a value; without `by`, for the one series of all events.',
+        description:
+          'Null for events without such a value, which `payload.MEMBER[scalar]=false` finds; without `by`, for the one series of all events.',
       }),
       events: Type.Integer(),
       previous: Previous,

@@ -2,6 +2,7 @@ import type { FastifyInstance, FastifyRequest, FastifySchema } from 'fastify';
 import Type from 'typebox';
 import type { Clock } from '../../clock.ts';
 import { type Difference, type DifferenceQuery, findDifference } from '../../query/event-difference.ts';
+import { KeptValues } from '../../query/kept-values.ts';
 import { DAY_MS, type EventStore, HOUR_MS } from '../../store/event-store.ts';
 import { QueryReader, type QueryString } from '../openapi/query-reader.ts';
 import { count, FILTERS, Moment, PAYLOAD_FILTERS } from '../openapi/reading-schemas.ts';
@@ -10,7 +11,7 @@ import { countLimits } from './count-limits.ts';
 import { checkRange, endOfRange, readFilter } from './event-filters.ts';
 
 const TOP_LIMITS = { least: 1, most: 100, fallback: 20 };
-/** The memory of one step of reading; memory for the values is reserved as they are found. */
+/** The memory of one step of reading; memory for the values is reserved as they are found, that for kept ones is shared. */
 const DIFFERENCE_BYTES = 3_000_000;
 
 const QUERY = Type.Object({
@@ -51,12 +52,13 @@ export async function differenceRoutes(
   api: FastifyInstance,
   { store, clock }: DifferenceRoutesOptions,
 ): Promise<void> {
+  const kept = new KeptValues();
   api.get<{ Querystring: QueryString }>(
     '/events/stats/difference',
     { schema: GET_DIFFERENCE, config: { reservesBytes: DIFFERENCE_BYTES, scope: 'read' } },
     async (request, reply) => {
       const query = readQuery(request, clock.date());
-      const found = await findDifference(store, query, countLimits(request, reply));
+      const found = await findDifference(store, query, countLimits(request, reply), kept);
       const { from, to, baselineFrom, baselineTo } = query;
       return {
         from: new Date(from).toISOString(),

@@ -6,6 +6,7 @@ import {
   PAYLOAD_OPERATORS,
   type PayloadCondition,
   splitCondition,
+  YES_OR_NO,
 } from '../../events/payload-conditions.ts';
 import { type EventFilter, MAX_MS } from '../../query/event-query.ts';
 import { DAY_MS, type TimePlace } from '../../store/event-store.ts';
@@ -30,11 +31,16 @@ type Reader = Pick<QueryReader<TProperties>, 'payloadNames' | 'one' | 'errors'>;
 
 /** `payload.MEMBER[OPERATOR]`. */
 export function readPayload(reader: Reader): PayloadCondition[] {
-  const names = reader.payloadNames();
-  if (names.length > MAX_PAYLOAD_FILTERS) {
+  return readPayloads(reader, [''])[0]!;
+}
+
+/** The same for each of several, such as `step1.payload.MEMBER[OPERATOR]`. @param prefixes of the names */
+export function readPayloads(reader: Reader, prefixes: readonly string[]): PayloadCondition[][] {
+  const names = prefixes.map((prefix) => reader.payloadNames(prefix));
+  if (names.flat().length > MAX_PAYLOAD_FILTERS) {
     reader.errors.push(`at most ${MAX_PAYLOAD_FILTERS} conditions on payloads may be given`);
   }
-  return names.flatMap((name) => readCondition(reader, name));
+  return names.map((own, at) => own.flatMap((name) => readCondition(reader, name, prefixes[at]!)));
 }
 
 const SECOND_MS = 1000;
@@ -57,8 +63,8 @@ export function endOfRange(now: Date): number {
 }
 
 /** @returns none with an error */
-function readCondition(reader: Reader, name: string): PayloadCondition[] {
-  const { path, operator } = splitCondition(name);
+function readCondition(reader: Reader, name: string, prefix: string): PayloadCondition[] {
+  const { path, operator } = splitCondition(name.slice(prefix.length));
   const value = reader.one(name) ?? '';
   if (!isPayloadOperator(operator)) {
     reader.errors.push(
@@ -66,7 +72,7 @@ function readCondition(reader: Reader, name: string): PayloadCondition[] {
     );
     return [];
   }
-  if (operator === 'exists' && value !== 'true' && value !== 'false') {
+  if (YES_OR_NO.includes(operator) && value !== 'true' && value !== 'false') {
     reader.errors.push(`${name} must be true or false`);
   }
   return [{ path, operator, value }];

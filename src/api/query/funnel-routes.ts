@@ -1,19 +1,21 @@
 import type { FastifyInstance, FastifyRequest, FastifySchema } from 'fastify';
 import Type from 'typebox';
 import type { Clock } from '../../clock.ts';
-import { countFunnel, type FunnelQuery } from '../../query/funnel.ts';
-import type { FunnelStep } from '../../query/funnel-tally.ts';
+import type { PayloadCondition } from '../../events/payload-conditions.ts';
+import { countFunnel, type FunnelQuery, type FunnelStep } from '../../query/funnel.ts';
 import { DAY_MS, type EventStore } from '../../store/event-store.ts';
 import { QueryReader, type QueryString } from '../openapi/query-reader.ts';
 import { count, Moment, PAYLOAD_FILTERS } from '../openapi/reading-schemas.ts';
 import { answers, Id, json, ref } from '../openapi/schemas.ts';
 import { countLimits } from './count-limits.ts';
-import { checkRange, endOfRange, readPayload } from './event-filters.ts';
+import { checkRange, endOfRange, readPayloads } from './event-filters.ts';
 
 const SECOND_MS = 1000;
 const DAY_S = DAY_MS / SECOND_MS;
 const MOST_DAYS = 90;
 const STEPS = { least: 2, most: 5 };
+/** Before the names of conditions: of all steps, then of each. */
+const CONDITIONS_OF = Array.from({ length: STEPS.most + 1 }, (_, step) => (step === 0 ? '' : `step${step}.`));
 /** The memory of one step of reading; memory for the users is reserved as they are found. */
 const FUNNEL_BYTES = 3_000_000;
 
@@ -40,7 +42,7 @@ const GET_FUNNEL: FastifySchema = {
   operationId: 'getFunnel',
   tags: ['Reading'],
   summary: 'How many users reach each step',
-  description: `How many users have an event of the first type and after it one of each of the others, in this order and within a time. Other events may be in between. By the timestamps of the events; those of the same time in the order in which they were stored. Counts are exact. ${PAYLOAD_FILTERS} They hold for the events of all steps.`,
+  description: `How many users have an event of the first type and after it one of each of the others, in this order and within a time. Other events may be in between. By the timestamps of the events; those of the same time in the order in which they were stored. Counts are exact. ${PAYLOAD_FILTERS} They hold for the events of all steps; \`step2.payload.MEMBER[OPERATOR]=VALUE\` holds for those of the second step, and so on.`,
   querystring: QUERY,
   response: answers.read(
     { 200: json('The users of each step.', ref('Funnel')) },
@@ -90,16 +92,23 @@ function shareOf({ users }: FunnelStep, of: FunnelStep): number | null {
 
 /** @throws ApiError `invalid_query` */
 function readQuery({ query }: FastifyRequest<{ Querystring: QueryString }>, now: Date): FunnelQuery {
-  const reader = new QueryReader(query, QUERY, { takesPayload: true });
-  const steps = reader.texts('step') ?? [];
+  const reader = new QueryReader(query, QUERY, { payloadsOf: CONDITIONS_OF });
+  const types = reader.texts('step') ?? [];
   const withinMs = reader.integer('withinSeconds') * SECOND_MS;
   const to = reader.time('to') ?? endOfRange(now);
   const from = reader.time('from') ?? to - DAY_MS;
-  const payload = readPayload(reader);
-  if (steps.length < STEPS.least) {
+  const [ofAll, ...ofEach] = readPayloads(reader, CONDITIONS_OF) as [
+    PayloadCondition[],
+    ...PayloadCondition[][],
+  ];
+  if (types.length < STEPS.least) {
     reader.errors.push(`step must be given ${STEPS.least} to ${STEPS.most} times`);
   }
+  const beyond = ofEach.findIndex((conditions, at) => at >= types.length && conditions.length > 0);
+  if (beyond !== -1)
+    reader.errors.push(`step${beyond + 1} has conditions but no type: give step once for each`);
   checkRange(reader.errors, from, to);
   reader.done();
-  return { steps, withinMs, from, to, payload };
+  const steps = types.map((eventType, at) => ({ eventType, payload: [...ofAll, ...ofEach[at]!] }));
+  return { steps, withinMs, from, to };
 }

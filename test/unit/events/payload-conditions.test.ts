@@ -188,6 +188,20 @@ describe('exists', () => {
   });
 });
 
+describe('scalar', () => {
+  it.each<[string, boolean]>([
+    ['{"a":1}', true],
+    ['{"a":""}', true],
+    ['{"a":false}', true],
+    ['{"a":null}', true],
+    ['{"a":{"b":1}}', false],
+    ['{"a":[1]}', false],
+    ['{"b":1}', false],
+  ])('in %s: %s', (payload, is) => {
+    expect([meets(payload, 'scalar', 'true'), meets(payload, 'scalar', 'false')]).toEqual([is, !is]);
+  });
+});
+
 describe('eq and ne', () => {
   it.each([
     ['{"a":1.50}', '1.5', 'eq'],

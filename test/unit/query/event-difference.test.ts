@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { COUNT_MOST, type CountLimits } from '../../../src/query/count-budget.ts';
 import { type DifferenceQuery, findDifference } from '../../../src/query/event-difference.ts';
+import { KeptValues } from '../../../src/query/kept-values.ts';
 import { HOUR_MS } from '../../../src/store/event-store.ts';
 import { MemoryStore } from '../../../src/store/memory/memory-store.ts';
 import { newBatch, newEvent, TOPIC } from '../../support/store-batches.ts';
@@ -40,7 +41,12 @@ describe('a difference', () => {
     const count = 60_000;
     // Most users have one event; every tenth event of the second half is of one user.
     const store = await filled(count, (at) => (at >= count / 2 && at % 10 === 0 ? 'busy' : `user-${at}`));
-    const { events, baselineEvents, comparedFrom, values } = await findDifference(store, QUERY, limits());
+    const { events, baselineEvents, comparedFrom, values } = await findDifference(
+      store,
+      QUERY,
+      limits(),
+      new KeptValues(),
+    );
     expect([events, baselineEvents]).toEqual([count / 2, count / 2]);
     expect(comparedFrom).toBeGreaterThan(1);
     expect(values).toEqual([{ name: 'userId', value: 'busy', events: count / 20, baselineEvents: 0 }]);
@@ -48,9 +54,11 @@ describe('a difference', () => {
 
   it('takes as many events as it may, and refuses one more at once', async () => {
     const store = await filled(100, (at) => `user-${at}`);
-    await findDifference(store, QUERY, limits({ most: { read: 100 } }));
+    await findDifference(store, QUERY, limits({ most: { read: 100 } }), new KeptValues());
     store.readByTime = () => expect.unreachable('events are read');
-    await expect(findDifference(store, QUERY, limits({ most: { read: 99 } }))).rejects.toMatchObject({
+    await expect(
+      findDifference(store, QUERY, limits({ most: { read: 99 } }), new KeptValues()),
+    ).rejects.toMatchObject({
       code: 'too_many_events',
     });
   });
@@ -61,16 +69,21 @@ describe('a difference', () => {
     const reserve = (bytes: number) => {
       reserved += bytes;
     };
-    await findDifference(store, QUERY, limits({ reserve }));
+    await findDifference(store, QUERY, limits({ reserve }), new KeptValues());
     expect(reserved).toBeGreaterThan(500 * 'user-500'.length);
-    const tooMuch = findDifference(store, QUERY, limits({ most: { bytes: reserved - 1 } }));
+    const tooMuch = findDifference(store, QUERY, limits({ most: { bytes: reserved - 1 } }), new KeptValues());
     await expect(tooMuch).rejects.toMatchObject({ code: 'too_many_events' });
   });
 
   it('ends once nobody waits for it', async () => {
     const store = await filled(1000, (at) => `user-${at}`);
     let steps = 0;
-    const { events } = await findDifference(store, QUERY, limits({ isWanted: () => ++steps <= 2 }));
+    const { events } = await findDifference(
+      store,
+      QUERY,
+      limits({ isWanted: () => ++steps <= 2 }),
+      new KeptValues(),
+    );
     expect(events).toBeLessThan(500);
   });
 
@@ -79,7 +92,7 @@ describe('a difference', () => {
     await store.claim(TOPIC, [0]);
     const one = { userId: 'z', eventType: 'A', payload: { b: 1, a: [1], c: 'x' } };
     await store.process([newBatch([newEvent({ userId: 'z', eventType: 'A', json: JSON.stringify(one) })])]);
-    const { values } = await findDifference(store, QUERY, limits());
+    const { values } = await findDifference(store, QUERY, limits(), new KeptValues());
     expect(values.map(({ name, value }) => `${name}=${value}`)).toEqual([
       'eventType=A',
       'userId=z',
