@@ -101,7 +101,7 @@ function toValues(events: number, lists: Map<string, Tally>): TypeValues {
 
 /** Of one question: whether it has found values, or has begun to keep them. */
 export interface Use {
-  isAtHome: boolean;
+  hasKept: boolean;
 }
 
 /**
@@ -134,7 +134,7 @@ export class KeptValues {
       const [found] = await store.read({ order: 'asc', after: sequence - 1, upTo: sequence, limit: 1 });
       if (found?.json !== json) this.#clear();
     }
-    return { isAtHome: false };
+    return { hasKept: false };
   }
 
   /** @param counts of the store, for one hour. @returns the values of these types; undefined if some are not known */
@@ -142,7 +142,7 @@ export class KeptValues {
     const types = this.#hours.get(hour);
     const found = counts.map(({ eventType }) => types?.get(eventType));
     if (!found.every((one, at) => one?.events === counts[at]!.events)) return undefined;
-    use.isAtHome = true;
+    use.hasKept = true;
     return found as TypeValues[];
   }
 
@@ -155,10 +155,10 @@ export class KeptValues {
    */
   keep(use: Use, hour: number, types: ReadonlyMap<string, TypeValues>, newest: StoredEvent): void {
     if (this.#bytes >= this.#most) {
-      if (use.isAtHome) return;
+      if (use.hasKept) return;
       this.#clear();
     }
-    use.isAtHome = true;
+    use.hasKept = true;
     let own = this.#hours.get(hour);
     if (own === undefined) {
       own = new Map();
