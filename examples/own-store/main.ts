@@ -3,7 +3,7 @@ import { loadConfig, startService } from 'footfall';
 import { JournalStore } from './journal-store.ts';
 
 const store = await JournalStore.open('./journal.jsonl');
-const config = loadConfig({ ...process.env, DATABASE_URL: 'memory:' });
+const config = loadConfig({ ...process.env, DATABASE_URL: 'memory:', DATABASE_READ_URL: undefined });
 const service = await startService(config, { store });
 console.log(`Events are kept in journal.jsonl; send some to ${service.url}, stop with Ctrl+C`);
 

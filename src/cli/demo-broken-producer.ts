@@ -20,6 +20,8 @@ export class BrokenProducer {
     const others = {
       DATABASE_URL: 'memory:',
       DATABASE_URL_FILE: undefined,
+      DATABASE_READ_URL: undefined,
+      DATABASE_READ_URL_FILE: undefined,
       ROLE: undefined,
       WORKERS: undefined,
     };

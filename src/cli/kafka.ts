@@ -60,7 +60,9 @@ async function run(
   const mode = zookeeper ? '-zookeeper' : `${tls ? '-tls' : ''}${sasl ? '-sasl' : ''}`;
   const dataDir = resolve(given.dataDir ?? `data/kafka-${version}${mode}`);
   const development = isSecured ? developmentBroker(dataDir, { port, tls, sasl }) : undefined;
-  const server = await KafkaServer.start({
+  // From now on a signal does not end this process at once, which would leave the broker behind.
+  const stopped = untilStopped().then(() => undefined);
+  const starting = KafkaServer.start({
     version,
     // The broker itself needs a listener without security.
     port: isSecured ? 0 : port,
@@ -69,10 +71,14 @@ async function run(
     ...(development && { secured: development.secured }),
     progress: (text) => console.log(text),
   });
-  console.log(howToStart(development?.env ?? { KAFKA_BROKERS: server.bootstrap }));
-  await untilStopped();
+  const server = await Promise.race([starting, stopped]);
+  if (server !== undefined) {
+    console.log(howToStart(development?.env ?? { KAFKA_BROKERS: server.bootstrap }));
+    await stopped;
+  }
   console.log('\nStopping Kafka…');
-  await server.stop();
+  // One that is still starting ends with this process.
+  await server?.stop();
 }
 
 function portNumber(text: string): number {

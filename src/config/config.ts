@@ -252,7 +252,7 @@ function storeTarget(settings: Settings, dataFile: string): StoreTarget {
   const { DATABASE_URL, DATABASE_READ_URL: readUrl, DATABASE_POOL_SIZE: poolSize } = settings;
   if (readUrl !== undefined && DATABASE_URL?.startsWith('postgres') !== true) {
     throw new ConfigError([
-      'DATABASE_READ_URL needs DATABASE_URL=postgres://…, of whose server it is a replica',
+      'DATABASE_READ_URL needs DATABASE_URL=postgres://…: it must lead to a replica of that server',
     ]);
   }
   if (DATABASE_URL === undefined) return { kind: 'sqlite', path: dataFile };

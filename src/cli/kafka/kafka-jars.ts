@@ -21,8 +21,12 @@ export class MissingProgramError extends Error {
 
 /** @throws MissingProgramError when real Kafka cannot run here */
 export async function requireJavaAndMaven(): Promise<void> {
-  await requireProgram('java', ['-version'], 'Java', 'openjdk-17-jre-headless');
+  await requireJava();
   await requireProgram('mvn', ['--version'], 'Maven', 'maven');
+}
+
+async function requireJava(): Promise<void> {
+  await requireProgram('java', ['-version'], 'Java', 'openjdk-17-jre-headless');
 }
 
 async function requireProgram(
@@ -43,11 +47,15 @@ async function requireProgram(
  * The folder with Kafka's jars (and ZooKeeper's, for 3.x), fetched from Maven Central once per machine.
  *
  * @param progress called when a download starts
+ * @throws MissingProgramError
  */
 export async function kafkaJars(version: string, progress: (text: string) => void): Promise<string> {
   const cache = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'footfall');
   const folder = join(cache, `kafka-${version}`);
-  if (existsSync(folder)) return folder;
+  if (existsSync(folder)) {
+    await requireJava();
+    return folder;
+  }
   await requireJavaAndMaven();
   progress(`Fetching Apache Kafka ${version} from Maven Central (about 55 MB, once)…`);
   await mkdir(cache, { recursive: true });

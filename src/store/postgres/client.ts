@@ -34,6 +34,8 @@ const BEGIN_READING = 'begin isolation level read committed read only';
 export interface DatabaseOptions {
   url: string;
   poolSize: number;
+  /** The longest that a connection is waited for; default: what the address says. */
+  connectMs?: number;
   /** Whether tables and indexes are created and changed where they are not as they should be; default: true. */
   migrates?: boolean | undefined;
   /** Default: nothing is measured. */
@@ -58,11 +60,13 @@ export class Database {
 
   /** @param prepare default: creates and updates the tables */
   constructor(
-    { url, poolSize, meter, migrates = true }: DatabaseOptions,
+    { url, poolSize, meter, connectMs, migrates = true }: DatabaseOptions,
     logger: Logger,
     prepare = prepareSchema,
   ) {
-    this.#connection = readPostgresUrl(url);
+    const connection = readPostgresUrl(url);
+    this.#connection =
+      connectMs === undefined ? connection : { ...connection, connectionTimeoutMillis: connectMs };
     this.#logger = logger;
     this.#tables = new Tables({
       withConnection: (work) => this.#withConnection(work),

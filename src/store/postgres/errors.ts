@@ -14,6 +14,7 @@ const SCHEMA_GONE = ['42P01', '3F000', '42703'];
 /** A prepared statement that belongs to another client of a pooler, or is on another server connection. */
 const LOST_STATEMENT = ['26000', '42P05'];
 const LOCK_NOT_AVAILABLE = '55P03';
+const QUERY_CANCELED = '57014';
 
 const CERTIFICATE = /CERT|ISSUER|SIGNATURE|ALTNAME/;
 const ADVICE: [pattern: RegExp, advice: string][] = [
@@ -83,6 +84,12 @@ export function statementError(error: unknown, isLost: boolean): Error {
   return isLost || isTimeout(error) || OUTAGES.test(codeOf(error))
     ? new StoreUnavailableError(oneLine(error as DriverError), { cause: error })
     : (error as Error);
+}
+
+/** Whether a statement was ended because it took too long, judged by the error that the store throws. */
+export function isTooSlow(error: unknown): boolean {
+  const { cause } = error as Error;
+  return cause !== undefined && (isTimeout(cause) || codeOf(cause) === QUERY_CANCELED);
 }
 
 /** The driver's own timeout, which has no code. */

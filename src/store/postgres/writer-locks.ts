@@ -30,7 +30,7 @@ export const MAY_NOT_MOVE = `the sequence ${SEQUENCE} is behind the stored event
 export const LAST_SEQUENCE = `select ${LAST} as sequence, pg_is_in_recovery() as "isReplica" from ${SEQUENCE}`;
 
 export const IS_REPLICA =
-  'the database is a replica, which does not show who is writing: let DATABASE_URL lead to the primary, and DATABASE_READ_URL to this';
+  'the database is a replica, which does not show who is writing: let DATABASE_URL lead to the primary, and DATABASE_READ_URL to this one';
 
 /** The locks of active writers. */
 export const WRITERS = `

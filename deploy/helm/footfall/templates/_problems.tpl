@@ -45,7 +45,7 @@
 {{- $_ := set $groups (printf "%s.settings" $component) (index $v $component "settings") -}}
 {{- end -}}
 {{- range $group, $settings := $groups -}}
-{{- range $name := list "API_KEYS" "DATABASE_URL" "KAFKA_OAUTH_CLIENT_SECRET" "KAFKA_SASL_PASSWORD" -}}
+{{- range $name := list "API_KEYS" "DATABASE_READ_URL" "DATABASE_URL" "KAFKA_OAUTH_CLIENT_SECRET" "KAFKA_SASL_PASSWORD" -}}
 {{- if hasKey $settings $name -}}
 {{- $problems = append $problems (printf "%s.%s is a secret, which anyone who may see pods could read: put it into a Secret and set files.%s_FILE" $group $name $name) -}}
 {{- end -}}
