@@ -8,7 +8,7 @@ import type { Claim } from '../../src/store/event-store.ts';
 import { PostgresStore } from '../../src/store/postgres/postgres-store.ts';
 import { listeningLogger, silentLogger } from '../support/logger.ts';
 import { PATIENCE_MS } from '../support/patience.ts';
-import { byHand, createRole, inSchema } from '../support/postgres.ts';
+import { byHand, createRole, holdConnection, inSchema } from '../support/postgres.ts';
 import { newBatch, newEvent, TOPIC } from '../support/store-batches.ts';
 import { eventStoreContract } from './event-store.contract.ts';
 
@@ -139,6 +139,38 @@ describe('a PostgreSQL store that reads from a replica', () => {
     const before = await opened.readFrom('primary');
     await byHand(`${primary.url}/postgres`, 'select pg_switch_wal()');
     expect(await opened.everything()).toHaveLength(1);
+    expect(await opened.readFrom('primary')).toBe(before);
+  });
+
+  it('is not behind while somebody has written something and not committed it', async () => {
+    const url = await createDatabase(primary.url);
+    const opened = await open({ url });
+    await storeOne(opened);
+    await isAsked(opened);
+    const before = await opened.readFrom('primary');
+    const other = await holdConnection(url);
+    await other.query('begin; create table another ()');
+    expect(await opened.everything()).toHaveLength(1);
+    expect(await opened.readFrom('primary')).toBe(before);
+  });
+
+  it('does not burden the primary, too, with what takes too long', async () => {
+    const url = await createDatabase(primary.url);
+    const opened = await open({ url });
+    await storeOne(opened);
+    await isAsked(opened);
+    const before = await opened.readFrom('primary');
+    const other = await holdConnection(url);
+    await other.query('begin; lock table events in access exclusive mode');
+    // A commit brings to the replica what was logged before it.
+    await byHand(url, 'create table another ()');
+    const reading = opened.everything().catch((error: Error) => error.message);
+    // As the limit on statements does, half a minute later.
+    const cancel =
+      "select pg_cancel_backend(pid) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
+    await expect.poll(() => byHand(onReplica(url), cancel)).toHaveLength(1);
+    expect(await reading).toContain('canceling statement');
+    await other.query('rollback');
     expect(await opened.readFrom('primary')).toBe(before);
   });
 

@@ -30,14 +30,20 @@ const FIRST_REST_MS = 250;
 const IDENTITY = `(select system_identifier::text from pg_control_system()) as server,
   current_database()::text as database, current_schema()::text as schema`;
 /**
- * Where the next record would begin is behind the header of a page, or of a segment, that has no record yet: the last
- * record, which is what a replica replays, ends before it.
+ * What is visible is on disk, unless commits do not wait for that: then it ends where the next record would begin. That place
+ * may be behind the header of a page, or of a segment, that has no record yet; the last record ends before it.
  */
 const LOG_END = `place - case when place % segment = 40 then 40 when place % page = 24 and place % segment > page then 24 else 0 end`;
 const OF_PRIMARY = `select (${LOG_END})::text as "logEnd", timeline, ${IDENTITY} from (
   select lsn - '0/0'::pg_lsn as place, ('x' || left(pg_walfile_name(lsn), 8))::bit(32)::integer as timeline,
     current_setting('wal_block_size')::numeric as page, pg_size_bytes(current_setting('wal_segment_size')) as segment
-  from (select case when not pg_is_in_recovery() then pg_current_wal_insert_lsn() end as lsn) as written
+  from (
+    select case
+      when pg_is_in_recovery() then null
+      when current_setting('synchronous_commit') = 'off' then pg_current_wal_insert_lsn()
+      else pg_current_wal_flush_lsn()
+    end as lsn
+  ) as written
 ) as written`;
 const OF_REPLICA = `select pg_is_in_recovery() as "isReplica",
   (select timeline_id from pg_control_checkpoint()) as timeline, ${IDENTITY}`;
