@@ -155,7 +155,12 @@ describe('an index of tables that hold something', () => {
     const before = await indexOf(url);
     const { logger, lines } = listeningLogger();
     const migrating = openStore(url, logger).migrate();
-    const isLocked = () => byHand(url, "select 1 from pg_locks where locktype = 'advisory' and granted");
+    const isLocked = () =>
+      byHand(
+        url,
+        `select 1 from pg_locks where locktype = 'advisory' and objsubid = 1 and mode = 'ExclusiveLock' and granted
+         and database = (select oid from pg_database where datname = current_database())`,
+      );
     await expect.poll(isLocked).toHaveLength(1);
     await writer.end();
     await built;
