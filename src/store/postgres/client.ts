@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import pg, { type ClientBase, type Pool, type PoolClient, type QueryResult } from 'pg';
 import type { Histogram } from 'prom-client';
+import { type Clock, systemClock } from '../../clock.ts';
 import { type PostgresConnection, readPostgresUrl, requestedSearchPath } from '../../config/postgres-url.ts';
 import type { Examination } from '../../log/examination.ts';
 import type { Logger } from '../../observability/logger.ts';
@@ -40,6 +41,7 @@ export interface DatabaseOptions {
   migrates?: boolean | undefined;
   /** Default: nothing is measured. */
   meter?: Meter | undefined;
+  clock?: Clock;
 }
 
 /**
@@ -60,7 +62,7 @@ export class Database {
 
   /** @param prepare default: creates and updates the tables */
   constructor(
-    { url, poolSize, meter, connectMs, migrates = true }: DatabaseOptions,
+    { url, poolSize, meter, connectMs, migrates = true, clock = systemClock }: DatabaseOptions,
     logger: Logger,
     prepare = prepareSchema,
   ) {
@@ -75,6 +77,7 @@ export class Database {
       prepare,
       migrates,
       logger,
+      clock,
     });
     this.#pool = createPool(this.#connection, poolSize, logger);
     this.#waitSeconds = meter && registerPool(meter, this.#pool);

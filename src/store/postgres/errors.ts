@@ -15,6 +15,7 @@ const SCHEMA_GONE = ['42P01', '3F000', '42703'];
 const LOST_STATEMENT = ['26000', '42P05'];
 const LOCK_NOT_AVAILABLE = '55P03';
 const QUERY_CANCELED = '57014';
+const DEADLOCK = '40P01';
 
 const CERTIFICATE = /CERT|ISSUER|SIGNATURE|ALTNAME/;
 const ADVICE: [pattern: RegExp, advice: string][] = [
@@ -53,6 +54,12 @@ export function mayNot(error: unknown): boolean {
 
 export function isLockTimeout(error: unknown): boolean {
   return codeOf(error) === LOCK_NOT_AVAILABLE;
+}
+
+/** Whether others held what was asked for, or waited for it, judged by the error that the store throws. */
+export function wasInTheWay(error: unknown): boolean {
+  const { cause } = error as Error;
+  return cause !== undefined && [LOCK_NOT_AVAILABLE, DEADLOCK].includes(codeOf(cause));
 }
 
 /** Whether a pooler in between rejects the statement timeout. */
