@@ -49,7 +49,12 @@ export function isLostStatement(error: unknown): boolean {
 /** Whether a privilege is missing, judged by the error that the store throws. */
 export function mayNot(error: unknown): boolean {
   const { cause } = error as Error;
-  return cause !== undefined && codeOf(cause) === '42501';
+  return cause !== undefined && lacksRight(cause);
+}
+
+/** As `mayNot`, judged by the error of PostgreSQL. */
+export function lacksRight(error: unknown): boolean {
+  return codeOf(error) === '42501';
 }
 
 export function isLockTimeout(error: unknown): boolean {

@@ -32,6 +32,8 @@ export class Tables {
   /** What a migration failed with because others were in its way; thrown again until then, unless the tables are there. */
   #failed: { error: Error; until: number } | undefined;
   #building: Promise<void> | undefined;
+  /** Somebody else owns the tables. */
+  #mayNotBuild = false;
   readonly #stopping = new AbortController();
   /** What is said once. */
   readonly #said = new Set<string>();
@@ -68,15 +70,22 @@ export class Tables {
     this.forget();
     const { unbuilt } = await this.prepared();
     if (unbuilt.length === 0 || this.#building !== undefined) return;
-    if (!this.#options.migrates) {
-      const names = unbuilt.map(({ name }) => name).join(', ');
-      return this.#warnOnce(
-        `These indexes are missing or not valid, and what reads by them is slow: ${names}. Run "footfall migrate" as the owner of the tables`,
-      );
-    }
-    this.#building = keepBuilding(this.#buildOptions()).finally(() => {
-      this.#building = undefined;
-    });
+    if (!this.#options.migrates || this.#mayNotBuild) return this.#leaveToOwner(unbuilt);
+    this.#building = keepBuilding(this.#buildOptions())
+      .catch(() => {
+        this.#mayNotBuild = true;
+        this.#leaveToOwner(unbuilt);
+      })
+      .finally(() => {
+        this.#building = undefined;
+      });
+  }
+
+  #leaveToOwner(unbuilt: Prepared['unbuilt']): void {
+    const names = unbuilt.map(({ name }) => name).join(', ');
+    this.#warnOnce(
+      `These indexes are missing or not valid, and queries that need them are slow: ${names}. Run "footfall migrate" as the owner of the tables`,
+    );
   }
 
   /** Creates or changes tables and indexes, whatever the settings say. Resolves when all are there. */
@@ -136,7 +145,7 @@ export class Tables {
   }
 
   #buildOptions(): BuildOptions {
-    const { connectApart: connect, logger } = this.#options;
-    return { connect, logger, stopping: this.#stopping.signal };
+    const { connectApart: connect, searchPath, logger } = this.#options;
+    return { connect, searchPath, logger, stopping: this.#stopping.signal };
   }
 }
