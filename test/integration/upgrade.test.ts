@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, inject, it } from 'vitest';
@@ -179,14 +180,17 @@ describe('the commands of an upgrade', () => {
   it.each(['on', 'off'])(
     'lead to the next version and back while both run, with DATABASE_MIGRATE=%s',
     async (set) => {
-      const [[before, migrate, after], [back]] = commands as [[string, string, string], [string]];
+      const [[before, , migrate, after], [back]] = commands as [[string, string, string, string], [string]];
       const roles = await documentedRoles();
       await openStore(roles.owner).migrate();
       const env = { ...(await settingsOf(roles)), DATABASE_MIGRATE: set };
       if (set === 'on') env.DATABASE_URL = roles.owner;
       const { folder } = await nextRelease(join(await tempFolder(), 'next'));
       const settings = { ...env, DATA_DIR: await tempFolder(), OWNER_DATABASE_URL: roles.owner };
-      const next = { ...settings, ...inRelease(folder) };
+      const secret = join(await tempFolder(), 'database-url');
+      await writeFile(secret, env.DATABASE_URL);
+      const { DATABASE_URL: _, ...inFile } = { ...settings, DATABASE_URL_FILE: secret };
+      const next = { ...inFile, ...inRelease(folder) };
       const old = await ServiceProcess.start(env);
       await store(old.url, [{ userId: 'before', eventType: 'LOGIN' }]);
 
