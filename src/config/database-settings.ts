@@ -38,7 +38,8 @@ export const DATABASE_SETTINGS = {
     minimum: 2,
     maximum: 1000,
     default: 10,
-    description: 'Most PostgreSQL connections each process may open to a server.',
+    description:
+      'Most PostgreSQL connections each process may open to a server; up to two more while an index is built.',
   }),
   DATABASE_MIGRATE: Type.Enum(['on', 'off'], {
     default: 'on',

@@ -2,7 +2,14 @@ import { describe, expect, it } from 'vitest';
 import type { PostgresStore } from '../../src/store/postgres/postgres-store.ts';
 import { type LogLine, listeningLogger } from '../support/logger.ts';
 import { PATIENCE_MS } from '../support/patience.ts';
-import { byHand, createRole, freshDatabase, holdConnection, openStore } from '../support/postgres.ts';
+import {
+  byHand,
+  createRole,
+  freshDatabase,
+  holdConnection,
+  openStore,
+  waitingForLocks,
+} from '../support/postgres.ts';
 import { newBatch, newEvent, TOPIC } from '../support/store-batches.ts';
 
 const INDEX = 'events_by_hour';
@@ -128,6 +135,39 @@ describe('an index of tables that hold something', () => {
     await next.process([newBatch([newEvent()], { epoch: 2 })]);
   });
 
+  it('is all that a command waits for, also where its idle connection is lost meanwhile', async () => {
+    const url = await lackingIndex();
+    const writer = await holdUp(url);
+    const migrating = openStore(url).migrate();
+    await expect.poll(() => builds(url)).toEqual([IS_HELD_UP]);
+    await byHand(
+      url,
+      `select pg_terminate_backend(pid) from pg_stat_activity
+       where datname = current_database() and state = 'idle in transaction' and application_name like 'footfall%'`,
+    );
+    await writer.end();
+    await migrating;
+    expect(await isValid(url)).toBe(true);
+  });
+
+  it('is built by a transaction that doctor does not take for a forgotten one', async () => {
+    const url = await lackingIndex();
+    const gate = await holdConnection(url);
+    await gate.query('select pg_advisory_lock(1)');
+    // Somebody who holds the build up and is not idle.
+    const writer = await holdConnection(url);
+    const written = writer.query(
+      'begin; lock table events in row exclusive mode; select pg_advisory_lock(1); rollback',
+    );
+    await expect.poll(() => waitingForLocks(url)).toHaveLength(1);
+    await openStore(url).claim(TOPIC, [0]);
+    await expect.poll(() => builds(url)).toEqual([IS_HELD_UP]);
+    expect((await openStore(url).examine(PATIENCE_MS)).facts).toMatchObject({ idlePid: null });
+    await gate.query('select pg_advisory_unlock(1)');
+    await written;
+    await expect.poll(() => isValid(url)).toBe(true);
+  });
+
   it('that is not valid is found by whoever looks, and by the next start', async () => {
     const url = await lackingIndex();
     const writer = await holdUp(url);
@@ -155,7 +195,12 @@ describe('an index of tables that hold something', () => {
     const before = await indexOf(url);
     const { logger, lines } = listeningLogger();
     const migrating = openStore(url, logger).migrate();
-    const isLocked = () => byHand(url, "select 1 from pg_locks where locktype = 'advisory' and granted");
+    const isLocked = () =>
+      byHand(
+        url,
+        `select 1 from pg_locks where locktype = 'advisory' and objsubid = 1 and mode = 'ExclusiveLock' and granted
+         and database = (select oid from pg_database where datname = current_database())`,
+      );
     await expect.poll(isLocked).toHaveLength(1);
     await writer.end();
     await built;
@@ -231,8 +276,16 @@ describe('an index of tables that hold something', () => {
     const store = openStore(as(url), logger, 2, false);
     await store.claim(TOPIC, [0]);
     await store.claim(TOPIC, [0]);
-    expect(said(lines, /missing or not valid.*events_by_hour.*footfall migrate/)).toHaveLength(1);
+    const isLeft = /missing or not valid.*events_by_hour.*footfall migrate/;
+    expect(said(lines, isLeft)).toHaveLength(1);
     await store.process([newBatch([newEvent()], { epoch: 2 })]);
     expect(await builds(url)).toEqual([]);
+    // Also where its settings let it try: once.
+    const trying = listeningLogger();
+    const other = openStore(as(url), trying.logger);
+    await other.claim(TOPIC, [0]);
+    await expect.poll(() => said(trying.lines, isLeft)).toHaveLength(1);
+    await other.claim(TOPIC, [0]);
+    expect(said(trying.lines, /index/)).toHaveLength(2);
   });
 });

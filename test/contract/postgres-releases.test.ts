@@ -2,9 +2,10 @@ import { globSync } from 'node:fs';
 import { basename } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { FencedError, StoreUnavailableError } from '../../src/store/event-store.ts';
+import { handClock } from '../support/hand-clock.ts';
 import { listeningLogger } from '../support/logger.ts';
 import { PATIENCE_MS } from '../support/patience.ts';
-import { byHand, freshDatabase, holdConnection, openStore } from '../support/postgres.ts';
+import { byHand, freshDatabase, holdConnection, openStore, waitingForLocks } from '../support/postgres.ts';
 import { newBatch, newEvent, TOPIC } from '../support/store-batches.ts';
 
 const NAMES = globSync('src/store/postgres/migrations/*.sql').map((path) => basename(path, '.sql'));
@@ -109,8 +110,8 @@ describe('a release that runs while a newer one migrates', () => {
     const reader = await holdConnection(url);
     await reader.query('begin; select 1 from events');
     const migrating = openStore(url).migrate();
-    const failed = expect(migrating).rejects.toThrow(/^a table was not free within 5 s.*nothing has changed/);
-    await expect.poll(() => byHand(url, 'select 1 from pg_locks where not granted')).toHaveLength(1);
+    const failed = expect(migrating).rejects.toThrow(/^a table was not free within 1 s.*nothing has changed/);
+    await expect.poll(() => waitingForLocks(url)).toHaveLength(1);
     await running.process([newBatch([newEvent()])]);
     await failed;
     expect(await byHand(url, "select 1 from footfall_migrations where name >= '0006'")).toEqual([]);
@@ -129,11 +130,110 @@ describe('a release that runs while a newer one migrates', () => {
       () => 'claimed',
       (error: Error) => error.message,
     );
-    await expect.poll(() => byHand(url, 'select 1 from pg_locks where not granted')).toHaveLength(1);
+    await expect.poll(() => waitingForLocks(url)).toHaveLength(1);
     await migration.query(
       "insert into footfall_migrations (name, run_on) values ('9999_future', now()); commit",
     );
     expect(await claimed).toContain(MIGRATED_LATER);
+  });
+});
+
+/** A database whose `events` a migration has to change, and somebody who reads them and does not come to an end. */
+async function obstructed(): Promise<{ url: string; go(): Promise<void> }> {
+  const url = await freshDatabase();
+  await openStore(url).ping(PATIENCE_MS);
+  await byHand(
+    url,
+    `delete from footfall_migrations where name >= '0006'; drop table known_values;
+     alter table events drop column happened_at`,
+  );
+  const reader = await holdConnection(url);
+  await reader.query('begin; lock table events in access share mode');
+  return { url, go: async () => void (await reader.query('rollback')) };
+}
+
+/** Holds the lock of whoever migrates. */
+async function migrating(url: string): Promise<{ end(): Promise<void> }> {
+  const other = await holdConnection(url);
+  await other.query(
+    "begin; select pg_advisory_xact_lock(hashtextextended('footfall migrations in public', 0))",
+  );
+  return { end: async () => void (await other.query('rollback')) };
+}
+
+describe('a migration that others are in the way of', () => {
+  it('is not tried again for half a minute, however often it is asked for, so that events are stored', async () => {
+    const { url, go } = await obstructed();
+    const clock = handClock();
+    const store = openStore(url, undefined, 5, true, clock);
+    const positions = () => store.positions(TOPIC.group, TOPIC.topic);
+    await expect(positions()).rejects.toThrow('a table was not free');
+    await go();
+    // It would work now.
+    clock.advance(29_999);
+    await expect(positions()).rejects.toThrow('a table was not free');
+    await expect(store.claim(TOPIC, [0])).rejects.toThrow('a table was not free');
+    await expect(store.ping(PATIENCE_MS)).rejects.toThrow('a table was not free');
+    clock.advance(1);
+    expect(await positions()).toEqual([]);
+  });
+
+  it('is not waited for once somebody else has done it', async () => {
+    const { url, go } = await obstructed();
+    const store = openStore(url, undefined, 5, true, handClock());
+    await expect(store.claim(TOPIC, [0])).rejects.toThrow('a table was not free');
+    await go();
+    await openStore(url).migrate();
+    await store.claim(TOPIC, [0]);
+  });
+
+  it('is tried at once by a person', async () => {
+    const { url, go } = await obstructed();
+    const store = openStore(url, undefined, 5, true, handClock());
+    await expect(store.migrate()).rejects.toThrow('a table was not free');
+    await go();
+    await store.migrate();
+  });
+});
+
+describe('a migration that another instance is at', () => {
+  const IS_AT_IT = 'another instance is changing the tables';
+
+  it('is waited for a second, in no statement, and not at all by who is closed', async () => {
+    const url = await freshDatabase();
+    const other = await migrating(url);
+    const clock = handClock();
+    const store = openStore(url, undefined, 5, true, clock);
+    const asked = expect(store.claim(TOPIC, [0])).rejects.toThrow(IS_AT_IT);
+    for (let looks = 1; looks < 10; looks++) {
+      await expect.poll(() => clock.sleeps).toHaveLength(looks);
+      clock.advance(100);
+    }
+    await asked;
+    const again = expect(store.claim(TOPIC, [0])).rejects.toThrow(IS_AT_IT);
+    await expect.poll(() => clock.sleeps).toHaveLength(10);
+    expect(await waitingForLocks(url)).toEqual([]);
+    await store.close();
+    await again;
+    await other.end();
+    await openStore(url).claim(TOPIC, [0]);
+  });
+
+  it('is waited for by a person for as long as it takes', async () => {
+    const url = await freshDatabase();
+    const other = await migrating(url);
+    const clock = handClock();
+    const store = openStore(url, undefined, 5, true, clock);
+    const migrated = store.migrate();
+    for (let looks = 1; looks <= 10; looks++) {
+      await expect.poll(() => clock.sleeps).toHaveLength(looks);
+      if (looks < 10) clock.advance(100);
+    }
+    expect(clock.sleeps.at(-1)).toBe(1000);
+    await other.end();
+    clock.advance(1000);
+    await migrated;
+    await openStore(url).ping(PATIENCE_MS);
   });
 });
 

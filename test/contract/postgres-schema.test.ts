@@ -12,6 +12,7 @@ import {
   holdConnection,
   inSchema,
   openStore,
+  waitingForLocks,
 } from '../support/postgres.ts';
 import { newBatch, newEvent, TOPIC } from '../support/store-batches.ts';
 
@@ -285,7 +286,7 @@ describe('a reader', () => {
       [second.key, '', '', '{}'],
     );
     const writing = store.process([newBatch([first, second])]);
-    await expect.poll(() => byHand(url, 'select 1 from pg_locks where not granted')).not.toEqual([]);
+    await expect.poll(() => waitingForLocks(url)).not.toEqual([]);
     return {
       async go() {
         await blocker.query('rollback');

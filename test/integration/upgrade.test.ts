@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, inject, it } from 'vitest';
@@ -9,10 +10,11 @@ import { appendIn } from '../support/embedded-log.ts';
 import { kafkaAndPostgres } from '../support/kafka-postgres.ts';
 import { listeningLogger } from '../support/logger.ts';
 import { PATIENCE_MS } from '../support/patience.ts';
-import { byHand, freshDatabase, holdConnection, openStore } from '../support/postgres.ts';
+import { byHand, freshDatabase, holdConnection, openStore, waitingForLocks } from '../support/postgres.ts';
 import { runCommand } from '../support/run-command.ts';
 import { post, processed, serviceHere, store } from '../support/service.ts';
 import { ServiceProcess } from '../support/service-process.ts';
+import { newBatch, newEvent, TOPIC } from '../support/store-batches.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 import { eventJson } from '../support/verify-ground.ts';
 
@@ -178,14 +180,17 @@ describe('the commands of an upgrade', () => {
   it.each(['on', 'off'])(
     'lead to the next version and back while both run, with DATABASE_MIGRATE=%s',
     async (set) => {
-      const [[before, migrate, after], [back]] = commands as [[string, string, string], [string]];
+      const [[before, , migrate, after], [back]] = commands as [[string, string, string, string], [string]];
       const roles = await documentedRoles();
       await openStore(roles.owner).migrate();
       const env = { ...(await settingsOf(roles)), DATABASE_MIGRATE: set };
       if (set === 'on') env.DATABASE_URL = roles.owner;
       const { folder } = await nextRelease(join(await tempFolder(), 'next'));
       const settings = { ...env, DATA_DIR: await tempFolder(), OWNER_DATABASE_URL: roles.owner };
-      const next = { ...settings, ...inRelease(folder) };
+      const secret = join(await tempFolder(), 'database-url');
+      await writeFile(secret, env.DATABASE_URL);
+      const { DATABASE_URL: _, ...inFile } = { ...settings, DATABASE_URL_FILE: secret };
+      const next = { ...inFile, ...inRelease(folder) };
       const old = await ServiceProcess.start(env);
       await store(old.url, [{ userId: 'before', eventType: 'LOGIN' }]);
 
@@ -242,6 +247,32 @@ describe.skipIf(inject('kafka4') === undefined)('a version that says that no oth
     const returned = await runCommand(['check'], env);
     expect(returned).toMatchObject({ code: 1, stdout: expect.stringContaining('has migration 9000_next_1') });
   });
+});
+
+describe('a migration that shuts others out', () => {
+  it.each(['auto', 'force_generic_plan'])(
+    'does not deadlock with batches that are stored, with plan_cache_mode=%s',
+    async (mode) => {
+      const url = await freshDatabase();
+      const running = openStore(`${url}?options=${encodeURIComponent(`-c plan_cache_mode=${mode}`)}`);
+      // Sooner than either gives up waiting.
+      await byHand(url, `alter database ${new URL(url).pathname.slice(1)} set deadlock_timeout = '10ms'`);
+      await running.claim(TOPIC, [0, 1]);
+      await running.process([newBatch([newEvent()])]);
+      const { folder } = await nextRelease(join(await tempFolder(), 'next'), { isCompatible: false });
+      // Keeps the migration waiting once it has come to the positions: this one was written last, and is updated last.
+      const other = await holdConnection(url);
+      await other.query('begin; select from positions where partition = 0 for update');
+      const migrated = runCommand(['migrate'], { DATABASE_URL: url, ...inRelease(folder) });
+      await expect.poll(() => waitingForLocks(url)).toHaveLength(1);
+      const next = newBatch([newEvent()], { partition: 1 });
+      const stored = running.process([next]).catch((error: Error) => error.message);
+      await expect.poll(() => waitingForLocks(url)).not.toHaveLength(1);
+      await other.query('rollback');
+      const { stdout, stderr } = await migrated;
+      expect(`${stdout} ${stderr} ${JSON.stringify(await stored)}`).not.toContain('deadlock');
+    },
+  );
 });
 
 describe('footfall migrate that is killed in the middle of an index', () => {

@@ -2,6 +2,7 @@ import pg from 'pg';
 import type { Logger } from 'pino';
 import { inject, onTestFinished } from 'vitest';
 import { createDatabase } from '../../scripts/postgres-server.ts';
+import type { Clock } from '../../src/clock.ts';
 import { PostgresStore } from '../../src/store/postgres/postgres-store.ts';
 import { silentLogger } from './logger.ts';
 
@@ -11,8 +12,9 @@ export function openStore(
   logger: Logger = silentLogger,
   poolSize = 5,
   migrates?: boolean,
+  clock?: Clock,
 ): PostgresStore {
-  const store = new PostgresStore({ url, poolSize, migrates, logger });
+  const store = new PostgresStore({ url, poolSize, migrates, logger, ...(clock && { clock }) });
   onTestFinished(() => store.close());
   return store;
 }
@@ -32,6 +34,16 @@ export async function byHand<Row extends object>(url: string, text: string): Pro
   } finally {
     await client.end();
   }
+}
+
+/** The process ids of those that wait for a lock in a database; others on the server are none of its business. */
+export async function waitingForLocks(url: string): Promise<number[]> {
+  const rows = await byHand<{ pid: number }>(
+    url,
+    `select distinct l.pid from pg_locks l join pg_stat_activity a on a.pid = l.pid
+     where not l.granted and a.datname = current_database()`,
+  );
+  return rows.map(({ pid }) => pid);
 }
 
 /** Ends all connections to a database but this one, as a restart or a failover does. */

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import pg, { type ClientBase, type Pool, type PoolClient, type QueryResult } from 'pg';
 import type { Histogram } from 'prom-client';
+import { type Clock, systemClock } from '../../clock.ts';
 import { type PostgresConnection, readPostgresUrl, requestedSearchPath } from '../../config/postgres-url.ts';
 import type { Examination } from '../../log/examination.ts';
 import type { Logger } from '../../observability/logger.ts';
@@ -17,6 +18,7 @@ import {
   statementError,
 } from './errors.ts';
 import { examine } from './examination.ts';
+import { BUILDER } from './index-builds.ts';
 import { describeLock, tryStoring } from './probe.ts';
 import { prepareSchema } from './schema.ts';
 import type { Inspection } from './schema-inspection.ts';
@@ -26,8 +28,11 @@ import { Tables } from './tables.ts';
 const QUERY_TIMEOUT_MS = 30_000;
 /** The server's own timeout is shorter, so that it stops working on what nobody waits for. */
 const STATEMENT_TIMEOUT_MS = QUERY_TIMEOUT_MS - 5000;
-/** Of the role and the server, for work that takes as long as it takes. */
+/** Of the role and the server, for index builds, which may take hours. */
 const NO_LIMITS = '-c statement_timeout=0 -c lock_timeout=0 -c idle_in_transaction_session_timeout=0';
+
+/** A connection that holds a lock through a build says nothing for hours: what is in between must not think it is dead. */
+const KEEP_ALIVE_AFTER_MS = 60_000;
 
 const BEGIN_READING = 'begin isolation level read committed read only';
 
@@ -40,6 +45,7 @@ export interface DatabaseOptions {
   migrates?: boolean | undefined;
   /** Default: nothing is measured. */
   meter?: Meter | undefined;
+  clock?: Clock;
 }
 
 /**
@@ -60,7 +66,7 @@ export class Database {
 
   /** @param prepare default: creates and updates the tables */
   constructor(
-    { url, poolSize, meter, connectMs, migrates = true }: DatabaseOptions,
+    { url, poolSize, meter, connectMs, migrates = true, clock = systemClock }: DatabaseOptions,
     logger: Logger,
     prepare = prepareSchema,
   ) {
@@ -75,6 +81,7 @@ export class Database {
       prepare,
       migrates,
       logger,
+      clock,
     });
     this.#pool = createPool(this.#connection, poolSize, logger);
     this.#waitSeconds = meter && registerPool(meter, this.#pool);
@@ -238,7 +245,12 @@ function createPool(connection: PostgresConnection, poolSize: number, logger: Lo
 }
 
 async function connectAlone(connection: PostgresConnection): Promise<pg.Client> {
-  const client = new pg.Client({ application_name: 'footfall', ...given(connection), keepAlive: true });
+  const client = new pg.Client({
+    ...given(connection),
+    application_name: BUILDER,
+    keepAlive: true,
+    keepAliveInitialDelayMillis: KEEP_ALIVE_AFTER_MS,
+  });
   // One that breaks fails its next statement; without a listener, this event would end the process.
   client.on('error', () => {});
   await client.connect();

@@ -15,6 +15,7 @@ const SCHEMA_GONE = ['42P01', '3F000', '42703'];
 const LOST_STATEMENT = ['26000', '42P05'];
 const LOCK_NOT_AVAILABLE = '55P03';
 const QUERY_CANCELED = '57014';
+const DEADLOCK = '40P01';
 
 const CERTIFICATE = /CERT|ISSUER|SIGNATURE|ALTNAME/;
 const ADVICE: [pattern: RegExp, advice: string][] = [
@@ -48,11 +49,22 @@ export function isLostStatement(error: unknown): boolean {
 /** Whether a privilege is missing, judged by the error that the store throws. */
 export function mayNot(error: unknown): boolean {
   const { cause } = error as Error;
-  return cause !== undefined && codeOf(cause) === '42501';
+  return cause !== undefined && lacksRight(cause);
+}
+
+/** As `mayNot`, judged by the error of PostgreSQL. */
+export function lacksRight(error: unknown): boolean {
+  return codeOf(error) === '42501';
 }
 
 export function isLockTimeout(error: unknown): boolean {
   return codeOf(error) === LOCK_NOT_AVAILABLE;
+}
+
+/** Whether others held what was asked for, or waited for it, judged by the error that the store throws. */
+export function wasInTheWay(error: unknown): boolean {
+  const { cause } = error as Error;
+  return cause !== undefined && [LOCK_NOT_AVAILABLE, DEADLOCK].includes(codeOf(cause));
 }
 
 /** Whether a pooler in between rejects the statement timeout. */

@@ -2,6 +2,7 @@
 import type { ClientBase } from 'pg';
 import { systemClock } from '../../clock.ts';
 import type { Examination } from '../../log/examination.ts';
+import { BUILDER } from './index-builds.ts';
 import { MIGRATIONS } from './migration-files.ts';
 import { describeUnbuilt } from './schema-inspection.ts';
 import { unbuiltIndexes } from './standing.ts';
@@ -23,7 +24,7 @@ export interface ServerState {
   /** Seconds since 1970, by the clock of the server. */
   time: number;
   databaseBytes: number;
-  /** The longest open transaction of somebody who does nothing in it; null where there is none. */
+  /** The longest open transaction of somebody who does nothing in it, other than who builds an index; null: none. */
   idlePid: number | null;
   idleSeconds: number | null;
   tables: { name: string; bytes: number; rows: number }[];
@@ -33,7 +34,7 @@ export interface ServerState {
 const STATE = `
 with idle as (
   select pid, extract(epoch from clock_timestamp() - state_change)::float8 as seconds from pg_stat_activity
-  where datname = current_database() and state like 'idle in transaction%' order by state_change limit 1
+  where datname = current_database() and state like 'idle in transaction%' and application_name <> '${BUILDER}' order by state_change limit 1
 ), own as (
   select c.relname as name, pg_total_relation_size(c.oid)::float8 as bytes, c.reltuples::float8 as rows
   from pg_class c join pg_namespace n on n.oid = c.relnamespace

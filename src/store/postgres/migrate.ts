@@ -1,64 +1,105 @@
 // In: tables of any earlier version, or none. Out: those of this one; indexes of tables that hold something come later.
-import type { ClientBase, QueryConfig } from 'pg';
+import type { ClientBase, QueryResult } from 'pg';
+import type { Clock } from '../../clock.ts';
 import type { Logger } from '../../observability/logger.ts';
+import { StoreUnavailableError } from '../event-store.ts';
 import { MIGRATIONS } from './migration-files.ts';
 import { type Applied, inspect, isSplitFrom, MIGRATIONS_TABLE, quoted, type Standing } from './standing.ts';
 
 /** Who waits to lock a table makes all others wait behind it, also those that store. */
-const LONGEST_WAIT_S = 5;
+const LONGEST_WAIT_S = 1;
+/** How often whoever finds another instance at work looks again, and how many times. Most are done by then. */
+const LOOK_EVERY_MS = 100;
+const LOOKS = 10;
 /** The longest that a timer can be set to. */
 const LONGEST_MS = 2 ** 31 - 1;
 
+export interface MigrationOptions {
+  /** What the address asks for. */
+  searchPath: string | undefined;
+  logger: Logger;
+  clock: Clock;
+  /** Ends the wait for another instance. */
+  stopping: AbortSignal;
+}
+
+/** The next use looks again. */
+export class BeingMigratedError extends StoreUnavailableError {
+  constructor() {
+    super('another instance is changing the tables: trying again until it is done');
+  }
+}
+
+type Run = (text: string, values?: unknown[]) => Promise<QueryResult>;
+
 /**
- * Runs the migrations that are missing, all of them or none. Any number of instances may call this at once: one works, the
- * others wait.
+ * Runs the migrations that are missing, all of them or none. Any number of instances may call this at once: one works.
  *
- * @param connection as statements will have it
+ * @param client as statements will have it
+ * @throws BeingMigratedError if another instance is at it, and not done within a second
  */
 export async function migrate(
-  connection: ClientBase,
-  { searchPath, logger }: { searchPath: string | undefined; logger: Logger },
+  client: ClientBase,
+  { searchPath, logger, clock, stopping }: MigrationOptions,
 ): Promise<void> {
-  const client = withoutLimit(connection);
-  // One transaction, and a lock that ends with it: through a pooler, statements outside a transaction may each use
-  // another connection. If we die here: nothing has changed, and another instance takes over.
-  await client.query(`begin; set local statement_timeout = 0;
-    select pg_advisory_xact_lock(hashtextextended('footfall migrations in ' || current_schema(), 0))`);
+  const run = withoutLimit(client);
+  for (let looks = 1; !(await isBegun(run)); looks++) {
+    // Nobody waits in the statement: it could not be stopped, and those that fail would fail one after the other.
+    await run('rollback');
+    if (looks === LOOKS || stopping.aborted) throw new BeingMigratedError();
+    await clock.sleep(LOOK_EVERY_MS, stopping);
+  }
   const standing = await inspect(client, searchPath);
   if (standing.isComplete) {
-    await client.query('rollback');
+    await run('rollback');
     return;
   }
-  await client.query(`set local lock_timeout = '${LONGEST_WAIT_S}s'`);
+  await run(`set local lock_timeout = '${LONGEST_WAIT_S}s'`);
   const { schema, isEmptied } = standing;
   const applied = isEmptied ? [] : standing.applied;
-  await prepareBookkeeping(client, standing);
+  await prepareBookkeeping(run, standing);
   const pending = MIGRATIONS.filter(({ name }) => standing.pending.includes(name));
-  if (excludesOthers(applied, pending)) {
-    // Whoever runs now has to claim again, and finds out whether it can go on. Before anything else is locked: storing
-    // locks positions first.
-    await client.query('update positions set epoch = epoch + 1');
-  }
+  if (excludesOthers(applied, pending)) await takeClaimsAway(run);
   for (const { name, text, whole, compatibleFrom } of pending) {
-    await client.query(applied.length === 0 ? whole : text);
-    await client.query(
-      `insert into ${MIGRATIONS_TABLE} (name, run_on, compatible_from) values ($1, now(), $2)`,
-      [name, compatibleFrom],
-    );
+    await run(applied.length === 0 ? whole : text);
+    await run(`insert into ${MIGRATIONS_TABLE} (name, run_on, compatible_from) values ($1, now(), $2)`, [
+      name,
+      compatibleFrom,
+    ]);
   }
-  await client.query('commit');
+  await run('commit');
   if (isEmptied) logger.warn({ schema }, 'the tables were gone, and are made again');
   if (pending.length > 0) logger.info({ schema, migrations: standing.pending }, 'database migrated');
 }
 
-async function prepareBookkeeping(client: ClientBase, standing: Standing): Promise<void> {
+/** Begins the transaction, unless another instance is at work. */
+async function isBegun(run: Run): Promise<boolean> {
+  // One transaction, and a lock that ends with it: through a pooler, statements outside a transaction may each use
+  // another connection. If we die here: nothing has changed, and another instance takes over.
+  const results = await run(`begin; set local statement_timeout = 0;
+    select pg_try_advisory_xact_lock(hashtextextended('footfall migrations in ' || current_schema(), 0)) as "isOurs"`);
+  const [, , lock] = results as unknown as [unknown, unknown, QueryResult<{ isOurs: boolean }>];
+  return lock.rows[0]!.isOurs;
+}
+
+/**
+ * Whoever runs now has to claim again, and finds out whether it can go on. Before anything else that storing locks: its
+ * statement locks positions first, and then waits for them with nothing in its hands that a migration could ask for.
+ * What a claim inserts meanwhile would not be reached: so claims wait, too, and look at the list of migrations after that.
+ */
+async function takeClaimsAway(run: Run): Promise<void> {
+  await run('lock table positions in exclusive mode');
+  await run('update positions set epoch = epoch + 1');
+}
+
+async function prepareBookkeeping(run: Run, standing: Standing): Promise<void> {
   if (isSplitFrom(standing)) {
-    await client.query(`alter table public.${MIGRATIONS_TABLE} set schema ${quoted(standing.schema)}`);
+    await run(`alter table public.${MIGRATIONS_TABLE} set schema ${quoted(standing.schema)}`);
   }
-  await client.query(`
+  await run(`
     create table if not exists ${MIGRATIONS_TABLE} (id serial primary key, name varchar(255) not null, run_on timestamp not null);
     alter table ${MIGRATIONS_TABLE} add column if not exists compatible_from varchar(255)`);
-  if (standing.isEmptied) await client.query(`delete from ${MIGRATIONS_TABLE}`);
+  if (standing.isEmptied) await run(`delete from ${MIGRATIONS_TABLE}`);
 }
 
 /**
@@ -75,13 +116,9 @@ function excludesOthers(applied: readonly Applied[], pending: readonly Applied[]
 }
 
 /** What is said where a table stayed locked. */
-export const WAS_NOT_FREE = `a table was not free within ${LONGEST_WAIT_S} s, and a migration waits no longer, so that events do not: nothing has changed. Look in pg_stat_activity for who uses it, such as a build of an index, and try again; the service does by itself`;
+export const WAS_NOT_FREE = `a table was not free within ${LONGEST_WAIT_S} s, and a migration waits no longer, so that events do not: nothing has changed. Look in pg_stat_activity for who uses it, such as a build of an index, and try again; the service does so within a minute`;
 
 /** Changing a large table may take long: the driver's timeout is meant for everyday statements. */
-function withoutLimit(client: ClientBase): ClientBase {
-  const query = (statement: string | QueryConfig, values?: unknown[]) => {
-    const config = typeof statement === 'string' ? { text: statement, values: values ?? [] } : statement;
-    return client.query(Object.assign({ query_timeout: LONGEST_MS }, config));
-  };
-  return Object.assign(Object.create(client), { query }) as ClientBase;
+function withoutLimit(client: ClientBase): Run {
+  return (text, values = []) => client.query(Object.assign({ query_timeout: LONGEST_MS }, { text, values }));
 }

@@ -1,4 +1,4 @@
-import { type Clock, systemClock, withDeadline } from '../../clock.ts';
+import { systemClock, withDeadline } from '../../clock.ts';
 import type { Examination } from '../../log/examination.ts';
 import { decodeLandmarks } from '../../log/landmarks.ts';
 import type { Logger } from '../../observability/logger.ts';
@@ -45,7 +45,6 @@ export interface PostgresStoreOptions extends DatabaseOptions {
   /** Address of a replica, which answers reads of events. */
   readUrl?: string | undefined;
   logger: Logger;
-  clock?: Clock;
 }
 
 /** Keeps events in PostgreSQL; any number of instances may share it. Creates its tables when first used. */
@@ -59,7 +58,7 @@ export class PostgresStore implements EventStore {
 
   /** Connects on first use, so that the service can start while PostgreSQL is down. */
   constructor({ logger, readUrl, clock = systemClock, ...options }: PostgresStoreOptions) {
-    this.#database = new Database(options, logger);
+    this.#database = new Database({ ...options, clock }, logger);
     const { meter } = options;
     if (readUrl !== undefined) {
       this.#replica = new ReplicaReader({ ...options, url: readUrl, primary: this.#database, clock, logger });

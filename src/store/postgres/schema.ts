@@ -1,9 +1,8 @@
 // In: a database. Out: Footfall's tables in the schema of its connections, or a sentence that says why not.
 import type { ClientBase } from 'pg';
-import type { Logger } from '../../observability/logger.ts';
 import { StoreUnavailableError } from '../event-store.ts';
 import { isLockTimeout } from './errors.ts';
-import { migrate, WAS_NOT_FREE } from './migrate.ts';
+import { type MigrationOptions, migrate, WAS_NOT_FREE } from './migrate.ts';
 import { inspect, quoted, type Standing } from './standing.ts';
 import { LOCK_AS_WRITER, WRITERS } from './writer-locks.ts';
 
@@ -18,12 +17,11 @@ const WHOLE_ENCODINGS = ['UTF8', 'SQL_ASCII'];
 
 const INSUFFICIENT_PRIVILEGE = '42501';
 
-export interface SchemaOptions {
-  /** What the address asks for. */
-  searchPath: string | undefined;
+export interface SchemaOptions extends MigrationOptions {
   /** Whether tables are created and changed; otherwise somebody else does that. */
   migrates: boolean;
-  logger: Logger;
+  /** Thrown instead of migrating: for some time after others were in its way, it stays out of theirs. */
+  failedLately?: Error | undefined;
   /** Says what need not be said again. */
   warnOnce(text: string): void;
 }
@@ -32,7 +30,8 @@ export interface SchemaOptions {
 export type Prepared = Pick<Standing, 'schema' | 'unbuilt'>;
 
 /**
- * Creates or updates the tables, if it may. Any number of instances may call this at once: one works, the others wait.
+ * Creates or updates the tables, if it may. Any number of instances may call this at once: one works, the others
+ * wait for a second, and fail then.
  *
  * @param client any connection as statements will have it
  * @returns what is there then
@@ -59,6 +58,7 @@ export async function prepareSchema(client: ClientBase, options: SchemaOptions):
 async function complete(client: ClientBase, standing: Standing, options: SchemaOptions): Promise<Standing> {
   if (standing.isComplete) return standing;
   refuseToMigrate(standing, options);
+  if (options.failedLately !== undefined) throw options.failedLately;
   const { schema, role } = standing;
   await migrate(client, options).catch((error) => {
     throw withAdvice(error, schema, role);

@@ -1,10 +1,17 @@
 // In: a database. Out: its tables and indexes as this release needs them, also after another one has changed them.
 import type { ClientBase } from 'pg';
+import type { Clock } from '../../clock.ts';
 import type { Logger } from '../../observability/logger.ts';
-import { statementError } from './errors.ts';
+import { statementError, wasInTheWay } from './errors.ts';
 import { type BuildOptions, buildIndexes, keepBuilding } from './index-builds.ts';
+import { BeingMigratedError } from './migrate.ts';
 import type { Prepared, prepareSchema, SchemaOptions } from './schema.ts';
 import { type Inspection, inspectSchema } from './schema-inspection.ts';
+
+/** After others were in the way of a migration: those that store have to wait behind each try. */
+const PAUSE_MS = 30_000;
+/** Between two looks of a person's command at what another instance does. */
+const LOOK_EVERY_MS = 1000;
 
 interface TablesOptions {
   withConnection<T>(work: (client: ClientBase) => Promise<T>): Promise<T>;
@@ -14,6 +21,7 @@ interface TablesOptions {
   searchPath: string | undefined;
   migrates: boolean;
   logger: Logger;
+  clock: Clock;
 }
 
 /** The tables, as this process knows them. */
@@ -21,7 +29,11 @@ export class Tables {
   readonly #options: TablesOptions;
   /** What is there, once it is as it should be. */
   #prepared: Promise<Prepared> | undefined;
+  /** What a migration failed with because others were in its way; thrown again until then, unless the tables are there. */
+  #failed: { error: Error; until: number } | undefined;
   #building: Promise<void> | undefined;
+  /** Somebody else owns the tables. */
+  #mayNotBuild = false;
   readonly #stopping = new AbortController();
   /** What is said once. */
   readonly #said = new Set<string>();
@@ -30,7 +42,10 @@ export class Tables {
     this.#options = options;
   }
 
-  /** Migrates once; again on the next use after a failure, or when tables were found to be missing. */
+  /**
+   * Migrates once; again on the next use after a failure, or when tables were found to be missing. If others were in the
+   * way, the next uses only look, for half a minute to a minute.
+   */
   prepared(): Promise<Prepared> {
     this.#prepared ??= this.#prepare(this.#options.migrates).catch((error) => {
       this.#prepared = undefined;
@@ -55,20 +70,27 @@ export class Tables {
     this.forget();
     const { unbuilt } = await this.prepared();
     if (unbuilt.length === 0 || this.#building !== undefined) return;
-    if (!this.#options.migrates) {
-      const names = unbuilt.map(({ name }) => name).join(', ');
-      return this.#warnOnce(
-        `These indexes are missing or not valid, and what reads by them is slow: ${names}. Run "footfall migrate" as the owner of the tables`,
-      );
-    }
-    this.#building = keepBuilding(this.#buildOptions()).finally(() => {
-      this.#building = undefined;
-    });
+    if (!this.#options.migrates || this.#mayNotBuild) return this.#leaveToOwner(unbuilt);
+    this.#building = keepBuilding(this.#buildOptions())
+      .catch(() => {
+        this.#mayNotBuild = true;
+        this.#leaveToOwner(unbuilt);
+      })
+      .finally(() => {
+        this.#building = undefined;
+      });
+  }
+
+  #leaveToOwner(unbuilt: Prepared['unbuilt']): void {
+    const names = unbuilt.map(({ name }) => name).join(', ');
+    this.#warnOnce(
+      `These indexes are missing or not valid, and queries that need them are slow: ${names}. Run "footfall migrate" as the owner of the tables`,
+    );
   }
 
   /** Creates or changes tables and indexes, whatever the settings say. Resolves when all are there. */
   async migrate(): Promise<void> {
-    const { unbuilt } = await this.#prepare(true);
+    const { unbuilt } = await this.#migrated();
     if (unbuilt.length === 0) return;
     await buildIndexes(this.#buildOptions()).catch((error) => {
       throw statementError(error, false);
@@ -81,9 +103,34 @@ export class Tables {
     await this.#building;
   }
 
-  #prepare(migrates: boolean): Promise<Prepared> {
-    const { withConnection, prepare } = this.#options;
-    return withConnection((client) => prepare(client, this.#schemaOptions(migrates)));
+  async #prepare(migrates: boolean): Promise<Prepared> {
+    const { withConnection, prepare, clock } = this.#options;
+    const failedLately =
+      this.#failed !== undefined && clock.now() < this.#failed.until ? this.#failed.error : undefined;
+    const options = { ...this.#schemaOptions(migrates), failedLately };
+    try {
+      return await withConnection((client) => prepare(client, options));
+    } catch (error) {
+      if (error !== failedLately && wasInTheWay(error)) {
+        const until = clock.now() + PAUSE_MS * (1 + clock.random());
+        this.#failed = { error: error as Error, until };
+      }
+      throw error;
+    }
+  }
+
+  /** Migrates now. If another instance is at it, waits for as long as that takes. */
+  async #migrated(): Promise<Prepared> {
+    const { clock } = this.#options;
+    for (;;) {
+      this.#failed = undefined;
+      try {
+        return await this.#prepare(true);
+      } catch (error) {
+        if (!(error instanceof BeingMigratedError) || this.#stopping.signal.aborted) throw error;
+      }
+      await clock.sleep(LOOK_EVERY_MS, this.#stopping.signal);
+    }
   }
 
   #warnOnce(text: string): void {
@@ -92,12 +139,13 @@ export class Tables {
   }
 
   #schemaOptions(migrates: boolean): SchemaOptions {
-    const { searchPath, logger } = this.#options;
-    return { searchPath, migrates, logger, warnOnce: (text) => this.#warnOnce(text) };
+    const { searchPath, logger, clock } = this.#options;
+    const stopping = this.#stopping.signal;
+    return { searchPath, migrates, logger, clock, stopping, warnOnce: (text) => this.#warnOnce(text) };
   }
 
   #buildOptions(): BuildOptions {
-    const { connectApart: connect, logger } = this.#options;
-    return { connect, logger, stopping: this.#stopping.signal };
+    const { connectApart: connect, searchPath, logger } = this.#options;
+    return { connect, searchPath, logger, stopping: this.#stopping.signal };
   }
 }
