@@ -73,7 +73,7 @@ export function refuseToMigrate(
 ): void {
   if (migrates) return;
   throw new StoreUnavailableError(
-    `schema ${schema} lacks the migrations ${pending.join(', ')}, and DATABASE_MIGRATE=off keeps Footfall from running them: run "footfall migrate" as the owner of the tables; what waits goes on by itself then`,
+    `schema ${schema} lacks the migrations ${pending.join(', ')}, and DATABASE_MIGRATE=off keeps Footfall from running them: run "footfall migrate" as the owner of the tables; events that wait are then stored`,
   );
 }
 

@@ -28,7 +28,7 @@ interface DatabaseState {
 /** A row of the migrations table. */
 export interface Applied {
   name: string;
-  /** As in `Migration`; of those before there was this column, null. */
+  /** As in `Migration`; null if it was run before there was this column. */
   compatibleFrom: string | null;
 }
 
