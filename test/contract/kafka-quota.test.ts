@@ -8,6 +8,7 @@ const RATE = 10_000;
 const RECORD_BYTES = 52_000;
 
 // Left out only where there is no Java, and said so; with CI=true that is an error instead.
+// Only where there is no Java to run Kafka, which is an error in CI (test/support/servers.ts).
 describe.skipIf(inject('kafka4') === undefined)('a client whose quota is used up', () => {
   const bootstrap = inject('kafka4')!;
 
