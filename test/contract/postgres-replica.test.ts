@@ -132,24 +132,22 @@ describe('a PostgreSQL store that reads from a replica', () => {
     await saysThat(opened, 'Reads go to DATABASE_READ_URL again');
   });
 
-  it('is not behind when the next record of the primary would begin in another segment', async () => {
-    const opened = await open();
-    await storeOne(opened);
-    await isAsked(opened);
-    const before = await opened.readFrom('primary');
-    await byHand(`${primary.url}/postgres`, 'select pg_switch_wal()');
-    expect(await opened.everything()).toHaveLength(1);
-    expect(await opened.readFrom('primary')).toBe(before);
-  });
-
-  it('is not behind while somebody has written something and not committed it', async () => {
+  it.each<[when: string, happens: (url: string) => Promise<unknown>]>([
+    [
+      'the next record of the primary would begin in another segment',
+      (url) => byHand(url, 'select pg_switch_wal()'),
+    ],
+    [
+      'somebody has written something and not committed it',
+      async (url) => (await holdConnection(url)).query('begin; create table another ()'),
+    ],
+  ])('is not behind when %s', async (_when, happens) => {
     const url = await createDatabase(primary.url);
     const opened = await open({ url });
     await storeOne(opened);
     await isAsked(opened);
     const before = await opened.readFrom('primary');
-    const other = await holdConnection(url);
-    await other.query('begin; create table another ()');
+    await happens(url);
     expect(await opened.everything()).toHaveLength(1);
     expect(await opened.readFrom('primary')).toBe(before);
   });
