@@ -164,7 +164,8 @@ export interface SubscribeOptions {
   signal: AbortSignal;
   /**
    * Decides where reading starts. Called at each assignment before anything is read, and again whenever reading has to
-   * start over: when `restart` of the last result aborts, or when the log turns out to be a different one.
+   * start over: when `restart` of the last result aborts, or when the log turns out to be a different one, or may be:
+   * behind a new connection there may be an earlier state of it, in which the same offsets are used again.
    */
   onAssigned(assigned: readonly AssignedPartition[]): Promise<ReadingStart>;
 }

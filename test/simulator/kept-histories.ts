@@ -311,4 +311,35 @@ export const KEPT: readonly KeptHistory[] = [
       ],
     },
   },
+  {
+    why: 'a log that was put back within a session and written again by a leader of the same epoch: the reader went on where it was (found by torture)',
+    plan: {
+      seed: 10891,
+      members: 1,
+      readers: false,
+      observer: false,
+      lastly: 'transactions stay open',
+      world: {
+        partitions: 2,
+        latency: { leastMs: 0, mostMs: 5, slowMs: 1500, slowChance: 0.05 },
+        fetchOffsets: 100,
+        sessionMs: 2000,
+        toldAfterMs: 200,
+      },
+      steps: [
+        { at: 83, kind: 'post', who: 6, where: 0, count: 1, ms: 0, how: 'again until it is answered' },
+        { at: 713, kind: 'post', who: 6, where: 11, count: 2, ms: 0, how: 'again until it is answered' },
+        { at: 1054, kind: 'post', who: 1, where: 0, count: 4, ms: 0, how: 'again until it is answered' },
+        {
+          at: 1149,
+          kind: 'log restored',
+          who: 3,
+          where: 5,
+          count: 6,
+          ms: 0,
+          how: 'same epoch, within a session',
+        },
+      ],
+    },
+  },
 ];

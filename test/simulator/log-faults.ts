@@ -4,12 +4,19 @@ import type { StoreWorld } from './store-world.ts';
 import type { LogState, Topic } from './topic.ts';
 import type { World } from './world.ts';
 
-/** Stands for the time in which a log is put back to an earlier state, which is longer than any session. */
+/** Stands for the time in which a log is put back to an earlier state. */
 const RESTORE_MS = 200;
 /** How a log is cut: whatever is last is lost, or only the markers that are. */
 export const LAST_OFFSETS = 'the last offsets';
 export const BEHIND_LAST_RECORD = 'what lies behind the last record';
-const EPOCHS: Record<string, number> = { 'same epoch': 0, 'higher epoch': 1, 'much higher epoch': 5 };
+/** How a log is put back: what its leader epochs are then, and whether it took longer than any session lasts. */
+const RESTORES: Record<string, { epochs: number; outlastsSessions: boolean }> = {
+  'same epoch': { epochs: 0, outlastsSessions: true },
+  'same epoch, within a session': { epochs: 0, outlastsSessions: false },
+  'higher epoch': { epochs: 1, outlastsSessions: true },
+  'much higher epoch': { epochs: 5, outlastsSessions: true },
+};
+export const RESTORE_HOWS = Object.keys(RESTORES);
 
 /** A log that lost what was processed, for the states that are worth having seen. */
 interface Loss {
@@ -77,8 +84,8 @@ export class LogFaults {
     world.at(RESTORE_MS / 2, () => {
       const before = this.#processed();
       world.topics.restore(state);
-      world.groups.allSessionsEnd();
-      const epochs = EPOCHS[how]!;
+      const { epochs, outlastsSessions } = RESTORES[how]!;
+      if (outlastsSessions) world.groups.allSessionsEnd();
       for (const { partitions } of world.topics.all()) for (const log of partitions) log.elect(epochs);
       world.saw('log restored');
       this.#noteLosses(before, epochs === 0);

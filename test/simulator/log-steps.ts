@@ -1,5 +1,5 @@
 import type { Loss } from './conditions.ts';
-import { BEHIND_LAST_RECORD, LAST_OFFSETS } from './log-faults.ts';
+import { BEHIND_LAST_RECORD, LAST_OFFSETS, RESTORE_HOWS } from './log-faults.ts';
 import type { StepDefinition } from './steps.ts';
 
 const plain = { isFault: true, weight: 1, counts: [0, 0], lasts: [0, 0], hows: [''] } as const;
@@ -57,7 +57,7 @@ export const LOG_STEPS = {
     ...plain,
     rewritesLog: true,
     counts: [1, 6],
-    hows: ['same epoch', 'higher epoch', 'much higher epoch'],
+    hows: RESTORE_HOWS,
     run: ({ logFaults }, { count, how }) => logFaults.restore(count, how),
     describe: ({ count, how }) => `the log is put back to what it was ${count} step(s) ago, ${how}`,
   },

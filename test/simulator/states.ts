@@ -24,6 +24,7 @@ export const STATES = [
   'log cut and written again by a leader of the same epoch',
   'log found to diverge while it was read',
   'log restored',
+  'log asked once more behind a new connection',
   'topic created again',
   'topic has grown',
   'retention passed a position',

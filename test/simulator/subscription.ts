@@ -55,6 +55,7 @@ async function* readAssignment(
   let divergesAt: ReadonlyMap<number, number> = new Map();
   while (!assigned.aborted && !signal.aborted) {
     const found = await describe(process, topic, partitions, divergesAt);
+    const { connection } = process.world;
     const { positions: starts, restart } = await onAssigned(found);
     const positions: Positions = new Map(starts);
     const over = new AbortController();
@@ -66,7 +67,15 @@ async function* readAssignment(
     }
     const topicId = found[0]?.topicId ?? '';
     try {
-      divergesAt = yield* readFrom({ process, topic, topicId, positions, signal, ended: over.signal });
+      divergesAt = yield* readFrom({
+        process,
+        topic,
+        topicId,
+        positions,
+        connection,
+        signal,
+        ended: over.signal,
+      });
     } finally {
       for (const one of ends) one.removeEventListener('abort', end);
       end();
@@ -106,6 +115,8 @@ interface Reading {
   topicId: string;
   /** Next offset of each assigned partition; moves as batches are handed out. */
   positions: Positions;
+  /** On which it was described what the log holds. */
+  connection: number;
   /** The reader is leaving. */
   signal: AbortSignal;
   /** This reading is over, for whatever reason. */
@@ -132,6 +143,10 @@ async function* readFrom(reading: Reading): AsyncGenerator<LogBatch[], ReadonlyM
       if (fetched.divergesAt.size > 0) {
         process.world.saw('log found to diverge while it was read');
         return fetched.divergesAt;
+      }
+      if (process.world.connection !== reading.connection) {
+        process.world.saw('log asked once more behind a new connection');
+        break;
       }
       for (const { partition, nextOffset: offset, leaderEpoch } of fetched.batches) {
         positions.set(partition, { offset, leaderEpoch });

@@ -113,6 +113,11 @@ export class World {
     this.logChanged();
   }
 
+  /** Another number after every connection to the log was broken. */
+  get connection(): number {
+    return this.#connection;
+  }
+
   latency(random: Random): number {
     const { leastMs, mostMs, slowMs, slowChance } = this.#latency;
     return random.between(leastMs, slowChance > 0 && random.chance(slowChance) ? slowMs : mostMs);

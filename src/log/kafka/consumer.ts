@@ -33,6 +33,7 @@ type OffsetsQuestion = Omit<Parameters<ClientConsumer['listOffsets']>[0], 'topic
  */
 export class Consumer extends ClientConsumer {
   readonly #given: { division?: Division | undefined };
+  #connectionsOpened = 0;
 
   /** @param joins whether it becomes a member of the group */
   constructor(options: KafkaClientOptions, groupId: string, joins: boolean) {
@@ -58,6 +59,15 @@ export class Consumer extends ClientConsumer {
       autocommit: false,
     });
     this.#given = given;
+    this.on('client:broker:connect', () => this.#connectionsOpened++);
+  }
+
+  /**
+   * How many connections to brokers it has opened so far. Only behind a new one can there be another log under the same
+   * offsets: no broker is put back to an earlier state while it runs.
+   */
+  get connectionsOpened(): number {
+    return this.#connectionsOpened;
   }
 
   /** What was assigned since the last call. Nothing if this member is alone: the client then assigns by itself. */

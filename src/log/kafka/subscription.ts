@@ -2,16 +2,11 @@ import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { withDeadline } from '../../clock.ts';
 import type { Logger } from '../../observability/logger.ts';
-import type { AssignedPartition, LogBatch, StartPosition, SubscribeOptions } from '../event-log.ts';
+import type { LogBatch, StartPosition, SubscribeOptions } from '../event-log.ts';
 import { NO_EPOCH } from '../landmarks.ts';
-import { findErrorBy, hasKafkaError } from './client.ts';
-import {
-  type Consumer,
-  type FetchResponse,
-  fetchFrom,
-  type PartitionBounds,
-  readBounds,
-} from './consumer.ts';
+import { findErrorBy } from './client.ts';
+import { type Consumer, type FetchResponse, fetchFrom } from './consumer.ts';
+import { describePartitions } from './described-partitions.ts';
 import { type Assignment, GroupMember } from './group-member.ts';
 import { toRecords } from './records.ts';
 
@@ -86,7 +81,8 @@ async function untilDone(work: () => Promise<void>): Promise<void> {
 }
 
 /**
- * Reads the assigned partitions until the assignment changes; starts over when told to, or when the log was replaced.
+ * Reads the assigned partitions until the assignment changes; starts over when told to, or when the log was or may have been
+ * replaced.
  */
 async function* readAssignment(
   consumer: Consumer,
@@ -96,7 +92,9 @@ async function* readAssignment(
 ): AsyncGenerator<LogBatch[]> {
   let divergesAt: ReadonlyMap<number, number> = new Map();
   while (!assigned.aborted && !signal.aborted) {
-    const start = await onAssigned(await describePartitions(consumer, topic, partitions, divergesAt));
+    const described = await describePartitions(consumer, topic, partitions, divergesAt);
+    const { connectionsOpened } = consumer;
+    const start = await onAssigned(described);
     const positions = new Map(start.positions);
     // Also commits idle partitions, so that lag tools show them correctly.
     for (const [partition, { offset, leaderEpoch = NO_EPOCH }] of positions) {
@@ -104,7 +102,7 @@ async function* readAssignment(
     }
     const over = new AbortController();
     const ends = [assigned, signal, over.signal, ...(start.restart === undefined ? [] : [start.restart])];
-    const reading = { topic, positions, signal, ended: AbortSignal.any(ends) };
+    const reading = { topic, positions, connectionsOpened, signal, ended: AbortSignal.any(ends) };
     try {
       divergesAt = yield* readFrom(consumer, member, reading);
     } finally {
@@ -113,65 +111,12 @@ async function* readAssignment(
   }
 }
 
-async function describePartitions(
-  consumer: Consumer,
-  topic: string,
-  partitions: number[],
-  divergesAt: ReadonlyMap<number, number>,
-): Promise<AssignedPartition[]> {
-  if (partitions.length === 0) return [];
-  const [metadata, bounds] = await Promise.all([
-    consumer.describeTopic(topic),
-    readBounds(consumer, topic, partitions),
-  ]);
-  const topicId = metadata.id;
-  return partitions.map((partition, at) => ({
-    ...bounds[at]!,
-    topic,
-    topicId,
-    partition,
-    divergesAt: divergesAt.get(partition),
-    hasOffset: (offset) => hasOffset(consumer, topic, partition, offset),
-    isCurrent: () => isCurrent(consumer, { topic, topicId, partition, ...bounds[at]! }),
-  }));
-}
-
-async function isCurrent(
-  consumer: Consumer,
-  was: PartitionBounds & { topic: string; topicId: string; partition: number },
-): Promise<boolean> {
-  const metadata = await consumer.describeTopic(was.topic, { forceUpdate: true });
-  const [bounds] = await readBounds(consumer, was.topic, [was.partition]);
-  const { earliest, end } = bounds!;
-  return metadata.id === was.topicId && earliest === was.earliest && end >= was.end;
-}
-
-/**
- * After a restart a leader takes its high watermark from a checkpoint that is seconds old and reports that as the end
- * of the log. Only an offset it refuses to read from is truly missing.
- */
-async function hasOffset(
-  consumer: Consumer,
-  topic: string,
-  partition: number,
-  offset: number,
-): Promise<boolean> {
-  const metadata = await consumer.describeTopic(topic);
-  try {
-    const { leader: node } = metadata.partitions[partition]!;
-    const positions = new Map([[partition, { offset }]]);
-    await fetchFrom(consumer, { node, topicId: metadata.id, positions, maxWaitMs: 0 });
-    return true;
-  } catch (error) {
-    if (hasKafkaError(error, 'OFFSET_OUT_OF_RANGE')) return false;
-    throw error;
-  }
-}
-
 interface Reading {
   topic: string;
   /** Next offset of each assigned partition; advances as batches are yielded. */
   positions: Map<number, StartPosition>;
+  /** By the consumer, before it was decided where to start: after that, each one is a reason to decide again. */
+  connectionsOpened: number;
   /** The reader is leaving. */
   signal: AbortSignal;
   /** This reading is over, for whatever reason. */
@@ -199,6 +144,8 @@ async function* readFrom(
       if (done.error) throw done.error;
       const divergesAt = divergences(done.response!);
       if (divergesAt.size > 0) return divergesAt;
+      // A cluster put back to an earlier state counts its leader epochs from there again: they show no difference then.
+      if (consumer.connectionsOpened !== reading.connectionsOpened) break;
       const batches = toBatches(done.response!, reading, member);
       // The broker collects the next records while these are processed.
       await startFetches(consumer, reading, fetches);
