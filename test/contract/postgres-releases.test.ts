@@ -138,6 +138,84 @@ describe('a release that runs while a newer one migrates', () => {
   });
 });
 
+describe('a release that runs and never claims, while a newer one migrates', () => {
+  const shutOut = (url: string) =>
+    byHand(url, "insert into footfall_migrations (name, run_on) values ('9999_future', now())");
+
+  /** What a process sees of two stored events, one of them not yet counted. */
+  async function running() {
+    const url = await freshDatabase();
+    const writer = openStore(url);
+    await writer.claim(TOPIC, [0]);
+    await writer.process([newBatch([newEvent()])]);
+    const clock = handClock();
+    const store = openStore(url, undefined, 5, undefined, clock);
+    await store.counts.totals();
+    await writer.process([newBatch([newEvent()], { fromOffset: 1, nextOffset: 2 })]);
+    const counted = () => byHand(url, 'select sum(events)::integer as events from event_counts');
+    const read = () => store.read({ order: 'asc', after: 0, upTo: 9, limit: 9 });
+    return { url, clock, store, counted, read };
+  }
+
+  it('reads nothing more after a second at the most, says so when asked, and goes on once it may', async () => {
+    const { url, clock, store, read } = await running();
+    await shutOut(url);
+    clock.advance(999);
+    expect(await read()).toHaveLength(2);
+    clock.advance(1);
+    for (const use of [read, () => store.ping(PATIENCE_MS), () => store.get([]), read]) {
+      await expect(use()).rejects.toThrow(MIGRATED_LATER);
+    }
+    await byHand(url, "delete from footfall_migrations where name = '9999_future'");
+    expect(await read()).toHaveLength(2);
+  });
+
+  it('says so to a probe that is the first to ask', async () => {
+    const { url, clock, store } = await running();
+    await shutOut(url);
+    clock.advance(1000);
+    await expect(store.ping(PATIENCE_MS)).rejects.toThrow(MIGRATED_LATER);
+  });
+
+  it('goes on reading where the newer one says that it can', async () => {
+    const { url, clock, read } = await running();
+    await byHand(
+      url,
+      `insert into footfall_migrations (name, run_on, compatible_from) values ('9999_future', now(), '${NEWEST}')`,
+    );
+    clock.advance(1000);
+    expect(await read()).toHaveLength(2);
+  });
+
+  it('counts nothing from that moment', async () => {
+    const { url, store, counted } = await running();
+    await shutOut(url);
+    await expect(store.counts.totals()).rejects.toThrow(MIGRATED_LATER);
+    expect(await counted()).toEqual([{ events: 1 }]);
+    await byHand(url, "delete from footfall_migrations where name = '9999_future'");
+    expect(await store.counts.totals()).toMatchObject([{ events: 2 }]);
+  });
+
+  it('is waited for while it counts, and reads while the migration waits', async () => {
+    const { url, clock, store, counted, read } = await running();
+    const other = await holdConnection(url);
+    await other.query('begin; select from counted_up_to for update');
+    const counting = store.counts.totals();
+    await expect.poll(() => waitingForLocks(url)).toHaveLength(1);
+    // As if it was of the release before the newest, which says of nobody that they can go on.
+    await byHand(url, `delete from footfall_migrations where name = '${NEWEST}'`);
+    const migrated = expect(openStore(url).migrate()).rejects.toThrow('a table was not free');
+    await expect.poll(() => waitingForLocks(url)).toHaveLength(2);
+    clock.advance(1000);
+    expect(await read()).toHaveLength(2);
+    await migrated;
+    await other.query('rollback');
+    expect(await counting).toMatchObject([{ events: 2 }]);
+    expect(await counted()).toEqual([{ events: 2 }]);
+    await openStore(url).migrate();
+  });
+});
+
 /** A database whose `events` a migration has to change, and somebody who reads them and does not come to an end. */
 async function obstructed(): Promise<{ url: string; go(): Promise<void> }> {
   const url = await freshDatabase();

@@ -11,16 +11,16 @@ import { StoreUnavailableError } from '../event-store.ts';
 import {
   connectError,
   isLimitRefused,
-  isLockTimeout,
   isLostStatement,
   isParameterRefused,
   isSchemaGone,
   statementError,
+  wasInTheWay,
 } from './errors.ts';
 import { examine } from './examination.ts';
 import { BUILDER } from './index-builds.ts';
 import { describeLock, tryStoring } from './probe.ts';
-import { prepareSchema } from './schema.ts';
+import { KEEPER } from './schema.ts';
 import type { Inspection } from './schema-inspection.ts';
 import { Tables } from './tables.ts';
 
@@ -64,11 +64,11 @@ export class Database {
   #keepsStatements = true;
   #closing: Promise<void> | undefined;
 
-  /** @param prepare default: creates and updates the tables */
+  /** @param keeper default: creates and updates the tables */
   constructor(
     { url, poolSize, meter, connectMs, migrates = true, clock = systemClock }: DatabaseOptions,
     logger: Logger,
-    prepare = prepareSchema,
+    keeper = KEEPER,
   ) {
     const connection = readPostgresUrl(url);
     this.#connection =
@@ -78,7 +78,7 @@ export class Database {
       withConnection: (work) => this.#withConnection(work),
       connectApart: () => this.#connectApart(),
       searchPath: requestedSearchPath(this.#connection),
-      prepare,
+      keeper,
       migrates,
       logger,
       clock,
@@ -161,9 +161,12 @@ export class Database {
     const limits = { lockTimeoutMs: Math.ceil(timeoutMs / 4), timeoutMs };
     const { schema } = await this.#tables.prepared();
     try {
-      await this.#withConnection((client) => tryStoring(client, schema, limits));
+      await this.#withConnection(async (client) => {
+        await this.#tables.stillFit(client);
+        await tryStoring(client, schema, limits);
+      });
     } catch (error) {
-      if (!isLockTimeout((error as Error).cause)) throw error;
+      if (!wasInTheWay(error)) throw error;
       const why = await this.#withConnection((client) => describeLock(client, schema));
       throw why === undefined ? error : new StoreUnavailableError(why, { cause: error });
     }
@@ -181,7 +184,10 @@ export class Database {
 
   async #run<T>(work: (client: PoolClient) => Promise<T>): Promise<T> {
     await this.#tables.prepared();
-    return this.#withConnection(work);
+    return this.#withConnection(async (client) => {
+      await this.#tables.stillFit(client);
+      return work(client);
+    });
   }
 
   /** Not from the pool, where others wait for a connection; without limits of time, unless a pooler takes no settings. */

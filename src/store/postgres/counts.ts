@@ -23,6 +23,7 @@ import { occurrences } from './occurrences.ts';
 import { inIndex } from './ranges.ts';
 import { type AsText, watermarks } from './reads.ts';
 import type { Reader } from './replica.ts';
+import { BARRING } from './standing.ts';
 
 /** Most events counted in one transaction. */
 const STEP = 50_000;
@@ -31,11 +32,15 @@ const COUNT_AFTER = 20_000;
 
 /**
  * Counts the events after the last counted sequence and advances that sequence in a single statement, so that each is
- * counted once whatever dies. Locks the row of the sequence first, so that only one counts at a time.
+ * counted once whatever dies. Locks the row of the sequence first, so that only one counts at a time. Counts nothing once a
+ * newer release has shut this one out: its migration waits for the count that runs, and the next one sees it.
  */
 const COUNT = `
-with standing as (
-  select seq as before, least($1::bigint, seq + ${STEP}) as upto from counted_up_to where seq < $1 for update
+with barring as materialized (
+  ${BARRING}
+), standing as (
+  select seq as before, least($1::bigint, seq + ${STEP}) as upto from counted_up_to
+  where seq < $1 and not exists (select from barring) for update
 ), counted as materialized (
   select e.seq, e.user_id, e.event_type,
     coalesce(e.hour, floor(extract(epoch from coalesce(e.stored_at, now())) / 3600)::bigint) as hour
@@ -69,7 +74,7 @@ with standing as (
 ), moved as (
   update counted_up_to set seq = upto from standing returning upto
 )
-select coalesce((select upto from moved), $1) as upto`;
+select coalesce((select upto from moved), $1) as upto, exists (select from barring) as "isBarred"`;
 
 const BY_USER = ['user_id', 'happened_at'];
 const ANY_TIME = { from: `$1, ${Number.MIN_SAFE_INTEGER}`, to: `$1, ${Number.MAX_SAFE_INTEGER}` };
@@ -120,8 +125,9 @@ export class PostgresCounts implements EventCounts {
     try {
       const { stable } = await watermarks(this.#database);
       for (let upTo = 0; upTo < stable; ) {
-        const [row] = await this.#database.query<{ upto: string }>(COUNT, [stable]);
-        upTo = Number(row!.upto);
+        const [row] = await this.#database.query<{ upto: string; isBarred: boolean }>(COUNT, [stable]);
+        if (row!.isBarred) await this.#database.lookAgain();
+        else upTo = Number(row!.upto);
       }
     } finally {
       this.#counting = undefined;

@@ -30,6 +30,9 @@ export class BeingMigratedError extends StoreUnavailableError {
   }
 }
 
+const HAS_COMPATIBLE_FROM = `
+select from pg_attribute where attrelid = '${MIGRATIONS_TABLE}'::regclass and attname = 'compatible_from' and not attisdropped`;
+
 type Run = (text: string, values?: unknown[]) => Promise<QueryResult>;
 
 /**
@@ -59,7 +62,7 @@ export async function migrate(
   const applied = isEmptied ? [] : standing.applied;
   await prepareBookkeeping(run, standing);
   const pending = MIGRATIONS.filter(({ name }) => standing.pending.includes(name));
-  if (excludesOthers(applied, pending)) await takeClaimsAway(run);
+  if (excludesOthers(applied, pending)) await shutOthersOut(run, standing);
   for (const { name, text, whole, compatibleFrom } of pending) {
     await run(applied.length === 0 ? whole : text);
     await run(`insert into ${MIGRATIONS_TABLE} (name, run_on, compatible_from) values ($1, now(), $2)`, [
@@ -86,9 +89,11 @@ async function isBegun(run: Run): Promise<boolean> {
  * Whoever runs now has to claim again, and finds out whether it can go on. Before anything else that storing locks: its
  * statement locks positions first, and then waits for them with nothing in its hands that a migration could ask for.
  * What a claim inserts meanwhile would not be reached: so claims wait, too, and look at the list of migrations after that.
+ * So does who counts, whose statement locks `counted_up_to` before other tables, and reads the list in it.
  */
-async function takeClaimsAway(run: Run): Promise<void> {
-  await run('lock table positions in exclusive mode');
+async function shutOthersOut(run: Run, { tables }: Standing): Promise<void> {
+  const written = ['positions', 'counted_up_to'].filter((name) => tables.includes(name));
+  await run(`lock table ${written.join()} in exclusive mode`);
   await run('update positions set epoch = epoch + 1');
 }
 
@@ -96,9 +101,12 @@ async function prepareBookkeeping(run: Run, standing: Standing): Promise<void> {
   if (isSplitFrom(standing)) {
     await run(`alter table public.${MIGRATIONS_TABLE} set schema ${quoted(standing.schema)}`);
   }
-  await run(`
-    create table if not exists ${MIGRATIONS_TABLE} (id serial primary key, name varchar(255) not null, run_on timestamp not null);
-    alter table ${MIGRATIONS_TABLE} add column if not exists compatible_from varchar(255)`);
+  await run(
+    `create table if not exists ${MIGRATIONS_TABLE} (id serial primary key, name varchar(255) not null, run_on timestamp not null, compatible_from varchar(255))`,
+  );
+  // Only an earlier version has made it without: to change it would keep those from reading it who look every second.
+  const { rowCount } = await run(HAS_COMPATIBLE_FROM);
+  if (rowCount === 0) await run(`alter table ${MIGRATIONS_TABLE} add column compatible_from varchar(255)`);
   if (standing.isEmptied) await run(`delete from ${MIGRATIONS_TABLE}`);
 }
 

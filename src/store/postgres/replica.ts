@@ -94,10 +94,10 @@ export class ReplicaReader implements Reader {
     this.#options = options;
     const { url, poolSize, meter, logger } = options;
     // Its tables come from the primary.
-    this.#replica = new Database({ url, poolSize, connectMs: CONNECT_MS }, logger, async () => ({
-      schema: '',
-      unbuilt: [],
-    }));
+    this.#replica = new Database({ url, poolSize, connectMs: CONNECT_MS }, logger, {
+      prepare: async () => ({ schema: '', unbuilt: [] }),
+      lookBriefly: async () => {},
+    });
     this.#reads = meter && registerReads(meter);
   }
 

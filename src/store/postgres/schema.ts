@@ -3,7 +3,7 @@ import type { ClientBase } from 'pg';
 import { StoreUnavailableError } from '../event-store.ts';
 import { isLockTimeout } from './errors.ts';
 import { type MigrationOptions, migrate, WAS_NOT_FREE } from './migrate.ts';
-import { inspect, quoted, type Standing } from './standing.ts';
+import { inspect, quoted, refuseNewer, type Standing } from './standing.ts';
 import { LOCK_AS_WRITER, WRITERS } from './writer-locks.ts';
 
 /** The lowest version that the tests were run on. */
@@ -28,6 +28,14 @@ export interface SchemaOptions extends MigrationOptions {
 
 /** What everyone who uses the tables has to know. */
 export type Prepared = Pick<Standing, 'schema' | 'unbuilt'>;
+
+/** How tables become fit for use, and stay so. */
+export interface SchemaKeeper {
+  /** @throws StoreUnavailableError for what a person has to do first; the errors of PostgreSQL */
+  prepare(client: ClientBase, options: SchemaOptions): Promise<Prepared>;
+  /** Asked every second while they are used. @throws StoreUnavailableError if they are no longer for this release */
+  lookBriefly(client: ClientBase): Promise<void>;
+}
 
 /**
  * Creates or updates the tables, if it may. Any number of instances may call this at once: one works, the others
@@ -54,6 +62,8 @@ export async function prepareSchema(client: ClientBase, options: SchemaOptions):
   }
   return standing;
 }
+
+export const KEEPER: SchemaKeeper = { prepare: prepareSchema, lookBriefly: refuseNewer };
 
 async function complete(client: ClientBase, standing: Standing, options: SchemaOptions): Promise<Standing> {
   if (standing.isComplete) return standing;

@@ -7,6 +7,24 @@ import { IS_REPLICA } from './writer-locks.ts';
 export const MIGRATIONS_TABLE = 'footfall_migrations';
 const TABLES = MIGRATIONS.flatMap(({ tables }) => tables);
 const NEWEST = MIGRATIONS.at(-1)!.name;
+const NAMES = MIGRATIONS.map(({ name }) => name);
+
+/**
+ * Of a row `m` of the migrations table: it is of a newer release, beside which this one cannot work. As JSON, because an
+ * earlier version has made the table without the column.
+ */
+const BARS = `m.name <> all ('{${NAMES.join()}}')
+  and coalesce((to_jsonb(m) ->> 'compatible_from') collate "C" > '${NEWEST}', true)`;
+/** The migration that shuts this release out; no row: none does. */
+export const BARRING = `select m.name from ${MIGRATIONS_TABLE} m where ${BARS} order by m.id limit 1`;
+
+class ShutOutError extends StoreUnavailableError {
+  constructor(migration: string) {
+    super(
+      `The database is of a newer Footfall: it has migration ${migration}, beside which this version cannot work. Start the version that made it, or restore a backup from before it`,
+    );
+  }
+}
 
 /** The schema that the connection leads to, and what is in it. */
 interface DatabaseState {
@@ -30,6 +48,11 @@ export interface Applied {
   name: string;
   /** As in `Migration`; null if it was run before there was this column. */
   compatibleFrom: string | null;
+}
+
+interface Listed extends Applied {
+  /** It shuts this release out. */
+  bars: boolean;
 }
 
 export interface UnbuiltIndex extends Index {
@@ -96,15 +119,20 @@ export async function inspect(client: ClientBase, searchPath: string | undefined
 async function appliedMigrations(
   client: ClientBase,
   state: Omit<DatabaseState, 'schema'>,
-): Promise<Applied[]> {
+): Promise<Listed[]> {
   const isAdopted = isSplitFrom(state);
   if (!state.hasBookkeeping && !isAdopted) return [];
-  // As JSON, because an earlier version has made the table without the column.
-  const { rows } = await client.query<Applied>(
-    `select name, to_jsonb(m) ->> 'compatible_from' as "compatibleFrom"
+  const { rows } = await client.query<Listed>(
+    `select name, to_jsonb(m) ->> 'compatible_from' as "compatibleFrom", ${BARS} as bars
      from ${isAdopted ? 'public.' : ''}${MIGRATIONS_TABLE} m order by id`,
   );
   return rows;
+}
+
+/** Costs little. @throws StoreUnavailableError if a migration shuts this release out that was not there when it looked */
+export async function refuseNewer(client: ClientBase): Promise<void> {
+  const { rows } = await client.query<{ name: string }>(BARRING);
+  if (rows[0] !== undefined) throw new ShutOutError(rows[0].name);
 }
 
 export function isSplitFrom({ hasBookkeeping, isSplit, tables }: Omit<DatabaseState, 'schema'>): boolean {
@@ -117,7 +145,7 @@ type Comparison = Pick<Standing, 'pending' | 'newer' | 'isComplete' | 'isEmptied
 function compare(
   schema: string,
   state: Omit<DatabaseState, 'schema'>,
-  applied: readonly Applied[],
+  applied: readonly Listed[],
 ): Comparison {
   const names = applied.map(({ name }) => name);
   const known = MIGRATIONS.filter(({ name }) => names.includes(name));
@@ -125,14 +153,10 @@ function compare(
   const newer = applied.filter(({ name }) => MIGRATIONS.every((one) => one.name !== name));
   const expected = known.flatMap(({ tables }) => tables);
   const missing = expected.filter((name) => !state.tables.includes(name));
-  const barring = newer.find(({ compatibleFrom }) => compatibleFrom === null || compatibleFrom > NEWEST);
   // What it does not know whole, it does not complete.
-  const refused = barring ?? (pending.length > 0 || missing.length > 0 ? newer[0] : undefined);
-  if (refused !== undefined) {
-    throw new StoreUnavailableError(
-      `The database is of a newer Footfall: it has migration ${refused.name}, beside which this version cannot work. Start the version that made it, or restore a backup from before it`,
-    );
-  }
+  const refused =
+    newer.find(({ bars }) => bars) ?? (pending.length > 0 || missing.length > 0 ? newer[0] : undefined);
+  if (refused !== undefined) throw new ShutOutError(refused.name);
   const foreign = state.tables.filter((name) => !expected.includes(name));
   if (foreign.length > 0) {
     throw new StoreUnavailableError(

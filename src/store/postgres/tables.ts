@@ -5,18 +5,20 @@ import type { Logger } from '../../observability/logger.ts';
 import { statementError, wasInTheWay } from './errors.ts';
 import { type BuildOptions, buildIndexes, keepBuilding } from './index-builds.ts';
 import { BeingMigratedError } from './migrate.ts';
-import type { Prepared, prepareSchema, SchemaOptions } from './schema.ts';
+import type { Prepared, SchemaKeeper, SchemaOptions } from './schema.ts';
 import { type Inspection, inspectSchema } from './schema-inspection.ts';
 
 /** After others were in the way of a migration: those that store have to wait behind each try. */
 const PAUSE_MS = 30_000;
 /** Between two looks of a person's command at what another instance does. */
 const LOOK_EVERY_MS = 1000;
+/** For how long what was seen is taken for what is: a newer release may have migrated since, and shut this one out. */
+const HOLDS_MS = 1000;
 
 interface TablesOptions {
   withConnection<T>(work: (client: ClientBase) => Promise<T>): Promise<T>;
   connectApart: BuildOptions['connect'];
-  prepare: typeof prepareSchema;
+  keeper: SchemaKeeper;
   /** What the address asks for. */
   searchPath: string | undefined;
   migrates: boolean;
@@ -29,6 +31,8 @@ export class Tables {
   readonly #options: TablesOptions;
   /** What is there, once it is as it should be. */
   #prepared: Promise<Prepared> | undefined;
+  /** When it was last seen that this release may use them. */
+  #seenAt = Number.NEGATIVE_INFINITY;
   /** What a migration failed with because others were in its way; thrown again until then, unless the tables are there. */
   #failed: { error: Error; until: number } | undefined;
   #building: Promise<void> | undefined;
@@ -52,6 +56,23 @@ export class Tables {
       throw error;
     });
     return this.#prepared;
+  }
+
+  /**
+   * Before each use, on its connection. Who never claims would not learn otherwise that a newer release has migrated.
+   *
+   * @throws StoreUnavailableError if they are no longer for this release
+   */
+  async stillFit(client: ClientBase): Promise<void> {
+    const now = this.#options.clock.now();
+    if (now < this.#seenAt + HOLDS_MS) return;
+    try {
+      await this.#options.keeper.lookBriefly(client);
+    } catch (error) {
+      this.forget();
+      throw error;
+    }
+    this.#seenAt = now;
   }
 
   /** The next use looks at what is there. */
@@ -104,12 +125,15 @@ export class Tables {
   }
 
   async #prepare(migrates: boolean): Promise<Prepared> {
-    const { withConnection, prepare, clock } = this.#options;
+    const { withConnection, keeper, clock } = this.#options;
+    const now = clock.now();
     const failedLately =
-      this.#failed !== undefined && clock.now() < this.#failed.until ? this.#failed.error : undefined;
+      this.#failed !== undefined && now < this.#failed.until ? this.#failed.error : undefined;
     const options = { ...this.#schemaOptions(migrates), failedLately };
     try {
-      return await withConnection((client) => prepare(client, options));
+      const prepared = await withConnection((client) => keeper.prepare(client, options));
+      this.#seenAt = now;
+      return prepared;
     } catch (error) {
       if (error !== failedLately && wasInTheWay(error)) {
         const until = clock.now() + PAUSE_MS * (1 + clock.random());
