@@ -35,6 +35,23 @@ describe("a store's inspection", () => {
     );
   });
 
+  it('finds a list of migrations that an earlier version left in public, and says who moves it', async () => {
+    const url = await freshDatabase();
+    await byHand(url, 'create schema one');
+    await openStore(inSchema(url, 'one')).ping(PATIENCE_MS);
+    await byHand(url, 'alter table one.footfall_migrations set schema public');
+    expect(await openStore(inSchema(url, 'one')).inspect(PATIENCE_MS)).toBe(
+      'PostgreSQL, schema one: its tables are of an earlier version, and changed at the start (the list of migrations moves from schema public)',
+    );
+    const told = openStore(inSchema(url, 'one'), undefined, 5, false);
+    const sentence =
+      'the migrations of schema one are listed in schema public, and DATABASE_MIGRATE=off keeps Footfall from moving the list: run "footfall migrate"';
+    await expect(told.inspect(PATIENCE_MS)).rejects.toThrow(sentence);
+    await expect(told.ping(PATIENCE_MS)).rejects.toThrow(sentence);
+    await told.migrate();
+    await told.ping(PATIENCE_MS);
+  });
+
   it('finds the tables where they are', async () => {
     const url = await freshDatabase();
     await openStore(url).ping(PATIENCE_MS);

@@ -25,10 +25,12 @@ export async function inspectSchema(client: ClientBase, options: SchemaOptions):
   if (!isComplete) {
     refuseToMigrate(standing, options);
     await checkRights(client, schema, role);
+    const changes =
+      pending.length > 0 ? pending.join(', ') : 'the list of migrations moves from schema public';
     const state =
       applied.length === 0
         ? 'its tables are missing, and made at the start'
-        : `its tables are of an earlier version, and changed at the start (${pending.join(', ')})`;
+        : `its tables are of an earlier version, and changed at the start (${changes})`;
     return { schema, isComplete, found: `schema ${schema}: ${state}` };
   }
   await checkLocks(client, schema);

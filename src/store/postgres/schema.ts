@@ -82,8 +82,13 @@ export function refuseToMigrate(
   { migrates }: Pick<SchemaOptions, 'migrates'>,
 ): void {
   if (migrates) return;
+  // Where an earlier version kept the list apart from the tables, there may be nothing to run.
+  const lack =
+    pending.length > 0
+      ? `schema ${schema} lacks the migrations ${pending.join(', ')}, and DATABASE_MIGRATE=off keeps Footfall from running them`
+      : `the migrations of schema ${schema} are listed in schema public, and DATABASE_MIGRATE=off keeps Footfall from moving the list`;
   throw new StoreUnavailableError(
-    `schema ${schema} lacks the migrations ${pending.join(', ')}, and DATABASE_MIGRATE=off keeps Footfall from running them: run "footfall migrate" as the owner of the tables; events that wait are then stored`,
+    `${lack}: run "footfall migrate" as the owner of the tables; events that wait are then stored`,
   );
 }
 
