@@ -59,6 +59,12 @@ describe('a release beside a newer schema', () => {
     await expect(openStore(url).ping(PATIENCE_MS)).rejects.toThrow(MIGRATED_LATER);
   });
 
+  it('goes on without a table that the newer one has dropped, since it says that it can', async () => {
+    const url = await ofNewerRelease(NEWEST);
+    await byHand(url, 'drop table known_values');
+    await openStore(url).ping(PATIENCE_MS);
+  });
+
   it('makes no tables of its own in place of those of the newer one', async () => {
     const url = await ofNewerRelease(NEWEST);
     const tables = await byHand<{ name: string }>(
@@ -206,6 +212,8 @@ describe('a release that runs and never claims, while a newer one migrates', () 
     await byHand(url, `delete from footfall_migrations where name = '${NEWEST}'`);
     const migrated = expect(openStore(url).migrate()).rejects.toThrow('a table was not free');
     await expect.poll(() => waitingForLocks(url)).toHaveLength(2);
+    const ofList = `from pg_locks where relation = 'footfall_migrations'::regclass`;
+    expect(await byHand(url, `select mode ${ofList} and mode = 'AccessExclusiveLock'`)).toEqual([]);
     clock.advance(1000);
     expect(await read()).toHaveLength(2);
     await migrated;

@@ -275,6 +275,32 @@ describe('a migration that shuts others out', () => {
   );
 });
 
+describe('a version that drops a table and an index', () => {
+  it('expects neither, also where an earlier version had not built the index yet', async () => {
+    const url = await freshDatabase();
+    await openStore(url).migrate();
+    await byHand(url, 'drop index dead_letters_waiting');
+    const { folder } = await nextRelease(join(await tempFolder(), 'next'));
+    const drops = [
+      'drop table next_1;',
+      'drop index if exists events_by_hour;',
+      'drop index if exists dead_letters_waiting;',
+    ];
+    await writeFile(
+      join(folder, '9500_less.sql'),
+      ['-- Compatible from 9000_next_1: unused.', ...drops].join('\n'),
+    );
+    await writeFile(join(folder, 'README.md'), 'Not a migration.');
+    const next = { DATABASE_URL: url, ...inRelease(folder) };
+    expect(await runCommand(['migrate'], next)).toMatchObject({ code: 0 });
+    const complete = { code: 0, stdout: expect.stringContaining('tables in schema public\n') };
+    expect(await runCommand(['check'], next)).toMatchObject(complete);
+    expect(await byHand(url, "select 1 from pg_class where relname in ('next_1', 'events_by_hour')")).toEqual(
+      [],
+    );
+  });
+});
+
 describe('footfall migrate that is killed in the middle of an index', () => {
   it('leaves one that is noticed, and is built by the next', async () => {
     const DATABASE_URL = await freshDatabase();

@@ -1,7 +1,7 @@
 // In: a database. Out: what is there of Footfall, and what is missing, or a sentence that says why it cannot be used.
 import type { ClientBase } from 'pg';
 import { StoreUnavailableError } from '../event-store.ts';
-import { type Index, MIGRATIONS } from './migration-files.ts';
+import { type Index, MIGRATIONS, made } from './migration-files.ts';
 import { IS_REPLICA } from './writer-locks.ts';
 
 export const MIGRATIONS_TABLE = 'footfall_migrations';
@@ -151,25 +151,26 @@ function compare(
   const known = MIGRATIONS.filter(({ name }) => names.includes(name));
   const pending = MIGRATIONS.filter(({ name }) => !names.includes(name)).map(({ name }) => name);
   const newer = applied.filter(({ name }) => MIGRATIONS.every((one) => one.name !== name));
-  const expected = known.flatMap(({ tables }) => tables);
+  const expected = made(known).tables;
   const missing = expected.filter((name) => !state.tables.includes(name));
+  const isEmptied = missing.length > 0 && state.tables.length === 0;
   // What it does not know whole, it does not complete.
-  const refused =
-    newer.find(({ bars }) => bars) ?? (pending.length > 0 || missing.length > 0 ? newer[0] : undefined);
+  const refused = newer.find(({ bars }) => bars) ?? (pending.length > 0 || isEmptied ? newer[0] : undefined);
   if (refused !== undefined) throw new ShutOutError(refused.name);
-  const foreign = state.tables.filter((name) => !expected.includes(name));
+  const wanted = MIGRATIONS.filter(({ name }) => pending.includes(name)).flatMap(({ tables }) => tables);
+  const foreign = state.tables.filter((name) => wanted.includes(name) && !expected.includes(name));
   if (foreign.length > 0) {
     throw new StoreUnavailableError(
       `schema ${schema} has a table ${foreign[0]} that no migration of Footfall made there: give Footfall a schema of its own`,
     );
   }
   // Positions without their events would claim that these are stored: a person has to decide what to keep.
-  if (missing.length > 0 && state.tables.length > 0) {
+  // A newer release may have dropped what this one no longer uses.
+  if (missing.length > 0 && !isEmptied && newer.length === 0) {
     throw new StoreUnavailableError(
       `in schema ${schema} the tables ${missing.join(', ')} are gone, and ${state.tables.join(', ')} are there: restore them from a backup, or drop these, too, so that Footfall makes all of them and reads the topic from its start`,
     );
   }
-  const isEmptied = missing.length > 0;
   return {
     pending: isEmptied ? MIGRATIONS.map(({ name }) => name) : pending,
     newer: newer.map(({ name }) => name),
@@ -187,8 +188,8 @@ where n.nspname = current_schema()`;
 export async function unbuiltIndexes(client: ClientBase): Promise<UnbuiltIndex[]> {
   const { rows } = await client.query<{ name: string; isValid: boolean }>(BUILT);
   const isValid = new Map(rows.map((row) => [row.name, row.isValid]));
-  return MIGRATIONS.flatMap(({ indexes }) => indexes)
-    .filter(({ name }) => isValid.get(name) !== true)
+  return made(MIGRATIONS)
+    .indexes.filter(({ name }) => isValid.get(name) !== true)
     .map((index) => ({ ...index, isInvalid: isValid.has(index.name) }));
 }
 

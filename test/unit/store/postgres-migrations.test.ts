@@ -1,7 +1,7 @@
 import { globSync, readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { MIGRATIONS, parseMigration } from '../../../src/store/postgres/migration-files.ts';
+import { MIGRATIONS, made, parseMigration } from '../../../src/store/postgres/migration-files.ts';
 
 const FILES = globSync('src/store/postgres/migrations/*.sql')
   .sort()
@@ -51,7 +51,28 @@ alter table events add column note text;
   });
 });
 
+describe('what migrations make', () => {
+  it('lacks what a later one drops, and has what it makes again', () => {
+    const first = parseMigration('0001_first', FILE);
+    const dropped = parseMigration('0002_less', 'drop table notes;\ndrop index if exists events_by_note;\n');
+    const again =
+      'create table notes (id integer);\ncreate index concurrently events_by_note on events (note);\n';
+    expect(made([first]).tables).toEqual(['notes']);
+    expect(made([first]).indexes.map(({ name }) => name)).toEqual(['notes_by_both', 'events_by_note']);
+    expect(made([first, dropped])).toEqual({ tables: [], indexes: [] });
+    expect(made([first, dropped, parseMigration('0003_again', again)])).toMatchObject({
+      tables: ['notes'],
+      indexes: [{ statement: 'create index concurrently events_by_note on events (note);' }],
+    });
+  });
+});
+
 describe('the migrations', () => {
+  it('drop indexes only where they are there, which may not be built yet', () => {
+    const drops = FILES.flatMap(({ text }) => text.match(/^\s*drop index (?!if exists \w).*/gim) ?? []);
+    expect(drops).toEqual([]);
+  });
+
   it('are read in their order, each with a number of its own', () => {
     expect(MIGRATIONS.map(({ name }) => name)).toEqual(FILES.map(({ name }) => name));
     expect(FILES.map(({ name }) => name.slice(0, 4))).toEqual(
