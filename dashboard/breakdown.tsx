@@ -3,6 +3,7 @@ import { type Condition, EMPTY, equals, narrowed, sayProperty } from './conditio
 import { HUES } from './event-list.tsx';
 import { Exact } from './exact.tsx';
 import { type Range, timesOf } from './explore-range.ts';
+import { NarrowCell, NarrowHead } from './narrow.tsx';
 import { distinctHues } from './over-time.tsx';
 import { type Series as Drawn, Plot } from './plot.tsx';
 import { count, many } from './words.ts';
@@ -136,9 +137,7 @@ export function Breakdown({ answer, range, conditions, toOnly }: BreakdownProps)
               Change
             </th>
           )}
-          <th scope="col">
-            <span class="unseen">Narrow</span>
-          </th>
+          <NarrowHead />
         </tr>
       </thead>
       <tbody>
@@ -154,11 +153,7 @@ export function Breakdown({ answer, range, conditions, toOnly }: BreakdownProps)
                 </a>
               </td>
               <Figures counted={one} total={total} />
-              <td data-name="Narrow">
-                <a href={toOnly(condition)} aria-label={`Show only ${named(one)}`}>
-                  Only
-                </a>
-              </td>
+              <NarrowCell href={toOnly(condition)} to={named(one)} />
             </tr>
           );
         })}
@@ -169,7 +164,7 @@ export function Breakdown({ answer, range, conditions, toOnly }: BreakdownProps)
               {many(others.values, 'other value')}
             </td>
             <Figures counted={others} total={total} />
-            <td data-name="Narrow">–</td>
+            <NarrowCell />
           </tr>
         )}
       </tbody>

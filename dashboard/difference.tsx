@@ -2,6 +2,7 @@ import { request } from './api.ts';
 import { type Condition, narrowed, said } from './conditions.ts';
 import { Exact } from './exact.tsx';
 import { type Range, timesOf } from './explore-range.ts';
+import { NarrowCell, NarrowHead } from './narrow.tsx';
 import { untilGone, useReading } from './polling.ts';
 import { Problem } from './problem.tsx';
 import { clock, date } from './times.ts';
@@ -164,9 +165,7 @@ function Values({ answer, toOnly }: { answer: Difference; toOnly(condition: Cond
           <th scope="col" class="number">
             Elsewhere
           </th>
-          <th scope="col">
-            <span class="unseen">Narrow</span>
-          </th>
+          <NarrowHead />
         </tr>
       </thead>
       <tbody>
@@ -192,11 +191,7 @@ function Values({ answer, toOnly }: { answer: Difference; toOnly(condition: Cond
                 {percent(baselineShare)}
                 <span class="hint"> {count(baselineEvents)}</span>
               </td>
-              <td data-name="Narrow">
-                <a href={toOnly([name, value])} aria-label={`Show only ${property} ${operator} ${text}`}>
-                  Only
-                </a>
-              </td>
+              <NarrowCell href={toOnly([name, value])} to={`${property} ${operator} ${text}`} />
             </tr>
           );
         })}

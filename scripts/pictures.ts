@@ -1,4 +1,4 @@
-// Takes the pictures of the README: `npm run pictures`. Needs a Chromium on the PATH, or its path in CHROMIUM.
+// Takes the pictures of the README: `npm run pictures`. Needs a Chromium on the PATH.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { chromium, type Page } from 'playwright-core';
+import { chromiumOnPath } from './chromium.ts';
 
 const WIDE = { width: 1280, height: 800 };
 /** The demo's past day, which is different in each of its hours. */
@@ -13,6 +14,10 @@ const EVENTS = 90_000;
 /** From the newest bar to one of the past day's busy ones. */
 const BARS_BACK = 40;
 
+const executablePath = chromiumOnPath();
+if (executablePath === undefined) {
+  throw new Error('Chromium is needed on the PATH: apt-get install chromium');
+}
 const folder = await mkdtemp(join(tmpdir(), 'footfall-pictures-'));
 const run = (...args: string[]) =>
   spawn(process.execPath, [resolve('src/main.ts'), ...args], {
@@ -22,7 +27,7 @@ const run = (...args: string[]) =>
   });
 const service = run();
 const browser = await chromium.launch({
-  executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+  executablePath,
   args: ['--no-sandbox'],
 });
 const demo: ReturnType<typeof run>[] = [];

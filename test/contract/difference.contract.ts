@@ -1,16 +1,14 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { type DifferenceQuery, findDifference } from '../../src/query/event-difference.ts';
+import { type Difference, type DifferenceQuery, findDifference } from '../../src/query/event-difference.ts';
 import { KeptValues } from '../../src/query/kept-values.ts';
-import { HOUR_MS } from '../../src/store/event-store.ts';
-import { eventAt, UNLIMITED } from '../support/counted-events.ts';
-import { claimAndStore } from '../support/storing.ts';
+import { type EventStore, HOUR_MS } from '../../src/store/event-store.ts';
+import { UNLIMITED } from '../support/counted-events.ts';
 import type { StoreHarness } from './event-store.contract.ts';
+import { eventsOf, expectExactAnswers, filters, type Made, matching } from './exact-answers.ts';
 
-const USERS = ['a', 'b', 'ä'];
-const TYPES = ['LOGIN', 'LOGOUT', 'VIEW'];
 /** Payloads as sent, and the conditions that find them. */
-const PAYLOADS: [sent: string, found: [name: string, value: string][]][] = [
+const PAYLOADS = new Map<string, [name: string, value: string][]>([
   [
     '{"x":1.50,"z":0}',
     [
@@ -44,7 +42,7 @@ const PAYLOADS: [sent: string, found: [name: string, value: string][]][] = [
   [`{"x":"${'long'.repeat(100)}"}`, []],
   ['{"x":"a\\u0000b"}', []],
   ['{}', []],
-];
+]);
 /** Members that a payload has although no value of them is listed. */
 const ALSO: Record<string, string[]> = {
   '{"x":[1,2]}': ['payload.x[exists]'],
@@ -52,24 +50,12 @@ const ALSO: Record<string, string[]> = {
   '{"x":"a\\u0000b"}': ['payload.x[exists]'],
 };
 
-const QUERIES_A_BATCH = 5;
-
-interface Made {
-  time: number;
-  user: number;
-  type: number;
-  sent: number;
-}
-
-const event = ({ time, user, type, sent }: Made) =>
-  eventAt(time, USERS[user]!, TYPES[type]!, PAYLOADS[sent]![0]);
-
-function conditionsOf({ user, type, sent }: Made): string[] {
-  const [payload, found] = PAYLOADS[sent]!;
+function conditionsOf({ userId, eventType, payload }: Made): string[] {
+  const found = PAYLOADS.get(payload)!;
   const exists = found.map(([name]) => `${name.replace(/\[eq\]$/, '')}[exists]`);
   return [
-    JSON.stringify(['eventType', TYPES[type]]),
-    JSON.stringify(['userId', USERS[user]]),
+    JSON.stringify(['eventType', eventType]),
+    JSON.stringify(['userId', userId]),
     ...found.map((one) => JSON.stringify(one)),
     ...[...exists, ...(ALSO[payload] ?? [])].map((name) => JSON.stringify([name, 'true'])),
   ];
@@ -77,15 +63,11 @@ function conditionsOf({ user, type, sent }: Made): string[] {
 
 /** The same in one pass over everything, in no order. */
 function expectedOf(made: readonly Made[], query: DifferenceQuery) {
-  const { from, to, baselineFrom, baselineTo, userId, eventTypes, payload } = query;
-  const matching = made.filter((one) => {
-    if (userId !== undefined && USERS[one.user] !== userId) return false;
-    if (eventTypes !== undefined && !eventTypes.includes(TYPES[one.type]!)) return false;
-    return payload.length === 0 || conditionsOf(one).includes('["payload.x","1.5"]');
-  });
+  const { from, to, baselineFrom, baselineTo } = query;
+  const compared = matching(made, query, (one) => conditionsOf(one).includes('["payload.x","1.5"]'));
   const isSelected = ({ time }: Made) => time >= from && time < to;
-  const selected = matching.filter(isSelected);
-  const baseline = matching.filter(
+  const selected = compared.filter(isSelected);
+  const baseline = compared.filter(
     (one) => !isSelected(one) && one.time >= baselineFrom && one.time < baselineTo,
   );
   const number = (of: Made[], condition: string) =>
@@ -94,13 +76,36 @@ function expectedOf(made: readonly Made[], query: DifferenceQuery) {
     const [name, value] = JSON.parse(condition) as [string, string];
     return { name, value, events: number(selected, condition), baselineEvents: number(baseline, condition) };
   });
-  const difference = ({ events, baselineEvents }: { events: number; baselineEvents: number }) =>
-    baseline.length === 0 ? events : events * baseline.length - baselineEvents * selected.length;
-  return {
-    events: selected.length,
-    baselineEvents: baseline.length,
-    values: values.filter((one) => difference(one) > 0),
-    difference,
+  const totals = { events: selected.length, baselineEvents: baseline.length };
+  const greater = values.filter((one) => difference(totals, one) > 0);
+  return { ...totals, comparedFrom: 1, values: greater.sort(byName) };
+}
+
+type Counted = Pick<Difference, 'events' | 'baselineEvents'>;
+
+/** In parts of an event that all answers have in common. */
+function difference(totals: Counted, { events, baselineEvents }: Counted): number {
+  return totals.baselineEvents === 0
+    ? events
+    : events * totals.baselineEvents - baselineEvents * totals.events;
+}
+
+type Named = { name: string; value: string };
+
+function byName(a: Named, b: Named): number {
+  return a.name < b.name || (a.name === b.name && a.value < b.value) ? -1 : 1;
+}
+
+/** Values in the order of their names; that they come by their difference, and few before many, is checked here. */
+function answering(store: EventStore): (asked: DifferenceQuery) => Promise<Difference> {
+  const kept = new KeptValues();
+  return async (asked) => {
+    const answer = await findDifference(store, asked, UNLIMITED, kept);
+    const order = answer.values.map((one) => difference(answer, one));
+    expect(order).toEqual(order.toSorted((a, b) => b - a));
+    const few = await findDifference(store, { ...asked, top: 2 }, UNLIMITED, kept);
+    expect(few.values).toEqual(answer.values.slice(0, 2));
+    return { ...answer, values: answer.values.toSorted(byName) };
   };
 }
 
@@ -111,21 +116,13 @@ export function differenceContract(open: () => Promise<StoreHarness>): void {
       fc.integer({ min: -3 * HOUR_MS, max: 3 * HOUR_MS }),
       fc.constantFrom(-HOUR_MS, -1, 0, 1, HOUR_MS - 1, HOUR_MS),
     );
-    const made = fc.record({
-      time,
-      user: fc.nat(2),
-      type: fc.nat(2),
-      sent: fc.nat(PAYLOADS.length - 1),
-    });
     const span = fc.oneof(fc.constantFrom(1, HOUR_MS, 3 * HOUR_MS), fc.integer({ min: 1, max: 4 * HOUR_MS }));
     const query: fc.Arbitrary<DifferenceQuery> = fc
       .record({
         from: time,
         baselineFrom: time,
         spans: fc.tuple(span, span),
-        userId: fc.constantFrom(undefined, undefined, 'a'),
-        eventTypes: fc.constantFrom(undefined, undefined, ['VIEW'], ['LOGIN', 'NEVER', 'VIEW']),
-        payload: fc.constantFrom([], [], [{ path: ['x'], operator: 'eq' as const, value: '1.5' }]),
+        ...filters('a', ['VIEW', 'NEVER', 'LOGIN'], { path: ['x'], operator: 'eq', value: '1.5' }),
       })
       .map(({ spans, ...rest }) => ({
         ...rest,
@@ -133,38 +130,15 @@ export function differenceContract(open: () => Promise<StoreHarness>): void {
         baselineTo: rest.baselineFrom + spans[1],
         top: 1000,
       }));
-    await fc.assert(
-      fc.asyncProperty(
-        fc.array(fc.array(made, { minLength: 30, maxLength: 50 }), { minLength: 2, maxLength: 3 }),
-        fc.array(query, { minLength: 15, maxLength: 15 }),
-        async (batches, queries) => {
-          const { store: opened } = await open();
-          const kept = new KeptValues();
-          const stored: Made[] = [];
-          for (const [at, asked] of queries.entries()) {
-            // Hours that are kept by then get more events, some in between.
-            const batch = batches[at / QUERIES_A_BATCH] ?? [];
-            if (batch.length > 0) await claimAndStore(opened, batch.map(event));
-            stored.push(...batch);
-            const { values, comparedFrom, ...totals } = await findDifference(opened, asked, UNLIMITED, kept);
-            const { difference, ...expected } = expectedOf(stored, asked);
-            const byName = (a: { name: string; value: string }, b: { name: string; value: string }) =>
-              a.name < b.name || (a.name === b.name && a.value < b.value) ? -1 : 1;
-            expect([asked, { ...totals, values: values.toSorted(byName) }]).toEqual([
-              asked,
-              { ...expected, values: expected.values.sort(byName) },
-            ]);
-            expect(comparedFrom).toBe(1);
-            const order = values.map(difference);
-            expect(order).toEqual(order.toSorted((a, b) => b - a));
-            const few = await findDifference(opened, { ...asked, top: 2 }, UNLIMITED, kept);
-            expect(few.values).toEqual(values.slice(0, 2));
-          }
-        },
-      ),
-      // Each example has a store of its own; the query says enough.
-      { numRuns: 5, endOnFailure: true },
-    );
+    await expectExactAnswers(open, {
+      made: eventsOf(time, ['a', 'b', 'ä'], ['LOGIN', 'LOGOUT', 'VIEW'], [...PAYLOADS.keys()]),
+      batch: { minLength: 30, maxLength: 50 },
+      batches: { minLength: 2, maxLength: 3 },
+      query,
+      queries: 15,
+      answering,
+      expectedOf,
+    });
   });
 
   it('compares nothing with nothing', async () => {

@@ -66,7 +66,7 @@ describe('GET /events/stats/funnel', () => {
       ['step=A&step=', 'step must be 1 to 255 characters long'],
       ['step=A&step=B&withinSeconds=0', 'withinSeconds must be a whole number from 1 to 7776000'],
       ['step=A&step=B&from=2024-02-15&to=2024-02-14', 'from must be before to'],
-      ['step=A&step=B&from=1970-01-01', 'from and to may be 3660 days apart at most'],
+      ['step=A&step=B&from=1970-01-01', 'there may be at most 3660 days between from and to'],
       ['step=A&step=B&userId=ada', 'userId is not a parameter'],
       ['step=A&step=B&payload.a[like]=b', 'payload.a[like]: there is no operator [like]'],
       ['step=A&step=B&step2.payload.a[like]=b', 'step2.payload.a[like]: there is no operator [like]'],

@@ -94,7 +94,7 @@ function readQuery({ query }: FastifyRequest<{ Querystring: QueryString }>, now:
   const baselineTo = reader.time('baselineTo') ?? from;
   const top = reader.integer('top');
   checkRange(reader.errors, from, to);
-  checkRange(reader.errors, baselineFrom, baselineTo, ['baselineFrom', 'baselineTo']);
+  checkRange(reader.errors, baselineFrom, baselineTo, undefined, ['baselineFrom', 'baselineTo']);
   reader.done();
   return { ...filter, from, to, baselineFrom, baselineTo, top };
 }

@@ -48,13 +48,26 @@ const SECOND_MS = 1000;
 /** Every ten days of a range cost a call to the store, also without events. */
 const LONGEST_DAYS = 3660;
 
+interface RangeLimit {
+  /** The length of the range. */
+  length: number;
+  most: number;
+  /** What the length counts. */
+  unit: string;
+}
+
+const inDays = (ms: number): RangeLimit => ({ length: ms / DAY_MS, most: LONGEST_DAYS, unit: 'days' });
+
 /** Checks a range that is counted. @param names of its parameters */
-export function checkRange(errors: string[], from: number, to: number, names = ['from', 'to']): void {
-  const [first, last] = names;
+export function checkRange(
+  errors: string[],
+  from: number,
+  to: number,
+  { length, most, unit } = inDays(to - from),
+  [first, last] = ['from', 'to'],
+): void {
   if (from >= to) errors.push(`${first} must be before ${last}`);
-  if (to - from > LONGEST_DAYS * DAY_MS) {
-    errors.push(`${first} and ${last} may be ${LONGEST_DAYS} days apart at most`);
-  }
+  if (length > most) errors.push(`there may be at most ${most} ${unit} between ${first} and ${last}`);
 }
 
 /** Where a range ends if that is not said: with this second, in which an event may have been stored. */

@@ -7,7 +7,7 @@ import { QueryReader, type QueryString } from '../openapi/query-reader.ts';
 import { FILTERS, Moment, PAYLOAD_FILTERS } from '../openapi/reading-schemas.ts';
 import { answers, json, ref } from '../openapi/schemas.ts';
 import { countLimits } from './count-limits.ts';
-import { endOfRange, readFilter } from './event-filters.ts';
+import { checkRange, endOfRange, readFilter } from './event-filters.ts';
 
 const MOST_WEEKS = 53;
 /** The default range. */
@@ -82,10 +82,7 @@ function readQuery({ query }: FastifyRequest<{ Querystring: QueryString }>, now:
   const { from = startOfWeek(mondayOf(to - 1, timeZone).subtract({ weeks: USUAL_WEEKS - 1 }), timeZone) } =
     filter;
   const weeks = weeksIn(from, to, timeZone);
-  if (from >= to) reader.errors.push('from must be before to');
-  if (weeks.length > MOST_WEEKS) {
-    reader.errors.push(`there may be at most ${MOST_WEEKS} weeks between from and to`);
-  }
+  checkRange(reader.errors, from, to, { length: weeks.length, most: MOST_WEEKS, unit: 'weeks' });
   reader.done();
   const asked: ReturningQuery = { ...filter, from, to, weeks };
   return { query: asked, timeZone };

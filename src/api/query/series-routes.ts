@@ -8,7 +8,7 @@ import { QueryReader, type QueryString } from '../openapi/query-reader.ts';
 import { count, FILTERS, Moment, PAYLOAD_FILTERS } from '../openapi/reading-schemas.ts';
 import { answers, json, ref } from '../openapi/schemas.ts';
 import { countLimits } from './count-limits.ts';
-import { endOfRange, readFilter } from './event-filters.ts';
+import { checkRange, endOfRange, readFilter } from './event-filters.ts';
 
 const MINUTE_MS = 60_000;
 const INTERVALS = {
@@ -130,10 +130,8 @@ function readQuery({ query }: FastifyRequest<{ Querystring: QueryString }>, now:
   const by = reader.matching('by', 'eventType, userId or payload.MEMBER');
   const top = reader.integer('top');
   const withPrevious = query.compare !== undefined && reader.choice('compare') === 'previous';
-  if (from >= to) reader.errors.push('from must be before to');
-  if (Math.ceil(to / length) - Math.floor(from / length) > MOST_INTERVALS) {
-    reader.errors.push(`there may be at most ${MOST_INTERVALS} intervals between from and to`);
-  }
+  const intervals = Math.ceil(to / length) - Math.floor(from / length);
+  checkRange(reader.errors, from, to, { length: intervals, most: MOST_INTERVALS, unit: 'intervals' });
   reader.done();
   const path = by === undefined ? undefined : payloadPath(by);
   const dimension = path ?? (by as Dimension | undefined);

@@ -16,6 +16,7 @@ import {
 import { QueryReader, type QueryString } from '../openapi/query-reader.ts';
 import { count, INTERVALS, Moment } from '../openapi/reading-schemas.ts';
 import { answers, Id, json, ref } from '../openapi/schemas.ts';
+import { checkRange } from './event-filters.ts';
 
 const MOST_INTERVALS = 1000;
 /** The default range. */
@@ -185,10 +186,8 @@ function readQuery({ query }: FastifyRequest<{ Querystring: QueryString }>, now:
   const from = since === undefined ? usual : Math.floor(since / HOUR_MS);
   const day = Math.floor((reader.time('day') ?? now.getTime()) / DAY_MS);
   const top = reader.integer('top');
-  if (from > to) reader.errors.push('from must be before to');
-  if ((to - from) / size > MOST_INTERVALS) {
-    reader.errors.push(`from and to must be at most ${MOST_INTERVALS} ${interval}s apart`);
-  }
+  const length = (to - from) / size;
+  checkRange(reader.errors, from, to + 1, { length, most: MOST_INTERVALS, unit: `${interval}s` });
   reader.done();
   return { interval, from, to, day, top };
 }
