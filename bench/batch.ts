@@ -31,7 +31,7 @@ export async function benchBatch(ground: TestCluster, options: BenchOptions): Pr
       'acks=all',
     ]);
     limit.push(Number([...said.matchAll(/([\d.]+) records\/sec/g)].at(-1)![1]));
-    runs.push(await postBatches(ground, bootstrap, options.seconds, run));
+    runs.push(await measure(ground, bootstrap, options.seconds, run));
     console.error(
       `batch, run ${run + 1}: ${Math.round(runs.at(-1)!)} of ${Math.round(limit.at(-1)!)} events/s`,
     );
@@ -48,7 +48,7 @@ export async function benchBatch(ground: TestCluster, options: BenchOptions): Pr
   ];
 }
 
-async function postBatches(
+async function measure(
   ground: TestCluster,
   bootstrap: string,
   seconds: number,
@@ -61,29 +61,32 @@ async function postBatches(
     DATABASE_URL: await ground.database(),
   });
   try {
-    const body = JSON.stringify(Array.from({ length: BATCH_EVENTS }, (_, index) => sized(index)));
-    const warmUntil = performance.now() + WARM_UP_SECONDS * 1000;
-    const until = warmUntil + seconds * 1000;
-    let events = 0;
-    await Promise.all(
-      Array.from({ length: CONNECTIONS }, async () => {
-        while (performance.now() < until) {
-          const response = await fetch(`${footfall.url}/events/batch`, {
-            method: 'POST',
-            headers: { 'Content-Type': 'application/json' },
-            body,
-          });
-          await response.arrayBuffer();
-          if (response.status !== 201) throw new Error(`a batch was answered with ${response.status}`);
-          const now = performance.now();
-          if (now > warmUntil && now < until) events += BATCH_EVENTS;
-        }
-      }),
-    );
-    return events / seconds;
+    await postBatches(footfall.url, WARM_UP_SECONDS);
+    return (await postBatches(footfall.url, seconds)) / seconds;
   } finally {
     await footfall.stop();
   }
+}
+
+/** @returns how many events were accepted */
+export async function postBatches(url: string, seconds: number): Promise<number> {
+  const body = JSON.stringify(Array.from({ length: BATCH_EVENTS }, (_, index) => sized(index)));
+  const until = performance.now() + seconds * 1000;
+  let events = 0;
+  const post = async () => {
+    while (performance.now() < until) {
+      const response = await fetch(`${url}/events/batch`, {
+        method: 'POST',
+        headers: { 'Content-Type': 'application/json' },
+        body,
+      });
+      await response.arrayBuffer();
+      if (response.status !== 201) throw new Error(`a batch was answered with ${response.status}`);
+      events += BATCH_EVENTS;
+    }
+  };
+  await Promise.all(Array.from({ length: CONNECTIONS }, post));
+  return events;
 }
 
 /** An event that is as large as a record of the limit once it has its id and time. */

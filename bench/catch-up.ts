@@ -95,7 +95,7 @@ async function benchMemory(
   }
 }
 
-async function startProcessing(
+export async function startProcessing(
   ground: TestCluster,
   topic: string,
   store: string,
@@ -127,7 +127,7 @@ async function process(ground: TestCluster, topic: string, store: string, events
   }
 }
 
-async function untilStored(footfall: Measured, wanted: number): Promise<number> {
+export async function untilStored(footfall: Measured, wanted: number): Promise<number> {
   for (;;) {
     const stored = (await partitionStates(footfall)).reduce((sum, partition) => sum + partition.stored, 0);
     if (stored >= wanted) return stored;

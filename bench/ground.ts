@@ -43,6 +43,8 @@ export interface Measured {
   startMs: number;
   /** Resident memory in MB: now, and the most there has been; 0 where the system does not say. */
   memory(): { now: number; most: number };
+  /** CPU time it has taken so far, in milliseconds; 0 where the system does not say. */
+  cpuMs(): number;
   stop(): Promise<void>;
 }
 
@@ -154,7 +156,7 @@ export async function startNode(args: string[], env: Record<string, string> = {}
     });
   });
   const startMs = performance.now() - startedAt;
-  return { url, startMs, memory: () => memoryOf(child), stop: () => stop(child) };
+  return { url, startMs, ...lookAt(child), stop: () => stop(child) };
 }
 
 /** What `GET /consumer-groups` says of each partition. */
@@ -193,9 +195,13 @@ export async function startPeer(
   return {
     url,
     startMs: performance.now() - startedAt,
-    memory: () => memoryOf(child),
+    ...lookAt(child),
     stop: () => stop(child),
   };
+}
+
+function lookAt(child: ChildProcess): Pick<Measured, 'memory' | 'cpuMs'> {
+  return { memory: () => memoryOf(child), cpuMs: () => cpuMsOf(child) };
 }
 
 async function stop(child: ChildProcess): Promise<void> {
@@ -205,16 +211,31 @@ async function stop(child: ChildProcess): Promise<void> {
   await ended;
 }
 
-/** Of a process and those it has started. */
-function memoryOf({ pid }: ChildProcess): { now: number; most: number } {
+/** A process and those it has started. */
+function withChildren({ pid }: ChildProcess): string[] {
   const children = readProc(`/proc/${pid}/task/${pid}/children`).trim().split(' ').filter(Boolean);
+  return [String(pid), ...children];
+}
+
+function memoryOf(child: ChildProcess): { now: number; most: number } {
   const mb = (name: string) =>
-    [String(pid), ...children]
+    withChildren(child)
       .map((one) =>
         Number(new RegExp(`${name}:\\s+(\\d+) kB`).exec(readProc(`/proc/${one}/status`))?.[1] ?? 0),
       )
       .reduce((sum, kb) => sum + Math.round(kb / 1000), 0);
   return { now: mb('VmRSS'), most: mb('VmHWM') };
+}
+
+/** Of a tick of `/proc/PID/stat`: 100 a second on every Linux that Node runs on. */
+const TICK_MS = 10;
+
+function cpuMsOf(child: ChildProcess): number {
+  return withChildren(child).reduce((sum, pid) => {
+    // After the name, which may contain anything: state is the first field, user and system time the 12th and 13th.
+    const fields = readProc(`/proc/${pid}/stat`).split(') ').at(-1)!.split(' ');
+    return sum + (Number(fields[11] ?? 0) + Number(fields[12] ?? 0)) * TICK_MS;
+  }, 0);
 }
 
 function readProc(path: string): string {

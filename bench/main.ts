@@ -3,6 +3,7 @@ import { benchAttacks } from './attacks.ts';
 import { benchBatch } from './batch.ts';
 import { benchCatchUp } from './catch-up.ts';
 import { benchConsume } from './consume.ts';
+import { benchCpu } from './cpu.ts';
 import { benchCurves } from './curves.ts';
 import { drawCurves } from './draw.ts';
 import { type BenchOptions, type Peer, TestCluster } from './ground.ts';
@@ -15,6 +16,7 @@ import { benchExplore, benchSeries } from './series.ts';
 import { benchStart } from './start.ts';
 
 const PARTS: Record<string, (ground: TestCluster, options: BenchOptions) => Promise<Row[]>> = {
+  cpu: benchCpu,
   post: benchPost,
   batch: benchBatch,
   consume: benchConsume,
@@ -55,6 +57,7 @@ const program = new Command()
     `
 Examples:
   npm run bench
+  npm run bench -- --part cpu --events 300000   # CPU time for each request and event, on a machine that does other work, too
   npm run bench -- --part post --runs 5 --json
   npm run bench -- --part catch-up reads --events 200000
   npm run bench -- --part attacks --runs 2   # default settings under attack

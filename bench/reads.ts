@@ -149,7 +149,7 @@ export async function withFootfall(
   }
 }
 
-async function readAll({ url }: Measured): Promise<number> {
+export async function readAll({ url }: Measured): Promise<number> {
   return timed(async () => {
     const response = await fetch(`${url}/events/processed`);
     for await (const _chunk of response.body!);
