@@ -74,8 +74,9 @@ export function Rate({ samples }: { samples: Sample[] }) {
     return ((total - earlier.total) / (at - earlier.at)) * 1000;
   });
   const times = samples.slice(1).map(({ at }) => at / 1000);
-  if (rates.length < 2) return <p class="hint">Measured from now on…</p>;
-  const summary = `Now ${short(rateOf(samples))} a second, at most ${short(Math.round(Math.max(...rates)))}.`;
+  const now = rateOf(samples);
+  if (rates.length < 2 || now === undefined) return <p class="hint">Measured from now on…</p>;
+  const summary = `Now ${short(now)} a second, at most ${short(Math.round(Math.max(...rates)))}.`;
   return (
     <Plot
       summary={summary}
@@ -87,11 +88,11 @@ export function Rate({ samples }: { samples: Sample[] }) {
   );
 }
 
-/** Events stored a second, over the last polls. */
-export function rateOf(samples: readonly Sample[]): number {
+/** Events stored a second, over the last polls; undefined as long as there was only one. */
+export function rateOf(samples: readonly Sample[]): number | undefined {
   const recent = samples.slice(-RATE_POLLS - 1);
   const [first, last] = [recent[0], recent.at(-1)];
-  if (!first || !last || last.at === first.at) return 0;
+  if (!first || !last || last.at === first.at) return undefined;
   const rate = ((last.total - first.total) / (last.at - first.at)) * 1000;
   return rate < 10 ? Math.round(rate * 10) / 10 : Math.round(rate);
 }

@@ -21,11 +21,7 @@ export function Tiles({ stats, groups, letters, intake }: TilesProps) {
           of={stats}
           say={({ total }) => [count(total), 'each once, since the first']}
         />
-        <Tile
-          name="Now"
-          of={stats}
-          say={({ samples }) => [`${short(rateOf(samples))}/s`, 'stored a second, last 10 s']}
-        />
+        <Tile name="Now" of={stats} say={({ samples }) => rate(rateOf(samples))} />
         <Tile
           name="Users today"
           of={stats}
@@ -59,6 +55,11 @@ export function Tiles({ stats, groups, letters, intake }: TilesProps) {
       {intake.value && <p class="hint">* Of this instance, {startedAt(intake.value.since)}.</p>}
     </>
   );
+}
+
+function rate(perSecond: number | undefined): [string, string] {
+  if (perSecond === undefined) return ['–', 'stored a second, measured from now on…'];
+  return [`${short(perSecond)}/s`, 'stored a second, last 10 s'];
 }
 
 function backlog({ groups }: { groups: Group[] }): [string, string] {

@@ -145,4 +145,21 @@ describe.runIf(browser)('the page', () => {
     await expect.poll(() => answers.slice(answers.indexOf(401))).toContain(200);
     expect(await page.getByRole('dialog').isVisible()).toBe(false);
   });
+
+  it('does not say how many events are stored a second before it has asked twice', async () => {
+    const service = await ServiceProcess.start();
+    await store(service.url, [{ userId: 'ada', eventType: 'LOGIN' }]);
+    const page = await openPage(browser!, service.url);
+    await page.goto('about:blank');
+    const stats = /\/events\/stats\?interval=/;
+    const again = Promise.withResolvers<void>();
+    let asked = 0;
+    await page.route(stats, (route) => (asked++ === 0 ? route.continue() : again.resolve()));
+    await page.goto(`${service.url}/`);
+    await again.promise;
+    await page.getByText('– stored a second, measured from now on').waitFor();
+    // Also lets what is held go on.
+    await page.unroute(stats);
+    await page.getByText('0/s stored a second, last 10 s').waitFor();
+  });
 });
