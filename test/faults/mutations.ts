@@ -71,7 +71,7 @@ export const MUTATIONS: Record<string, TakenOut> = {
     changes: [
       {
         file: 'src/store/postgres/standing.ts',
-        from: 'compatibleFrom === null || compatibleFrom > NEWEST',
+        from: `coalesce((to_jsonb(m) ->> 'compatible_from') collate "C" > '\${NEWEST}', true)`,
         to: 'true',
       },
     ],
