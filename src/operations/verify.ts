@@ -77,25 +77,36 @@ function identityOf({ value, headers }: LogRecord, catalog: Catalog): { eventId?
   return { eventId, key: recordKey(eventId, headers) };
 }
 
-/** Everything the log held at the start, read in a group of its own. */
+/** Everything the log held at the start, each record once, read in a group of its own. */
 export async function* readToEnd(log: EventLog, topic: string) {
   const behind = new Map<number, number>();
+  /** Where each partition is read on when reading has to start over. */
+  const next = new Map<number, number>();
+  let topicId: string | undefined;
   const done = new AbortController();
   const reading = log.subscribe({
     topic,
     group: `footfall-verify-${randomUUID()}`,
     signal: done.signal,
     onAssigned: async (assigned) => {
-      for (const { partition, earliest, end } of assigned) if (end > earliest) behind.set(partition, end);
+      for (const one of assigned) {
+        topicId ??= one.topicId;
+        if (one.topicId !== topicId) throw new Error(`${topic} was created again while it was read`);
+        const { partition, earliest, end } = one;
+        if (next.has(partition)) continue;
+        next.set(partition, earliest);
+        if (end > earliest) behind.set(partition, end);
+      }
       if (behind.size === 0) done.abort();
       return {
-        positions: new Map(assigned.map(({ partition, earliest }) => [partition, { offset: earliest }])),
+        positions: new Map(assigned.map(({ partition }) => [partition, { offset: next.get(partition)! }])),
       };
     },
   });
   for await (const batch of flattenBatches(reading)) {
     const end = behind.get(batch.partition);
     if (end === undefined) continue;
+    next.set(batch.partition, batch.nextOffset);
     yield { ...batch, records: batch.records.filter(({ offset }) => offset < end) };
     if (batch.nextOffset >= end) behind.delete(batch.partition);
     if (behind.size === 0) done.abort();

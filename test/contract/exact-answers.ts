@@ -41,7 +41,7 @@ export function eventsOf(
   });
 }
 
-/** Filters; each is in half of the queries. */
+/** Filters, each in some of the queries. */
 export function filters(userId: string, eventTypes: string[], condition: PayloadCondition) {
   return {
     userId: fc.constantFrom(undefined, undefined, userId),

@@ -48,7 +48,7 @@ function openReading(options: KafkaLogOptions) {
     group: randomUUID(),
     signal: new AbortController().signal,
     onAssigned: async (assigned) => {
-      seen.push('asked');
+      if (seen.at(-1) !== 'asked') seen.push('asked');
       return { positions: new Map(assigned.map(({ partition }) => [partition, { offset: next }])) };
     },
   });

@@ -3,6 +3,7 @@ import type { StartPosition } from '../event-log.ts';
 import { NO_EPOCH } from '../landmarks.ts';
 import { assignToSubscribers } from './assigner.ts';
 import {
+  type AskMetadata,
   baseOptions,
   type CallbackWithPromise,
   ClientConsumer,
@@ -33,7 +34,10 @@ type OffsetsQuestion = Omit<Parameters<ClientConsumer['listOffsets']>[0], 'topic
  */
 export class Consumer extends ClientConsumer {
   readonly #given: { division?: Division | undefined };
-  #connectionsOpened = 0;
+  #brokers: ClusterMetadata['brokers'] = new Map();
+  /** By address: the number of the latest connection, of all that were opened. */
+  readonly #connections = new Map<string, number>();
+  #opened = 0;
 
   /** @param joins whether it becomes a member of the group */
   constructor(options: KafkaClientOptions, groupId: string, joins: boolean) {
@@ -59,15 +63,20 @@ export class Consumer extends ClientConsumer {
       autocommit: false,
     });
     this.#given = given;
-    this.on('client:broker:connect', () => this.#connectionsOpened++);
+    this.on('client:broker:connect', ({ broker: { host, port } }) => {
+      this.#connections.set(`${host}:${port}`, ++this.#opened);
+    });
   }
 
   /**
-   * How many connections to brokers it has opened so far. Only behind a new one can there be another log under the same
-   * offsets: no broker is put back to an earlier state while it runs.
+   * A number for the connection to each broker, by node: another one after it was opened again. Only behind a new connection
+   * can there be another log under the same offsets, since no broker is put back to an earlier state while it runs.
    */
-  get connectionsOpened(): number {
-    return this.#connectionsOpened;
+  connectionsByNode(): Map<number, number | undefined> {
+    const numbers = [...this.#brokers].map(
+      ([node, { host, port }]) => [node, this.#connections.get(`${host}:${port}`)] as const,
+    );
+    return new Map(numbers);
   }
 
   /** What was assigned since the last call. Nothing if this member is alone: the client then assigns by itself. */
@@ -78,7 +87,11 @@ export class Consumer extends ClientConsumer {
   }
 
   override [kMetadata](options: MetadataOptions, callback: CallbackWithPromise<ClusterMetadata>): void {
-    freshMetadata((asked, answered) => super[kMetadata](asked, answered), options, callback);
+    const ask: AskMetadata = (asked, answered) => super[kMetadata](asked, answered);
+    freshMetadata(ask, options, (error, metadata) => {
+      if (metadata) this.#brokers = metadata.brokers;
+      callback(error, metadata);
+    });
   }
 
   /** @throws where the topic is not known, or no broker answers in time */

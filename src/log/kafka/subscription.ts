@@ -15,6 +15,13 @@ const FETCH_MAX_WAIT_MS = 500;
 const CLOSE_DEADLINE_MS = 3000;
 const CLOSE_RETRY_MS = 1000;
 
+/** Who reads, with its membership of the group. */
+interface Reader {
+  consumer: Consumer;
+  member: GroupMember;
+  logger: Logger;
+}
+
 interface FetchDone {
   node: number;
   response?: FetchResponse;
@@ -39,7 +46,7 @@ export async function* readGroup(
     while (!signal.aborted) {
       const assignment = await member.nextAssignment(signal);
       if (assignment === undefined) break;
-      yield* readAssignment(consumer, member, assignment, options);
+      yield* readAssignment({ consumer, member, logger }, assignment, options);
     }
   } finally {
     await member.end(CLOSE_DEADLINE_MS);
@@ -81,19 +88,19 @@ async function untilDone(work: () => Promise<void>): Promise<void> {
 }
 
 /**
- * Reads the assigned partitions until the assignment changes; starts over when told to, or when the log was or may have been
- * replaced.
+ * Reads the assigned partitions until the assignment changes; starts over when told to, or when the log was or may have
+ * been replaced.
  */
 async function* readAssignment(
-  consumer: Consumer,
-  member: GroupMember,
+  reader: Reader,
   { partitions, signal: assigned }: Assignment,
   { topic, signal, onAssigned }: SubscribeOptions,
 ): AsyncGenerator<LogBatch[]> {
+  const { consumer, member } = reader;
   let divergesAt: ReadonlyMap<number, number> = new Map();
   while (!assigned.aborted && !signal.aborted) {
     const described = await describePartitions(consumer, topic, partitions, divergesAt);
-    const { connectionsOpened } = consumer;
+    const connections = consumer.connectionsByNode();
     const start = await onAssigned(described);
     const positions = new Map(start.positions);
     // Also commits idle partitions, so that lag tools show them correctly.
@@ -102,9 +109,9 @@ async function* readAssignment(
     }
     const over = new AbortController();
     const ends = [assigned, signal, over.signal, ...(start.restart === undefined ? [] : [start.restart])];
-    const reading = { topic, positions, connectionsOpened, signal, ended: AbortSignal.any(ends) };
+    const reading = { topic, positions, connections, signal, ended: AbortSignal.any(ends) };
     try {
-      divergesAt = yield* readFrom(consumer, member, reading);
+      divergesAt = yield* readFrom(reader, reading);
     } finally {
       over.abort();
     }
@@ -115,8 +122,8 @@ interface Reading {
   topic: string;
   /** Next offset of each assigned partition; advances as batches are yielded. */
   positions: Map<number, StartPosition>;
-  /** By the consumer, before it was decided where to start: after that, each one is a reason to decide again. */
-  connectionsOpened: number;
+  /** Those on which it was described what the log holds, as of `Consumer.connectionsByNode`. */
+  connections: ReadonlyMap<number, number | undefined>;
   /** The reader is leaving. */
   signal: AbortSignal;
   /** This reading is over, for whatever reason. */
@@ -129,8 +136,7 @@ interface Reading {
  * @returns the partitions whose log differs from the one their positions belong to, and from which offset on
  */
 async function* readFrom(
-  consumer: Consumer,
-  member: GroupMember,
+  { consumer, member, logger }: Reader,
   reading: Reading,
 ): AsyncGenerator<LogBatch[], ReadonlyMap<number, number>> {
   const { signal, ended } = reading;
@@ -145,7 +151,10 @@ async function* readFrom(
       const divergesAt = divergences(done.response!);
       if (divergesAt.size > 0) return divergesAt;
       // A cluster put back to an earlier state counts its leader epochs from there again: they show no difference then.
-      if (consumer.connectionsOpened !== reading.connectionsOpened) break;
+      if (consumer.connectionsByNode().get(done.node) !== reading.connections.get(done.node)) {
+        logger.debug({ node: done.node }, 'the broker was connected to again: asking what the log holds');
+        break;
+      }
       const batches = toBatches(done.response!, reading, member);
       // The broker collects the next records while these are processed.
       await startFetches(consumer, reading, fetches);

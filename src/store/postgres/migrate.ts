@@ -89,10 +89,11 @@ async function isBegun(run: Run): Promise<boolean> {
  * Whoever runs now has to claim again, and finds out whether it can go on. Before anything else that storing locks: its
  * statement locks positions first, and then waits for them with nothing in its hands that a migration could ask for.
  * What a claim inserts meanwhile would not be reached: so claims wait, too, and look at the list of migrations after that.
- * So does who counts, whose statement locks `counted_up_to` before other tables, and reads the list in it.
+ * So does who counts, whose statement locks `counted_up_to` before other tables, and reads the list in it. A count may take
+ * its time, and comes first here: storing goes on while it is waited for.
  */
 async function shutOthersOut(run: Run, { tables }: Standing): Promise<void> {
-  const written = ['positions', 'counted_up_to'].filter((name) => tables.includes(name));
+  const written = ['counted_up_to', 'positions'].filter((name) => tables.includes(name));
   await run(`lock table ${written.join()} in exclusive mode`);
   await run('update positions set epoch = epoch + 1');
 }
