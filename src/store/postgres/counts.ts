@@ -126,6 +126,7 @@ export class PostgresCounts implements EventCounts {
       const { stable } = await watermarks(this.#database);
       for (let upTo = 0; upTo < stable; ) {
         const [row] = await this.#database.query<{ upto: string; isBarred: boolean }>(COUNT, [stable]);
+        // Throws, unless the list has changed once more.
         if (row!.isBarred) await this.#database.lookAgain();
         else upTo = Number(row!.upto);
       }
