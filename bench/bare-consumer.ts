@@ -41,7 +41,7 @@ async function copy(): Promise<number> {
   consumer.topics.track(topic);
   const client = new pg.Client({ connectionString: address });
   await client.connect();
-  await client.query(TABLE);
+  await client.query(`drop table if exists bare; ${TABLE}`);
   const metadata = await consumer.metadata({ topics: [topic] });
   const { id: topicId, partitions } = metadata.topics.get(topic)!;
   const ends = (await consumer.listOffsets({ topics: [topic], timestamp: ListOffsetTimestamps.LATEST })).get(
