@@ -1,11 +1,11 @@
 // Fetches a topic with the service's client and inserts its events into PostgreSQL, in the columns the service fills, and
 // nothing else: when it is asked over HTTP.
-import { createServer } from 'node:http';
 import { Consumer, ListOffsetTimestamps } from '@platformatic/kafka';
 import pg from 'pg';
+import { HOUR_MS } from '../src/store/event-store.ts';
+import { serveWork } from './bare.ts';
 
 const FETCH_BYTES = 1024 * 1024;
-const HOUR_MS = 3_600_000;
 
 const [brokers, topic, address] = process.argv.slice(2) as [string, string, string];
 
@@ -88,7 +88,4 @@ async function copy(): Promise<number> {
   return count;
 }
 
-const server = createServer(async (_request, response) => void response.end(String(await copy())));
-server.listen(0, '127.0.0.1', () => {
-  console.log(`answers on http://127.0.0.1:${(server.address() as { port: number }).port}`);
-});
+serveWork(copy);

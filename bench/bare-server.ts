@@ -1,8 +1,8 @@
 // What one Node thread can reach with bare node:http and the Kafka client of the service, nothing else: `grouped` as the
 // service does, `single` with one send for each request, `none` without any log. A list of events is one send.
 import { randomUUIDv7 } from 'node:crypto';
-import { createServer } from 'node:http';
 import { ProduceAcks, Producer } from '@platformatic/kafka';
+import { serve } from './bare.ts';
 
 const [brokers, topic, partitions, how] = process.argv.slice(2) as [string, string, string, string];
 const producer = new Producer({
@@ -48,7 +48,7 @@ function accept(sent: Sent) {
   return { json, message };
 }
 
-const server = createServer((request, response) => {
+serve((request, response) => {
   const chunks: Buffer[] = [];
   request.on('data', (chunk: Buffer) => chunks.push(chunk));
   request.on('end', () => {
@@ -71,7 +71,4 @@ const server = createServer((request, response) => {
       if (!sending) drain();
     }
   });
-});
-server.listen(0, '127.0.0.1', () => {
-  console.log(`answers on http://127.0.0.1:${(server.address() as { port: number }).port}`);
 });

@@ -1,6 +1,5 @@
 // Reading what is stored: all of it, against the store's own client; and pages, whose cost must not grow with the rows.
 import { join } from 'node:path';
-import pg from 'pg';
 import { openSqliteFile } from '../src/sqlite/sqlite-file.ts';
 import type { EventStore } from '../src/store/event-store.ts';
 import { PostgresStore } from '../src/store/postgres/postgres-store.ts';
@@ -14,12 +13,12 @@ import {
   silent,
   type TestCluster,
 } from './ground.ts';
+import { readWithClient } from './own-client.ts';
 import { median, type Row } from './rows.ts';
 
 const FEW = 10_000;
 const PAGE = 100;
 const PAGES = 100;
-const CLIENT_PAGE = 1000;
 
 /** A filled store: the settings of a service on it, and how its own client reads it. */
 export interface Filled {
@@ -99,14 +98,7 @@ async function fillSqlite(ground: TestCluster, count: number): Promise<Filled> {
   file.close();
   return {
     env: { DATABASE_URL: `sqlite:${path}` },
-    async readWithClient() {
-      const { db, close } = openSqliteFile(path);
-      const seconds = await timed(async () => {
-        for (const _row of db.prepare('select json from events order by seq').iterate());
-      });
-      close();
-      return seconds;
-    },
+    readWithClient: () => timed(async () => void (await readWithClient(`sqlite:${path}`))),
   };
 }
 
@@ -117,22 +109,7 @@ async function fillPostgres(ground: TestCluster, count: number): Promise<Filled>
   await store.close();
   return {
     env: { DATABASE_URL: url },
-    async readWithClient() {
-      const client = new pg.Client({ connectionString: url });
-      await client.connect();
-      const seconds = await timed(async () => {
-        for (let seq = '0'; ; ) {
-          const { rows } = await client.query<{ seq: string }>(
-            `select seq, json from events where seq > $1 order by seq limit ${CLIENT_PAGE}`,
-            [seq],
-          );
-          if (rows.length === 0) return;
-          seq = rows.at(-1)!.seq;
-        }
-      });
-      await client.end();
-      return seconds;
-    },
+    readWithClient: () => timed(async () => void (await readWithClient(url))),
   };
 }
 
