@@ -1,5 +1,5 @@
 import type { ComponentChildren } from 'preact';
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { Problem } from './problem.tsx';
 import { Suggested } from './suggested.tsx';
 import { ofField, toField, zone } from './times.ts';
@@ -24,7 +24,8 @@ interface FilterFormProps {
 export function FilterForm({ values, action, apply, mistake: ownMistake, children, after }: FilterFormProps) {
   const form = useRef<HTMLFormElement>(null);
   const [mistake, setMistake] = useState<string>();
-  useEffect(() => {
+  // Before the fields are shown: later, this would undo what somebody has begun to write.
+  useLayoutEffect(() => {
     for (const field of form.current!.querySelectorAll<HTMLInputElement | HTMLSelectElement>('[name]')) {
       const value = values[field.name] ?? '';
       field.value = isTime(field.name) ? toField(value) : value;

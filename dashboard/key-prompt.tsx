@@ -1,11 +1,11 @@
-import { useEffect, useRef } from 'preact/hooks';
+import { useLayoutEffect, useRef } from 'preact/hooks';
 import { apiKey, declineKey, keyWanted, useKey } from './api.ts';
 
 /** Asks for an API key as soon as the service wants one; here it is changed and forgotten, too. */
 export function KeyPrompt() {
   const dialog = useRef<HTMLDialogElement>(null);
   const why = keyWanted.value;
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (why !== undefined && !dialog.current!.open) dialog.current!.showModal();
     if (why === undefined) dialog.current!.close();
   }, [why]);

@@ -1,5 +1,5 @@
 import { render } from 'preact';
-import { useEffect, useRef } from 'preact/hooks';
+import { useLayoutEffect, useRef } from 'preact/hooks';
 import { apiKey, askForKey } from './api.ts';
 import { DeadLetterPage, DeadLettersPage } from './dead-letters.tsx';
 import { EventPage } from './event.tsx';
@@ -67,9 +67,10 @@ function App() {
   const [name] = route.value.parts;
   const main = useRef<HTMLElement>(null);
   const isFirst = useRef(true);
-  // A reader of the page hears that it has changed; at first the browser says so itself.
+  // A reader of the page hears that it has changed; at first the browser says so itself. Before the new view is shown:
+  // later, this would take the focus from a field that somebody has begun to fill in.
   const place = route.value.parts.join('/');
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (!isFirst.current) main.current?.focus({ preventScroll: true });
     isFirst.current = false;
     scrollTo(0, leftAt());

@@ -3,7 +3,7 @@ import type { Page } from 'playwright-core';
 import { describe, expect, inject, it } from 'vitest';
 import { findChromium } from '../support/chromium.ts';
 import { kafkaAndPostgres } from '../support/kafka-postgres.ts';
-import { audit, openPage } from '../support/page.ts';
+import { audit, copiedBy, openPage } from '../support/page.ts';
 import { store } from '../support/service.ts';
 import { ServiceProcess } from '../support/service-process.ts';
 
@@ -137,7 +137,8 @@ describe.runIf(browser).each(GROUNDS)('the page: Explore, %s', (where, settings)
       await bar.focus();
       await page.keyboard.press('Home');
       for (let minute = 0; minute < 66; minute++) await page.keyboard.press('ArrowRight');
-      expect(await bar.getAttribute('aria-valuetext')).toBe('Fri, 2 Jan 2026, 10:06:00 UTC+0: 1 event');
+      const spoken = () => bar.getAttribute('aria-valuetext');
+      await expect.poll(spoken).toBe('Fri, 2 Jan 2026, 10:06:00 UTC+0: 1 event');
       await page.keyboard.press('Enter');
       await counts(page, '1 event');
       expect(parameters(page)).toEqual({ from: `${DAY}T10:06:00.000Z`, to: `${DAY}T10:07:00.000Z` });
@@ -188,8 +189,7 @@ describe.runIf(browser).each(GROUNDS)('the page: Explore, %s', (where, settings)
     await page.getByRole('button', { name: 'Remove the filter price ≥ 10' }).click();
     await counts(page, '6 events');
     await page.getByRole('button', { name: '7 days' }).click();
-    await page.getByRole('button', { name: 'Copy link' }).click();
-    const link = await page.evaluate<string>('navigator.clipboard.readText()');
+    const link = await copiedBy(page, 'Copy link');
     const shared = new URLSearchParams(link.split('?')[1]);
     expect([...shared.keys()]).toEqual(['by', 'from', 'to']);
     expect(shared.get('to')).toMatch(/Z$/);
@@ -211,16 +211,10 @@ describe.runIf(browser).each(GROUNDS)('the page: Explore, %s', (where, settings)
     await page.getByRole('button', { name: 'Show all of this event here' }).first().click();
     await page.locator('.whole').getByText('30.5').waitFor();
     await audit(page);
-    await page.getByRole('button', { name: 'Copy as JSON' }).click();
-    const event = JSON.parse(await page.evaluate<string>('navigator.clipboard.readText()')) as {
-      eventId: string;
-    };
+    const event = JSON.parse(await copiedBy(page, 'Copy as JSON')) as { eventId: string };
     expect(event).toMatchObject(EVENTS[5]!);
-    await page.getByRole('button', { name: 'Copy as curl' }).click();
     const { origin } = new URL(page.url());
-    expect(await page.evaluate('navigator.clipboard.readText()')).toBe(
-      `curl -i '${origin}/events/${event.eventId}'`,
-    );
+    expect(await copiedBy(page, 'Copy as curl')).toBe(`curl -i '${origin}/events/${event.eventId}'`);
   });
 
   it('says what is different about a part of the plot, and narrows to it', async () => {

@@ -6,7 +6,7 @@ import { describe, expect, inject, it, onTestFinished } from 'vitest';
 import { createKey } from '../../src/access/api-keys.ts';
 import { findChromium } from '../support/chromium.ts';
 import { kafkaAndPostgres } from '../support/kafka-postgres.ts';
-import { audit, openPage } from '../support/page.ts';
+import { audit, copiedBy, openPage } from '../support/page.ts';
 import { post, store } from '../support/service.ts';
 import { ServiceProcess } from '../support/service-process.ts';
 import { answerOf } from '../support/shell.ts';
@@ -104,8 +104,7 @@ describe.runIf(browser)('the page', () => {
     await page.getByRole('textbox', { name: 'Key' }).fill(key);
     await page.getByRole('button', { name: 'Use this key' }).click();
     await page.getByRole('heading', { name: 'No events yet' }).waitFor();
-    await page.getByRole('button', { name: 'Copy command' }).click();
-    const command = await page.evaluate<string>('navigator.clipboard.readText()');
+    const command = await copiedBy(page, 'Copy command');
     expect(command).not.toContain(key);
     expect(await answerOf(command, { FOOTFALL_KEY: key })).toMatchObject({ status: 201 });
     await page.locator('.events').getByText('ada').waitFor();
@@ -127,7 +126,7 @@ describe.runIf(browser)('the page', () => {
     await audit(page);
     await page.getByRole('button', { name: /^stored/ }).click();
     await page.getByRole('button', { name: /^duplicate/ }).click();
-    expect(await outcomes()).toEqual(['rejected', 'conflict']);
+    await expect.poll(outcomes).toEqual(['rejected', 'conflict']);
     await page.reload();
     await expect.poll(outcomes).toEqual(['rejected', 'conflict']);
     await page.getByLabel('User').fill('eve');

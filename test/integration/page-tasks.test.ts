@@ -3,7 +3,7 @@ import { describe, expect, inject, it, onTestFinished } from 'vitest';
 import { createDatabase, PostgresServer } from '../../scripts/postgres-server.ts';
 import { findChromium } from '../support/chromium.ts';
 import { kafkaAndPostgres } from '../support/kafka-postgres.ts';
-import { audit, GREEN, openPage } from '../support/page.ts';
+import { audit, copiedBy, GREEN, openPage } from '../support/page.ts';
 import { post, store } from '../support/service.ts';
 import { ServiceProcess } from '../support/service-process.ts';
 import { answerOf } from '../support/shell.ts';
@@ -99,15 +99,13 @@ describe.runIf(browser && inject('kafka4'))('on Kafka and PostgreSQL, the page l
     await audit(page);
 
     // The command does what the sender did: sent again, it is refused again and appears above.
-    await page.getByRole('button', { name: 'Copy as curl' }).click();
-    const command = await page.evaluate<string>('navigator.clipboard.readText()');
+    const command = await copiedBy(page, 'Copy as curl');
     expect(await answerOf(command)).toMatchObject({
       status: 400,
       body: expect.stringContaining('eventType is required'),
     });
     await page.getByText('2 rejected events').waitFor();
-    await page.getByRole('button', { name: 'Copy as JSON' }).click();
-    expect(JSON.parse(await page.evaluate<string>('navigator.clipboard.readText()'))).toMatchObject({
+    expect(JSON.parse(await copiedBy(page, 'Copy as JSON'))).toMatchObject({
       code: 'invalid_event',
       path: '/events/batch',
     });
@@ -158,8 +156,7 @@ describe.runIf(browser && inject('kafka4'))('on Kafka and PostgreSQL, the page l
     const page = await openPage(browser!, service.url);
     await page.context().grantPermissions(['clipboard-read', 'clipboard-write']);
     await page.getByRole('heading', { name: 'No events yet' }).waitFor();
-    await page.getByRole('button', { name: 'Copy command' }).click();
-    const command = await page.evaluate<string>('navigator.clipboard.readText()');
+    const command = await copiedBy(page, 'Copy command');
     expect(await answerOf(command)).toMatchObject({ status: 201 });
     await page.locator('.events').getByText('ada').waitFor();
   });

@@ -191,6 +191,31 @@ describe.runIf(browser)('the page', () => {
     await page.getByText('Recorded, and safe in the log').waitFor();
   });
 
+  it.each([
+    ['send', 'userId'],
+    ['search?userId=before', 'userId'],
+  ])('leaves what one types as soon as #/%s shows', async (place, field) => {
+    const service = await ServiceProcess.start();
+    const page = await openPage(browser!, service.url);
+    await page.getByRole('heading', { name: 'No events yet' }).waitFor();
+    const typed = await page.evaluate<{ focus: string; value: string }>(`new Promise((resolve) => {
+      const typeAtOnce = () => {
+        const input = document.querySelector('[name=${field}]');
+        if (!input) return;
+        observer.disconnect();
+        input.focus();
+        input.value = 'ada';
+        // Two frames and a task later, all that follows the first drawing is done.
+        const look = () => resolve({ focus: document.activeElement.name, value: input.value });
+        requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(look)));
+      };
+      const observer = new MutationObserver(typeAtOnce);
+      observer.observe(document.body, { childList: true, subtree: true });
+      location.hash = '#/${place}';
+    })`);
+    expect(typed).toEqual({ focus: field, value: 'ada' });
+  });
+
   it('asks for a key, says when it is wrong, and works with a right one', async () => {
     const { key, entry } = createKey({ name: 'a person', scopes: ['read'] });
     const service = await ServiceProcess.start({ API_KEYS: JSON.stringify([entry]) });

@@ -31,3 +31,12 @@ export async function audit(page: Page): Promise<void> {
   const { violations } = await new AxeBuilder({ page }).analyze();
   expect(violations.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)])).toEqual([]);
 }
+
+/** What a button copies; the browser must be allowed to. */
+export async function copiedBy(page: Page, button: string): Promise<string> {
+  const clipboard = () => page.evaluate<string>('navigator.clipboard.readText()');
+  await page.evaluate("navigator.clipboard.writeText('')");
+  await page.getByRole('button', { name: button }).click();
+  await expect.poll(clipboard).not.toBe('');
+  return clipboard();
+}
