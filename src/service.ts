@@ -141,7 +141,7 @@ async function run(
     polled: (poll) => consumer.polled(poll),
   });
   const processing = () => (consumes ? consumer : link?.consumer);
-  const health = new Health({ log, store, clock, consumer: processing, progress });
+  const health = new Health({ log, store, clock, consumer: processing, progress, producer });
   const build = { log: logKind(config), store: config.store.kind, role: config.ROLE };
   const state = { store, group, topic, progress, health, clock, build };
   registerInstance(meter, { ...state, work: admission, liveTail, folder: ownFolder(config) });

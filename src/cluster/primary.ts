@@ -77,7 +77,10 @@ export class Workers {
     this.#logger.error({ role, code, signal }, 'A process exited unexpectedly: restarting it');
     if (role === 'consumer') {
       const reason = 'the process that processes events has ended and is being restarted';
-      this.#tellAll({ kind: 'consumer', view: { state: 'recovering', reason, stalled: [] } });
+      this.#tellAll({
+        kind: 'consumer',
+        view: { state: 'recovering', reason, stalled: [], isThrottled: false },
+      });
     }
     await sleep(RESTART_PAUSE_MS);
     if (!this.#stopping) this.#begin(role);

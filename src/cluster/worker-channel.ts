@@ -20,7 +20,7 @@ const STATUS_INTERVAL_MS = 500;
 /** One process of an instance, and its channel to the others. */
 export class WorkerChannel {
   /** The last status reported by the process that processes events. */
-  consumer: ConsumerStatus = { state: 'starting', reason: undefined, stalled: [] };
+  consumer: ConsumerStatus = { state: 'starting', reason: undefined, stalled: [], isThrottled: false };
   readonly #worker: Worker;
   readonly #asked = new Map<number, (collected: CollectedMetrics) => void>();
   #asks = 0;
@@ -50,8 +50,11 @@ export class WorkerChannel {
   /** Reports the status of processing to the others for as long as this process lives. */
   async reportStatus(consumer: ConsumerStatus): Promise<void> {
     while (this.#worker.isConnected()) {
-      const { state, reason, stalled } = consumer;
-      this.#worker.send({ kind: 'consumer', view: { state, reason, stalled } } satisfies Message);
+      const { state, reason, stalled, isThrottled } = consumer;
+      this.#worker.send({
+        kind: 'consumer',
+        view: { state, reason, stalled, isThrottled },
+      } satisfies Message);
       await sleep(STATUS_INTERVAL_MS, undefined, { ref: false });
     }
   }

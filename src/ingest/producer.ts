@@ -10,6 +10,7 @@ import { type Span, TRACE_HEADER, type Tracing } from '../observability/tracing.
 import { type EventStore, isSameEvent } from '../store/event-store.ts';
 import { toApiError } from './append-failure.ts';
 import type { DuplicateEvents } from './duplicate-events.ts';
+import { FailingAppends } from './failing-appends.ts';
 import { type AcceptedEvent, RecentEvents } from './recent-events.ts';
 
 const FAILURE_LOG_INTERVAL_MS = 5000;
@@ -25,7 +26,7 @@ export interface ProducerOptions {
   metrics: Metrics;
   /** Undefined: off. */
   tracing?: Tracing | undefined;
-  clock: Pick<Clock, 'date'>;
+  clock: Pick<Clock, 'date' | 'now'>;
   newId(): string;
   /** Told of each event that was sent again and is not appended. */
   duplicates: Pick<DuplicateEvents, 'add'>;
@@ -64,9 +65,16 @@ export class Producer {
   #count = 0;
   #failures = 0;
   #failureLoggedAt = Number.NEGATIVE_INFINITY;
+  readonly #failing: FailingAppends;
 
   constructor(options: ProducerOptions) {
     this.#options = options;
+    this.#failing = new FailingAppends(options.clock);
+  }
+
+  /** Why nothing can be appended, as the latest attempts showed. */
+  get problem(): string | undefined {
+    return this.#failing.problem;
   }
 
   /**
@@ -241,6 +249,7 @@ export class Producer {
 
   #accepted({ event, json, key }: PreparedEvent, receipt: Receipt): Accepted {
     const accepted = { eventId: event.eventId, key, json, receipt };
+    this.#failing.confirmed();
     this.#recent.add(key, accepted);
     this.#options.metrics.eventsGenerated.inc();
     this.#options.metrics.eventTally.accepted(event.eventType);
@@ -250,7 +259,10 @@ export class Producer {
 
   #failed(error: AppendError): ApiError {
     this.#options.metrics.appendFailures.inc({ failure: error.failure });
-    if (error.retryable) this.#logFailure(error.cause);
+    if (error.retryable) {
+      this.#failing.failed(error.cause);
+      this.#logFailure(error.cause);
+    }
     return toApiError(error);
   }
 

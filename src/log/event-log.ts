@@ -31,7 +31,8 @@ export interface EventLog {
    * The timestamp of the first record at or after each position: milliseconds since 1970. Records of open transactions
    * count too.
    *
-   * @returns one per position, in the same order; undefined if the partition ends before it
+   * @returns one per position, in the same order; undefined if the partition ends before it, or if looking would use up a
+   *    quota that reading needs
    */
   timestamps(topic: string, positions: readonly RecordPosition[]): Promise<(number | undefined)[]>;
 
@@ -168,6 +169,8 @@ export interface SubscribeOptions {
    * behind a new connection there may be an earlier state of it, in which the same offsets are used again.
    */
   onAssigned(assigned: readonly AssignedPartition[]): Promise<ReadingStart>;
+  /** Told that nothing can be delivered for so many milliseconds, since this reader has used up its quota. */
+  onThrottled?(ms: number): void;
 }
 
 export interface ReadingStart {

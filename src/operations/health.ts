@@ -16,6 +16,8 @@ export interface ConsumerStatus {
   readonly reason: string | undefined;
   /** Partitions that have records and do not move. */
   readonly stalled: readonly number[];
+  /** The log delivers nothing for now, since a quota is used up. */
+  readonly isThrottled: boolean;
 }
 
 export interface Dependency {
@@ -44,6 +46,8 @@ interface HealthOptions {
   consumer(): ConsumerStatus | undefined;
   /** What keeps records from being stored, whichever instance should store them. */
   progress: { readonly problem: string | undefined };
+  /** Why this instance cannot append, although the log may answer. */
+  producer: { readonly problem: string | undefined };
 }
 
 /** Queries the dependencies directly, so that an outage and its end show at once. */
@@ -60,8 +64,8 @@ export class Health {
   /** Answers within two seconds, whatever the state of the dependencies. */
   async check(): Promise<HealthReport> {
     const { log, store } = await this.#reach();
-    // This part costs nothing, so it is never reused from an earlier check, such as one before the consumer started.
-    const report = { log, store, consumer: this.#consumer() };
+    // The rest costs nothing, so it is never reused from an earlier check, such as one before the consumer started.
+    const report = { log: this.#log(log), store, consumer: this.#consumer() };
     for (const dependency of DEPENDENCIES) {
       const { ok } = report[dependency];
       if (this.#changes.get(dependency)?.ok === ok) continue;
@@ -84,12 +88,21 @@ export class Health {
     return this.#reached;
   }
 
+  #log(reached: Dependency): Dependency {
+    const { problem } = this.#options.producer;
+    return !reached.ok || problem === undefined ? reached : { ok: false, reason: problem };
+  }
+
   #consumer(): Dependency {
     // One partition may fail here while records of another wait for a different reason.
-    const reasons = [this.#whyNotConsuming(), this.#options.progress.problem].filter(
-      (one) => one !== undefined,
-    );
+    const reasons = [this.#whyNotConsuming(), this.#whyNotStored()].filter((one) => one !== undefined);
     return reasons.length === 0 ? { ok: true } : { ok: false, reason: reasons.join('; ') };
+  }
+
+  #whyNotStored(): string | undefined {
+    const { problem } = this.#options.progress;
+    if (problem === undefined || !this.#options.consumer()?.isThrottled) return problem;
+    return `${problem}: Kafka's quota for this client (consumer_byte_rate) is used up`;
   }
 
   #whyNotConsuming(): string | undefined {

@@ -56,6 +56,7 @@ export class Consumer {
   readonly #undecided: Retrier;
   readonly #starts: AssignedStarts;
   #state: Exclude<ConsumerState, 'recovering'> = 'starting';
+  #throttledUntil = Number.NEGATIVE_INFINITY;
   #running: Promise<void> | undefined;
 
   constructor(options: ConsumerOptions) {
@@ -84,6 +85,11 @@ export class Consumer {
     return reasons.length === 0 ? undefined : reasons.join('; ');
   }
 
+  /** Whether the log delivers nothing for now, since a quota is used up. */
+  get isThrottled(): boolean {
+    return this.#options.clock.now() < this.#throttledUntil;
+  }
+
   /** Its progress in the partitions where nothing is being stored. */
   get idle(): IdlePositions {
     return new Map([...this.#positions].filter(([partition]) => !this.#inFlight.has(partition)));
@@ -91,7 +97,8 @@ export class Consumer {
 
   /** Receives the results of each progress poll. */
   polled(poll: Poll<IdlePositions>): void {
-    if (!this.#stopping.signal.aborted) this.#watchdog.look(poll, this.idle, this.#inFlight.size > 0);
+    if (this.#stopping.signal.aborted) return;
+    this.#watchdog.look(poll, this.idle, this.#inFlight.size > 0 || this.isThrottled);
   }
 
   get state(): ConsumerState {
@@ -123,6 +130,9 @@ export class Consumer {
           group,
           signal,
           onAssigned: (given) => this.#onAssigned(given),
+          onThrottled: (ms) => {
+            this.#throttledUntil = this.#options.clock.now() + ms;
+          },
         });
         for await (const read of reading) {
           // If we die here: none of these batches is stored, and whoever claims the partitions next reads them again.

@@ -213,7 +213,7 @@ export function registerProgress(
   meter: Meter,
   progress: { readonly partitions: readonly PartitionProgress[] },
 ): void {
-  const gauge = (name: string, help: string, value: (partition: PartitionProgress) => number | undefined) =>
+  const gauge = (name: string, help: string, value: (partition: PartitionProgress) => number) =>
     meter.gauge({
       name,
       help,
@@ -223,7 +223,7 @@ export function registerProgress(
       collect(values) {
         values.reset();
         for (const partition of progress.partitions) {
-          values.set({ partition: partition.partition }, value(partition) ?? 0);
+          values.set({ partition: partition.partition }, value(partition));
         }
       },
     });
@@ -236,6 +236,8 @@ export function registerProgress(
   );
 }
 
-function ageOf({ oldestWaiting }: PartitionProgress): number | undefined {
-  return oldestWaiting && Math.max(0, (Date.now() - oldestWaiting.getTime()) / 1000);
+/** At least as long as we have seen it wait, where the record itself could not be looked up. */
+function ageOf({ oldestWaiting, unmovedMs }: PartitionProgress): number {
+  if (oldestWaiting === undefined) return unmovedMs / 1000;
+  return Math.max(0, (Date.now() - oldestWaiting.getTime()) / 1000);
 }

@@ -48,7 +48,7 @@ export class Watchdog {
   /**
    * @param poll with the partitions that were idle before it started
    * @param now the partitions that are idle now
-   * @param isWorking while anything is being stored, silence has another cause
+   * @param isWorking while anything is being stored, or a quota holds reading back, silence has another cause
    */
   look({ held, ends, positions }: Poll<IdlePositions>, now: IdlePositions, isWorking: boolean): void {
     const before = this.#rows;

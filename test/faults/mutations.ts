@@ -157,7 +157,7 @@ export const MUTATIONS: Record<string, TakenOut> = {
     notices: /^I2 stored and never in the topic/,
     changes: [
       {
-        file: 'src/log/kafka/consumer.ts',
+        file: 'src/log/kafka/fetch.ts',
         from: 'FetchIsolationLevels.READ_COMMITTED,',
         to: 'FetchIsolationLevels.READ_UNCOMMITTED,',
       },

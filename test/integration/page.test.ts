@@ -205,9 +205,13 @@ describe.runIf(browser)('the page', () => {
         observer.disconnect();
         input.focus();
         input.value = 'ada';
-        // Two frames and a task later, all that follows the first drawing is done.
-        const look = () => resolve({ focus: document.activeElement.name, value: input.value });
-        requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(look)));
+        // Five frames later, all that follows the first drawing is done.
+        let frames = 5;
+        const look = () => {
+          if (frames-- > 0) requestAnimationFrame(look);
+          else resolve({ focus: document.activeElement.name, value: input.value });
+        };
+        look();
       };
       const observer = new MutationObserver(typeAtOnce);
       observer.observe(document.body, { childList: true, subtree: true });

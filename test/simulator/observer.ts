@@ -38,7 +38,16 @@ export class Outlook {
       held: () => consumer?.idle ?? new Map(),
       polled: (poll) => consumer?.polled(poll),
     });
-    this.#health = new Health({ log, store, clock, consumer: () => consumer, progress: this.#progress });
+    // Nobody appends here by way of the service.
+    const producer = { problem: undefined };
+    this.#health = new Health({
+      log,
+      store,
+      clock,
+      consumer: () => consumer,
+      progress: this.#progress,
+      producer,
+    });
     this.#progress.start();
   }
 

@@ -27,7 +27,7 @@ export async function producerGround() {
         topic: TOPIC,
         logger,
         metrics,
-        clock: { date: () => new Date('2024-02-14T10:30:00.000Z') },
+        clock: { date: () => new Date('2024-02-14T10:30:00.000Z'), now: () => 0 },
         newId: () => uuid(1000 + ids++),
         duplicates: { add: () => {} },
         logEvery: 1,

@@ -1,6 +1,5 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { withDeadline } from '../../clock.ts';
-import type { StartPosition } from '../event-log.ts';
-import { NO_EPOCH } from '../landmarks.ts';
 import { assignToSubscribers } from './assigner.ts';
 import {
   type AskMetadata,
@@ -9,7 +8,6 @@ import {
   ClientConsumer,
   type ClusterMetadata,
   type ClusterTopicMetadata,
-  FetchIsolationLevels,
   freshMetadata,
   type KafkaClientOptions,
   kMetadata,
@@ -17,14 +15,11 @@ import {
   type MetadataOptions,
 } from './client.ts';
 
-/** The client does not export this type by name. */
-export type FetchResponse = Awaited<ReturnType<Consumer['fetch']>>;
-
 /** By topic, how many partitions a leader has assigned to its group. */
 export type Division = ReadonlyMap<string, number>;
 
 /** A request unanswered for this long has lost its connection, whatever the socket says. */
-const ANSWER_DEADLINE_MS = 10_000;
+export const ANSWER_DEADLINE_MS = 10_000;
 
 type OffsetsQuestion = Omit<Parameters<ClientConsumer['listOffsets']>[0], 'topics'> & { topic: string };
 
@@ -38,6 +33,8 @@ export class Consumer extends ClientConsumer {
   /** By address: the number of the latest connection, of all that were opened. */
   readonly #connections = new Map<string, number>();
   #opened = 0;
+  /** By node: until when the broker reads no more requests from this client, on the monotonic clock. */
+  readonly #throttledUntil = new Map<number, number>();
 
   /** @param joins whether it becomes a member of the group */
   constructor(options: KafkaClientOptions, groupId: string, joins: boolean) {
@@ -86,6 +83,22 @@ export class Consumer extends ClientConsumer {
     return division;
   }
 
+  /** A broker whose quota for this client is used up says how long it will not read the next request. */
+  noteThrottle(node: number, throttleMs: number): void {
+    this.#throttledUntil.set(node, performance.now() + throttleMs);
+  }
+
+  /** How much longer the broker will not read requests; 0 if it does. */
+  throttledMs(node: number): number {
+    return Math.max(0, (this.#throttledUntil.get(node) ?? 0) - performance.now());
+  }
+
+  /** Resolves when the broker reads requests again. @throws if `signal` aborts before */
+  async untilServed(node: number, signal: AbortSignal | undefined): Promise<void> {
+    const leftMs = this.throttledMs(node);
+    if (leftMs > 0) await sleep(leftMs, undefined, { signal, ref: false });
+  }
+
   override [kMetadata](options: MetadataOptions, callback: CallbackWithPromise<ClusterMetadata>): void {
     const ask: AskMetadata = (asked, answered) => super[kMetadata](asked, answered);
     freshMetadata(ask, options, (error, metadata) => {
@@ -131,48 +144,4 @@ export async function readBounds(
     earliest: Number(earliest[partition]),
     end: Number(end[partition]),
   }));
-}
-
-const FETCH_MAX_BYTES = 4 * 1024 * 1024;
-const FETCH_MAX_BYTES_PER_PARTITION = 1024 * 1024;
-
-export interface FetchQuestion {
-  node: number;
-  topicId: string;
-  /** Next offset of each partition, and the leader epoch of the record before it, if known. */
-  positions: ReadonlyMap<number, StartPosition>;
-  /** How long the broker may wait for records to arrive. */
-  maxWaitMs: number;
-  /** The broker returns whole batches, as many as fit and at least one. */
-  maxBytes?: number;
-  /** Includes records of uncommitted transactions. */
-  uncommitted?: boolean;
-}
-
-/** Fetches partitions of one leader. The broker reports where its log diverges from the one the epochs belong to. */
-export async function fetchFrom(consumer: Consumer, question: FetchQuestion): Promise<FetchResponse> {
-  const { node, topicId, positions, maxWaitMs, maxBytes = FETCH_MAX_BYTES, uncommitted = false } = question;
-  const epochs = [...positions.values()].map(({ leaderEpoch = NO_EPOCH }) => leaderEpoch);
-  for (;;) {
-    const partitions = [...positions].map(([partition, { offset }], at) => ({
-      partition,
-      fetchOffset: BigInt(offset),
-      partitionMaxBytes: Math.min(maxBytes, FETCH_MAX_BYTES_PER_PARTITION),
-      currentLeaderEpoch: NO_EPOCH,
-      lastFetchedEpoch: epochs[at]!,
-    }));
-    const request = consumer.fetch({
-      node,
-      minBytes: 1,
-      maxBytes,
-      maxWaitTime: maxWaitMs,
-      topics: [{ topicId, partitions }],
-      isolationLevel: uncommitted
-        ? FetchIsolationLevels.READ_UNCOMMITTED
-        : FetchIsolationLevels.READ_COMMITTED,
-    });
-    const response = await withDeadline(request, ANSWER_DEADLINE_MS, 'fetch');
-    // After a leader change the client drops the epochs from our request and repeats it, exactly when they matter.
-    if (partitions.every(({ lastFetchedEpoch }, at) => lastFetchedEpoch === epochs[at])) return response;
-  }
 }

@@ -1,11 +1,8 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { LogRecord, RecordPosition, TopicEnds } from '../event-log.ts';
 import { FetchIsolationLevels, hasKafkaError, ListOffsetTimestamps, type RecordsBatch } from './client.ts';
-import { type Consumer, type FetchQuestion, fetchFrom, readBounds } from './consumer.ts';
-import { type FetchedPartition, toRecords } from './records.ts';
-
-/** A quota that is used up for longer is said instead of waited for. */
-const THROTTLED_DEADLINE_MS = 30_000;
+import { type Consumer, readBounds } from './consumer.ts';
+import { type FetchedPartition, type FetchQuestion, fetchIfServed, fetchUnthrottled } from './fetch.ts';
+import { toRecords } from './records.ts';
 
 /** Reads records by position, outside any group. One response often holds many of them. */
 export class KafkaReader {
@@ -51,7 +48,10 @@ export class KafkaReader {
 
   async #timestamp(topic: string, { partition, offset }: RecordPosition): Promise<number | undefined> {
     try {
-      const fetched = await this.#fetch(topic, partition, offset, { maxBytes: 1, uncommitted: true });
+      const fetched = await this.#fetch(topic, { partition, offset }, fetchIfServed, {
+        maxBytes: 1,
+        uncommitted: true,
+      });
       return timestampAt(fetched?.records ?? [], offset);
     } catch (error) {
       // The topic was deleted meanwhile, or the log ends before.
@@ -105,7 +105,7 @@ export class KafkaReader {
     let next = earliest;
     for (const offset of offsets) {
       if (offset < next || offset >= end) continue;
-      const fetched = await this.#fetch(topic, partition, offset, {});
+      const fetched = await this.#fetch(topic, { partition, offset }, fetchUnthrottled);
       if (fetched !== undefined) records.push(...toRecords(fetched, offset));
       const last = fetched?.records?.at(-1);
       next = last === undefined ? offset + 1 : Number(last.firstOffset) + last.lastOffsetDelta + 1;
@@ -116,35 +116,19 @@ export class KafkaReader {
   /** Sequential: the client keeps one fetch session per broker. */
   #fetch(
     topic: string,
-    partition: number,
-    offset: number,
-    options: Pick<FetchQuestion, 'maxBytes' | 'uncommitted'>,
+    { partition, offset }: RecordPosition,
+    fetch: typeof fetchUnthrottled,
+    options: Pick<FetchQuestion, 'maxBytes' | 'uncommitted'> = {},
   ): Promise<FetchedPartition | undefined> {
     const fetched = this.#fetching.then(async () => {
       const metadata = await this.#consumer.describeTopic(topic);
       const { leader: node } = metadata.partitions[partition]!;
       const positions = new Map([[partition, { offset }]]);
       const question = { node, topicId: metadata.id, positions, maxWaitMs: 0, ...options };
-      return fetchUnthrottled(this.#consumer, question);
+      return fetch(this.#consumer, question);
     });
     this.#fetching = fetched.catch(() => {});
     return fetched;
-  }
-}
-
-/** A broker whose quota is used up answers with nothing, and says when to ask again: that is not an empty log. */
-async function fetchUnthrottled(
-  consumer: Consumer,
-  question: FetchQuestion,
-): Promise<FetchedPartition | undefined> {
-  const giveUpAt = performance.now() + THROTTLED_DEADLINE_MS;
-  for (;;) {
-    const { responses, throttleTimeMs } = await fetchFrom(consumer, question);
-    const fetched = responses.flatMap(({ partitions }) => partitions)[0];
-    if (throttleTimeMs === 0 || fetched?.records?.length) return fetched;
-    if (performance.now() + throttleTimeMs > giveUpAt)
-      throw new Error('Kafka gives this client no more for now: its quota (consumer_byte_rate) is used up');
-    await sleep(throttleTimeMs);
   }
 }
 

@@ -1,12 +1,9 @@
 import type { LogRecord } from '../event-log.ts';
 import { IS_CONTROL, IS_TRANSACTIONAL, type RecordsBatch } from './client.ts';
-import type { FetchResponse } from './consumer.ts';
+import type { FetchedPartition } from './fetch.ts';
 
 /** Bit of a batch's attributes: the broker set the time (LogAppendTime), one for the whole batch. */
 const IS_LOG_APPEND_TIME = 1 << 3;
-
-/** What a fetch returned for one partition. */
-export type FetchedPartition = FetchResponse['responses'][number]['partitions'][number];
 
 /**
  * The records at or after an offset, without those of rolled-back transactions. The broker returns whole batches, so

@@ -5,8 +5,9 @@ import type { Logger } from '../../observability/logger.ts';
 import type { LogBatch, StartPosition, SubscribeOptions } from '../event-log.ts';
 import { NO_EPOCH } from '../landmarks.ts';
 import { findErrorBy } from './client.ts';
-import { type Consumer, type FetchResponse, fetchFrom } from './consumer.ts';
+import type { Consumer } from './consumer.ts';
 import { describePartitions } from './described-partitions.ts';
+import { type FetchResponse, fetchFrom } from './fetch.ts';
 import { type Assignment, GroupMember } from './group-member.ts';
 import { toRecords } from './records.ts';
 
@@ -94,7 +95,7 @@ async function untilDone(work: () => Promise<void>): Promise<void> {
 async function* readAssignment(
   reader: Reader,
   { partitions, signal: assigned }: Assignment,
-  { topic, signal, onAssigned }: SubscribeOptions,
+  { topic, signal, onAssigned, onThrottled }: SubscribeOptions,
 ): AsyncGenerator<LogBatch[]> {
   const { consumer, member } = reader;
   let divergesAt: ReadonlyMap<number, number> = new Map();
@@ -109,7 +110,7 @@ async function* readAssignment(
     }
     const over = new AbortController();
     const ends = [assigned, signal, over.signal, ...(start.restart === undefined ? [] : [start.restart])];
-    const reading = { topic, positions, connections, signal, ended: AbortSignal.any(ends) };
+    const reading = { topic, positions, connections, signal, ended: AbortSignal.any(ends), onThrottled };
     try {
       divergesAt = yield* readFrom(reader, reading);
     } finally {
@@ -128,6 +129,7 @@ interface Reading {
   signal: AbortSignal;
   /** This reading is over, for whatever reason. */
   ended: AbortSignal;
+  onThrottled: SubscribeOptions['onThrottled'];
 }
 
 /**
@@ -155,6 +157,8 @@ async function* readFrom(
         logger.debug({ node: done.node }, 'the broker was connected to again: asking what the log holds');
         break;
       }
+      const { throttleTimeMs } = done.response!;
+      if (throttleTimeMs > 0) reading.onThrottled?.(throttleTimeMs);
       const batches = toBatches(done.response!, reading, member);
       // The broker collects the next records while these are processed.
       await startFetches(consumer, reading, fetches);
@@ -169,7 +173,7 @@ async function* readFrom(
 
 async function startFetches(
   consumer: Consumer,
-  { topic, positions }: Reading,
+  { topic, positions, ended }: Reading,
   fetches: Map<number, Promise<FetchDone>>,
 ): Promise<void> {
   if (positions.size === 0) return;
@@ -178,8 +182,13 @@ async function startFetches(
   for (const [node, partitions] of byLeader) {
     if (fetches.has(node)) continue;
     const wanted = new Map(partitions.map((partition) => [partition, positions.get(partition)!]));
-    const question = { node, topicId: metadata.id, positions: wanted, maxWaitMs: FETCH_MAX_WAIT_MS };
-    const request = fetchFrom(consumer, question);
+    const request = fetchFrom(consumer, {
+      node,
+      topicId: metadata.id,
+      positions: wanted,
+      maxWaitMs: FETCH_MAX_WAIT_MS,
+      signal: ended,
+    });
     fetches.set(
       node,
       request.then(

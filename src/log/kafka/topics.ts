@@ -116,8 +116,15 @@ export class KafkaTopics {
   async #checkAll(topics: readonly TopicDefinition[]): Promise<void> {
     const names = topics.map(({ name }) => name);
     // One by one: asked for several, the client may name a different topic than the missing one.
-    await Promise.all(names.map((name) => this.#checkTopic(name)));
-    await checkPermissions(this.#admin, names);
+    const check = () => Promise.all(names.map((name) => this.#checkTopic(name)));
+    await check();
+    try {
+      await checkPermissions(this.#admin, names);
+    } catch (error) {
+      // Deleted since it was checked: checking again says which.
+      if (isUnknownTopic(error)) await check();
+      throw error;
+    }
   }
 
   async #checkTopic(name: string): Promise<void> {

@@ -126,7 +126,7 @@ describe('the producer', () => {
   it('gives all events of a call one time, and each the time of its millisecond', async () => {
     const { produce } = await producerGround();
     const times = ['2024-02-14T10:30:00.000Z', '2024-02-14T10:30:00.001Z', '2024-02-14T10:30:00.001Z'];
-    const producer = produce({ clock: { date: () => new Date(times.shift()!) } });
+    const producer = produce({ clock: { date: () => new Date(times.shift()!), now: () => 0 } });
     const timesOf = async (count: number) => {
       const answers = await producer.acceptAll(Array.from({ length: count }, () => newEvent()));
       return answers.map((answer) => /:00\.(\d+)Z/.exec((answer as { json: string }).json)![1]);
@@ -196,6 +196,20 @@ describe('the producer', () => {
     error = new AppendError('too-large', 'too large');
     await producer.acceptAll([newEvent()]);
     expect(lines).toHaveLength(2);
+  });
+
+  it('says why it cannot append until it has, and not what is wrong with an event', async () => {
+    const { log, produce } = await producerGround();
+    const append = vi.spyOn(log, 'append');
+    const producer = produce();
+    append.mockResolvedValueOnce([new AppendError('too-large', 'too large')]);
+    await producer.acceptAll([newEvent()]);
+    expect(producer.problem).toBeUndefined();
+    append.mockResolvedValueOnce([new AppendError('unconfirmed', 'away', new Error('no time'))]);
+    await producer.acceptAll([newEvent()]);
+    expect(producer.problem).toBe('the latest event could not be appended: no time');
+    await producer.acceptAll([newEvent()]);
+    expect(producer.problem).toBeUndefined();
   });
 });
 

@@ -11,13 +11,14 @@ class CountingStore extends MemoryStore {
   }
 }
 
-const STARTING: ConsumerStatus = { state: 'starting', reason: undefined, stalled: [] };
+const STARTING: ConsumerStatus = { state: 'starting', reason: undefined, stalled: [], isThrottled: false };
 
-it('shares calls to log and store for half a second, and always says how consuming is now', async () => {
+it('shares calls to log and store for half a second, and always says how consuming and appending are now', async () => {
   const store = new CountingStore();
   const clock = handClock();
   let consumer = STARTING;
   let problem: string | undefined;
+  let appending: string | undefined;
   const health = new Health({
     log: store,
     store,
@@ -28,6 +29,11 @@ it('shares calls to log and store for half a second, and always says how consumi
         return problem;
       },
     },
+    producer: {
+      get problem() {
+        return appending;
+      },
+    },
   });
   expect((await health.check()).consumer).toEqual({ ok: false, reason: 'the consumer is starting' });
   consumer = { ...STARTING, state: 'consuming' };
@@ -36,6 +42,13 @@ it('shares calls to log and store for half a second, and always says how consumi
   expect(health.changedAt.get('consumer')).toEqual(new Date(400));
   problem = 'records wait';
   expect((await health.check()).consumer).toEqual({ ok: false, reason: 'records wait' });
+  consumer = { ...consumer, isThrottled: true };
+  expect((await health.check()).consumer.reason).toBe(
+    "records wait: Kafka's quota for this client (consumer_byte_rate) is used up",
+  );
+  appending = 'the clock is wrong';
+  expect((await health.check()).log).toEqual({ ok: false, reason: 'the clock is wrong' });
+  appending = undefined;
   expect(store.pings).toBe(2);
   clock.advance(101);
   expect(await health.check()).toMatchObject({ log: { ok: true }, store: { ok: true } });

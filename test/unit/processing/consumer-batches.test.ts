@@ -488,6 +488,25 @@ describe('the consumer', () => {
     expect(lines).toEqual([expect.objectContaining({ msg, topic: 'events', partitions: [1] })]);
   });
 
+  it('does not join again while a quota holds reading back, and says that it does', async () => {
+    const { reading, consumer, clock } = setUp();
+    const { signal, onThrottled } = await reading(assigned(0));
+    const ends = { topicId: 'id', ends: new Map([[0, { end: 9, stable: 9 }]]) };
+    const poll = () => consumer.polled({ held: consumer.idle, ends, positions: undefined });
+    expect(consumer.isThrottled).toBe(false);
+    poll();
+    onThrottled!(1500);
+    clock.advance(1000);
+    poll();
+    expect([consumer.isThrottled, consumer.stalled, signal.aborted]).toEqual([true, [], false]);
+    clock.advance(500);
+    expect(consumer.isThrottled).toBe(false);
+    poll();
+    clock.advance(1000);
+    poll();
+    expect([consumer.stalled, signal.aborted]).toEqual([[0], true]);
+  });
+
   it('looks at nothing once it is being stopped', async () => {
     const { reading, consumer, said } = setUp();
     await reading(assigned(0));

@@ -346,7 +346,7 @@ describe('the metrics of the progress', () => {
     const shown = { position: 0, end: 0, stable: 0, unmovedMs: 0, unaccounted: 0 };
     const partitions = [
       { ...shown, partition: 0, lag: 5, heldBack: 2, oldestWaiting: new Date(97_500) },
-      { ...shown, partition: 1, lag: 1, heldBack: 0, oldestWaiting: undefined },
+      { ...shown, partition: 1, lag: 1, heldBack: 0, oldestWaiting: undefined, unmovedMs: 1500 },
       { ...shown, partition: 2, lag: 1, heldBack: 0, oldestWaiting: new Date(200_000) },
     ];
     registerProgress(meter, { partitions });
@@ -362,7 +362,7 @@ describe('the metrics of the progress', () => {
     ]);
     expect(await values('footfall_consumer_lag_seconds')).toEqual([
       [0, 2.5],
-      [1, 0],
+      [1, 1.5],
       [2, 0],
     ]);
     partitions.pop();
