@@ -30,7 +30,7 @@ type OffsetsQuestion = Omit<Parameters<ClientConsumer['listOffsets']>[0], 'topic
 export class Consumer extends ClientConsumer {
   readonly #given: { division?: Division | undefined };
   #brokers: ClusterMetadata['brokers'] = new Map();
-  /** By address: the number of the latest connection, of all that were opened. */
+  /** By address: which of all connections that were opened is the latest to it. */
   readonly #connections = new Map<string, number>();
   #opened = 0;
   /** By node: until when the broker reads no more requests from this client, on the monotonic clock. */
@@ -65,15 +65,18 @@ export class Consumer extends ClientConsumer {
     });
   }
 
+  /** How many connections to brokers were opened so far. */
+  get opened(): number {
+    return this.#opened;
+  }
+
   /**
-   * A number for the connection to each broker, by node: another one after it was opened again. Only behind a new connection
-   * can there be another log under the same offsets, since no broker is put back to an earlier state while it runs.
+   * Whether the connection to a broker was opened after so many others. Only behind a new one can there be another log under
+   * the same offsets, since no broker is put back to an earlier state while it runs.
    */
-  connectionsByNode(): Map<number, number | undefined> {
-    const numbers = [...this.#brokers].map(
-      ([node, { host, port }]) => [node, this.#connections.get(`${host}:${port}`)] as const,
-    );
-    return new Map(numbers);
+  isConnectedSince(opened: number, node: number): boolean {
+    const broker = this.#brokers.get(node);
+    return broker !== undefined && (this.#connections.get(`${broker.host}:${broker.port}`) ?? 0) > opened;
   }
 
   /** What was assigned since the last call. Nothing if this member is alone: the client then assigns by itself. */

@@ -101,7 +101,7 @@ async function* readAssignment(
   let divergesAt: ReadonlyMap<number, number> = new Map();
   while (!assigned.aborted && !signal.aborted) {
     const described = await describePartitions(consumer, topic, partitions, divergesAt);
-    const connections = consumer.connectionsByNode();
+    const { opened } = consumer;
     const start = await onAssigned(described);
     const positions = new Map(start.positions);
     // Also commits idle partitions, so that lag tools show them correctly.
@@ -110,7 +110,7 @@ async function* readAssignment(
     }
     const over = new AbortController();
     const ends = [assigned, signal, over.signal, ...(start.restart === undefined ? [] : [start.restart])];
-    const reading = { topic, positions, connections, signal, ended: AbortSignal.any(ends), onThrottled };
+    const reading = { topic, positions, opened, signal, ended: AbortSignal.any(ends), onThrottled };
     try {
       divergesAt = yield* readFrom(reader, reading);
     } finally {
@@ -123,8 +123,8 @@ interface Reading {
   topic: string;
   /** Next offset of each assigned partition; advances as batches are yielded. */
   positions: Map<number, StartPosition>;
-  /** Those on which it was described what the log holds, as of `Consumer.connectionsByNode`. */
-  connections: ReadonlyMap<number, number | undefined>;
+  /** Connections opened before it was described what the log holds. */
+  opened: number;
   /** The reader is leaving. */
   signal: AbortSignal;
   /** This reading is over, for whatever reason. */
@@ -153,7 +153,7 @@ async function* readFrom(
       const divergesAt = divergences(done.response!);
       if (divergesAt.size > 0) return divergesAt;
       // A cluster put back to an earlier state counts its leader epochs from there again: they show no difference then.
-      if (consumer.connectionsByNode().get(done.node) !== reading.connections.get(done.node)) {
+      if (consumer.isConnectedSince(reading.opened, done.node)) {
         logger.debug({ node: done.node }, 'the broker was connected to again: asking what the log holds');
         break;
       }
