@@ -18,6 +18,13 @@ export interface Adapters {
   close(): Promise<void>;
 }
 
+/** What a look may ask of the log and the store: nothing that creates, changes or joins anything. */
+export interface Looking {
+  log: Pick<EventLog, 'ends' | 'starts' | 'scan'>;
+  store: Pick<EventStore, 'positions' | 'get' | 'deadLetters'>;
+  close(): Promise<void>;
+}
+
 interface AdapterOptions {
   logger: Logger;
   /** For what log and store measure of themselves; default: nothing is measured. */
@@ -25,14 +32,16 @@ interface AdapterOptions {
   /** Replaces the configured log or store; the caller closes it. */
   log?: EventLog | undefined;
   store?: EventStore | undefined;
+  /** Tables, topics and files are used as they are, and what is missing of them is an error. */
+  onlyLooks?: boolean | undefined;
 }
 
 /** @throws when the data directory is in use or cannot be written */
 export async function openAdapters(config: Config, given: AdapterOptions): Promise<Adapters> {
-  const files = new OpenFiles();
+  const files = new OpenFiles(given.onlyLooks);
   let opened: EventLog | undefined;
   try {
-    if (given.log === undefined) opened = await openLog(config, given.logger, files);
+    if (given.log === undefined) opened = await openLog(config, given, files);
     const log = given.log ?? opened!;
     const store = given.store ?? (await openStore(config, given, files));
     const close = async () => {
@@ -46,6 +55,11 @@ export async function openAdapters(config: Config, given: AdapterOptions): Promi
     files.close();
     throw error;
   }
+}
+
+/** For those who only look, and leave everything as it is. @throws where tables or topics are missing, or not of this release */
+export function openToLook(config: Config, logger: Logger): Promise<Looking> {
+  return openAdapters(config, { logger, onlyLooks: true });
 }
 
 /**
@@ -156,17 +170,21 @@ async function examineFile(path: string): Promise<Examination> {
   return { warnings: [], facts: { bytes: await fileBytes(path), versions: readVersions(path) } };
 }
 
-async function openLog(config: Config, logger: Logger, files: OpenFiles): Promise<EventLog> {
+async function openLog(
+  config: Config,
+  { logger, onlyLooks }: AdapterOptions,
+  files: OpenFiles,
+): Promise<EventLog> {
   const { KAFKA_PRODUCER_TIMEOUT_MS: timeoutMs } = config;
   if (config.brokers.length === 0) {
     const { EmbeddedLog } = await import('./log/embedded/embedded-log.ts');
     // One process reads it, so one partition: all events in the order they came.
     return new EmbeddedLog({ file: await files.open(config.dataFile), partitions: 1, timeoutMs });
   }
-  return openKafkaLog(config, logger);
+  return openKafkaLog(config, logger, onlyLooks);
 }
 
-async function openKafkaLog(config: Config, logger: Logger) {
+async function openKafkaLog(config: Config, logger: Logger, onlyLooks = false) {
   const { KAFKA_TOPIC: topic, KAFKA_PRODUCER_TIMEOUT_MS: timeoutMs } = config;
   const [{ KafkaLog }, { openSecurity }] = await Promise.all([
     import('./log/kafka/kafka-log.ts'),
@@ -182,6 +200,7 @@ async function openKafkaLog(config: Config, logger: Logger) {
       { name: topic, maxBodyBytes: config.MAX_BODY_BYTES },
       { name: deadLetterTopic(topic), copiesOf: topic, configs: { 'max.message.bytes': '16000000' } },
     ],
+    creates: !onlyLooks,
     partitions: config.KAFKA_TOPIC_PARTITIONS,
     replication: config.KAFKA_TOPIC_REPLICATION,
     producerRetries: config.KAFKA_PRODUCER_RETRIES,
@@ -203,7 +222,7 @@ function readFiles<T>(read: () => T): T {
 
 async function openStore(
   { store }: Config,
-  { logger, meter }: Pick<AdapterOptions, 'logger' | 'meter'>,
+  { logger, meter, onlyLooks }: AdapterOptions,
   files: OpenFiles,
 ): Promise<EventStore> {
   if (store.kind === 'memory') {
@@ -216,21 +235,27 @@ async function openStore(
     if (meter !== undefined) registerStoreBytes(meter, () => fileBytes(store.path));
     return new SqliteStore(await files.open(store.path));
   }
-  return openPostgresStore(store, { logger, meter });
+  return openPostgresStore(store, { logger, meter, onlyLooks });
 }
 
-async function openPostgresStore(target: PostgresTarget, { logger, meter }: AdapterOptions) {
+async function openPostgresStore(target: PostgresTarget, { logger, meter, onlyLooks }: AdapterOptions) {
   const { PostgresStore } = await import('./store/postgres/postgres-store.ts');
-  return new PostgresStore({ ...target, logger, meter });
+  return new PostgresStore({ ...target, logger, meter, onlyLooks });
 }
 
 /** Lists each file once: the embedded log and the SQLite store share theirs. */
 class OpenFiles {
   readonly #files = new Map<string, SqliteFile>();
+  readonly #onlyLooks: boolean;
+
+  constructor(onlyLooks = false) {
+    this.#onlyLooks = onlyLooks;
+  }
 
   async open(path: string): Promise<SqliteFile> {
-    const { openSqliteFile } = await import('./sqlite/sqlite-file.ts');
-    const file = this.#files.get(path) ?? openSqliteFile(path);
+    const { openForReading, openSqliteFile } = await import('./sqlite/sqlite-file.ts');
+    const open = this.#onlyLooks ? openForReading : openSqliteFile;
+    const file = this.#files.get(path) ?? open(path);
     this.#files.set(path, file);
     return file;
   }

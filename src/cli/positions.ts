@@ -1,10 +1,10 @@
 import type { Command } from 'commander';
-import type { Adapters } from '../adapters.ts';
+import type { Adapters, Looking } from '../adapters.ts';
 import type { Config } from '../config/config.ts';
-import { type PositionReset, resetPositions } from '../operations/reset-positions.ts';
+import { type PositionReset, planReset, resetPositions } from '../operations/reset-positions.ts';
 import { verify } from '../operations/verify.ts';
 import type { Context } from './context.ts';
-import { withOwnAdapters } from './own-adapters.ts';
+import { whileLooking, withOwnAdapters } from './own-adapters.ts';
 import { indexNumber } from './whole-number.ts';
 
 interface ResetOptions {
@@ -15,6 +15,7 @@ interface ResetOptions {
   json?: boolean;
 }
 
+const NOT_IN_MEMORY = 'it is filled from the log at each start';
 const OWN_FILE = 'With the embedded log or a SQLite store, stop the service first: one process has the file.';
 
 export function addPositions(program: Command, context: Context): void {
@@ -41,7 +42,7 @@ Examples:
   footfall positions show --json | jq '[.[].lag] | add'`,
     )
     .action(async ({ json }: { json?: boolean }) => {
-      const rows = await withAdapters(context, show);
+      const rows = await whileLooking(context, NOT_IN_MEMORY, show);
       if (json) console.log(JSON.stringify(rows, null, 2));
       else console.table(rows);
     });
@@ -75,7 +76,13 @@ Examples:
       if (options.toOffset !== undefined && options.partition?.length !== 1) {
         command.error('--to-offset is for one partition: add --partition.');
       }
-      print(await withAdapters(context, (adapters, config) => reset(adapters, config, options)), options);
+      const planned = await whileLooking(context, NOT_IN_MEMORY, (found, config) =>
+        planReset(targetOf(found, config, options)),
+      );
+      const done = options.execute
+        ? await withOwnAdapters(context, NOT_IN_MEMORY, (own, config) => reset(own, config, options))
+        : planned;
+      print(done, options);
     });
 }
 
@@ -83,14 +90,7 @@ function collect(text: string, before: number[] = []): number[] {
   return [...before, indexNumber(text)];
 }
 
-function withAdapters<T>(
-  context: Context,
-  work: (adapters: Adapters, config: Config) => Promise<T>,
-): Promise<T> {
-  return withOwnAdapters(context, 'it is filled from the log at each start', work);
-}
-
-async function show({ log, store }: Adapters, config: Config) {
+async function show({ log, store }: Looking, config: Config) {
   const { topicId, ends } = await log.ends(config.KAFKA_TOPIC);
   const positions = await store.positions(config.KAFKA_CONSUMER_GROUP, config.KAFKA_TOPIC);
   return [...ends].map(([partition, { end }]) => {
@@ -109,20 +109,32 @@ async function show({ log, store }: Adapters, config: Config) {
   });
 }
 
-function reset({ log, store }: Adapters, config: Config, options: ResetOptions): Promise<PositionReset[]> {
-  const ground = { log, store, topic: config.KAFKA_TOPIC, group: config.KAFKA_CONSUMER_GROUP };
+function targetOf<Opened extends Looking>(
+  { log, store }: Opened,
+  config: Config,
+  options: ResetOptions,
+): { log: Opened['log']; store: Opened['store']; topic: string; group: string; to: 'earliest' | number } {
+  return {
+    log,
+    store,
+    topic: config.KAFKA_TOPIC,
+    group: config.KAFKA_CONSUMER_GROUP,
+    ...(options.partition && { partitions: options.partition }),
+    to: options.toOffset ?? 'earliest',
+  };
+}
+
+function reset(own: Adapters, config: Config, options: ResetOptions): Promise<PositionReset[]> {
+  const target = targetOf(own, config, options);
   return resetPositions({
-    ...ground,
+    ...target,
     findMissing: async () => {
       // It takes longer to load than most commands take.
       const { openCatalog } = await import('../service.ts');
       return (
-        await verify({ ...ground, catalog: openCatalog(config), from: 0, to: Number.POSITIVE_INFINITY })
+        await verify({ ...target, catalog: openCatalog(config), from: 0, to: Number.POSITIVE_INFINITY })
       ).missing;
     },
-    ...(options.partition && { partitions: options.partition }),
-    to: options.toOffset ?? 'earliest',
-    isExecuted: options.execute === true,
   });
 }
 

@@ -2,7 +2,7 @@ import { styleText } from 'node:util';
 import type { Command } from 'commander';
 import { type Verification, verify } from '../operations/verify.ts';
 import { type Context, FAILED, MISUSED, showProgress } from './context.ts';
-import { withOwnAdapters } from './own-adapters.ts';
+import { whileLooking } from './own-adapters.ts';
 
 const SHOWN = 20;
 const PROGRESS_EVERY = 10_000;
@@ -25,7 +25,7 @@ Examples:
   footfall verify --from 2026-11-01 --to 2026-11-02T12:00:00Z
   KAFKA_BROKERS=127.0.0.1:9092 DATABASE_URL=postgres://… footfall verify
 
-With the embedded log, stop the service first: one process has the file.`,
+It changes nothing, and joins no consumer group. With the embedded log, stop the service first: one process has the file.`,
     )
     .action(async ({ from, to }: { from?: string; to?: string }) => {
       try {
@@ -50,7 +50,7 @@ async function compare(context: Context, from: number, to: number): Promise<Veri
   // It takes longer to load than most commands take.
   const { openCatalog } = await import('../service.ts');
   let shownAt = 0;
-  const result = await withOwnAdapters(context, 'there is nothing to compare', ({ log, store }, config) =>
+  const result = await whileLooking(context, 'there is nothing to compare', ({ log, store }, config) =>
     verify({
       log,
       store,

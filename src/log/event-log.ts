@@ -27,6 +27,9 @@ export interface EventLog {
   /** Where each partition ends. */
   ends(topic: string): Promise<TopicEnds>;
 
+  /** Where each partition begins. */
+  starts(topic: string): Promise<TopicStarts>;
+
   /**
    * The timestamp of the first record at or after each position: milliseconds since 1970. Records of open transactions
    * count too.
@@ -42,6 +45,14 @@ export interface EventLog {
    * @returns one record per position, in the same order; undefined if the log no longer holds it
    */
   read(topic: string, positions: readonly RecordPosition[]): Promise<(LogRecord | undefined)[]>;
+
+  /**
+   * Reads all that the topic held when it was asked, outside any group: each record once, in offset order, one partition
+   * after the other.
+   *
+   * @throws when the log cannot be read, or the topic is created again meanwhile
+   */
+  scan(topic: string): AsyncIterable<ScannedRecords>;
 
   /** Resolves if appending and reading currently work. @throws why not, within `timeoutMs` */
   ping(timeoutMs: number): Promise<void>;
@@ -124,6 +135,16 @@ export interface PartitionEnd {
    */
   stable: number;
 }
+
+export interface TopicStarts {
+  /** As of `AssignedPartition`. */
+  topicId: string;
+  /** By partition: the lowest offset still held. */
+  starts: Map<number, number>;
+}
+
+/** Records of one partition, in offset order. */
+export type ScannedRecords = Pick<LogBatch, 'topicId' | 'partition' | 'records'>;
 
 export type RecordPosition = Pick<Receipt, 'partition' | 'offset'>;
 

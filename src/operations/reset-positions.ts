@@ -1,5 +1,4 @@
 // In: where processing should continue, further back. Out: the positions of the store set there. Nothing is stored twice.
-import { randomUUID } from 'node:crypto';
 import type { EventLog } from '../log/event-log.ts';
 import { accounts } from '../processing/ledger.ts';
 import {
@@ -14,16 +13,18 @@ import {
 /** A running consumer may claim a partition between our claim and our move; it does so once for each. */
 const ATTEMPTS = 5;
 
-interface ResetOptions {
-  log: EventLog;
-  store: EventStore;
+interface PlanOptions {
+  log: Pick<EventLog, 'starts'>;
+  store: Pick<EventStore, 'positions'>;
   topic: string;
   group: string;
   /** Default: all. */
   partitions?: readonly number[];
   to: 'earliest' | number;
-  /** False: says what it would do. */
-  isExecuted: boolean;
+}
+
+interface ResetOptions extends PlanOptions {
+  store: Pick<EventStore, 'positions' | 'claim' | 'process'>;
   /** Records that were passed over, as `verify` finds them; asked only if the ledger has any. */
   findMissing(): Promise<readonly { partition: number; offset: number }[]>;
 }
@@ -50,13 +51,30 @@ interface Move {
  * @throws Error for a position that is not further back, or that the log has deleted; all are moved, or none
  */
 export async function resetPositions(options: ResetOptions): Promise<PositionReset[]> {
-  const { log, store, topic, group } = options;
-  const { topicId, earliest } = await describe(log, topic);
+  const { topicId, resets, moves } = await plan(options);
+  const { group, topic } = options;
+  if (moves.length > 0) await moveBack(options, { group, topic, topicId }, moves);
+  return resets;
+}
+
+/** What `resetPositions` would do. Changes nothing. @throws as it would */
+export async function planReset(options: PlanOptions): Promise<PositionReset[]> {
+  return (await plan(options)).resets;
+}
+
+interface Plan {
+  topicId: string;
+  resets: PositionReset[];
+  moves: Move[];
+}
+
+async function plan({ log, store, topic, group, ...options }: PlanOptions): Promise<Plan> {
+  const { topicId, starts } = await log.starts(topic);
   const known = await store.positions(group, topic);
   const resets: PositionReset[] = [];
   const moves: Move[] = [];
-  for (const partition of options.partitions ?? earliest.keys()) {
-    const first = earliest.get(partition);
+  for (const partition of options.partitions ?? starts.keys()) {
+    const first = starts.get(partition);
     if (first === undefined) throw new Error(`${topic} has no partition ${partition}`);
     const own = known.find((one) => one.topicId === topicId && one.partition === partition);
     const from = own?.offset ?? null;
@@ -67,8 +85,7 @@ export async function resetPositions(options: ResetOptions): Promise<PositionRes
     resets.push({ partition, from, to });
     if (from !== null && to < from) moves.push({ partition, to, earliest: first });
   }
-  if (options.isExecuted && moves.length > 0) await moveBack(options, { group, topic, topicId }, moves);
-  return resets;
+  return { topicId, resets, moves };
 }
 
 function checkTarget({ partition, from, to }: PositionReset, least: number): void {
@@ -149,26 +166,4 @@ function emptyBatch(ref: TopicRef, claim: Claim, { partition, to }: Move, holes:
     rewound: Math.max(0, claim.offset! - to - holes),
     landmarks: claim.landmarks.filter(({ offset }) => offset < to),
   };
-}
-
-/** As a member of a group of its own, which reads nothing. */
-async function describe(
-  log: EventLog,
-  topic: string,
-): Promise<{ topicId: string; earliest: Map<number, number> }> {
-  const done = new AbortController();
-  const earliest = new Map<number, number>();
-  const { topicId } = await log.ends(topic);
-  const reading = log.subscribe({
-    topic,
-    group: `footfall-positions-${randomUUID()}`,
-    signal: done.signal,
-    onAssigned: async (assigned) => {
-      for (const one of assigned) earliest.set(one.partition, one.earliest);
-      done.abort();
-      return { positions: new Map() };
-    },
-  });
-  for await (const _ of reading);
-  return { topicId, earliest };
 }

@@ -1,15 +1,14 @@
 // In: the log and the store. Out: the records of the log that the store does not account for.
-import { randomUUID } from 'node:crypto';
 import type { Catalog } from '../events/catalog.ts';
 import { decodeEvent, isRejection } from '../events/event.ts';
 import { recordKey } from '../events/event-ids.ts';
-import { type EventLog, flattenBatches, type LogRecord } from '../log/event-log.ts';
+import type { EventLog, LogRecord } from '../log/event-log.ts';
 import { accounts, type PartitionTally } from '../processing/ledger.ts';
 import type { EventStore } from '../store/event-store.ts';
 
 interface VerifyOptions {
-  log: EventLog;
-  store: EventStore;
+  log: Pick<EventLog, 'scan'>;
+  store: Pick<EventStore, 'positions' | 'get' | 'deadLetters'>;
   catalog: Catalog;
   topic: string;
   group: string;
@@ -52,7 +51,7 @@ export async function verify(options: VerifyOptions): Promise<Verification> {
     missing: [],
     accounts: accounts(positions),
   };
-  for await (const { topicId, partition, records } of readToEnd(log, topic)) {
+  for await (const { topicId, partition, records } of log.scan(topic)) {
     const position = positions.find((one) => one.topicId === topicId && one.partition === partition);
     const chosen = records.filter(({ timestamp }) => timestamp >= from && timestamp < to);
     const events = chosen.map((record) => ({ record, ...identityOf(record, options.catalog) }));
@@ -77,43 +76,11 @@ function identityOf({ value, headers }: LogRecord, catalog: Catalog): { eventId?
   return { eventId, key: recordKey(eventId, headers) };
 }
 
-/** Everything the log held at the start, each record once, read in a group of its own. */
-export async function* readToEnd(log: EventLog, topic: string) {
-  const behind = new Map<number, number>();
-  /** Where each partition is read on when reading has to start over. */
-  const next = new Map<number, number>();
-  let topicId: string | undefined;
-  const done = new AbortController();
-  const reading = log.subscribe({
-    topic,
-    group: `footfall-verify-${randomUUID()}`,
-    signal: done.signal,
-    onAssigned: async (assigned) => {
-      for (const one of assigned) {
-        topicId ??= one.topicId;
-        if (one.topicId !== topicId) throw new Error(`${topic} was created again while it was read`);
-        const { partition, earliest, end } = one;
-        if (next.has(partition)) continue;
-        next.set(partition, earliest);
-        if (end > earliest) behind.set(partition, end);
-      }
-      if (behind.size === 0) done.abort();
-      return {
-        positions: new Map(assigned.map(({ partition }) => [partition, { offset: next.get(partition)! }])),
-      };
-    },
-  });
-  for await (const batch of flattenBatches(reading)) {
-    const end = behind.get(batch.partition);
-    if (end === undefined) continue;
-    next.set(batch.partition, batch.nextOffset);
-    yield { ...batch, records: batch.records.filter(({ offset }) => offset < end) };
-    if (batch.nextOffset >= end) behind.delete(batch.partition);
-    if (behind.size === 0) done.abort();
-  }
-}
-
-async function deadLetterOrigins(store: EventStore, group: string, topic: string): Promise<Set<string>> {
+async function deadLetterOrigins(
+  store: VerifyOptions['store'],
+  group: string,
+  topic: string,
+): Promise<Set<string>> {
   const origins = new Set<string>();
   let before = Number.MAX_SAFE_INTEGER;
   for (;;) {

@@ -50,6 +50,8 @@ class FileInUseError extends Error {
 /** A SQLite database that only this process writes to. */
 export interface SqliteFile {
   db: DatabaseSync;
+  /** Opened for a look: tables are neither made nor changed. */
+  isReadOnly: boolean;
   close(): void;
 }
 
@@ -76,17 +78,48 @@ export function openSqliteFile(path: string): SqliteFile {
   try {
     const db = new DatabaseSync(path);
     db.exec('pragma journal_mode = wal; pragma synchronous = full; pragma busy_timeout = 5000;');
-    return {
-      db,
-      close() {
-        if (db.isOpen) db.close();
-        if (lock.isOpen) lock.close();
-      },
-    };
+    return opened(db, lock, false);
   } catch (error) {
     lock.close();
     throw error;
   }
+}
+
+/**
+ * Opens a database file to read it, and changes nothing: neither the file, nor its mode, nor what is beside it. Nobody
+ * else can open it meanwhile.
+ *
+ * @throws FileInUseError, and Error if there is no such file
+ */
+export function openForReading(path: string): SqliteFile {
+  if (!existsSync(path)) throw new Error(`there is no ${path}`);
+  // One that was never opened by this program has none, and gets none.
+  const lock = existsSync(`${path}.lock`) ? holdLock(path) : undefined;
+  try {
+    return opened(new DatabaseSync(readingUrl(path), { readOnly: true }), lock, true);
+  } catch (error) {
+    lock?.close();
+    throw error;
+  }
+}
+
+function opened(db: DatabaseSync, lock: DatabaseSync | undefined, isReadOnly: boolean): SqliteFile {
+  return {
+    db,
+    isReadOnly,
+    close() {
+      if (db.isOpen) db.close();
+      if (lock?.isOpen) lock.close();
+    },
+  };
+}
+
+/** The address of a file that is not written to meanwhile. */
+function readingUrl(path: string): URL {
+  const url = pathToFileURL(path);
+  // Otherwise, SQLite creates the companion files of WAL even to read. What a killed process has left in them counts.
+  if (!existsSync(`${path}-wal`)) url.searchParams.set('immutable', '1');
+  return url;
 }
 
 /**
@@ -130,17 +163,21 @@ function checkLock(path: string): void {
 export function readVersions(path: string): Record<string, number> {
   if (!existsSync(path)) return {};
   const url = pathToFileURL(path);
-  // Otherwise, SQLite creates the companion files of WAL even to read.
+  // As for `readingUrl`; and another process may be writing.
   url.searchParams.set('immutable', '1');
   const db = new DatabaseSync(url, { readOnly: true });
   try {
-    const table = "select name from sqlite_schema where name = 'schema_versions'";
-    if (prepareQuery<{ name: string }>(db, table).get() === undefined) return {};
-    const rows = prepareQuery<{ name: string; version: number }>(db, 'select * from schema_versions').all();
-    return Object.fromEntries(rows.map(({ name, version }) => [name, version]));
+    return versionsIn(db);
   } finally {
     db.close();
   }
+}
+
+function versionsIn(db: DatabaseSync): Record<string, number> {
+  const table = "select name from sqlite_schema where name = 'schema_versions'";
+  if (prepareQuery<{ name: string }>(db, table).get() === undefined) return {};
+  const rows = prepareQuery<{ name: string; version: number }>(db, 'select * from schema_versions').all();
+  return Object.fromEntries(rows.map(({ name, version }) => [name, version]));
 }
 
 function refuseNewer(name: string, version: number, known: number): void {
@@ -208,11 +245,26 @@ export function checkWritable(db: DatabaseSync): void {
   });
 }
 
+/** As `migrateSqlite`. @throws Error if the file was opened for a look, and its tables are missing or of an earlier version */
+export function prepareTables({ db, isReadOnly }: SqliteFile, name: string, steps: readonly string[]): void {
+  if (!isReadOnly) {
+    migrateSqlite(db, name, steps);
+    return;
+  }
+  const version = versionsIn(db)[name] ?? 0;
+  refuseNewer(name, version, steps.length);
+  if (version === steps.length) return;
+  const state = version === 0 ? 'are missing' : `are of an earlier version (${version} of ${steps.length})`;
+  throw new Error(
+    `The tables of the ${name} ${state}, and a command that only looks leaves them so: run "footfall migrate", or start the service`,
+  );
+}
+
 /**
  * Migrates a schema: `steps` run in order, each once. The version reached is kept in a table by `name`, because the
  * embedded log and the store share one file.
  */
-export function migrateSqlite(db: DatabaseSync, name: string, steps: readonly string[]): void {
+function migrateSqlite(db: DatabaseSync, name: string, steps: readonly string[]): void {
   inTransaction(db, () => {
     db.exec(
       'create table if not exists schema_versions (name text primary key, version integer not null) strict',

@@ -351,6 +351,45 @@ export function eventLogContract(open: () => Promise<LogHarness>): void {
     expect([none, elsewhere]).toEqual([undefined, undefined]);
   });
 
+  it('says where each partition begins, without a group', async () => {
+    const { log, topic } = await open();
+    await appendTo(log, [record(topic, 'alice', '1')]);
+    const { topicId, starts } = await log.starts(topic);
+    expect(topicId).toBe((await log.ends(topic)).topicId);
+    expect([...starts]).toEqual([0, 1, 2].map((partition) => [partition, 0]));
+  });
+
+  it('gives a scan all that was there when it began, each record once and in order', async () => {
+    const { log, topic, otherTopic } = await open();
+    const values = Array.from({ length: 2500 }, (_, at) => String(at));
+    const append = (to: string) =>
+      appendTo(
+        log,
+        values.map((value) => record(to, `user-${Number(value) % 10}`, value)),
+      );
+    const receipts = await append(topic);
+    await append(otherTopic);
+    const { topicId } = await log.ends(topic);
+    const scanned: string[] = [];
+    const partitions: number[] = [];
+    for await (const { records, ...of } of log.scan(topic)) {
+      // What comes meanwhile is not part of it.
+      if (scanned.length === 0) await append(topic);
+      expect(of.topicId).toBe(topicId);
+      partitions.push(of.partition);
+      scanned.push(...records.map(({ offset, value }) => `${of.partition}:${offset}:${value}`));
+    }
+    const expected = receipts.map(({ partition, offset }, at) => `${partition}:${offset}:${values[at]}`);
+    expect(scanned.toSorted()).toEqual(expected.toSorted());
+    expect(partitions).toEqual(partitions.toSorted());
+    for (const partition of [0, 1, 2]) {
+      const offsets = scanned
+        .filter((one) => one.startsWith(`${partition}:`))
+        .map((one) => Number(one.split(':')[1]));
+      expect(offsets).toEqual(offsets.map((_, at) => at));
+    }
+  });
+
   it('gives a waiting reader what is appended later, in every partition', async () => {
     const harness = await open();
     const reading = read(harness, harness.log, 6);

@@ -9,7 +9,7 @@ import { KafkaLog } from '../../src/log/kafka/kafka-log.ts';
 import { openSqliteFile } from '../../src/sqlite/sqlite-file.ts';
 import { appendTo } from '../support/append.ts';
 import { logIn } from '../support/embedded-log.ts';
-import { kafkaLogOptions, openKafkaLog, openTransaction } from '../support/kafka-log.ts';
+import { kafkaLogOptions, openAdmin, openKafkaLog, openTransaction } from '../support/kafka-log.ts';
 import { PATIENCE_MS } from '../support/patience.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 import { eventLogContract, type LogHarness, startAtOffsets } from './event-log.contract.ts';
@@ -130,6 +130,8 @@ for (const version of ['kafka4', 'kafka3'] as const) {
         expect(values).toEqual(['gzip', 'snappy', 'lz4', 'zstd', 'commit', 'last']);
         // The markers of both transactions and the record rolled back have offsets, too.
         expect(next).toBe(9);
+        const scanned = (await Array.fromAsync(log.scan(topic))).flatMap(({ records }) => records);
+        expect(scanned.map(({ value }) => value!.toString())).toEqual(values);
       });
 
       it('leaves out what was rolled back also while another transaction is open', async () => {
@@ -308,6 +310,39 @@ for (const version of ['kafka4', 'kafka3'] as const) {
         await expect(Array.fromAsync(reading)).rejects.toSatisfy((error) =>
           hasKafkaError(error, 'OFFSET_OUT_OF_RANGE'),
         );
+      });
+
+      /** A topic whose first partition takes several fetches to read. */
+      async function openLong() {
+        const { log, topic } = await open();
+        const value = Buffer.alloc(400_000, 'v');
+        const keys = [...Array(10).fill('alice'), ...Array(5).fill('dave')] as string[];
+        for (const key of keys) await appendTo(log, [{ topic, key, value, headers: [] }]);
+        return { log, topic, admin: openAdmin(brokers!) };
+      }
+
+      it('goes on with a scan where the log begins by then', async () => {
+        const { log, topic, admin } = await openLong();
+        const partitions = [{ partition: 1, offset: 3n }];
+        const seen: string[] = [];
+        for await (const { partition, records } of log.scan(topic)) {
+          if (seen.length === 0) await admin.deleteRecords({ topics: [{ name: topic, partitions }] });
+          seen.push(...records.map(({ offset }) => `${partition}:${offset}`));
+        }
+        expect(seen).toEqual([...Array.from({ length: 10 }, (_, at) => `0:${at}`), '1:3', '1:4']);
+        expect([...(await log.starts(topic)).starts]).toEqual([
+          [0, 0],
+          [1, 3],
+          [2, 0],
+        ]);
+      });
+
+      it('ends a scan of a topic that is created again', async () => {
+        const { log, topic, admin } = await openLong();
+        const scan = log.scan(topic)[Symbol.asyncIterator]();
+        await scan.next();
+        await admin.deleteTopics({ topics: [topic] });
+        await expect(Array.fromAsync({ [Symbol.asyncIterator]: () => scan })).rejects.toThrow();
       });
 
       it('shares the partitions among the members of a group, each record going to one of them', async () => {

@@ -350,14 +350,29 @@ describe.skipIf(!canRun)('Kafka with TLS and SASL', () => {
         };
         await admin.createAcls({ creations: rights.group ? [...creations, group] : creations });
         const user = { ...login('SCRAM-SHA-256', PASSWORDS.limited), KAFKA_SASL_USERNAME: 'limited' };
-        const { url } = await serviceHere(
-          settings('LOGIN', { ...user, KAFKA_TOPIC: topic, KAFKA_CONSUMER_GROUP: topic }),
-        );
+        const env = settings('LOGIN', { ...user, KAFKA_TOPIC: topic, KAFKA_CONSUMER_GROUP: topic });
+        return { env, topic };
+      }
+
+      async function limitedService(...given: Parameters<typeof limited>) {
+        const { env, topic } = await limited(...given);
+        const { url } = await serviceHere(env);
         return { url, topic };
       }
 
+      it('scans a topic that it may read, whatever it may do with groups', async () => {
+        const { env, topic } = await limited({ topic: [AclOperations.READ] });
+        const foreign = new Producer({ clientId: 'foreign', bootstrapBrokers: [kafka.bootstrap] });
+        onTestFinished(() => foreign.close());
+        await foreign.send({ messages: [{ topic, partition: 0, value: Buffer.from('any') }], acks: -1 });
+        const log = open(env, topic);
+        expect((await log.starts(topic)).starts.get(0)).toBe(0);
+        const scanned = (await Array.fromAsync(log.scan(topic))).flatMap(({ records }) => records);
+        expect(scanned.map(({ value }) => value!.toString())).toEqual(['any']);
+      });
+
       it('works with Read and Write on its topics and Read on its group', async () => {
-        const { url, topic } = await limited({
+        const { url, topic } = await limitedService({
           topic: [AclOperations.READ, AclOperations.WRITE],
           group: true,
         });
@@ -383,7 +398,7 @@ describe.skipIf(!canRun)('Kafka with TLS and SASL', () => {
       });
 
       it('creates its topics with Create on their prefix', async () => {
-        const { url, topic } = await limited(
+        const { url, topic } = await limitedService(
           { topic: [AclOperations.READ, AclOperations.WRITE, AclOperations.CREATE], group: true },
           { exist: false },
         );
@@ -405,12 +420,12 @@ describe.skipIf(!canRun)('Kafka with TLS and SASL', () => {
           (topic) => `Topic authorization failed: ${topic} (Read), ${topic}.dlt (Read)`,
         ],
       ])('names it where it is not allowed %s', async (_what, rights, reason) => {
-        const { url, topic } = await limited({ ...(rights && { topic: rights }), group: true });
+        const { url, topic } = await limitedService({ ...(rights && { topic: rights }), group: true });
         await expect.poll(async () => (await readiness(url)).log.reason).toBe(reason(topic));
       });
 
       it('names its group where it may not read as that', async () => {
-        const { url, topic } = await limited({ topic: [AclOperations.READ, AclOperations.WRITE] });
+        const { url, topic } = await limitedService({ topic: [AclOperations.READ, AclOperations.WRITE] });
         await expect
           .poll(async () => (await readiness(url)).consumer.reason)
           .toMatch(new RegExp(`Group authorization failed: ${topic}`));

@@ -1,5 +1,7 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { StoreUnavailableError } from '../../src/store/event-store.ts';
+import { PostgresStore } from '../../src/store/postgres/postgres-store.ts';
+import { silentLogger } from '../support/logger.ts';
 import { PATIENCE_MS, RUNS_OUT_MS } from '../support/patience.ts';
 import {
   byHand,
@@ -15,6 +17,48 @@ const tablesIn = (url: string) =>
     url,
     "select count(*)::int as tables from pg_tables where schemaname not in ('pg_catalog', 'information_schema')",
   ).then(([row]) => row!.tables);
+
+describe('a store that is only looked at', () => {
+  const look = (url: string) => {
+    const store = new PostgresStore({ url, poolSize: 1, onlyLooks: true, logger: silentLogger });
+    onTestFinished(() => store.close());
+    return store.positions('group', 'topic');
+  };
+  const isOlder = (lack: string) =>
+    `the tables in schema public are of an earlier version (they lack ${lack}), and a command that only looks leaves them so: run "footfall migrate", or start the service`;
+
+  it.each([
+    ['there are none', [], 'schema public has no tables of Footfall'],
+    [
+      'they were dropped',
+      [
+        'drop table events, positions, dead_letters, known_values, counted_up_to, pending_values, event_counts, value_counts, distinct_counts cascade',
+      ],
+      'schema public has no tables of Footfall',
+    ],
+    [
+      'they are older',
+      ["delete from footfall_migrations where name >= '0007'; drop table known_values"],
+      isOlder('0007_known_values, 0008_ranges'),
+    ],
+  ])('says so where %s, and leaves them', async (_state, statements, said) => {
+    const url = await freshDatabase();
+    if (statements.length > 0) await openStore(url).ping(PATIENCE_MS);
+    for (const statement of statements) await byHand(url, statement);
+    const before = await tablesIn(url);
+    await expect(look(url)).rejects.toThrow(said);
+    expect(await tablesIn(url)).toBe(before);
+  });
+
+  it('says so where their list is elsewhere, and reads tables that are as they should be', async () => {
+    const url = await freshDatabase();
+    await byHand(url, 'create schema one');
+    await openStore(inSchema(url, 'one')).ping(PATIENCE_MS);
+    expect(await look(inSchema(url, 'one'))).toEqual([]);
+    await byHand(url, 'alter table one.footfall_migrations set schema public');
+    await expect(look(inSchema(url, 'one'))).rejects.toThrow('they lack their list of migrations');
+  });
+});
 
 describe("a store's inspection", () => {
   it('finds that tables are missing, and makes none', async () => {

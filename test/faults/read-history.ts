@@ -2,7 +2,7 @@ import { Admin } from '@platformatic/kafka';
 import { Catalog } from '../../src/events/catalog.ts';
 import { decodeEvent, encodeEvent, eventKey, isRejection } from '../../src/events/event.ts';
 import { KafkaLog } from '../../src/log/kafka/kafka-log.ts';
-import { type MissingRecord, readToEnd, verify } from '../../src/operations/verify.ts';
+import { type MissingRecord, verify } from '../../src/operations/verify.ts';
 import { PostgresStore } from '../../src/store/postgres/postgres-store.ts';
 import { silentLogger } from '../support/logger.ts';
 import type { History, Place, TopicRecord } from './check-history.ts';
@@ -189,7 +189,7 @@ function openLog(cluster: Cluster): KafkaLog {
 export async function readTopic(cluster: Cluster): Promise<TopicRecord[]> {
   const log = openLog(cluster);
   const records: TopicRecord[] = [];
-  for await (const { topicId, partition, records: read } of readToEnd(log, TOPIC)) {
+  for await (const { topicId, partition, records: read } of log.scan(TOPIC)) {
     for (const { offset, value } of read) {
       const decoded = decodeEvent(value, CATALOGUE);
       const event = isRejection(decoded)

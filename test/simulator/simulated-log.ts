@@ -7,8 +7,10 @@ import {
   type LogRecord,
   type NewRecord,
   type RecordPosition,
+  type ScannedRecords,
   type SubscribeOptions,
   type TopicEnds,
+  type TopicStarts,
 } from '../../src/log/event-log.ts';
 import { partitionOf } from '../../src/log/partitioner.ts';
 import type { Fate } from './conditions.ts';
@@ -54,6 +56,26 @@ export class SimulatedLog implements EventLog {
         topicId,
         ends: new Map(partitions.map(({ end, stable }, partition) => [partition, { end, stable }])),
       };
+    });
+  }
+
+  starts(topic: string): Promise<TopicStarts> {
+    return this.#process.call('log', 'log.starts', () => {
+      const { topicId, partitions } = this.#topic(topic);
+      return { topicId, starts: new Map(partitions.map(({ earliest }, partition) => [partition, earliest])) };
+    });
+  }
+
+  async *scan(topic: string): AsyncGenerator<ScannedRecords> {
+    yield* await this.#process.call('log', 'log.scan', () => {
+      const { topicId, partitions } = this.#topic(topic);
+      return partitions.map((log, partition) => ({
+        topicId,
+        partition,
+        records: Array.from({ length: log.stable }, (_, offset) => log.visible(offset)).filter(
+          (record) => record !== undefined,
+        ),
+      }));
     });
   }
 

@@ -5,8 +5,8 @@ import { leaveTurns } from '../../loop-turns.ts';
 import {
   checkWritable,
   inTransaction,
-  migrateSqlite,
   prepareQuery,
+  prepareTables,
   type Query,
   type SqliteFile,
   type StatementSync,
@@ -22,11 +22,14 @@ import type {
   NewRecord,
   Receipt,
   RecordPosition,
+  ScannedRecords,
   SubscribeOptions,
   TopicEnds,
+  TopicStarts,
 } from '../event-log.ts';
 import { NO_EPOCH } from '../landmarks.ts';
 import { partitionOf } from '../partitioner.ts';
+import { encodeHeaders, type RecordRow, toRecord } from './rows.ts';
 import { LOG_SCHEMA } from './schema.ts';
 
 const BATCH_RECORDS = 1000;
@@ -65,7 +68,7 @@ export class EmbeddedLog implements EventLog {
   constructor({ file, partitions, timeoutMs }: EmbeddedLogOptions) {
     this.#file = file;
     this.#partitions = partitions;
-    migrateSqlite(file.db, 'log', LOG_SCHEMA);
+    prepareTables(file, 'log', LOG_SCHEMA);
     this.#insert = file.db.prepare('insert into log_records values (?, ?, ?, ?, ?, ?, ?)');
     this.#read = prepareQuery(
       file.db,
@@ -151,6 +154,25 @@ export class EmbeddedLog implements EventLog {
     return { topicId, ends: new Map(ends.map((end, partition) => [partition, { end, stable: end }])) };
   }
 
+  async starts(name: string): Promise<TopicStarts> {
+    const { topicId, ends } = this.#topic(name);
+    return { topicId, starts: new Map([...ends.keys()].map((partition) => [partition, 0])) };
+  }
+
+  async *scan(name: string): AsyncGenerator<ScannedRecords> {
+    const topic = this.#topic(name);
+    for (const [partition, end] of [...topic.ends].entries()) {
+      for (let next = 0; next < end; ) {
+        await leaveTurns();
+        const read = this.#readFrom(topic, partition, next, Math.min(BATCH_RECORDS, end - next));
+        const last = read.at(-1);
+        if (last === undefined) break;
+        yield { topicId: topic.topicId, partition, records: read };
+        next = last.offset + 1;
+      }
+    }
+  }
+
   async timestamps(name: string, positions: readonly RecordPosition[]): Promise<(number | undefined)[]> {
     const topic = this.#topic(name);
     return positions.map(
@@ -218,14 +240,14 @@ export class EmbeddedLog implements EventLog {
   #topic(name: string): Topic {
     const known = this.#topics.get(name);
     if (known !== undefined) return known;
-    const { db } = this.#file;
-    db.prepare(
-      'insert into log_topics (name, topic_id, partitions) values (?, ?, ?) on conflict (name) do nothing',
-    ).run(name, randomUUID(), this.#partitions);
-    const { id, topicId, partitions } = prepareQuery<Omit<Topic, 'ends'>>(
+    const { db, isReadOnly } = this.#file;
+    if (!isReadOnly) this.#createTopic(name);
+    const found = prepareQuery<Omit<Topic, 'ends'>>(
       db,
       'select id, topic_id as topicId, partitions from log_topics where name = ?',
-    ).get(name)!;
+    ).get(name);
+    if (found === undefined) throw new Error(`topic ${name} is missing`);
+    const { id, topicId, partitions } = found;
     const end = prepareQuery<{ end: number }>(
       db,
       'select coalesce(max(offset) + 1, 0) as end from log_records where topic = ? and partition = ?',
@@ -235,25 +257,14 @@ export class EmbeddedLog implements EventLog {
     this.#topics.set(name, topic);
     return topic;
   }
-}
 
-interface RecordRow {
-  offset: number;
-  timestamp: number;
-  key: Uint8Array | null;
-  value: Uint8Array | null;
-  headers: string;
-}
-
-function toRecord({ offset, timestamp, key, value, headers }: RecordRow): LogRecord {
-  return {
-    offset,
-    timestamp,
-    timestampType: 'LogAppendTime',
-    key: key && Buffer.from(key),
-    value: value && Buffer.from(value),
-    headers: decodeHeaders(headers),
-  };
+  #createTopic(name: string): void {
+    this.#file.db
+      .prepare(
+        'insert into log_topics (name, topic_id, partitions) values (?, ?, ?) on conflict (name) do nothing',
+      )
+      .run(name, randomUUID(), this.#partitions);
+  }
 }
 
 function assignedPartition(name: string, topic: Topic, partition: number, end: number): AssignedPartition {
@@ -265,16 +276,4 @@ function assignedPartition(name: string, topic: Topic, partition: number, end: n
 
 function ignoreAbort(error: Error): void {
   if (error.name !== 'AbortError') throw error;
-}
-
-/** Bytes as Latin-1 text, which round-trips every byte. */
-function encodeHeaders(headers: NewRecord['headers']): string {
-  return JSON.stringify(
-    headers.map(([name, value]) => [name, value === null ? null : Buffer.from(value).toString('latin1')]),
-  );
-}
-
-function decodeHeaders(text: string): LogRecord['headers'] {
-  const headers = JSON.parse(text) as [string, string | null][];
-  return headers.map(([name, value]) => [name, value === null ? null : Buffer.from(value, 'latin1')]);
 }

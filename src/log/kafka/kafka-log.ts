@@ -12,8 +12,10 @@ import {
   type NewRecord,
   type Receipt,
   type RecordPosition,
+  type ScannedRecords,
   type SubscribeOptions,
   type TopicEnds,
+  type TopicStarts,
 } from '../event-log.ts';
 import type { Examination } from '../examination.ts';
 import {
@@ -124,15 +126,21 @@ export class KafkaLog implements EventLog {
     return this.#noticing(async () => (await this.#openReader()).ends(topic));
   }
 
+  async starts(topic: string): Promise<TopicStarts> {
+    return this.#noticing(async () => (await this.#openReader()).starts(topic));
+  }
+
+  async *scan(topic: string): AsyncGenerator<ScannedRecords> {
+    yield* (await this.#openReader()).scan(topic);
+  }
+
   async timestamps(topic: string, positions: readonly RecordPosition[]): Promise<(number | undefined)[]> {
     return this.#noticing(async () => (await this.#openReader()).timestamps(topic, positions));
   }
 
   async ping(timeoutMs: number): Promise<void> {
-    await this.#answering(
-      this.#noticing(() => this.#topics.check()),
-      timeoutMs,
-    );
+    const checked = this.#noticing(() => this.#topics.check());
+    await this.#answering(checked, timeoutMs);
   }
 
   /** As `ping`, without creating topics. @returns what it found, for people */
@@ -211,11 +219,10 @@ export class KafkaLog implements EventLog {
   #batcherOf(leader: number): AppendBatcher {
     const known = this.#batchers.get(leader);
     if (known !== undefined) return known;
-    const { producerTimeoutMs: timeoutMs } = this.#options;
     const batcher = new AppendBatcher({
       write: (records) => this.#send(records),
       maxGroupBytes: MAX_GROUP_BYTES,
-      timeoutMs,
+      timeoutMs: this.#options.producerTimeoutMs,
     });
     this.#batchers.set(leader, batcher);
     return batcher;

@@ -1,8 +1,11 @@
-import type { LogRecord, RecordPosition, TopicEnds } from '../event-log.ts';
+import type { LogRecord, RecordPosition, ScannedRecords, TopicEnds, TopicStarts } from '../event-log.ts';
 import { FetchIsolationLevels, hasKafkaError, ListOffsetTimestamps, type RecordsBatch } from './client.ts';
 import { type Consumer, readBounds } from './consumer.ts';
 import { type FetchedPartition, type FetchQuestion, fetchIfServed, fetchUnthrottled } from './fetch.ts';
 import { toRecords } from './records.ts';
+
+/** How long the broker holds a fetch of what a scan expects to be there. */
+const SCAN_MAX_WAIT_MS = 500;
 
 /** Reads records by position, outside any group. One response often holds many of them. */
 export class KafkaReader {
@@ -32,6 +35,50 @@ export class KafkaReader {
         }),
       ),
     };
+  }
+
+  /** As `EventLog.starts`. */
+  async starts(topic: string): Promise<TopicStarts> {
+    // As for `ends`.
+    const { id: topicId } = await this.#consumer.describeTopic(topic, { forceUpdate: true });
+    const timestamp = ListOffsetTimestamps.EARLIEST;
+    const starts = await this.#consumer.offsetsOf({ topic, timestamp });
+    return { topicId, starts: new Map([...starts.entries()].map(([at, offset]) => [at, Number(offset)])) };
+  }
+
+  /** As `EventLog.scan`. */
+  async *scan(topic: string): AsyncGenerator<ScannedRecords> {
+    const { id: topicId, partitionsCount } = await this.#consumer.describeTopic(topic, { forceUpdate: true });
+    const bounds = await readBounds(this.#consumer, topic, [...Array(partitionsCount).keys()]);
+    for (const [partition, { earliest, end }] of bounds.entries()) {
+      let next = earliest;
+      while (next < end) {
+        const fetched = await this.#tracking(topic, () =>
+          this.#fetch(topic, { partition, offset: next }, fetchUnthrottled, {
+            maxWaitMs: SCAN_MAX_WAIT_MS,
+            topicId,
+          }),
+        ).catch((error) => this.#laterStart(error, { topic, partition, next }));
+        if (typeof fetched === 'number') {
+          next = fetched;
+          continue;
+        }
+        const records = fetched === undefined ? [] : toRecords(fetched, next);
+        yield { topicId, partition, records: records.filter(({ offset }) => offset < end) };
+        next = fetched?.records?.length ? endOf(fetched.records) : next;
+      }
+    }
+  }
+
+  /** Where a partition begins, since the topic's retention deletes from its front. @throws what was thrown before */
+  async #laterStart(
+    error: unknown,
+    { topic, partition, next }: { topic: string; partition: number; next: number },
+  ): Promise<number> {
+    if (!hasKafkaError(error, 'OFFSET_OUT_OF_RANGE')) throw error;
+    const start = (await this.starts(topic)).starts.get(partition) ?? 0;
+    if (start <= next) throw error;
+    return start;
   }
 
   async #latest(topic: string, isolationLevel: number): Promise<number[]> {
@@ -107,8 +154,7 @@ export class KafkaReader {
       if (offset < next || offset >= end) continue;
       const fetched = await this.#fetch(topic, { partition, offset }, fetchUnthrottled);
       if (fetched !== undefined) records.push(...toRecords(fetched, offset));
-      const last = fetched?.records?.at(-1);
-      next = last === undefined ? offset + 1 : Number(last.firstOffset) + last.lastOffsetDelta + 1;
+      next = fetched?.records?.length ? endOf(fetched.records) : offset + 1;
     }
     return records;
   }
@@ -118,18 +164,30 @@ export class KafkaReader {
     topic: string,
     { partition, offset }: RecordPosition,
     fetch: typeof fetchUnthrottled,
-    options: Pick<FetchQuestion, 'maxBytes' | 'uncommitted'> = {},
+    {
+      topicId,
+      maxWaitMs = 0,
+      ...options
+    }: Partial<Pick<FetchQuestion, 'maxBytes' | 'uncommitted' | 'maxWaitMs' | 'topicId'>> = {},
   ): Promise<FetchedPartition | undefined> {
     const fetched = this.#fetching.then(async () => {
       const metadata = await this.#consumer.describeTopic(topic);
+      if (topicId !== undefined && metadata.id !== topicId)
+        throw new Error(`${topic} was created again while it was read`);
       const { leader: node } = metadata.partitions[partition]!;
       const positions = new Map([[partition, { offset }]]);
-      const question = { node, topicId: metadata.id, positions, maxWaitMs: 0, ...options };
+      const question = { node, topicId: metadata.id, positions, maxWaitMs, ...options };
       return fetch(this.#consumer, question);
     });
     this.#fetching = fetched.catch(() => {});
     return fetched;
   }
+}
+
+/** Behind the last record or marker of what was fetched. */
+function endOf(batches: readonly RecordsBatch[]): number {
+  const { firstOffset, lastOffsetDelta } = batches.at(-1)!;
+  return Number(firstOffset) + lastOffsetDelta + 1;
 }
 
 /** The timestamp of the first record at or after an offset, or the batch's own if it holds no such record. */

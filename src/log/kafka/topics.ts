@@ -7,8 +7,10 @@ import { checkPermissions } from './permissions.ts';
 import { compareSettings, type LimitedTopic, warnAboutSettings } from './topic-settings.ts';
 
 export interface TopicsOptions {
-  /** Created if missing, before anything is read or written. */
+  /** Created if missing, before anything is read or written, unless `creates` is false. */
   topics: TopicDefinition[];
+  /** False: whoever uses this only looks. */
+  creates?: boolean;
   partitions: number;
   /** -1: the broker's default. */
   replication: number;
@@ -47,10 +49,11 @@ export class KafkaTopics {
     this.#logger = logger;
   }
 
-  /** Creates missing topics once; again on the next use after a failure or `forget`. */
+  /** Creates missing topics once; again on the next use after a failure or `forget`. @throws if it may not create them */
   ensure(): Promise<void> {
     if (this.#ready === undefined) {
-      const ready = this.#createMissing().then(() => this.#warn());
+      const { creates = true } = this.#options;
+      const ready = creates ? this.#createMissing().then(() => this.#warn()) : this.#refuseMissing();
       this.#ready = ready;
       ready.catch(() => {
         if (this.#ready === ready) this.forget();
@@ -175,6 +178,12 @@ export class KafkaTopics {
       // taken until the deletion is done.
       await sleep(CREATION_POLL_MS);
     }
+  }
+
+  /** Of the copies, only what writes them needs the topic. */
+  async #refuseMissing(): Promise<void> {
+    const missing = (await this.#missing()).find(({ copiesOf }) => copiesOf === undefined);
+    if (missing !== undefined) throw new Error(`topic ${missing.name} is missing`);
   }
 
   async #missing(): Promise<TopicDefinition[]> {

@@ -43,6 +43,8 @@ export interface DatabaseOptions {
   connectMs?: number;
   /** Whether tables and indexes are created and changed where they are not as they should be; default: true. */
   migrates?: boolean | undefined;
+  /** Whether this is a look, which never creates or changes tables, whatever `migrates` says; default: false. */
+  onlyLooks?: boolean | undefined;
   /** Default: nothing is measured. */
   meter?: Meter | undefined;
   clock?: Clock;
@@ -66,7 +68,15 @@ export class Database {
 
   /** @param keeper default: creates and updates the tables */
   constructor(
-    { url, poolSize, meter, connectMs, migrates = true, clock = systemClock }: DatabaseOptions,
+    {
+      url,
+      poolSize,
+      meter,
+      connectMs,
+      migrates = true,
+      onlyLooks = false,
+      clock = systemClock,
+    }: DatabaseOptions,
     logger: Logger,
     keeper = KEEPER,
   ) {
@@ -80,6 +90,7 @@ export class Database {
       searchPath: requestedSearchPath(this.#connection),
       keeper,
       migrates,
+      onlyLooks,
       logger,
       clock,
     });

@@ -20,6 +20,8 @@ const INSUFFICIENT_PRIVILEGE = '42501';
 export interface SchemaOptions extends MigrationOptions {
   /** Whether tables are created and changed; otherwise somebody else does that. */
   migrates: boolean;
+  /** Whether this is a look, which leaves them as they are. */
+  onlyLooks?: boolean;
   /** Thrown instead of migrating: for some time after others were in its way, it stays out of theirs. */
   failedLately?: Error | undefined;
   /** Says what need not be said again. */
@@ -78,9 +80,11 @@ async function complete(client: ClientBase, standing: Standing, options: SchemaO
 
 /** @throws StoreUnavailableError if somebody else has to create or change the tables */
 export function refuseToMigrate(
-  { schema, pending }: Pick<Standing, 'schema' | 'pending'>,
-  { migrates }: Pick<SchemaOptions, 'migrates'>,
+  standing: Pick<Standing, 'schema' | 'pending' | 'applied' | 'isEmptied'>,
+  { migrates, onlyLooks = false }: Pick<SchemaOptions, 'migrates' | 'onlyLooks'>,
 ): void {
+  const { schema, pending } = standing;
+  if (onlyLooks) throw new StoreUnavailableError(describeLack(standing));
   if (migrates) return;
   // Where an earlier version kept the list apart from the tables, there may be nothing to run.
   const lack =
@@ -90,6 +94,19 @@ export function refuseToMigrate(
   throw new StoreUnavailableError(
     `${lack}: run "footfall migrate" as the owner of the tables; events that wait are then stored`,
   );
+}
+
+function describeLack({
+  schema,
+  pending,
+  applied,
+  isEmptied,
+}: Pick<Standing, 'schema' | 'pending' | 'applied' | 'isEmptied'>): string {
+  const state =
+    applied.length === 0 || isEmptied
+      ? `schema ${schema} has no tables of Footfall`
+      : `the tables in schema ${schema} are of an earlier version (they lack ${pending.join(', ') || 'their list of migrations'})`;
+  return `${state}, and a command that only looks leaves them so: run "footfall migrate", or start the service`;
 }
 
 export async function refuseOtherDatabases(client: ClientBase): Promise<void> {

@@ -22,6 +22,7 @@ interface TablesOptions {
   /** What the address asks for. */
   searchPath: string | undefined;
   migrates: boolean;
+  onlyLooks: boolean;
   logger: Logger;
   clock: Clock;
 }
@@ -163,9 +164,17 @@ export class Tables {
   }
 
   #schemaOptions(migrates: boolean): SchemaOptions {
-    const { searchPath, logger, clock } = this.#options;
+    const { searchPath, onlyLooks, logger, clock } = this.#options;
     const stopping = this.#stopping.signal;
-    return { searchPath, migrates, logger, clock, stopping, warnOnce: (text) => this.#warnOnce(text) };
+    return {
+      searchPath,
+      migrates,
+      onlyLooks,
+      logger,
+      clock,
+      stopping,
+      warnOnce: (text) => this.#warnOnce(text),
+    };
   }
 
   #buildOptions(): BuildOptions {

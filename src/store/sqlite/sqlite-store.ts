@@ -2,9 +2,9 @@ import { decodeLandmarks } from '../../log/landmarks.ts';
 import {
   checkWritable,
   inTransaction,
-  migrateSqlite,
   prepareArrayQuery,
   prepareQuery,
+  prepareTables,
   type Query,
   type SqliteFile,
 } from '../../sqlite/sqlite-file.ts';
@@ -80,7 +80,7 @@ export class SqliteStore implements EventStore {
     const { db } = file;
     this.#file = file;
     defineEventTime(db);
-    migrateSqlite(db, 'store', STORE_SCHEMA);
+    prepareTables(file, 'store', STORE_SCHEMA);
     this.#claim = prepareQuery(
       db,
       `insert into positions (consumer_group, topic, topic_id, partition, epoch) values (?, ?, ?, ?, 1)

@@ -1,5 +1,5 @@
 import { expect, it, vi } from 'vitest';
-import { resetPositions } from '../../../src/operations/reset-positions.ts';
+import { planReset, resetPositions } from '../../../src/operations/reset-positions.ts';
 import { FencedError, type PartitionPosition } from '../../../src/store/event-store.ts';
 import { SqliteStore } from '../../../src/store/sqlite/sqlite-store.ts';
 import { appendTo } from '../../support/append.ts';
@@ -24,12 +24,13 @@ async function processed() {
   const landmarks = [4, 2, 1].map((offset) => ({ offset, digest: `record ${offset}`, leaderEpoch: 0 }));
   await store.process([newBatch(events, { ...ref, topicId, epoch: claim!.epoch, landmarks })]);
   const findMissing = vi.fn(async (): Promise<{ partition: number; offset: number }[]> => []);
-  const reset = (to: 'earliest' | number, more: { isExecuted?: boolean; partitions?: number[] } = {}) =>
-    resetPositions({ log, store, ...ref, to, isExecuted: true, findMissing, ...more });
+  const reset = (to: 'earliest' | number, more: { partitions?: number[] } = {}) =>
+    resetPositions({ log, store, ...ref, to, findMissing, ...more });
+  const plan = (to: number) => planReset({ log, store, ...ref, to });
   const position = async () => (await store.positions(ref.group, ref.topic))[0] as PartitionPosition;
   /** What nothing should do, done by hand. */
   const damage = (sql: string) => file.db.exec(`update positions set ${sql}`);
-  return { store, topicId, reset, position, damage, findMissing };
+  return { store, topicId, reset, plan, position, damage, findMissing };
 }
 
 it('sets a position back, books what is passed again, and forgets the records that are ahead', async () => {
@@ -48,12 +49,16 @@ it('sets it to the first record that the log holds and the ledger covers', async
   expect(await position()).toMatchObject({ offset: 1, rewound: 4 });
 });
 
-it.each([
-  ['is not told to', 2, { isExecuted: false }],
-  ['it is there already', RECORDS, {}],
-])('claims nothing if it %s', async (_why, to, more) => {
+it('claims nothing to say what it would do, and refuses then what it would refuse', async () => {
+  const { plan, position } = await processed();
+  expect(await plan(2)).toEqual([{ partition: 0, from: RECORDS, to: 2 }]);
+  await expect(plan(6)).rejects.toThrow('moving it forward to 6');
+  expect(await position()).toMatchObject({ offset: RECORDS, rewound: 0, epoch: 1 });
+});
+
+it('claims nothing if a position is there already', async () => {
   const { reset, position } = await processed();
-  expect(await reset(to, more)).toEqual([{ partition: 0, from: RECORDS, to }]);
+  expect(await reset(RECORDS)).toEqual([{ partition: 0, from: RECORDS, to: RECORDS }]);
   expect(await position()).toMatchObject({ offset: RECORDS, rewound: 0, epoch: 1 });
 });
 

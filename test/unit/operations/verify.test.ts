@@ -2,12 +2,10 @@ import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { Catalog } from '../../../src/events/catalog.ts';
-import type { EventLog } from '../../../src/log/event-log.ts';
-import { readToEnd, type Verification, verify } from '../../../src/operations/verify.ts';
+import { type Verification, verify } from '../../../src/operations/verify.ts';
 import { openSqliteFile } from '../../../src/sqlite/sqlite-file.ts';
 import { SqliteStore } from '../../../src/store/sqlite/sqlite-store.ts';
-import { appendTo } from '../../support/append.ts';
-import { appendIn, logIn, openLog } from '../../support/embedded-log.ts';
+import { appendIn, logIn } from '../../support/embedded-log.ts';
 import { tempFolder } from '../../support/temp-folder.ts';
 import { damage, eventJson, GROUP, processedFolder, TOPIC } from '../../support/verify-ground.ts';
 
@@ -84,45 +82,5 @@ describe('verify', () => {
     ).toMatchObject({ records: 0 });
     expect(await verifyFolder(folder, { from: 0, to: Date.now() + 60_000 })).toMatchObject({ records: 5 });
     expect(await verifyFolder(await tempFolder())).toMatchObject({ records: 0, accounts: [] });
-  });
-});
-
-/** A log that has to be read on from a new start after each batch, as behind a new connection to a broker. */
-function startingOver(log: EventLog): EventLog {
-  return {
-    ...log,
-    async *subscribe({ onAssigned, ...options }) {
-      let restart = new AbortController();
-      const reading = log.subscribe({
-        ...options,
-        async onAssigned(assigned) {
-          restart = new AbortController();
-          return { ...(await onAssigned(assigned)), restart: restart.signal };
-        },
-      });
-      for await (const batches of reading) {
-        yield batches;
-        restart.abort();
-      }
-    },
-  };
-}
-
-describe('reading a log to its end', () => {
-  it('gives each record once, up to where the log ended at first, also when reading has to start over', async () => {
-    const { log } = await openLog();
-    const record = { topic: TOPIC, key: 'u', value: 'any', headers: [] };
-    const append = (count: number) =>
-      appendTo(
-        log,
-        Array.from({ length: count }, () => record),
-      );
-    await append(2500);
-    const seen: number[] = [];
-    for await (const { records } of readToEnd(startingOver(log), TOPIC)) {
-      seen.push(...records.map(({ offset }) => offset));
-      await append(1000);
-    }
-    expect(seen).toEqual(Array.from({ length: 2500 }, (_, offset) => offset));
   });
 });

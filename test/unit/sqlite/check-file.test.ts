@@ -1,7 +1,7 @@
 import { chmod, mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { checkFile, openSqliteFile } from '../../../src/sqlite/sqlite-file.ts';
+import { checkFile, openForReading, openSqliteFile, prepareTables } from '../../../src/sqlite/sqlite-file.ts';
 import { tempFolder } from '../../support/temp-folder.ts';
 
 /** Everything about the files of a folder that a check could change. */
@@ -67,5 +67,66 @@ describe('the check of a SQLite file', () => {
     await mkdir(path);
     expect(() => checkFile(path)).toThrow();
     expect(() => openSqliteFile(path)).toThrow();
+  });
+});
+
+describe('a SQLite file that is opened to be read', () => {
+  const steps = ['create table things (name text)', 'create table others (name text)'];
+
+  /** A file with the tables of an earlier version, and the folder it is alone in. */
+  async function fileOf(version: number) {
+    const folder = await tempFolder();
+    const path = join(folder, 'footfall.db');
+    const file = openSqliteFile(path);
+    prepareTables(file, 'things', steps.slice(0, version));
+    file.close();
+    return { folder, path };
+  }
+
+  it.each([true, false])('stays as it is, and what is beside it (a lock: %s)', async (hasLock) => {
+    const { folder, path } = await fileOf(2);
+    await chmod(path, 0o644);
+    if (!hasLock) await rm(`${path}.lock`);
+    const before = await stateOf(folder);
+    const file = openForReading(path);
+    prepareTables(file, 'things', steps);
+    expect(file.db.prepare('select * from things').all()).toEqual([]);
+    expect(() => file.db.exec('delete from things')).toThrow('readonly');
+    file.close();
+    expect(await stateOf(folder)).toEqual(before);
+  });
+
+  it('belongs to its reader meanwhile, and to nobody afterwards', async () => {
+    const { path } = await fileOf(2);
+    const file = openForReading(path);
+    expect(() => openSqliteFile(path)).toThrow('is in use by another process');
+    expect(() => openForReading(path)).toThrow('is in use by another process');
+    file.close();
+    openSqliteFile(path).close();
+  });
+
+  it.each([
+    [0, 'The tables of the things are missing, and a command that only looks leaves them so'],
+    [1, 'The tables of the things are of an earlier version (1 of 2), and a command'],
+    [3, 'The things schema is of a newer Footfall (version 3, this one knows 2)'],
+  ])('is refused with the tables of version %s', async (version, said) => {
+    const { path } = await fileOf(0);
+    const file = openSqliteFile(path);
+    if (version > 0) prepareTables(file, 'things', [...steps, 'select 1'].slice(0, version));
+    file.close();
+    const opened = openForReading(path);
+    expect(() => prepareTables(opened, 'things', steps)).toThrow(said);
+    opened.close();
+  });
+
+  it('has to be there, and to be a database', async () => {
+    const folder = await tempFolder();
+    const path = join(folder, 'footfall.db');
+    expect(() => openForReading(path)).toThrow(`there is no ${path}`);
+    await writeFile(path, 'garbage, and more of it');
+    const opened = openForReading(path);
+    expect(() => prepareTables(opened, 'things', steps)).toThrow('file is not a database');
+    opened.close();
+    expect(await readdir(folder)).toEqual(['footfall.db']);
   });
 });
