@@ -82,11 +82,12 @@ function misuseOf(
   }
 }
 
-function reportLines({ findings, checks, url, service }: Diagnosis): string[] {
+function reportLines({ findings, checks, url, certificate, service }: Diagnosis): string[] {
   const [first, ...others] = findings;
+  const address = certificate === undefined ? url : `${url}, known by HTTPS_CERT_FILE,`;
   const known = [
     ...checks.filter(({ ok }) => ok).map(({ name, detail }) => `ok    ${name.padEnd(8)}  ${detail}`),
-    service.state === 'answers' ? `ok    service   ${url} is ${service.readiness.status}` : '',
+    service.state === 'answers' ? `ok    service   ${address} is ${service.readiness.status}` : '',
     service.state === 'absent' ? `      service   nothing answers on ${url}` : '',
   ].filter((line) => line !== '');
   if (first === undefined) return ['ok    Nothing is wrong.', '', ...known];

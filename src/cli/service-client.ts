@@ -3,11 +3,14 @@ import { type Command, Option } from 'commander';
 import { systemClock } from '../clock.ts';
 import { withEnvFile } from '../config/config.ts';
 import { describeCause } from '../describe-cause.ts';
+import { fetchPinned } from '../doctor/pinned-fetch.ts';
 import type { Context } from './context.ts';
 
 export interface ServiceOptions {
   url: string;
   key?: string;
+  /** The service with the settings here, where it serves HTTPS, and the file with its certificate. */
+  own?: { url: string; certificate: string };
 }
 
 /** Whoever cannot be reached has recorded nothing. */
@@ -31,13 +34,16 @@ export class NoAnswerError extends Error {
 /** Adds the options of every command that talks to a running service. */
 export function withServiceOptions(command: Command, { env }: Context): Command {
   const given = withEnvFile(env);
-  const url = given.FOOTFALL_URL || `http://127.0.0.1:${given.PORT || 3000}`;
+  const certificate = given.HTTPS_CERT_FILE;
+  const own = `${certificate ? 'https' : 'http'}://127.0.0.1:${given.PORT || 3000}`;
+  const url = given.FOOTFALL_URL || own;
   const key = new Option('--key <key>', 'API key, where keys are needed');
   if (given.FOOTFALL_KEY) key.default(given.FOOTFALL_KEY, 'FOOTFALL_KEY');
   const address = new Option('--url <url>', 'where Footfall answers').default(
     url,
     given.FOOTFALL_URL ? 'FOOTFALL_URL' : url,
   );
+  if (certificate) command.setOptionValue('own', { url: own, certificate });
   return command.addOption(address).addOption(key);
 }
 
@@ -66,12 +72,13 @@ export async function call(
   { headers = {}, ...init }: { method?: string; body?: string; headers?: Record<string, string> } = {},
 ): Promise<Response> {
   checkService(service);
-  const { url, key } = service;
+  const { url, key, own } = service;
   const authorization = key === undefined ? undefined : { Authorization: `Bearer ${key}` };
-  const response = await fetch(url.replace(/\/$/, '') + path, {
-    ...init,
-    headers: { ...headers, ...authorization },
-  }).catch((error: Error) => {
+  const address = url.replace(/\/$/, '') + path;
+  const request = { ...init, headers: { ...headers, ...authorization } };
+  const answering =
+    own?.url === url ? fetchPinned(address, own.certificate, request) : fetch(address, request);
+  const response = await answering.catch((error: Error) => {
     throw new NoAnswerError(url, error);
   });
   if (response.status === 401 || response.status === 403) {

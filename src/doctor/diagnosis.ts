@@ -35,6 +35,8 @@ export interface Diagnosis {
   examinations: Record<'log' | 'store', Examination> | undefined;
   /** Of the service. */
   url: string;
+  /** By which certificate it is known; undefined: by one of a known authority, or it has none. */
+  certificate: string | undefined;
   service: ServiceAnswers | NoService;
 }
 
@@ -42,12 +44,14 @@ export interface Diagnosis {
 export async function diagnose({ env, service, isExpected }: Patient): Promise<Diagnosis> {
   const settings = await inspectSettings(env);
   const { config } = settings;
-  const url = config === undefined || isExpected ? service.url : ownUrl(config);
+  const own = config && ownUrl(config);
+  const url = isExpected ? service.url : (own ?? service.url);
+  const certificate = url === own ? config?.certificate?.cert : undefined;
   const [dependencies, examinations, disk, answers] = await Promise.all([
     config && inspectDependencies(config),
     config && examineDependencies(config),
     config ? diskFindings(config) : [],
-    askService({ ...service, url }),
+    askService({ ...service, url, certificate }),
   ]);
   const found = [...settingsFindings(settings), ...disk];
   if (config !== undefined && dependencies !== undefined) {
@@ -66,6 +70,7 @@ export async function diagnose({ env, service, isExpected }: Patient): Promise<D
     checks: [settings.check, ...(dependencies ? [dependencies.log, dependencies.store] : [])],
     examinations,
     url,
+    certificate,
     service: answers,
   };
 }
@@ -122,6 +127,8 @@ function speakerOf(name: Check['name'], config: Config): Speaker {
 }
 
 function usesFiles(answers: ServiceAnswers | NoService): boolean {
+  // Most likely the service of these settings, which has to get at its certificate first.
+  if (answers.state === 'other_certificate' || answers.state === 'expired') return true;
   if (answers.state !== 'answers') return false;
   // Unknown where a key is needed: then it is most likely the service of these settings.
   const build = answers.metrics === undefined ? undefined : buildOf(answers.metrics);

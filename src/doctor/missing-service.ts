@@ -31,6 +31,18 @@ const EXPLANATIONS: Record<NoService['state'], Explanation> = {
     cause: (url) => `Footfall on ${url} refuses to say how it is`,
     next: 'Call it by an address it knows: 127.0.0.1, or a name in ALLOWED_HOSTS',
   },
+  other_certificate: {
+    code: 'service_other_certificate',
+    severity: 'error',
+    cause: (url) => `What answers on ${url} has another certificate than HTTPS_CERT_FILE`,
+    next: 'If it is this Footfall, let it read the file again: kill -HUP, with its process id',
+  },
+  expired: {
+    code: 'service_certificate_expired',
+    severity: 'error',
+    cause: (url) => `The certificate of ${url} has expired`,
+    next: 'Renew it, and let Footfall read it again: kill -HUP, with its process id',
+  },
   untrusted: {
     code: 'service_untrusted',
     severity: 'warning',

@@ -1,5 +1,6 @@
 // In: an address. Out: what the service there says of itself, or why nothing does.
 import { describeCause, errorsIn } from '../describe-cause.ts';
+import { fetchPinned } from './pinned-fetch.ts';
 
 /** `/readyz` itself asks its dependencies for up to two seconds. */
 const TIMEOUT_MS = 3500;
@@ -7,6 +8,8 @@ const TIMEOUT_MS = 3500;
 export interface ServiceAddress {
   url: string;
   key: string | undefined;
+  /** File with the certificate that the service there has; not given: one of a known authority, for this name. */
+  certificate?: string | undefined;
 }
 
 interface Dependency {
@@ -49,14 +52,16 @@ export interface ServiceAnswers {
 
 /**
  * `absent`: nothing listens. `silent`: something takes connections and does not answer. `foreign`: something else than
- * Footfall answers. `refused`: a Footfall does, and not to us. `untrusted`: its certificate is not.
+ * Footfall answers. `refused`: a Footfall does, and not to us. `untrusted`: its certificate is not. `other_certificate`: it is
+ * not that of the settings. `expired`: it was valid until lately.
  */
 export interface NoService {
-  state: 'absent' | 'silent' | 'foreign' | 'refused' | 'untrusted';
+  state: 'absent' | 'silent' | 'foreign' | 'refused' | 'untrusted' | 'other_certificate' | 'expired';
   why: string;
 }
 
 const ABSENT = ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH'];
+const EXPIRED = 'CERT_HAS_EXPIRED';
 const UNTRUSTED = /CERT|SELF_SIGNED|ALTNAME|UNABLE_TO_VERIFY/;
 
 /** Two rounds of questions of three and a half seconds each at most. */
@@ -65,7 +70,7 @@ export async function askService(service: ServiceAddress): Promise<ServiceAnswer
   try {
     first = await ask(service, '/readyz');
   } catch (error) {
-    return { state: stateAfter(error), why: describeCause(error) };
+    return { state: stateAfter(error, service), why: describeCause(error) };
   }
   const readiness = parsed(first.text) as Partial<Readiness & { error: string }> | undefined;
   if (readiness?.log === undefined || readiness.store === undefined || readiness.consumer === undefined) {
@@ -95,25 +100,32 @@ interface Answer {
   text: string;
 }
 
-async function ask({ url, key }: ServiceAddress, path: string): Promise<Answer> {
-  const response = await fetch(url.replace(/\/$/, '') + path, {
+async function ask({ url, key, certificate }: ServiceAddress, path: string): Promise<Answer> {
+  const address = url.replace(/\/$/, '') + path;
+  const request = {
     headers: key === undefined ? {} : { Authorization: `Bearer ${key}` },
-    redirect: 'manual',
     signal: AbortSignal.timeout(TIMEOUT_MS),
-  });
+  };
+  const response =
+    certificate === undefined
+      ? await fetch(address, { ...request, redirect: 'manual' })
+      : await fetchPinned(address, certificate, request);
   // Every error of Footfall has this header.
   const isFootfall = response.headers.has('Error-Code');
   return { status: response.status, isFootfall, text: await response.text() };
 }
 
-function stateAfter(error: unknown): NoService['state'] {
+function stateAfter(error: unknown, { url, certificate }: ServiceAddress): NoService['state'] {
   const errors = [...errorsIn(error)];
   const codes = errors.map((one) => String((one as { code?: unknown }).code ?? ''));
   if (errors.some(({ name }) => name === 'TimeoutError')) return 'silent';
   // Of PORT=0, which is any free port, and of one that is wrong.
-  if (errors.some(({ message }) => /bad port|Invalid URL/.test(message))) return 'absent';
+  if (errors.some(({ message }) => /bad port|Invalid URL/.test(message)) || URL.parse(url)?.port === '0')
+    return 'absent';
   if (codes.some((code) => ABSENT.includes(code))) return 'absent';
-  if (codes.some((code) => UNTRUSTED.test(code))) return 'untrusted';
+  if (codes.includes(EXPIRED)) return 'expired';
+  if (codes.some((code) => UNTRUSTED.test(code)))
+    return certificate === undefined ? 'untrusted' : 'other_certificate';
   return 'foreign';
 }
 
