@@ -76,7 +76,7 @@ describe('the documented commands', () => {
 
   it('are found: at least one curl for each page that has any', () => {
     const pages = new Set(curls.map(({ page }) => page));
-    expect([...pages]).toEqual(['README.md', 'docs/api.md', 'docs/reading.md']);
+    expect([...pages]).toEqual(['README.md', 'docs/api.md', 'docs/operations.md', 'docs/reading.md']);
   });
 });
 

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { globSync, readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { createProgram, runCommand } from '../../../src/cli/program.ts';
@@ -40,6 +40,41 @@ describe('the commands', () => {
     const page = readFileSync('docs/cli.md', 'utf8');
     const names = commands.map(nameOf);
     expect(names.filter((name) => !page.includes(`\`${name}\``))).toEqual([]);
+  });
+});
+
+describe('the documents', () => {
+  /** Each command in code, from the name of its command to what the shell makes of the rest. */
+  const written = globSync(['*.md', 'docs/*.md']).flatMap((page) => {
+    const code = readFileSync(page, 'utf8').matchAll(/^```\w*\n(.*?)^```|`([^`\n]+)`/gms);
+    const calls =
+      /^(?:\$ )?(?:[A-Z_]+=\S* )*(?:npx footfall|npm run -s footfall --|footfall|node src\/main\.ts) ([a-z][^\n|#>;]*)/gm;
+    return [...code].flatMap(([, block, span]) =>
+      [...(block ?? span!).matchAll(calls)].map(([, call]) => ({ page, call: call!.trim() })),
+    );
+  });
+
+  /** What the program does not know of a command. */
+  function unknownIn(call: string): string[] {
+    const words = call.split(/\s+/);
+    let command = program;
+    for (;;) {
+      const next = command.commands.find((one) => one.name() === words[0]);
+      if (next === undefined) break;
+      command = next;
+      words.shift();
+    }
+    if (command === program) return words;
+    const known = [...command.options.map(({ long }) => long!), '--help'];
+    const options = words.filter((word) => word.startsWith('--')).map((word) => word.split('=')[0]!);
+    return options.filter((option) => !known.includes(option));
+  }
+
+  it('have only commands and options that there are', () => {
+    expect(written.length).toBeGreaterThan(50);
+    expect(written.filter(({ call }) => unknownIn(call).length > 0)).toEqual([]);
+    expect(unknownIn('positions reset --to-earlest')).toEqual(['--to-earlest']);
+    expect(unknownIn('verfy --from 2026')).toEqual(['verfy', '--from', '2026']);
   });
 });
 
