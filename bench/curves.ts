@@ -1,5 +1,4 @@
 // How cost grows: throughput and latency against connections, event size, partitions, rows stored and instances.
-import pg from 'pg';
 import { PostgresStore } from '../src/store/postgres/postgres-store.ts';
 import { fill } from './events.ts';
 import { type BenchOptions, type Measured, silent, type TestCluster } from './ground.ts';
@@ -108,19 +107,7 @@ async function byRows(ground: TestCluster, { events }: BenchOptions): Promise<Ro
   } finally {
     await store.close();
   }
-  return [...rows, await diskUse(url)];
-}
-
-/** With indexes and counts. */
-async function diskUse(url: string): Promise<Row> {
-  const client = new pg.Client({ connectionString: url });
-  await client.connect();
-  const { rows } = await client.query<{ bytes: string }>(
-    'select pg_database_size(current_database()) / (select count(*) from events) as bytes',
-  );
-  await client.end();
-  const runs = [Number(rows[0]!.bytes)];
-  return { part: 'curves', what: 'an event on the disk of PostgreSQL', unit: 'bytes', runs };
+  return rows;
 }
 
 /** @returns milliseconds, ascending */

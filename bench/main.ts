@@ -5,6 +5,7 @@ import { benchCatchUp } from './catch-up.ts';
 import { benchConsume } from './consume.ts';
 import { benchCpu } from './cpu.ts';
 import { benchCurves } from './curves.ts';
+import { benchDisk } from './disk.ts';
 import { drawCurves } from './draw.ts';
 import { type BenchOptions, type Peer, TestCluster } from './ground.ts';
 import { benchLatency } from './latency.ts';
@@ -26,6 +27,7 @@ const PARTS: Record<string, (ground: TestCluster, options: BenchOptions) => Prom
   series: benchSeries,
   explore: benchExplore,
   start: benchStart,
+  disk: benchDisk,
   curves: benchCurves,
   attacks: benchAttacks,
 };
@@ -61,6 +63,7 @@ Examples:
   npm run bench -- --part post --runs 5 --json
   npm run bench -- --part catch-up reads --events 200000
   npm run bench -- --part attacks --runs 2   # default settings under attack
+  npm run bench -- --part disk --events 1000000   # bytes an event in PostgreSQL, by table and index
   npm run bench -- --part curves --events 10000000 --draw --save
   npm run bench -- --show bench/results/2026-11-23T0805.json --markdown   # the table of docs/performance.md, but for its rows of latency
   npm run bench -- --part batch --runs 1 --profile /tmp/profiles   # .cpuprofile: open it in Chrome's developer tools
