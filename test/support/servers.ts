@@ -10,6 +10,7 @@ import {
   requireJavaAndMaven,
 } from '../../src/cli/kafka/kafka-jars.ts';
 import { KafkaServer } from '../../src/cli/kafka/kafka-server.ts';
+import { hasOldestPostgres, startOldestPostgres } from './oldest-postgres.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -18,6 +19,8 @@ declare module 'vitest' {
     kafka3: string | undefined;
     /** Address of a real PostgreSQL server, without a database name. */
     postgres: string;
+    /** As `postgres`, of the oldest release that is supported; undefined where it is not there, and in other projects. */
+    postgres13: string | undefined;
   }
 }
 
@@ -27,12 +30,16 @@ export default async function setup(project: TestProject): Promise<() => Promise
   // As root, PostgreSQL runs as a user of its own, who must get in.
   await chmod(folder, 0o755);
   const postgres = await PostgresServer.start(join(folder, 'postgres'));
-  const kafka = (await canRunKafka()) ? await startKafka(folder, project.name === 'contract') : [];
+  const isContract = project.name === 'contract';
+  const oldest =
+    isContract && canRunOldest() ? await startOldestPostgres(join(folder, 'postgres-13')) : undefined;
+  const kafka = (await canRunKafka()) ? await startKafka(folder, isContract) : [];
   project.provide('postgres', postgres.url);
+  project.provide('postgres13', oldest?.url);
   project.provide('kafka4', kafka[0]?.bootstrap);
   project.provide('kafka3', kafka[1]?.bootstrap);
   return async () => {
-    await Promise.all([postgres.stop(), ...kafka.map((server) => server.stop())]);
+    await Promise.all([postgres, ...(oldest ? [oldest] : []), ...kafka].map((server) => server.stop()));
     await rm(folder, { recursive: true, force: true });
   };
 }
@@ -46,6 +53,15 @@ async function startKafka(folder: string, both: boolean): Promise<KafkaServer[]>
     four,
     KafkaServer.start({ version: KAFKA_3, port: 0, dataDir, zookeeper: true, progress }),
   ]);
+}
+
+/** As for Java, below. */
+function canRunOldest(): boolean {
+  if (hasOldestPostgres()) return true;
+  const why = 'PostgreSQL 13 is not in .cache (CONTRIBUTING.md says how to get it)';
+  if (process.env.CI === 'true') throw new Error(why);
+  console.warn(`\nLEFT OUT: every test on the oldest PostgreSQL. ${why}\n`);
+  return false;
 }
 
 /** Without Java everything else still runs on a laptop; CI must not leave anything out. */
