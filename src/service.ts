@@ -129,6 +129,7 @@ async function run(
     clock,
     stalledAfterMs: STALLED_AFTER_MS,
   });
+  const processing = () => (consumes ? consumer : link?.consumer);
   const progress = new Progress({
     log,
     store,
@@ -137,10 +138,10 @@ async function run(
     clock,
     logger,
     everyMs: PROGRESS_EVERY_MS,
+    isThrottled: () => processing()?.isThrottled ?? false,
     held: () => consumer.idle,
     polled: (poll) => consumer.polled(poll),
   });
-  const processing = () => (consumes ? consumer : link?.consumer);
   const health = new Health({ log, store, clock, consumer: processing, progress, producer });
   const build = { log: logKind(config), store: config.store.kind, role: config.ROLE };
   const state = { store, group, topic, progress, health, clock, build };

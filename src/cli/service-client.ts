@@ -4,6 +4,7 @@ import { systemClock } from '../clock.ts';
 import { withEnvFile } from '../config/config.ts';
 import { describeCause } from '../describe-cause.ts';
 import { fetchPinned } from '../doctor/pinned-fetch.ts';
+import { UNTRUSTED } from '../doctor/service-answers.ts';
 import type { Context } from './context.ts';
 
 export interface ServiceOptions {
@@ -14,7 +15,15 @@ export interface ServiceOptions {
 }
 
 /** Whoever cannot be reached has recorded nothing. */
-const UNREACHED = ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH'];
+const UNREACHED = [
+  'ECONNREFUSED',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ENOENT',
+  'EACCES',
+];
 
 /** The connection was refused, or broke before the whole answer was there. */
 export class NoAnswerError extends Error {
@@ -22,12 +31,15 @@ export class NoAnswerError extends Error {
   readonly wasSent: boolean;
 
   constructor(url: string, cause: Error) {
+    const { code = '' } = (cause.cause ?? {}) as { code?: string };
+    const isUntrusted = UNTRUSTED.test(code);
     super(
-      `Nothing answers on ${url} (${describeCause(cause)}). Start Footfall first, or say where it is with --url.`,
+      isUntrusted
+        ? `The certificate of ${url} is not accepted (${describeCause(cause)}). Nothing was sent.`
+        : `Nothing answers on ${url} (${describeCause(cause)}). Start Footfall first, or say where it is with --url.`,
       { cause },
     );
-    const { code = '' } = (cause.cause ?? {}) as { code?: string };
-    this.wasSent = !UNREACHED.includes(code);
+    this.wasSent = !isUntrusted && !UNREACHED.includes(code);
   }
 }
 

@@ -15,6 +15,12 @@ export const CONSUMER_CAUSES: readonly KnownCause[] = [
     next: 'End it, or find it with kafka-transactions.sh find-hanging and abort it with kafka-transactions.sh abort',
   },
   {
+    code: 'kafka_quota',
+    said: /quota for this client \(consumer_byte_rate\) is used up/,
+    cause: "Kafka's quota limits how fast this client may read",
+    next: 'Raise consumer_byte_rate for its client id or user with kafka-configs.sh; until then Footfall stores as fast as it may read',
+  },
+  {
     code: 'nobody_stores',
     said: /no member of group .* has stored any/,
     cause: 'Nobody stores the records that wait',

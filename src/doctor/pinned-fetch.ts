@@ -5,6 +5,9 @@ import type { IncomingMessage } from 'node:http';
 import { request } from 'node:https';
 import { Readable } from 'node:stream';
 
+/** As long as `fetch` waits for the first byte of an answer. */
+const ANSWER_WITHIN_MS = 300_000;
+
 interface Request {
   method?: string;
   body?: string;
@@ -48,12 +51,23 @@ async function send(
     const options = {
       ...init,
       ca: pem,
+      // Whatever NODE_TLS_REJECT_UNAUTHORIZED says of other services.
+      rejectUnauthorized: true,
       // The file ends where the chain does that the service sends, mostly before the authority itself.
       allowPartialTrustChain: true,
       checkServerIdentity: (_host: string, peer: { fingerprint256: string }) =>
         peer.fingerprint256 === fingerprint256 ? undefined : new OtherCertificateError(),
     };
-    request(url, options, resolve).on('error', reject).end(body);
+    const sent = request(url, options, (answer) => {
+      clearTimeout(late);
+      resolve(answer);
+    });
+    const late = setTimeout(() => sent.destroy(new Error('no answer within five minutes')), ANSWER_WITHIN_MS);
+    sent.on('error', (error) => {
+      clearTimeout(late);
+      reject(error);
+    });
+    sent.end(body);
   });
 }
 

@@ -61,8 +61,9 @@ export interface NoService {
 }
 
 const ABSENT = ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH'];
-const EXPIRED = 'CERT_HAS_EXPIRED';
-const UNTRUSTED = /CERT|SELF_SIGNED|ALTNAME|UNABLE_TO_VERIFY/;
+export const EXPIRED = 'CERT_HAS_EXPIRED';
+/** Codes of a certificate that is not trusted. */
+export const UNTRUSTED = /CERT|SELF_SIGNED|ALTNAME|UNABLE_TO_VERIFY/;
 
 /** Two rounds of questions of three and a half seconds each at most. */
 export async function askService(service: ServiceAddress): Promise<ServiceAnswers | NoService> {

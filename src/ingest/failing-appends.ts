@@ -18,7 +18,8 @@ export class FailingAppends {
     this.#clock = clock;
   }
 
-  confirmed(): void {
+  /** One was confirmed, or the log is down and says so itself. */
+  forget(): void {
     this.#count = 0;
     this.#cause = undefined;
   }
@@ -29,10 +30,9 @@ export class FailingAppends {
     this.#latestAt = this.#clock.now();
   }
 
-  /** For people; undefined if the latest append was confirmed, or nobody has tried for a while. */
+  /** For people; undefined if the latest append was confirmed, only one has failed, or nobody has tried for a while. */
   get problem(): string | undefined {
-    if (this.#count === 0 || this.#clock.now() - this.#latestAt > KNOWN_MS) return undefined;
-    const which = this.#count === 1 ? 'latest event' : `latest ${this.#count} events`;
-    return `the ${which} could not be appended: ${describeCause(this.#cause)}`;
+    if (this.#count < 2 || this.#clock.now() - this.#latestAt > KNOWN_MS) return undefined;
+    return `the latest ${this.#count} events could not be appended: ${describeCause(this.#cause)}`;
   }
 }

@@ -124,6 +124,11 @@ export class Producer {
     return this.#recent.get(key);
   }
 
+  /** The log is down, and says so itself: what failed meanwhile shows nothing more. */
+  forgetFailures(): void {
+    this.#failing.forget();
+  }
+
   #prepare(newEvent: NewEvent, acceptedAt: string): PreparedEvent {
     const event = buildEvent(newEvent, this.#options.newId, acceptedAt);
     const { caller, varying } = newEvent;
@@ -249,7 +254,7 @@ export class Producer {
 
   #accepted({ event, json, key }: PreparedEvent, receipt: Receipt): Accepted {
     const accepted = { eventId: event.eventId, key, json, receipt };
-    this.#failing.confirmed();
+    this.#failing.forget();
     this.#recent.add(key, accepted);
     this.#options.metrics.eventsGenerated.inc();
     this.#options.metrics.eventTally.accepted(event.eventType);

@@ -34,10 +34,10 @@ export interface EventLog {
    * The timestamp of the first record at or after each position: milliseconds since 1970. Records of open transactions
    * count too.
    *
-   * @returns one per position, in the same order; undefined if the partition ends before it, or if looking would use up a
-   *    quota that reading needs
+   * @returns one per position, in the same order; undefined if the partition ends before it; `not served` if looking would
+   *    use up a quota that reading needs
    */
-  timestamps(topic: string, positions: readonly RecordPosition[]): Promise<(number | undefined)[]>;
+  timestamps(topic: string, positions: readonly RecordPosition[]): Promise<(FoundTime | undefined)[]>;
 
   /**
    * Reads single records by position.
@@ -135,6 +135,9 @@ export interface PartitionEnd {
    */
   stable: number;
 }
+
+/** Milliseconds since 1970. */
+export type FoundTime = number | 'not served';
 
 export interface TopicStarts {
   /** As of `AssignedPartition`. */

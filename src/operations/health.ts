@@ -47,7 +47,7 @@ interface HealthOptions {
   /** What keeps records from being stored, whichever instance should store them. */
   progress: { readonly problem: string | undefined };
   /** Why this instance cannot append, although the log may answer. */
-  producer: { readonly problem: string | undefined };
+  producer: { readonly problem: string | undefined; forgetFailures(): void };
 }
 
 /** Queries the dependencies directly, so that an outage and its end show at once. */
@@ -89,20 +89,18 @@ export class Health {
   }
 
   #log(reached: Dependency): Dependency {
-    const { problem } = this.#options.producer;
-    return !reached.ok || problem === undefined ? reached : { ok: false, reason: problem };
+    const { producer } = this.#options;
+    if (!reached.ok) producer.forgetFailures();
+    const { problem } = producer;
+    return problem === undefined ? reached : { ok: false, reason: problem };
   }
 
   #consumer(): Dependency {
     // One partition may fail here while records of another wait for a different reason.
-    const reasons = [this.#whyNotConsuming(), this.#whyNotStored()].filter((one) => one !== undefined);
+    const reasons = [this.#whyNotConsuming(), this.#options.progress.problem].filter(
+      (one) => one !== undefined,
+    );
     return reasons.length === 0 ? { ok: true } : { ok: false, reason: reasons.join('; ') };
-  }
-
-  #whyNotStored(): string | undefined {
-    const { problem } = this.#options.progress;
-    if (problem === undefined || !this.#options.consumer()?.isThrottled) return problem;
-    return `${problem}: Kafka's quota for this client (consumer_byte_rate) is used up`;
   }
 
   #whyNotConsuming(): string | undefined {

@@ -131,7 +131,8 @@ export class Consumer {
           signal,
           onAssigned: (given) => this.#onAssigned(given),
           onThrottled: (ms) => {
-            this.#throttledUntil = this.#options.clock.now() + ms;
+            // Each broker has a quota of its own.
+            this.#throttledUntil = Math.max(this.#throttledUntil, this.#options.clock.now() + ms);
           },
         });
         for await (const read of reading) {

@@ -13,6 +13,8 @@ const PATIENCE_MS = 15_000;
 /** Partitions whose oldest waiting record is looked up in one poll. */
 const LOOK_UPS = 8;
 
+const QUOTA = ": Kafka's quota for this client (consumer_byte_rate) is used up";
+
 /** How far a partition has been processed. */
 export interface PartitionProgress {
   partition: number;
@@ -23,7 +25,10 @@ export interface PartitionProgress {
   stable: number;
   /** Records that are not stored: `end` minus `position`. */
   lag: number;
-  /** Timestamp of the oldest waiting record; undefined if there is none or it could not be looked up. */
+  /**
+   * Timestamp of the oldest waiting record; undefined if there is none or it could not be looked up. While a quota keeps us
+   * from looking, that of an older one.
+   */
   oldestWaiting: Date | undefined;
   /** Records unreadable because of an open transaction before them; only set once everything else is stored. */
   heldBack: number;
@@ -49,6 +54,8 @@ interface ProgressOptions<Held> {
   clock: Clock;
   logger: Logger;
   everyMs: number;
+  /** Whether a quota holds reading back here. */
+  isThrottled(): boolean;
   /** Called before and after each poll. */
   held(): Held;
   polled(poll: Poll<Held>): void;
@@ -119,7 +126,7 @@ export class Progress<Held = undefined> {
       if (unmovedMs < PATIENCE_MS) continue;
       if (heldBack > 0)
         return `partition ${partition}: ${heldBack} records are held back by an open transaction since ${oldestWaiting?.toISOString() ?? 'an unknown time'}`;
-      return `partition ${partition}: ${lag} records wait, and no member of group "${group}" has stored any for ${Math.round(unmovedMs / 1000)} s`;
+      return `partition ${partition}: ${lag} records wait, and no member of group "${group}" has stored any for ${Math.round(unmovedMs / 1000)} s${this.#options.isThrottled() ? QUOTA : ''}`;
     }
     return undefined;
   }
@@ -175,8 +182,10 @@ export class Progress<Held = undefined> {
     const now = this.#options.clock.now();
     for (const [partition, { end }] of this.#ends?.ends ?? []) {
       const position = this.#positionOf(partition);
-      if (position >= end) this.#unmoved.delete(partition);
-      else if (this.#unmoved.get(partition)?.position !== position) {
+      if (position >= end) {
+        this.#unmoved.delete(partition);
+        this.#oldest.delete(partition);
+      } else if (this.#unmoved.get(partition)?.position !== position) {
         this.#unmoved.set(partition, { position, sinceMs: now });
       }
     }
@@ -197,13 +206,12 @@ export class Progress<Held = undefined> {
     const found = await this.#ask(() => this.#options.log.timestamps(this.#options.topic, waiting));
     for (const [at, { partition, offset }] of waiting.entries()) {
       const time = found?.[at];
+      const before = this.#oldest.get(partition)?.at;
       // The last partition to be looked up goes to the back of the queue.
       this.#oldest.delete(partition);
-      if (found !== undefined)
-        this.#oldest.set(partition, {
-          position: offset,
-          at: time === undefined ? undefined : new Date(time),
-        });
+      if (found === undefined) continue;
+      const looked = time === undefined ? undefined : new Date(time as number);
+      this.#oldest.set(partition, { position: offset, at: time === 'not served' ? before : looked });
     }
   }
 }

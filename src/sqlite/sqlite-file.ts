@@ -256,7 +256,7 @@ export function prepareTables({ db, isReadOnly }: SqliteFile, name: string, step
   if (version === steps.length) return;
   const state = version === 0 ? 'are missing' : `are of an earlier version (${version} of ${steps.length})`;
   throw new Error(
-    `The tables of the ${name} ${state}, and a command that only looks leaves them so: run "footfall migrate", or start the service`,
+    `The tables of the ${name} ${state}, and are left so by a look: start the service once, which brings them up to date`,
   );
 }
 

@@ -339,12 +339,12 @@ export function eventLogContract(open: () => Promise<LogHarness>): void {
       [1, { end: 0, stable: 0 }],
       [2, { end: 0, stable: 0 }],
     ]);
-    const [first, second, none, elsewhere] = await log.timestamps(topic, [
+    const [first, second, none, elsewhere] = (await log.timestamps(topic, [
       { partition: 0, offset: 0 },
       { partition: 0, offset: 1 },
       { partition: 0, offset: 2 },
       { partition: 1, offset: 0 },
-    ]);
+    ])) as (number | undefined)[];
     expect(first).toBeGreaterThanOrEqual(before);
     expect(second).toBeGreaterThanOrEqual(first!);
     expect(second).toBeLessThanOrEqual(Date.now());

@@ -341,8 +341,19 @@ for (const version of ['kafka4', 'kafka3'] as const) {
         const { log, topic, admin } = await openLong();
         const scan = log.scan(topic)[Symbol.asyncIterator]();
         await scan.next();
+        const { topicId } = await log.ends(topic);
         await admin.deleteTopics({ topics: [topic] });
-        await expect(Array.fromAsync({ [Symbol.asyncIterator]: () => scan })).rejects.toThrow();
+        await expect
+          .poll(() =>
+            log
+              .ping(PATIENCE_MS)
+              .then(() => log.ends(topic))
+              .catch(() => ({ topicId })),
+          )
+          .not.toMatchObject({ topicId });
+        await expect(Array.fromAsync({ [Symbol.asyncIterator]: () => scan })).rejects.toThrow(
+          'was created again while it was read',
+        );
       });
 
       it('shares the partitions among the members of a group, each record going to one of them', async () => {

@@ -3,6 +3,7 @@ import { describe, expect, inject, it } from 'vitest';
 import { unwrapReceipts } from '../../src/log/event-log.ts';
 import { kafkaLogOptions, newTopic, openAdmin, openKafkaLog } from '../support/kafka-log.ts';
 import { kafkaAndPostgres } from '../support/kafka-postgres.ts';
+import { listeningLogger } from '../support/logger.ts';
 import { post, processed, serviceHere } from '../support/service.ts';
 
 /** Kafka looks at ten seconds: at 10 kB a second, the second of two records of this size is over; at 20 kB, the fourth. */
@@ -43,10 +44,13 @@ describe.skipIf(inject('kafka4') === undefined)('a client whose quota is used up
     }
     const INSTANCE_ID = randomUUID();
     await limitReading(INSTANCE_ID, 20_000);
-    const { url } = await serviceHere({ ...settings, INSTANCE_ID });
+    const { logger, lines } = listeningLogger();
+    logger.level = 'debug';
+    const { url } = await serviceHere({ ...settings, INSTANCE_ID }, { logger });
     await expect.poll(async () => (await processed(url)).length).toBe(USERS);
-    // Joining the group again would throw away what was read, and start with a quota that is used up.
-    const metrics = await (await fetch(`${url}/metrics`)).text();
-    expect(metrics).toContain('footfall_watchdog_restarts_total 0');
+    const said = lines.map(({ msg }) => msg);
+    expect(said).toContain('a quota holds reading back');
+    // Joining again would throw away what was read, and start with a quota that is used up.
+    expect(said.join()).not.toMatch(/cannot be read|joining the group again/);
   });
 });

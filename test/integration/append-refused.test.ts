@@ -33,12 +33,19 @@ describe.skipIf(inject('kafka4') === undefined)('where Kafka answers and takes n
       });
     // Every record is older than that, as every one is too new for a broker whose clock is behind.
     await acceptAges('0');
-    await expect.poll(async () => (await post(url, EVENT)).status).toBe(500);
-    expect(await logOf(url)).toEqual({
+    const refused = async () => {
+      await post(url, EVENT);
+      return logOf(url);
+    };
+    await expect.poll(refused).toEqual({
       status: 503,
-      log: { ok: false, reason: expect.stringContaining('could not be appended: ') },
+      log: {
+        ok: false,
+        reason: expect.stringMatching(
+          /could not be appended: .*timestamp of the message is out of acceptable range/,
+        ),
+      },
     });
-    expect((await logOf(url)).log.reason).toContain('timestamp of the message is out of acceptable range');
     await acceptAges('86400000');
     await expect.poll(async () => (await post(url, EVENT)).status).toBe(201);
     expect((await logOf(url)).log).toEqual({ ok: true });

@@ -67,7 +67,7 @@ export const MUTATIONS: Record<string, Mutation[]> = {
   'an instance is ill only of what it does itself': [
     {
       file: 'src/operations/health.ts',
-      from: '[this.#whyNotConsuming(), this.#whyNotStored()]',
+      from: '[this.#whyNotConsuming(), this.#options.progress.problem]',
       to: '[this.#whyNotConsuming()]',
     },
   ],

@@ -35,11 +35,12 @@ export class Outlook {
       topic: TOPIC,
       clock,
       everyMs: PROGRESS_EVERY_MS,
+      isThrottled: () => false,
       held: () => consumer?.idle ?? new Map(),
       polled: (poll) => consumer?.polled(poll),
     });
     // Nobody appends here by way of the service.
-    const producer = { problem: undefined };
+    const producer = { problem: undefined, forgetFailures() {} };
     this.#health = new Health({
       log,
       store,

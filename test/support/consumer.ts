@@ -61,6 +61,7 @@ export function runConsumer(options: {
     group,
     clock,
     logger,
+    isThrottled: () => consumer.isThrottled,
     everyMs: checkEveryMs,
     held: () => consumer.idle,
     polled: (poll) => consumer.polled(poll),

@@ -99,7 +99,7 @@ export class Consumer extends ClientConsumer {
   /** Resolves when the broker reads requests again. @throws if `signal` aborts before */
   async untilServed(node: number, signal: AbortSignal | undefined): Promise<void> {
     const leftMs = this.throttledMs(node);
-    if (leftMs > 0) await sleep(leftMs, undefined, { signal, ref: false });
+    if (leftMs > 0) await sleep(leftMs, undefined, { signal });
   }
 
   override [kMetadata](options: MetadataOptions, callback: CallbackWithPromise<ClusterMetadata>): void {

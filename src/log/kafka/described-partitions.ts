@@ -1,7 +1,7 @@
 import type { AssignedPartition } from '../event-log.ts';
 import { hasKafkaError } from './client.ts';
 import { type Consumer, type PartitionBounds, readBounds } from './consumer.ts';
-import { fetchUnthrottled } from './fetch.ts';
+import { fetchSoon } from './fetch.ts';
 
 /**
  * What the log holds of these partitions now.
@@ -55,7 +55,7 @@ async function hasOffset(
   try {
     const { leader: node } = metadata.partitions[partition]!;
     const positions = new Map([[partition, { offset }]]);
-    await fetchUnthrottled(consumer, { node, topicId: metadata.id, positions, maxWaitMs: 0, maxBytes: 1 });
+    await fetchSoon(consumer, { node, topicId: metadata.id, positions, maxWaitMs: 0, maxBytes: 1 });
     return true;
   } catch (error) {
     if (hasKafkaError(error, 'OFFSET_OUT_OF_RANGE')) return false;

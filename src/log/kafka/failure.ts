@@ -1,4 +1,5 @@
 import { describeCause, errorsIn } from '../../describe-cause.ts';
+import { hasKafkaError } from './client.ts';
 import type { Connections } from './connections.ts';
 
 /** As Node, OpenSSL and the client give them. */
@@ -39,6 +40,12 @@ export function explainFailure(error: unknown, connections: Connections | undefi
   return new Error(
     `Connection closed by the broker, which may require another protocol on this port: ${CHECK_PORT}`,
   );
+}
+
+/** Instead of an error that says only that it is about a group. */
+export function nameGroup(error: unknown, group: string): unknown {
+  if (!hasKafkaError(error, 'GROUP_AUTHORIZATION_FAILED')) return error;
+  return new Error(`Group authorization failed: ${group} (Read)`, { cause: error });
 }
 
 function isClosed(error: unknown): boolean {

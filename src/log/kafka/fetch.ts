@@ -65,29 +65,41 @@ export async function fetchFrom(consumer: Consumer, question: FetchQuestion): Pr
 }
 
 /**
- * Fetches a partition. A broker whose quota is used up answers with nothing, also where it has something, or no such
- * offset: then this asks again.
+ * Fetches a partition, however long a quota makes it wait. A broker whose quota is used up answers with nothing, also where
+ * it has something, or no such offset: then this asks again.
  */
-export async function fetchUnthrottled(
+export async function fetchPatiently(
+  consumer: Consumer,
+  question: FetchQuestion,
+  mayWait: (throttledMs: number) => void = () => {},
+): Promise<FetchedPartition | undefined> {
+  for (;;) {
+    mayWait(consumer.throttledMs(question.node));
+    const { responses, throttleTimeMs } = await fetchFrom(consumer, question);
+    const fetched = responses.flatMap(({ partitions }) => partitions)[0];
+    if (throttleTimeMs === 0 || fetched?.records?.length) return fetched;
+  }
+}
+
+/** As `fetchPatiently`, for an answer that somebody waits for. @throws Error where a quota would make it wait for too long */
+export function fetchSoon(
   consumer: Consumer,
   question: FetchQuestion,
 ): Promise<FetchedPartition | undefined> {
   const giveUpAt = performance.now() + THROTTLED_DEADLINE_MS;
-  for (;;) {
-    const { responses, throttleTimeMs } = await fetchFrom(consumer, question);
-    const fetched = responses.flatMap(({ partitions }) => partitions)[0];
-    if (throttleTimeMs === 0 || fetched?.records?.length) return fetched;
-    if (performance.now() + throttleTimeMs > giveUpAt)
+  return fetchPatiently(consumer, question, (throttledMs) => {
+    if (performance.now() + throttledMs > giveUpAt)
       throw new Error('Kafka gives this client no more for now: its quota (consumer_byte_rate) is used up');
-  }
+  });
 }
 
 /** Fetches a partition if the quota lets it, and leaves what there is of the quota to others if not. */
 export async function fetchIfServed(
   consumer: Consumer,
   question: FetchQuestion,
-): Promise<FetchedPartition | undefined> {
-  if (consumer.throttledMs(question.node) > 0) return undefined;
-  const { responses } = await fetchFrom(consumer, question);
-  return responses.flatMap(({ partitions }) => partitions)[0];
+): Promise<FetchedPartition | 'not served' | undefined> {
+  if (consumer.throttledMs(question.node) > 0) return 'not served';
+  const { responses, throttleTimeMs } = await fetchFrom(consumer, question);
+  const fetched = responses.flatMap(({ partitions }) => partitions)[0];
+  return throttleTimeMs > 0 && !fetched?.records?.length ? 'not served' : fetched;
 }

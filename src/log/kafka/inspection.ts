@@ -1,12 +1,21 @@
 // In: the topics and the group of a service. Out: what is there of them, for people. Creates nothing.
 import type { GroupMember } from '../event-log.ts';
-import { hasKafkaError } from './client.ts';
+import { type Admin, hasKafkaError } from './client.ts';
 import type { KafkaTopics } from './topics.ts';
 
 interface Group {
   topic: string;
   group: string;
   members(): Promise<GroupMember[]>;
+}
+
+export async function membersOf(admin: Admin, topic: string, group: string): Promise<GroupMember[]> {
+  const groups = await admin.describeGroups({ groups: [group] });
+  return [...(groups.get(group)?.members.values() ?? [])].map(({ id, clientHost, assignments }) => ({
+    id,
+    host: clientHost.replace(/^\//, ''),
+    partitions: (assignments?.get(topic)?.partitions ?? []).toSorted((one, other) => one - other),
+  }));
 }
 
 /** @throws why the service could not work */

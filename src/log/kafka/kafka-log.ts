@@ -6,6 +6,7 @@ import {
   AppendError,
   type AppendResult,
   type EventLog,
+  type FoundTime,
   type GroupMember,
   type LogBatch,
   type LogRecord,
@@ -18,17 +19,10 @@ import {
   type TopicStarts,
 } from '../event-log.ts';
 import type { Examination } from '../examination.ts';
-import {
-  type Admin,
-  createAdmin,
-  createProducer,
-  hasKafkaError,
-  type KafkaClientOptions,
-  type Producer,
-} from './client.ts';
+import { type Admin, createAdmin, createProducer, type KafkaClientOptions, type Producer } from './client.ts';
 import { Consumer } from './consumer.ts';
-import { explainFailure } from './failure.ts';
-import { describeCluster } from './inspection.ts';
+import { explainFailure, nameGroup } from './failure.ts';
+import { describeCluster, membersOf } from './inspection.ts';
 import { sendGroup, sizeRecord } from './producer.ts';
 import { KafkaReader } from './reader.ts';
 import { readGroup } from './subscription.ts';
@@ -96,11 +90,7 @@ export class KafkaLog implements EventLog {
       await this.#topics.ensure();
       yield* readGroup(new Consumer(this.#options, options.group, true), options, this.#logger);
     } catch (error) {
-      this.#notice(error);
-      if (hasKafkaError(error, 'GROUP_AUTHORIZATION_FAILED')) {
-        throw new Error(`Group authorization failed: ${options.group} (Read)`, { cause: error });
-      }
-      throw explainFailure(error, this.#options.security?.context);
+      throw this.#explained(nameGroup(error, options.group));
     }
   }
 
@@ -114,12 +104,7 @@ export class KafkaLog implements EventLog {
   }
 
   async members(topic: string, group: string): Promise<GroupMember[]> {
-    const groups = await this.#noticing(() => this.#admin.describeGroups({ groups: [group] }));
-    return [...(groups.get(group)?.members.values() ?? [])].map(({ id, clientHost, assignments }) => ({
-      id,
-      host: clientHost.replace(/^\//, ''),
-      partitions: (assignments?.get(topic)?.partitions ?? []).toSorted((one, other) => one - other),
-    }));
+    return this.#noticing(() => membersOf(this.#admin, topic, group));
   }
 
   async ends(topic: string): Promise<TopicEnds> {
@@ -131,10 +116,14 @@ export class KafkaLog implements EventLog {
   }
 
   async *scan(topic: string): AsyncGenerator<ScannedRecords> {
-    yield* (await this.#openReader()).scan(topic);
+    try {
+      yield* (await this.#openReader()).scan(topic);
+    } catch (error) {
+      throw this.#explained(error);
+    }
   }
 
-  async timestamps(topic: string, positions: readonly RecordPosition[]): Promise<(number | undefined)[]> {
+  async timestamps(topic: string, positions: readonly RecordPosition[]): Promise<(FoundTime | undefined)[]> {
     return this.#noticing(async () => (await this.#openReader()).timestamps(topic, positions));
   }
 
@@ -190,9 +179,13 @@ export class KafkaLog implements EventLog {
     try {
       return await work();
     } catch (error) {
-      this.#notice(error);
-      throw error;
+      throw this.#explained(error);
     }
+  }
+
+  #explained(error: unknown): unknown {
+    this.#notice(error);
+    return explainFailure(error, this.#options.security?.context);
   }
 
   #notice(error: unknown): void {

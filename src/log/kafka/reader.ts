@@ -1,11 +1,20 @@
-import type { LogRecord, RecordPosition, ScannedRecords, TopicEnds, TopicStarts } from '../event-log.ts';
+import type {
+  FoundTime,
+  LogRecord,
+  RecordPosition,
+  ScannedRecords,
+  TopicEnds,
+  TopicStarts,
+} from '../event-log.ts';
 import { FetchIsolationLevels, hasKafkaError, ListOffsetTimestamps, type RecordsBatch } from './client.ts';
 import { type Consumer, readBounds } from './consumer.ts';
-import { type FetchedPartition, type FetchQuestion, fetchIfServed, fetchUnthrottled } from './fetch.ts';
+import { type FetchQuestion, fetchIfServed, fetchPatiently, fetchSoon } from './fetch.ts';
 import { toRecords } from './records.ts';
 
 /** How long the broker holds a fetch of what a scan expects to be there. */
 const SCAN_MAX_WAIT_MS = 500;
+/** Answers without anything, one after the other, before a scan asks whether there still is something. */
+const SCAN_MOST_EMPTY = 20;
 
 /** Reads records by position, outside any group. One response often holds many of them. */
 export class KafkaReader {
@@ -52,9 +61,10 @@ export class KafkaReader {
     const bounds = await readBounds(this.#consumer, topic, [...Array(partitionsCount).keys()]);
     for (const [partition, { earliest, end }] of bounds.entries()) {
       let next = earliest;
+      let empty = 0;
       while (next < end) {
         const fetched = await this.#tracking(topic, () =>
-          this.#fetch(topic, { partition, offset: next }, fetchUnthrottled, {
+          this.#fetch(topic, { partition, offset: next }, fetchPatiently, {
             maxWaitMs: SCAN_MAX_WAIT_MS,
             topicId,
           }),
@@ -63,9 +73,15 @@ export class KafkaReader {
           next = fetched;
           continue;
         }
-        const records = fetched === undefined ? [] : toRecords(fetched, next);
+        if (!fetched?.records?.length) {
+          // A leader that has just started may have nothing yet.
+          if (++empty > SCAN_MOST_EMPTY) await this.#refuseShorter(topic, partition, next);
+          continue;
+        }
+        const records = toRecords(fetched, next);
         yield { topicId, partition, records: records.filter(({ offset }) => offset < end) };
-        next = fetched?.records?.length ? endOf(fetched.records) : next;
+        next = endOf(fetched.records);
+        empty = 0;
       }
     }
   }
@@ -81,25 +97,32 @@ export class KafkaReader {
     return start;
   }
 
+  /** @throws Error if the partition no longer has the offset */
+  async #refuseShorter(topic: string, partition: number, next: number): Promise<void> {
+    const ends = await this.#latest(topic, FetchIsolationLevels.READ_UNCOMMITTED);
+    if ((ends[partition] ?? 0) <= next)
+      throw new Error(`partition ${partition} of ${topic} got shorter while it was read`);
+  }
+
   async #latest(topic: string, isolationLevel: number): Promise<number[]> {
     const timestamp = ListOffsetTimestamps.LATEST;
     return (await this.#consumer.offsetsOf({ topic, timestamp, isolationLevel })).map(Number);
   }
 
   /** As `EventLog.timestamps`. */
-  timestamps(topic: string, positions: readonly RecordPosition[]): Promise<(number | undefined)[]> {
+  timestamps(topic: string, positions: readonly RecordPosition[]): Promise<(FoundTime | undefined)[]> {
     return this.#tracking(topic, () =>
       Promise.all(positions.map((position) => this.#timestamp(topic, position))),
     );
   }
 
-  async #timestamp(topic: string, { partition, offset }: RecordPosition): Promise<number | undefined> {
+  async #timestamp(topic: string, { partition, offset }: RecordPosition): Promise<FoundTime | undefined> {
     try {
       const fetched = await this.#fetch(topic, { partition, offset }, fetchIfServed, {
         maxBytes: 1,
         uncommitted: true,
       });
-      return timestampAt(fetched?.records ?? [], offset);
+      return fetched === 'not served' ? fetched : timestampAt(fetched?.records ?? [], offset);
     } catch (error) {
       // The topic was deleted meanwhile, or the log ends before.
       if (hasKafkaError(error, 'OFFSET_OUT_OF_RANGE')) return undefined;
@@ -152,7 +175,7 @@ export class KafkaReader {
     let next = earliest;
     for (const offset of offsets) {
       if (offset < next || offset >= end) continue;
-      const fetched = await this.#fetch(topic, { partition, offset }, fetchUnthrottled);
+      const fetched = await this.#fetch(topic, { partition, offset }, fetchSoon);
       if (fetched !== undefined) records.push(...toRecords(fetched, offset));
       next = fetched?.records?.length ? endOf(fetched.records) : offset + 1;
     }
@@ -160,16 +183,16 @@ export class KafkaReader {
   }
 
   /** Sequential: the client keeps one fetch session per broker. */
-  #fetch(
+  #fetch<Fetched>(
     topic: string,
     { partition, offset }: RecordPosition,
-    fetch: typeof fetchUnthrottled,
+    fetch: (consumer: Consumer, question: FetchQuestion) => Promise<Fetched>,
     {
       topicId,
       maxWaitMs = 0,
       ...options
     }: Partial<Pick<FetchQuestion, 'maxBytes' | 'uncommitted' | 'maxWaitMs' | 'topicId'>> = {},
-  ): Promise<FetchedPartition | undefined> {
+  ): Promise<Fetched> {
     const fetched = this.#fetching.then(async () => {
       const metadata = await this.#consumer.describeTopic(topic);
       if (topicId !== undefined && metadata.id !== topicId)

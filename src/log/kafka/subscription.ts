@@ -100,8 +100,9 @@ async function* readAssignment(
   const { consumer, member } = reader;
   let divergesAt: ReadonlyMap<number, number> = new Map();
   while (!assigned.aborted && !signal.aborted) {
-    const described = await describePartitions(consumer, topic, partitions, divergesAt);
-    const { opened } = consumer;
+    const { opened, described } = await describeConnected(consumer, () =>
+      describePartitions(consumer, topic, partitions, divergesAt),
+    );
     const start = await onAssigned(described);
     const positions = new Map(start.positions);
     // Also commits idle partitions, so that lag tools show them correctly.
@@ -110,12 +111,20 @@ async function* readAssignment(
     }
     const over = new AbortController();
     const ends = [assigned, signal, over.signal, ...(start.restart === undefined ? [] : [start.restart])];
-    const reading = { topic, positions, opened, signal, ended: AbortSignal.any(ends), onThrottled };
-    try {
-      divergesAt = yield* readFrom(reader, reading);
-    } finally {
-      over.abort();
-    }
+    const reading = { topic, positions, opened, signal, over, ended: AbortSignal.any(ends), onThrottled };
+    divergesAt = yield* readFrom(reader, reading);
+  }
+}
+
+/** What the log holds, asked over connections of which none was opened meanwhile. */
+async function describeConnected<T>(
+  consumer: Consumer,
+  describe: () => Promise<T>,
+): Promise<{ opened: number; described: T }> {
+  for (;;) {
+    const { opened } = consumer;
+    const described = await describe();
+    if (consumer.opened === opened) return { opened, described };
   }
 }
 
@@ -127,7 +136,9 @@ interface Reading {
   opened: number;
   /** The reader is leaving. */
   signal: AbortSignal;
-  /** This reading is over, for whatever reason. */
+  /** Aborted when this reading is over. */
+  over: AbortController;
+  /** This reading is over, or has to be, for whatever reason. */
   ended: AbortSignal;
   onThrottled: SubscribeOptions['onThrottled'];
 }
@@ -158,7 +169,10 @@ async function* readFrom(
         break;
       }
       const { throttleTimeMs } = done.response!;
-      if (throttleTimeMs > 0) reading.onThrottled?.(throttleTimeMs);
+      if (throttleTimeMs > 0) {
+        logger.debug({ node: done.node, throttleTimeMs }, 'a quota holds reading back');
+        reading.onThrottled?.(throttleTimeMs);
+      }
       const batches = toBatches(done.response!, reading, member);
       // The broker collects the next records while these are processed.
       await startFetches(consumer, reading, fetches);
@@ -166,6 +180,7 @@ async function* readFrom(
     }
     return new Map();
   } finally {
+    reading.over.abort();
     // The client allows one fetch per broker at a time, so the next reading must wait for these.
     if (!signal.aborted) await Promise.all(fetches.values());
   }

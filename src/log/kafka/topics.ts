@@ -182,8 +182,9 @@ export class KafkaTopics {
 
   /** Of the copies, only what writes them needs the topic. */
   async #refuseMissing(): Promise<void> {
-    const missing = (await this.#missing()).find(({ copiesOf }) => copiesOf === undefined);
-    if (missing !== undefined) throw new Error(`topic ${missing.name} is missing`);
+    const needed = this.#options.topics.filter(({ copiesOf }) => copiesOf === undefined);
+    for (const { name } of needed)
+      if (!(await this.exists(name))) throw new Error(`topic ${name} is missing`);
   }
 
   async #missing(): Promise<TopicDefinition[]> {

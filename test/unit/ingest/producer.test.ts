@@ -205,10 +205,15 @@ describe('the producer', () => {
     append.mockResolvedValueOnce([new AppendError('too-large', 'too large')]);
     await producer.acceptAll([newEvent()]);
     expect(producer.problem).toBeUndefined();
-    append.mockResolvedValueOnce([new AppendError('unconfirmed', 'away', new Error('no time'))]);
+    const error = new AppendError('unconfirmed', 'away', new Error('no time'));
+    append.mockResolvedValueOnce([error, error]);
+    await producer.acceptAll([newEvent(), newEvent()]);
+    expect(producer.problem).toBe('the latest 2 events could not be appended: no time');
     await producer.acceptAll([newEvent()]);
-    expect(producer.problem).toBe('the latest event could not be appended: no time');
-    await producer.acceptAll([newEvent()]);
+    expect(producer.problem).toBeUndefined();
+    append.mockResolvedValueOnce([error, error]);
+    await producer.acceptAll([newEvent(), newEvent()]);
+    producer.forgetFailures();
     expect(producer.problem).toBeUndefined();
   });
 });

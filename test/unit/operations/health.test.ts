@@ -1,4 +1,4 @@
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import { type ConsumerStatus, Health } from '../../../src/operations/health.ts';
 import { MemoryStore } from '../../../src/store/memory/memory-store.ts';
 import { handClock } from '../../support/hand-clock.ts';
@@ -33,6 +33,9 @@ it('shares calls to log and store for half a second, and always says how consumi
       get problem() {
         return appending;
       },
+      forgetFailures() {
+        appending = undefined;
+      },
     },
   });
   expect((await health.check()).consumer).toEqual({ ok: false, reason: 'the consumer is starting' });
@@ -42,10 +45,6 @@ it('shares calls to log and store for half a second, and always says how consumi
   expect(health.changedAt.get('consumer')).toEqual(new Date(400));
   problem = 'records wait';
   expect((await health.check()).consumer).toEqual({ ok: false, reason: 'records wait' });
-  consumer = { ...consumer, isThrottled: true };
-  expect((await health.check()).consumer.reason).toBe(
-    "records wait: Kafka's quota for this client (consumer_byte_rate) is used up",
-  );
   appending = 'the clock is wrong';
   expect((await health.check()).log).toEqual({ ok: false, reason: 'the clock is wrong' });
   appending = undefined;
@@ -54,4 +53,19 @@ it('shares calls to log and store for half a second, and always says how consumi
   expect(await health.check()).toMatchObject({ log: { ok: true }, store: { ok: true } });
   expect(store.pings).toBe(4);
   expect(health.changedAt.get('store')).toEqual(new Date(0));
+});
+
+it('forgets what could not be appended while the log was down, which it says itself', async () => {
+  const forgetFailures = vi.fn();
+  const log = { ping: () => Promise.reject(new Error('away')) };
+  const health = new Health({
+    log,
+    store: new MemoryStore(),
+    clock: handClock(),
+    consumer: () => undefined,
+    progress: { problem: undefined },
+    producer: { problem: undefined, forgetFailures },
+  });
+  expect((await health.check()).log).toEqual({ ok: false, reason: 'away' });
+  expect(forgetFailures).toHaveBeenCalledOnce();
 });

@@ -496,6 +496,8 @@ describe('the consumer', () => {
     expect(consumer.isThrottled).toBe(false);
     poll();
     onThrottled!(1500);
+    // Another broker, whose quota is less used up.
+    onThrottled!(300);
     clock.advance(1000);
     poll();
     expect([consumer.isThrottled, consumer.stalled, signal.aborted]).toEqual([true, [], false]);

@@ -1,5 +1,5 @@
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import type { TopicEnds } from '../../../src/log/event-log.ts';
+import type { FoundTime, TopicEnds } from '../../../src/log/event-log.ts';
 import { Meter } from '../../../src/observability/meter.ts';
 import { type Poll, Progress, registerProgress } from '../../../src/processing/progress.ts';
 import type { PartitionPosition } from '../../../src/store/event-store.ts';
@@ -38,7 +38,8 @@ function endsOf(...partitions: [end: number, stable?: number][]): TopicEnds {
 function setUp(answers: {
   ends?: () => Promise<TopicEnds>;
   positions?: () => Promise<PartitionPosition[]>;
-  timestamps?: (offsets: number[]) => Promise<(number | undefined)[]>;
+  timestamps?: (offsets: number[]) => Promise<(FoundTime | undefined)[]>;
+  isThrottled?: boolean;
 }) {
   const clock = handClock();
   const { logger, lines } = listeningLogger();
@@ -46,7 +47,8 @@ function setUp(answers: {
   const given = {
     ends: async () => endsOf([4]),
     positions: async () => [at(4)],
-    timestamps: async (offsets: number[]) => offsets.map((): number | undefined => undefined),
+    timestamps: async (offsets: number[]) => offsets.map((): FoundTime | undefined => undefined),
+    isThrottled: false,
     ...answers,
   };
   const lookedUp: string[][] = [];
@@ -67,6 +69,7 @@ function setUp(answers: {
     clock,
     logger,
     everyMs: EVERY,
+    isThrottled: () => given.isThrottled,
     held: () => held++,
     polled: (poll) => polls.push(poll),
   });
@@ -286,6 +289,31 @@ describe('records that wait', () => {
     await poll();
     expect(progress.partitions[0]!.oldestWaiting).toBeUndefined();
     expect(lookedUp.slice(3)).toEqual([['0:5']]);
+  });
+
+  it('are shown with the time of an older one while a quota keeps us from looking, until all are stored', async () => {
+    const { poll, progress, answer } = setUp({
+      ends: async () => endsOf([9]),
+      positions: async () => [at(4)],
+      timestamps: async () => [1000],
+    });
+    await poll();
+    answer({ positions: async () => [at(5)], timestamps: async () => ['not served'] });
+    await poll();
+    expect(progress.partitions[0]!.oldestWaiting).toEqual(new Date(1000));
+    answer({ positions: async () => [at(9)] });
+    await poll();
+    answer({ ends: async () => endsOf([12]) });
+    await poll();
+    expect(progress.partitions[0]).toMatchObject({ lag: 3, oldestWaiting: undefined });
+  });
+
+  it('are said to wait for a quota', async () => {
+    const { poll, progress } = setUp({ positions: async () => [at(2)], isThrottled: true });
+    for (let time = 0; time < 9; time++) await poll();
+    expect(progress.problem).toMatch(
+      /has stored any .* s: Kafka's quota for this client \(consumer_byte_rate\) is used up$/,
+    );
   });
 
   it.each([5, 4])(

@@ -106,8 +106,8 @@ describe('a SQLite file that is opened to be read', () => {
   });
 
   it.each([
-    [0, 'The tables of the things are missing, and a command that only looks leaves them so'],
-    [1, 'The tables of the things are of an earlier version (1 of 2), and a command'],
+    [0, 'The tables of the things are missing, and are left so by a look: start the service once'],
+    [1, 'The tables of the things are of an earlier version (1 of 2), and are left so by a look'],
     [3, 'The things schema is of a newer Footfall (version 3, this one knows 2)'],
   ])('is refused with the tables of version %s', async (version, said) => {
     const { path } = await fileOf(0);
