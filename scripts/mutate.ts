@@ -74,9 +74,12 @@ const mutants = await new Stryker({
 
 const withStatus = (...statuses: string[]) => mutants.filter(({ status }) => statuses.includes(status));
 const noticed = withStatus('Killed', 'Timeout');
+const timeouts = withStatus('Timeout').length;
 const survivors = withStatus('Survived', 'NoCoverage');
 for (const mutant of survivors)
   console.log(`${mutant.status === 'NoCoverage' ? 'not run: ' : ''}${describe(mutant)}`);
 const all = noticed.length + survivors.length;
 const share = ((100 * noticed.length) / Math.max(1, all)).toFixed(1);
-console.log(`${path}: ${share} % noticed, ${noticed.length} of ${all}; not noticed: ${survivors.length}`);
+console.log(
+  `${path}: ${share} % noticed, ${noticed.length} of ${all} (${timeouts} by a timeout); not noticed: ${survivors.length}`,
+);

@@ -2,7 +2,7 @@ import { defineConfig } from 'vitest/config';
 import { PATIENCE_MS, TEST_PATIENCE_MS } from '../support/patience.ts';
 
 /** Rooms of whose tests some try properties; also of the rooms in them. */
-const WITH_PROPERTIES = ['src/events', 'src/json', 'src/store'];
+const WITH_PROPERTIES = ['src/events', 'src/json', 'src/query', 'src/store'];
 
 /** Such as `src/ingest`. */
 const room = process.env.MUTATED_ROOM ?? 'src';

@@ -1,4 +1,5 @@
-import { beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { searchSteps } from '../../../src/loop-turns.ts';
 import { COUNT_MOST, type CountLimits } from '../../../src/query/count-budget.ts';
 import { type DifferenceQuery, findDifference } from '../../../src/query/event-difference.ts';
 import { HourTally, KeptValues, tell } from '../../../src/query/kept-values.ts';
@@ -91,6 +92,23 @@ describe('values of hours', () => {
     expect(await users(kept)).toEqual([0, 0]);
   });
 
+  it.each([
+    ['the latest', [1, 2]],
+    ['an earlier time', [2, 1]],
+  ])('are not taken for those of a store that has gone back by one event, of %s', async (_what, times) => {
+    const [first, second, other] = ['ada', 'bob', 'zoe'].map((user, at) =>
+      eventAt(times[Math.min(at, 1)]!, user, 'LOGIN', '{}'),
+    );
+    const kept = new KeptValues();
+    const query = { ...QUERY, baselineTo: HOUR_MS };
+    store = watched();
+    await claimAndStore(store, [first!, second!]);
+    await users(kept, query);
+    store = watched();
+    await claimAndStore(store, [first!, other!]);
+    expect(await users(kept, query)).toEqual([2, 0, ['ada', 1, 0], ['zoe', 1, 0]]);
+  });
+
   it('are not kept while others may be stored before the latest of them, nor found of a part of an hour', async () => {
     const kept = new KeptValues();
     const { watermarks } = store;
@@ -125,9 +143,10 @@ describe('values of hours', () => {
   });
 
   it('are counted exactly, and not kept, where an hour has very many', async () => {
-    const events = Array.from({ length: 60_000 }, (_, at) =>
-      eventAt(at, `user-${at % 50_000}`, 'LOGIN', `{"n":${at}}`),
-    );
+    const events = Array.from({ length: 1200 }, (_, at) => {
+      const members = Array.from({ length: 100 }, (_, member) => [`n${member}`, at]);
+      return eventAt(at, `user-${at % 900}`, 'LOGIN', JSON.stringify(Object.fromEntries(members)));
+    });
     await claimAndStore(store, events);
     const kept = new KeptValues();
     let reserved = 0;
@@ -139,11 +158,49 @@ describe('values of hours', () => {
       isWanted: () => true,
     };
     const [selected, others] = await users(kept, QUERY, limits);
-    expect([selected, others]).toEqual([60_002, 4]);
+    expect([selected, others]).toEqual([1202, 4]);
     expect(kept.bytes).toBeLessThan(10_000);
     expect(reserved).toBeLessThan(20_000_000);
     await users(kept);
     expect([...read]).toEqual([0]);
+  });
+});
+
+describe('what may be read', () => {
+  const part = { baselineTo: 2.5 * HOUR_MS };
+  it.each([
+    ['parts of hours', { from: 1, to: HOUR_MS - 1, baselineFrom: 1, baselineTo: HOUR_MS - 1 }, false],
+    ['a user', { ...part, userId: 'ada' }, false],
+    ['whole hours and a part', part, false],
+    ['whole hours that are kept and a part', part, true],
+  ])('is all events of %s, not one more, and none once nobody waits', async (_what, asked, isKept) => {
+    const kept = new KeptValues();
+    const query = { ...QUERY, ...asked };
+    const [selected, others] = await users(isKept ? kept : new KeptValues(), query);
+    const all = (selected as number) + (others as number);
+    const limited = (most: number) => ({ ...UNLIMITED, most: { ...COUNT_MOST, read: most } });
+    await users(kept, query, limited(all));
+    await expect(users(kept, query, limited(all - 1))).rejects.toMatchObject({ code: 'too_many_events' });
+    expect(await users(kept, query, { ...UNLIMITED, isWanted: () => false })).toEqual([0, 0]);
+  });
+
+  it('lets others in between where very many values are kept', async () => {
+    const kept = new KeptValues();
+    const next = vi.spyOn(searchSteps, 'next');
+    onTestFinished(() => next.mockRestore());
+    const stepsFor = async () => {
+      await users(kept);
+      next.mockClear();
+      await users(kept);
+      return next.mock.calls.length;
+    };
+    const before = await stepsFor();
+    const members = (at: number) => Array.from({ length: 100 }, (_, member) => [`n${member}`, at]);
+    const events = Array.from({ length: 520 }, (_, at) =>
+      eventAt(HOUR_MS + at, 'ada', 'LOGIN', JSON.stringify(Object.fromEntries(members(at)))),
+    );
+    await claimAndStore(store, events);
+    expect(await stepsFor()).toBe(before + 1);
   });
 });
 
