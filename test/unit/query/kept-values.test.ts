@@ -160,6 +160,7 @@ describe('values of hours', () => {
     const [selected, others] = await users(kept, QUERY, limits);
     expect([selected, others]).toEqual([1202, 4]);
     expect(kept.bytes).toBeLessThan(10_000);
+    expect(reserved).toBeGreaterThan(5_000_000);
     expect(reserved).toBeLessThan(20_000_000);
     await users(kept);
     expect([...read]).toEqual([0]);
