@@ -208,7 +208,7 @@ describe('what may be read', () => {
 describe('the values of an hour', () => {
   it('are told as they were read, by type, without those that no filter can ask for', () => {
     const tally = new HourTally();
-    const { json } = eventAt(0, 'ada', 'LOGIN', `{"a":1,"b":"${'x'.repeat(256)}","${'y'.repeat(256)}":2}`);
+    const { json } = eventAt(0, 'ada', 'LOGIN', `{"a":1,"b":"${'x'.repeat(256)}","\\u0000":2}`);
     tally.add(json);
     tally.add(json);
     tally.add(eventAt(0, 'bob', 'LOGOUT', '{}').json);
@@ -230,5 +230,55 @@ describe('the values of an hour', () => {
       ['b', null, 2],
       ['.userId', 'bob', 1],
     ]);
+  });
+});
+
+describe('what is kept', () => {
+  const NEWEST = { sequence: 1, json: '{}' };
+  const use = () => ({ hasKept: false });
+
+  /** Keeps hours of events of a type, each with one of these payloads. */
+  function keepHours(
+    kept: KeptValues,
+    payloads: readonly string[],
+    hours: readonly number[],
+    newest = NEWEST,
+  ) {
+    const tally = new HourTally();
+    for (const payload of payloads) tally.add(eventAt(0, 'ada', 'LOGIN', payload).json);
+    for (const hour of hours) kept.keep(use(), hour, tally.result(), newest);
+    return kept;
+  }
+
+  const bytesOf = (payloads: readonly string[], hours: readonly number[]) =>
+    keepHours(new KeptValues(), payloads, hours).bytes;
+
+  it('takes memory for each value of an hour, and for each text once', () => {
+    const one = ['{"x":1}'];
+    const inOne = bytesOf(one, [0]);
+    expect(bytesOf(one, [0, 0])).toBe(inOne);
+    const ofAnother = (payloads: readonly string[]) => bytesOf(payloads, [0, 1]) - bytesOf(payloads, [0]);
+    expect(ofAnother(one)).toBeLessThan(inOne - 2 * '.eventTypeLOGIN.userIdadax1'.length);
+    expect(ofAnother(['{"x":1}', '{"x":2}']) - ofAnother(one)).toBe(8 + Uint32Array.BYTES_PER_ELEMENT);
+    expect(ofAnother(['{"x":1,"y":1}']) - ofAnother(one)).toBeGreaterThan(100);
+    expect(bytesOf([`{"x":"${'1'.repeat(100)}"}`], [0])).toBe(inOne + 2 * 99);
+  });
+
+  it('gives all its place to a new question, once it is full', () => {
+    const kept = keepHours(new KeptValues(1), ['{"x":1}'], [0]);
+    const before = kept.bytes;
+    keepHours(kept, ['{"x":1}'], [1]);
+    expect(kept.bytes).toBe(before);
+    const counts = { eventType: 'LOGIN', events: 1 };
+    expect(kept.get(use(), 0, [{ ...counts, hour: 0 }])).toBeUndefined();
+    expect(kept.get(use(), 1, [{ ...counts, hour: 1 }])).toHaveLength(1);
+  });
+
+  it.each([[[3, 5, 4]], [[5, 3]], [[3, 5]]])('is compared with the latest event of %j', async (sequences) => {
+    const kept = new KeptValues();
+    for (const sequence of sequences) keepHours(kept, ['{}'], [sequence], { sequence, json: '{}' });
+    const read = vi.fn(async () => []);
+    await kept.begin({ read });
+    expect(read).toHaveBeenCalledWith(expect.objectContaining({ after: 4, upTo: 5 }));
   });
 });
