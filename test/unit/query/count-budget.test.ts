@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { COUNT_MOST, type CountLimits } from '../../../src/query/count-budget.ts';
+import { COUNT_MOST, CountBudget, type CountLimits } from '../../../src/query/count-budget.ts';
 import { countFunnel, type FunnelQuery } from '../../../src/query/funnel.ts';
 import { countReturning, type ReturningQuery } from '../../../src/query/returning-users.ts';
 import { HOUR_MS } from '../../../src/store/event-store.ts';
@@ -109,4 +109,13 @@ it('counts the events of one user, however many there are of others', async () =
   const most = { ...COUNT_MOST, counted: 2 };
   const counted = countReturning(await filled(), { ...RETURNING, userId: 'user-7' }, { ...UNLIMITED, most });
   expect(await counted).toMatchObject([{ users: 1 }]);
+});
+
+it('reserves what is held at most, however often it becomes less', () => {
+  const held = { bytes: 0 };
+  const reserved: number[] = [];
+  const reserve = (bytes: number) => void reserved.push(bytes);
+  const budget = new CountBudget('read', held, { ...UNLIMITED, reserve });
+  for (held.bytes of [100, 50, 100, 120]) budget.spend(1);
+  expect(reserved).toEqual([100, 20]);
 });

@@ -115,6 +115,12 @@ describe('a count of a series', () => {
     await expect(tooMuch).rejects.toMatchObject({ code: 'too_many_events' });
   });
 
+  it('refuses more memory than it may have for what kept counts say, too', async () => {
+    const query: SeriesQuery = { ...QUERY, by: 'eventType', length: HOUR_MS };
+    const tooMuch = countSeries(await filled(), query, limits({ most: { bytes: 10 } }));
+    await expect(tooMuch).rejects.toMatchObject({ code: 'too_many_events' });
+  });
+
   it('ends once nobody waits for it', async () => {
     const store = await filled();
     let steps = 0;
