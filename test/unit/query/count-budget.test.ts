@@ -92,7 +92,7 @@ describe.each(Object.keys(COUNTS))('a count of %s', (what) => {
       reserved += bytes;
     };
     await count(store, { ...UNLIMITED, reserve });
-    expect(reserved).toBeGreaterThan(USERS * (100 + 2 * 'user-0'.length));
+    expect(reserved).toBeGreaterThan(USERS * (120 + 'user-0'.length));
     await count(store, withMost({ bytes: reserved }));
     const tooMuch = count(store, withMost({ bytes: reserved - 1 }));
     await expect(tooMuch).rejects.toMatchObject({ code: 'too_many_events' });

@@ -65,7 +65,7 @@ describe('a count of a series', () => {
     async (by, value) => {
       const { series } = await countSeries(
         await filled(),
-        { ...QUERY, by, length: HOUR_MS },
+        { ...QUERY, by, from: -HOUR_MS, length: HOUR_MS },
         limits({ most: { counted: 0 } }),
       );
       expect(series).toMatchObject([{ value, events: EVENTS }]);

@@ -20,6 +20,13 @@ describe('a tally of series', () => {
     expect([others.values, ...others.counts]).toEqual([4998, 4998, 4998]);
   });
 
+  it('lists values of as many events in the order of their texts, and last what has none', () => {
+    const tally = new SeriesTally(1);
+    for (const value of ['5', null, 'a', '10']) tally.add(0, value, 1);
+    expect(tally.result(3).series.map(({ value }) => value)).toEqual(['10', '5', 'a']);
+    expect(tally.result(4).series.map(({ value }) => value)).toEqual(['10', '5', 'a', null]);
+  });
+
   it('takes more memory for more values, longer ones, and those in more intervals', () => {
     const { bytes } = add(new SeriesTally(2), 0, ['ada']);
     expect(new SeriesTally(2).bytes).toBe(0);
