@@ -15,7 +15,7 @@ const program = new Command()
   .description(
     'Changes one room of the source, or one of its files, bit by bit (StrykerJS) and runs the tests in test/unit that are of this room against each change. Prints the share of changes that a test noticed, and those that none did.',
   )
-  .argument('<path>', 'a folder of src, such as src/ingest, or a file in one')
+  .argument('<path>', 'a folder of src, such as src/ingest, or a file in one; or files: src/ingest/{a,b}.ts')
   .option(
     '--constants',
     'also changes what is made when a file is loaded, such as patterns and limits: all tests of the room run against each',
@@ -32,7 +32,8 @@ Examples:
   npm run mutate -- src/ingest
   npm run mutate -- src/access --constants
   npm run mutate -- src/processing/consumer.ts
-  npm run mutate -- src/store/memory --force`,
+  npm run mutate -- src/store/memory --force
+  npm run mutate -- 'src/store/postgres/{ranges,time-order}.ts'`,
   )
   .parse();
 const path = program.args[0]!.replace(/\/+$/, '');
