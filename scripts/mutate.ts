@@ -1,8 +1,11 @@
 // Runs a mutation tester on one room of the source, or on a file of it, and reports the mutants its tests do not detect.
 import { globSync, readFileSync } from 'node:fs';
-import { dirname, relative } from 'node:path';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join, relative } from 'node:path';
 import { Stryker } from '@stryker-mutator/core';
 import { Command } from 'commander';
+import { PostgresServer } from './postgres-server.ts';
 
 type MutantResult = Awaited<ReturnType<Stryker['runMutationTest']>>[number];
 
@@ -63,6 +66,20 @@ function shorten(code: string): string {
   return line.length > 150 ? `${line.slice(0, 150)}…` : line;
 }
 
+/** One server for all mutants, started here: a mutant that hangs takes the process of its tests with it. */
+async function startPostgres(): Promise<() => Promise<void>> {
+  const folder = await mkdtemp(join(tmpdir(), 'footfall-mutation-'));
+  // As root, PostgreSQL runs as a user of its own, who must get in.
+  await chmod(folder, 0o755);
+  const server = await PostgresServer.start(join(folder, 'postgres'));
+  process.env.MUTATION_POSTGRES = server.url;
+  return async () => {
+    await server.stop();
+    await rm(folder, { recursive: true, force: true });
+  };
+}
+
+const stopServer = room.startsWith('src/store/postgres') ? await startPostgres() : async () => {};
 process.env.MUTATED_ROOM = room;
 process.env.PATIENCE_MS ??= PATIENCE_MS;
 const mutants = await new Stryker({
@@ -71,7 +88,9 @@ const mutants = await new Stryker({
   ignoreStatic: !constants,
   incrementalFile: `${CACHE}/${path.replaceAll('/', '-')}.json`,
   reporters: [process.stdout.isTTY ? 'progress' : 'progress-append-only'],
-}).runMutationTest();
+})
+  .runMutationTest()
+  .finally(stopServer);
 
 const withStatus = (...statuses: string[]) => mutants.filter(({ status }) => statuses.includes(status));
 const noticed = withStatus('Killed', 'Timeout');
