@@ -1,8 +1,11 @@
 // Runs a mutation tester on one room of the source, or on a file of it, and reports the mutants its tests do not detect.
 import { globSync, readFileSync } from 'node:fs';
-import { dirname, relative } from 'node:path';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join, relative } from 'node:path';
 import { Stryker } from '@stryker-mutator/core';
 import { Command } from 'commander';
+import { PostgresServer } from './postgres-server.ts';
 
 type MutantResult = Awaited<ReturnType<Stryker['runMutationTest']>>[number];
 
@@ -15,7 +18,7 @@ const program = new Command()
   .description(
     'Changes one room of the source, or one of its files, bit by bit (StrykerJS) and runs the tests in test/unit that are of this room against each change. Prints the share of changes that a test noticed, and those that none did.',
   )
-  .argument('<path>', 'a folder of src, such as src/ingest, or a file in one')
+  .argument('<path>', 'a folder of src, such as src/ingest, or a file in one; or files: src/ingest/{a,b}.ts')
   .option(
     '--constants',
     'also changes what is made when a file is loaded, such as patterns and limits: all tests of the room run against each',
@@ -32,7 +35,8 @@ Examples:
   npm run mutate -- src/ingest
   npm run mutate -- src/access --constants
   npm run mutate -- src/processing/consumer.ts
-  npm run mutate -- src/store/memory --force`,
+  npm run mutate -- src/store/memory --force
+  npm run mutate -- 'src/store/postgres/{ranges,time-order}.ts'`,
   )
   .parse();
 const path = program.args[0]!.replace(/\/+$/, '');
@@ -62,6 +66,20 @@ function shorten(code: string): string {
   return line.length > 150 ? `${line.slice(0, 150)}…` : line;
 }
 
+/** One server for all mutants, started here: a mutant that hangs takes the process of its tests with it. */
+async function startPostgres(): Promise<() => Promise<void>> {
+  const folder = await mkdtemp(join(tmpdir(), 'footfall-mutation-'));
+  // As root, PostgreSQL runs as a user of its own, who must get in.
+  await chmod(folder, 0o755);
+  const server = await PostgresServer.start(join(folder, 'postgres'));
+  process.env.MUTATION_POSTGRES = server.url;
+  return async () => {
+    await server.stop();
+    await rm(folder, { recursive: true, force: true });
+  };
+}
+
+const stopServer = room.startsWith('src/store/postgres') ? await startPostgres() : async () => {};
 process.env.MUTATED_ROOM = room;
 process.env.PATIENCE_MS ??= PATIENCE_MS;
 const mutants = await new Stryker({
@@ -70,13 +88,18 @@ const mutants = await new Stryker({
   ignoreStatic: !constants,
   incrementalFile: `${CACHE}/${path.replaceAll('/', '-')}.json`,
   reporters: [process.stdout.isTTY ? 'progress' : 'progress-append-only'],
-}).runMutationTest();
+})
+  .runMutationTest()
+  .finally(stopServer);
 
 const withStatus = (...statuses: string[]) => mutants.filter(({ status }) => statuses.includes(status));
 const noticed = withStatus('Killed', 'Timeout');
+const timeouts = withStatus('Timeout').length;
 const survivors = withStatus('Survived', 'NoCoverage');
 for (const mutant of survivors)
   console.log(`${mutant.status === 'NoCoverage' ? 'not run: ' : ''}${describe(mutant)}`);
 const all = noticed.length + survivors.length;
 const share = ((100 * noticed.length) / Math.max(1, all)).toFixed(1);
-console.log(`${path}: ${share} % noticed, ${noticed.length} of ${all}; not noticed: ${survivors.length}`);
+console.log(
+  `${path}: ${share} % noticed, ${noticed.length} of ${all} (${timeouts} by a timeout); not noticed: ${survivors.length}`,
+);

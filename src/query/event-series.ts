@@ -145,9 +145,7 @@ function sourcesOf({ userId, eventTypes, by }: SeriesPeriod): Source[] {
   const toValue = (value: string | null) => value;
   const field = by as CountedField | undefined;
   if (eventTypes === undefined) return [{ by: field, toValue }];
-  return eventTypes.map((eventType) =>
-    by === 'eventType' ? { eventType, toValue: () => eventType } : { eventType, by: field, toValue },
-  );
+  return eventTypes.map((eventType) => ({ eventType, by: field, toValue }));
 }
 
 async function* scanSource(
@@ -178,7 +176,6 @@ async function* scanPayloads(
   budget: CountBudget,
 ): AsyncGenerator<IntervalCount[]> {
   const { origin, length, by } = period;
-  if (period.from >= period.to) return;
   // The range is already selected.
   const matches = createPredicate({ ...period, from: undefined, to: undefined });
   for await (const found of readStepsByTime(store, { ...period, order: 'asc' })) {

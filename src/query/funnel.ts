@@ -127,32 +127,32 @@ interface Listed {
   events: FoundStep[];
   /** How many of them have been returned. */
   passed: number;
-  isAtEnd: boolean;
 }
 
 /** All of them in the order of their times. What was scanned is said before its events. */
 async function* merged(sources: readonly AsyncGenerator<FoundSteps>[]): AsyncGenerator<FoundSteps> {
-  const lists = sources.map((source): Listed => ({ source, events: [], passed: 0, isAtEnd: false }));
-  for (;;) {
-    const used = lists.find(({ isAtEnd, passed, events }) => !isAtEnd && passed === events.length);
-    if (used !== undefined) {
-      const { value } = await used.source.next();
-      used.isAtEnd = value === undefined;
-      used.events = value?.events ?? [];
-      used.passed = 0;
-      yield { events: [], looked: value?.looked ?? 0 };
+  const lists = new Set(sources.map((source): Listed => ({ source, events: [], passed: 0 })));
+  while (lists.size > 0) {
+    const used = lists.values().find(({ passed, events }) => passed === events.length);
+    if (used === undefined) {
+      yield { events: firstOf([...lists]), looked: 0 };
       continue;
     }
-    const events = firstOf(lists.filter(({ isAtEnd }) => !isAtEnd));
-    if (events.length === 0) return;
-    yield { events, looked: 0 };
+    const { value, done } = await used.source.next();
+    if (done) {
+      lists.delete(used);
+      continue;
+    }
+    used.events = value.events;
+    used.passed = 0;
+    yield { events: [], looked: value.looked };
   }
 }
 
 /** In order, until one of the lists runs out and has to be read on. */
 function firstOf(lists: readonly Listed[]): FoundStep[] {
   const events: FoundStep[] = [];
-  while (lists.length > 0 && lists.every(({ events, passed }) => passed < events.length)) {
+  while (lists.every(({ events, passed }) => passed < events.length)) {
     const first = lists.reduce((least, list) => (comesBefore(next(list), next(least)) ? list : least));
     events.push(next(first));
     first.passed++;

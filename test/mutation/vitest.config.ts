@@ -2,15 +2,20 @@ import { defineConfig } from 'vitest/config';
 import { PATIENCE_MS, TEST_PATIENCE_MS } from '../support/patience.ts';
 
 /** Rooms of whose tests some try properties; also of the rooms in them. */
-const WITH_PROPERTIES = ['src/events', 'src/json', 'src/store'];
+const WITH_PROPERTIES = ['src/events', 'src/json', 'src/query', 'src/store'];
 
 /** Such as `src/ingest`. */
 const room = process.env.MUTATED_ROOM ?? 'src';
+
+/** The address of a server, for the tests that need one; absent for other rooms. */
+const postgres = process.env.MUTATION_POSTGRES;
 
 /** The tests that mutants of one room are run against: those of its parts, which are fast. */
 export default defineConfig({
   test: {
     include: [`${room.replace('src', 'test/{unit,mutation}')}/**/*.test.ts`],
+    exclude: postgres === undefined ? ['test/mutation/store/postgres/**'] : [],
+    provide: { postgres: postgres ?? '' },
     setupFiles: WITH_PROPERTIES.some((one) => room.startsWith(one)) ? ['test/mutation/setup.ts'] : [],
     // Often: what waits for each mutant adds up.
     expect: { poll: { timeout: PATIENCE_MS, interval: 5 } },

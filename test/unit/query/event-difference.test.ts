@@ -38,7 +38,7 @@ function limits({
 
 describe('a difference', () => {
   it('is exact where there are more different values than are counted at a time, and says from where on', async () => {
-    const count = 60_000;
+    const count = 24_000;
     // Most users have one event; every tenth event of the second half is of one user.
     const store = await filled(count, (at) => (at >= count / 2 && at % 10 === 0 ? 'busy' : `user-${at}`));
     const { events, baselineEvents, comparedFrom, values } = await findDifference(
@@ -90,17 +90,26 @@ describe('a difference', () => {
   it('lists types before users, users before payloads, where their shares differ as much', async () => {
     const store = new MemoryStore();
     await store.claim(TOPIC, [0]);
-    const one = { userId: 'z', eventType: 'A', payload: { b: 1, a: [1], c: 'x' } };
+    const one = { userId: 'z', eventType: 'A', payload: { b: 1, a: [1], c: 'x', '!': 1 } };
     await store.process([newBatch([newEvent({ userId: 'z', eventType: 'A', json: JSON.stringify(one) })])]);
     const { values } = await findDifference(store, QUERY, limits(), new KeptValues());
     expect(values.map(({ name, value }) => `${name}=${value}`)).toEqual([
       'eventType=A',
       'userId=z',
+      'payload.!=1',
       'payload.b=1',
       'payload.c=x',
+      'payload.![exists]=true',
       'payload.a[exists]=true',
       'payload.b[exists]=true',
       'payload.c[exists]=true',
     ]);
+  });
+
+  it('lists values in their order where their shares differ as much', async () => {
+    const names = ['c', 'a', 'd', 'b'];
+    const store = await filled(8, (at) => names[at % 4]! + Math.floor(at / 4));
+    const { values } = await findDifference(store, QUERY, limits(), new KeptValues());
+    expect(values.map(({ value }) => value)).toEqual(['a1', 'b1', 'c1', 'd1']);
   });
 });

@@ -7,7 +7,7 @@ import {
   readPage,
   search,
 } from '../../../src/query/event-query.ts';
-import { HOUR_MS, type StoredEvent } from '../../../src/store/event-store.ts';
+import { HOUR_MS, LONGEST_RANGE_MS, type StoredEvent } from '../../../src/store/event-store.ts';
 import { MemoryStore } from '../../../src/store/memory/memory-store.ts';
 import { PATIENCE_MS } from '../../support/patience.ts';
 import { replacing } from '../../support/replacing.ts';
@@ -152,6 +152,24 @@ describe('a search', () => {
     const steps = read.mock.calls.length;
     expect(await found(store, { from: NOON + 100 * HOUR_MS })).toEqual([]);
     expect(read.mock.calls.length).toBe(steps);
+  });
+
+  it.each<[Partial<EventQuery>, boolean]>([
+    [{ from: NOON, to: NOON + LONGEST_RANGE_MS }, true],
+    [{ from: NOON, to: NOON + LONGEST_RANGE_MS + 1 }, false],
+    [{ from: NOON, to: NOON }, false],
+    [{ from: NOON }, false],
+    [{ to: NOON + HOUR_MS }, false],
+    [{ from: NOON, to: NOON + HOUR_MS, userId: 'u1' }, false],
+    [{ from: NOON, to: NOON + HOUR_MS, eventTypes: ['LOGIN'] }, false],
+  ])('asks for the times of a few days and nothing else: %j: %s', async (query, is) => {
+    const store = await storeOf([{}, ...days]);
+    const read = vi.spyOn(store, 'read');
+    const hours = vi.spyOn(store.counts, 'sequenceRange');
+    await page(store, query, 5);
+    expect(read.mock.calls[0]?.[0].times).toEqual(is ? { from: query.from, to: query.to } : undefined);
+    expect(read.mock.calls[0]?.[0].limit === 6).toBe(is);
+    expect(hours).toHaveBeenCalledTimes(is ? 0 : 1);
   });
 
   it('asks for no counts where no hours are given: a store may have to count first', async () => {

@@ -57,13 +57,41 @@ describe('a count of a series', () => {
     });
   });
 
-  it('takes whole hours of types from kept counts, however many events they have', async () => {
-    const { series } = await countSeries(
+  it.each([
+    ['eventType', 'LOGIN'],
+    [undefined, null],
+  ] as const)(
+    'takes whole hours by %s from kept counts, however many events they have',
+    async (by, value) => {
+      const { series } = await countSeries(
+        await filled(),
+        { ...QUERY, by, from: -HOUR_MS, length: HOUR_MS },
+        limits({ most: { counted: 0 } }),
+      );
+      expect(series).toMatchObject([{ value, events: EVENTS }]);
+    },
+  );
+
+  it('takes none from kept counts where the previous period begins within an hour', async () => {
+    const query = { ...QUERY, by: undefined, from: 2 * HOUR_MS, to: 4.5 * HOUR_MS, length: HOUR_MS };
+    const { previousCounts } = await countSeries(
       await filled(),
-      { ...QUERY, by: 'eventType', length: HOUR_MS },
-      limits({ most: { counted: 0 } }),
+      { ...query, withPrevious: true },
+      limits({}),
     );
-    expect(series).toMatchObject([{ value: 'LOGIN', events: EVENTS }]);
+    expect([...previousCounts]).toEqual([EVENTS / 2, EVENTS / 2, 0]);
+  });
+
+  it('reads no events where the store counts them, of some types and of a user', async () => {
+    const store = await filled();
+    store.readByTime = () => expect.unreachable('events are read');
+    const query = { ...QUERY, by: 'eventType', eventTypes: ['LOGIN'] } as const;
+    expect(await countSeries(store, query, limits({}))).toMatchObject({
+      series: [{ value: 'LOGIN', events: EVENTS }],
+    });
+    expect(await countSeries(store, { ...query, userId: 'user-1' }, limits({}))).toMatchObject({
+      series: [{ value: 'LOGIN', events: 1 }],
+    });
   });
 
   it('refuses at once what the kept counts say is too much', async () => {
@@ -84,6 +112,12 @@ describe('a count of a series', () => {
     const characters = Array.from({ length: EVENTS }, (_, at) => `value ${at}`).join('').length;
     expect(reserved).toBeGreaterThan(2 * characters);
     const tooMuch = countSeries(store, BY_PAYLOAD, limits({ most: { bytes: reserved - 1 } }));
+    await expect(tooMuch).rejects.toMatchObject({ code: 'too_many_events' });
+  });
+
+  it('refuses more memory than it may have for what kept counts say, too', async () => {
+    const query: SeriesQuery = { ...QUERY, by: 'eventType', length: HOUR_MS };
+    const tooMuch = countSeries(await filled(), query, limits({ most: { bytes: 10 } }));
     await expect(tooMuch).rejects.toMatchObject({ code: 'too_many_events' });
   });
 

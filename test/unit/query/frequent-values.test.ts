@@ -48,6 +48,10 @@ describe('frequent values', () => {
     expect(values.bytes).toBe(2 * one);
     values.finder.see('p', 'c', 1);
     expect(values.bytes).toBe(0);
+    expect(values.counter('selected').group('p')).toBeUndefined();
+    values.finder.see('p', 'a'.repeat(100), 1);
+    expect(values.bytes).toBe(one + 2 * 99);
+    expect(one).toBeGreaterThan(100);
   });
 
   it('leaves out what no filter can ask for', () => {

@@ -1,4 +1,5 @@
-import { beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { searchSteps } from '../../../src/loop-turns.ts';
 import { COUNT_MOST, type CountLimits } from '../../../src/query/count-budget.ts';
 import { type DifferenceQuery, findDifference } from '../../../src/query/event-difference.ts';
 import { HourTally, KeptValues, tell } from '../../../src/query/kept-values.ts';
@@ -91,6 +92,23 @@ describe('values of hours', () => {
     expect(await users(kept)).toEqual([0, 0]);
   });
 
+  it.each([
+    ['the latest', [1, 2]],
+    ['an earlier time', [2, 1]],
+  ])('are not taken for those of a store that has gone back by one event, of %s', async (_what, times) => {
+    const [first, second, other] = ['ada', 'bob', 'zoe'].map((user, at) =>
+      eventAt(times[Math.min(at, 1)]!, user, 'LOGIN', '{}'),
+    );
+    const kept = new KeptValues();
+    const query = { ...QUERY, baselineTo: HOUR_MS };
+    store = watched();
+    await claimAndStore(store, [first!, second!]);
+    await users(kept, query);
+    store = watched();
+    await claimAndStore(store, [first!, other!]);
+    expect(await users(kept, query)).toEqual([2, 0, ['ada', 1, 0], ['zoe', 1, 0]]);
+  });
+
   it('are not kept while others may be stored before the latest of them, nor found of a part of an hour', async () => {
     const kept = new KeptValues();
     const { watermarks } = store;
@@ -125,9 +143,10 @@ describe('values of hours', () => {
   });
 
   it('are counted exactly, and not kept, where an hour has very many', async () => {
-    const events = Array.from({ length: 60_000 }, (_, at) =>
-      eventAt(at, `user-${at % 50_000}`, 'LOGIN', `{"n":${at}}`),
-    );
+    const events = Array.from({ length: 1200 }, (_, at) => {
+      const members = Array.from({ length: 100 }, (_, member) => [`n${member}`, at]);
+      return eventAt(at, `user-${at % 900}`, 'LOGIN', JSON.stringify(Object.fromEntries(members)));
+    });
     await claimAndStore(store, events);
     const kept = new KeptValues();
     let reserved = 0;
@@ -139,18 +158,57 @@ describe('values of hours', () => {
       isWanted: () => true,
     };
     const [selected, others] = await users(kept, QUERY, limits);
-    expect([selected, others]).toEqual([60_002, 4]);
+    expect([selected, others]).toEqual([1202, 4]);
     expect(kept.bytes).toBeLessThan(10_000);
+    expect(reserved).toBeGreaterThan(5_000_000);
     expect(reserved).toBeLessThan(20_000_000);
     await users(kept);
     expect([...read]).toEqual([0]);
   });
 });
 
+describe('what may be read', () => {
+  const part = { baselineTo: 2.5 * HOUR_MS };
+  it.each([
+    ['parts of hours', { from: 1, to: HOUR_MS - 1, baselineFrom: 1, baselineTo: HOUR_MS - 1 }, false],
+    ['a user', { ...part, userId: 'ada' }, false],
+    ['whole hours and a part', part, false],
+    ['whole hours that are kept and a part', part, true],
+  ])('is all events of %s, not one more, and none once nobody waits', async (_what, asked, isKept) => {
+    const kept = new KeptValues();
+    const query = { ...QUERY, ...asked };
+    const [selected, others] = await users(isKept ? kept : new KeptValues(), query);
+    const all = (selected as number) + (others as number);
+    const limited = (most: number) => ({ ...UNLIMITED, most: { ...COUNT_MOST, read: most } });
+    await users(kept, query, limited(all));
+    await expect(users(kept, query, limited(all - 1))).rejects.toMatchObject({ code: 'too_many_events' });
+    expect(await users(kept, query, { ...UNLIMITED, isWanted: () => false })).toEqual([0, 0]);
+  });
+
+  it('lets others in between where very many values are kept', async () => {
+    const kept = new KeptValues();
+    const next = vi.spyOn(searchSteps, 'next');
+    onTestFinished(() => next.mockRestore());
+    const stepsFor = async () => {
+      await users(kept);
+      next.mockClear();
+      await users(kept);
+      return next.mock.calls.length;
+    };
+    const before = await stepsFor();
+    const members = (at: number) => Array.from({ length: 100 }, (_, member) => [`n${member}`, at]);
+    const events = Array.from({ length: 520 }, (_, at) =>
+      eventAt(HOUR_MS + at, 'ada', 'LOGIN', JSON.stringify(Object.fromEntries(members(at)))),
+    );
+    await claimAndStore(store, events);
+    expect(await stepsFor()).toBe(before + 1);
+  });
+});
+
 describe('the values of an hour', () => {
   it('are told as they were read, by type, without those that no filter can ask for', () => {
     const tally = new HourTally();
-    const { json } = eventAt(0, 'ada', 'LOGIN', `{"a":1,"b":"${'x'.repeat(256)}","${'y'.repeat(256)}":2}`);
+    const { json } = eventAt(0, 'ada', 'LOGIN', `{"a":1,"b":"${'x'.repeat(256)}","\\u0000":2}`);
     tally.add(json);
     tally.add(json);
     tally.add(eventAt(0, 'bob', 'LOGOUT', '{}').json);
@@ -172,5 +230,55 @@ describe('the values of an hour', () => {
       ['b', null, 2],
       ['.userId', 'bob', 1],
     ]);
+  });
+});
+
+describe('what is kept', () => {
+  const NEWEST = { sequence: 1, json: '{}' };
+  const use = () => ({ hasKept: false });
+
+  /** Keeps hours of events of a type, each with one of these payloads. */
+  function keepHours(
+    kept: KeptValues,
+    payloads: readonly string[],
+    hours: readonly number[],
+    newest = NEWEST,
+  ) {
+    const tally = new HourTally();
+    for (const payload of payloads) tally.add(eventAt(0, 'ada', 'LOGIN', payload).json);
+    for (const hour of hours) kept.keep(use(), hour, tally.result(), newest);
+    return kept;
+  }
+
+  const bytesOf = (payloads: readonly string[], hours: readonly number[]) =>
+    keepHours(new KeptValues(), payloads, hours).bytes;
+
+  it('takes memory for each value of an hour, and for each text once', () => {
+    const one = ['{"x":1}'];
+    const inOne = bytesOf(one, [0]);
+    expect(bytesOf(one, [0, 0])).toBe(inOne);
+    const ofAnother = (payloads: readonly string[]) => bytesOf(payloads, [0, 1]) - bytesOf(payloads, [0]);
+    expect(ofAnother(one)).toBeLessThan(inOne - 2 * '.eventTypeLOGIN.userIdadax1'.length);
+    expect(ofAnother(['{"x":1}', '{"x":2}']) - ofAnother(one)).toBe(8 + Uint32Array.BYTES_PER_ELEMENT);
+    expect(ofAnother(['{"x":1,"y":1}']) - ofAnother(one)).toBeGreaterThan(100);
+    expect(bytesOf([`{"x":"${'1'.repeat(100)}"}`], [0])).toBe(inOne + 2 * 99);
+  });
+
+  it('gives all its place to a new question, once it is full', () => {
+    const kept = keepHours(new KeptValues(1), ['{"x":1}'], [0]);
+    const before = kept.bytes;
+    keepHours(kept, ['{"x":1}'], [1]);
+    expect(kept.bytes).toBe(before);
+    const counts = { eventType: 'LOGIN', events: 1 };
+    expect(kept.get(use(), 0, [{ ...counts, hour: 0 }])).toBeUndefined();
+    expect(kept.get(use(), 1, [{ ...counts, hour: 1 }])).toHaveLength(1);
+  });
+
+  it.each([[[3, 5, 4]], [[5, 3]], [[3, 5]]])('is compared with the latest event of %j', async (sequences) => {
+    const kept = new KeptValues();
+    for (const sequence of sequences) keepHours(kept, ['{}'], [sequence], { sequence, json: '{}' });
+    const read = vi.fn(async () => []);
+    await kept.begin({ read });
+    expect(read).toHaveBeenCalledWith(expect.objectContaining({ after: 4, upTo: 5 }));
   });
 });

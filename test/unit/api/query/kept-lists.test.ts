@@ -25,17 +25,19 @@ it('a list that is kept in memory is read from its newest entry on, or between t
 
 it('a page of it says where the next one goes on, unless it is the last', () => {
   const entries = [
-    { id: 9, text: 'b' },
-    { id: 8, text: 'a' },
+    { id: 9, text: 'c' },
+    { id: 8, text: 'b' },
+    { id: 7, text: 'a' },
   ];
   const page = { processId: 'p', entries };
   const events = [
-    { id: '9', shown: 'b' },
-    { id: '8', shown: 'a' },
+    { id: '9', shown: 'c' },
+    { id: '8', shown: 'b' },
+    { id: '7', shown: 'a' },
   ];
   const show = ({ text }: { text: string }) => ({ shown: text });
-  expect(pageOf({ ...page, limit: 2 }, show)).toEqual({ process: 'p', events, next: '8' });
-  expect(pageOf({ ...page, limit: 3 }, show)).toEqual({ process: 'p', events, next: null });
+  expect(pageOf({ ...page, limit: 3 }, show)).toEqual({ process: 'p', events, next: '7' });
+  expect(pageOf({ ...page, limit: 4 }, show)).toEqual({ process: 'p', events, next: null });
   const empty: typeof entries = [];
   expect(pageOf({ processId: 'p', limit: 1, entries: empty }, show)).toMatchObject({
     events: [],

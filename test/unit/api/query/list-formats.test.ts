@@ -53,5 +53,8 @@ describe('a list of events', () => {
         `e,' \t=1+1,LOGIN,2024-02-14T10:30:00.000Z,{}\r\n` +
         `e,u,LOGIN,2024-02-14T10:30:00.000Z,"{""n"": 1.0}"\r\n`,
     );
+    const plain = await written('text/csv', [event(' ada'), event('1 =1')]);
+    expect(plain).toContain('\r\ne, ada,');
+    expect(plain).toContain('\r\ne,1 =1,');
   });
 });
