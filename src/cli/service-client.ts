@@ -15,15 +15,9 @@ export interface ServiceOptions {
 }
 
 /** Whoever cannot be reached has recorded nothing. */
-const UNREACHED = [
-  'ECONNREFUSED',
-  'ENOTFOUND',
-  'EAI_AGAIN',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-  'ENOENT',
-  'EACCES',
-];
+const UNREACHED = ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH'];
+/** The file of the certificate cannot be read. */
+const UNREADABLE = ['ENOENT', 'EACCES'];
 
 /** The connection was refused, or broke before the whole answer was there. */
 export class NoAnswerError extends Error {
@@ -32,14 +26,14 @@ export class NoAnswerError extends Error {
 
   constructor(url: string, cause: Error) {
     const { code = '' } = (cause.cause ?? {}) as { code?: string };
-    const isUntrusted = UNTRUSTED.test(code);
+    const isRefusedHere = UNTRUSTED.test(code) || UNREADABLE.includes(code);
     super(
-      isUntrusted
-        ? `The certificate of ${url} is not accepted (${describeCause(cause)}). Nothing was sent.`
+      isRefusedHere
+        ? `Nothing was sent to ${url}: ${describeCause(cause)}.`
         : `Nothing answers on ${url} (${describeCause(cause)}). Start Footfall first, or say where it is with --url.`,
       { cause },
     );
-    this.wasSent = !isUntrusted && !UNREACHED.includes(code);
+    this.wasSent = !isRefusedHere && !UNREACHED.includes(code);
   }
 }
 

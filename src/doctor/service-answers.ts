@@ -61,7 +61,7 @@ export interface NoService {
 }
 
 const ABSENT = ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH'];
-export const EXPIRED = 'CERT_HAS_EXPIRED';
+const EXPIRED = 'CERT_HAS_EXPIRED';
 /** Codes of a certificate that is not trusted. */
 export const UNTRUSTED = /CERT|SELF_SIGNED|ALTNAME|UNABLE_TO_VERIFY/;
 

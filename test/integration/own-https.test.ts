@@ -119,7 +119,9 @@ describe.skipIf(!hasProgram('openssl', 'version', 'the tests of HTTPS'))(
       expect(await findings(given)).toMatchObject([{ code: 'service_other_certificate' }]);
       expect(await runCommand(['stats'], given)).toMatchObject({
         code: 1,
-        stderr: expect.stringMatching(/it has another certificate than HTTPS_CERT_FILE\)\. Nothing was sent/),
+        stderr: expect.stringMatching(
+          /Nothing was sent to .*it has another certificate than HTTPS_CERT_FILE/,
+        ),
       });
       const trusting = { ...given, NODE_TLS_REJECT_UNAUTHORIZED: '0' };
       expect(await runCommand(['stats'], trusting)).toMatchObject({ code: 1 });
