@@ -9,7 +9,7 @@ import { createKey } from '../../src/access/api-keys.ts';
 import { freePort } from '../../src/cli/kafka/kafka-server.ts';
 import { kafkaAndPostgres } from '../support/kafka-postgres.ts';
 import { post } from '../support/service.ts';
-import { ServiceProcess } from '../support/service-process.ts';
+import { COMPILE_CACHE, ServiceProcess } from '../support/service-process.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 
 /** What is in a block by the language it is said to have; anything else is for a shell. */
@@ -130,7 +130,8 @@ async function ground(): Promise<Ground> {
   const program = `#!/bin/sh\nexec node ${resolve('src/main.ts')} "$@"\n`;
   await writeFile(join(folder, 'bin/footfall'), program, { mode: 0o755 });
   const path = `${join(folder, 'bin')}:${dirname(process.execPath)}:${process.env.PATH}`;
-  return { folder, service, env: { ...settings, PATH: path, FOOTFALL_KEY: key, KEY: key } };
+  const own = { PATH: path, NODE_COMPILE_CACHE: COMPILE_CACHE, FOOTFALL_KEY: key, KEY: key };
+  return { folder, service, env: { ...settings, ...own } };
 }
 
 describe('the shell blocks of docs/operations.md and docs/troubleshooting.md', () => {

@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { resolve } from 'node:path';
 import { promisify } from 'node:util';
+import { COMPILE_CACHE } from './service-process.ts';
 import { tempFolder } from './temp-folder.ts';
 
 export interface Ended {
@@ -21,7 +22,7 @@ export async function runCommand(
   folder?: string,
 ): Promise<Ended> {
   const cwd = folder ?? (await tempFolder());
-  const options = { cwd, env: { PATH: process.env.PATH, ...env } };
+  const options = { cwd, env: { PATH: process.env.PATH, NODE_COMPILE_CACHE: COMPILE_CACHE, ...env } };
   return promisify(execFile)(process.execPath, [resolve('src/main.ts'), ...args], options).then(
     (output) => ({ code: 0, ...output }),
     (error: Ended) => error,

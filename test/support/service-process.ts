@@ -8,7 +8,7 @@ import { tempFolder } from './temp-folder.ts';
 
 const MAIN = resolve('src/main.ts');
 /** Most tests start processes, and a third of what a start computes is the same each time: types cut out, code compiled. */
-const COMPILE_CACHE = resolve('.cache/compile');
+export const COMPILE_CACHE = resolve('.cache/compile');
 
 interface ProcessEnd {
   code: number | null;
