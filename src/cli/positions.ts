@@ -76,6 +76,7 @@ Examples:
       if (options.toOffset !== undefined && options.partition?.length !== 1) {
         command.error('--to-offset is for one partition: add --partition.');
       }
+      // Also before it is done: at a wrong address, no topic or table is made.
       const planned = await whileLooking(context, NOT_IN_MEMORY, (found, config) =>
         planReset(targetOf(found, config, options)),
       );

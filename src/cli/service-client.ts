@@ -4,7 +4,7 @@ import { systemClock } from '../clock.ts';
 import { withEnvFile } from '../config/config.ts';
 import { describeCause } from '../describe-cause.ts';
 import { fetchPinned } from '../doctor/pinned-fetch.ts';
-import { UNTRUSTED } from '../doctor/service-answers.ts';
+import { ABSENT, UNTRUSTED } from '../doctor/service-answers.ts';
 import type { Context } from './context.ts';
 
 export interface ServiceOptions {
@@ -14,8 +14,6 @@ export interface ServiceOptions {
   own?: { url: string; certificate: string };
 }
 
-/** Whoever cannot be reached has recorded nothing. */
-const UNREACHED = ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH'];
 /** The file of the certificate cannot be read. */
 const UNREADABLE = ['ENOENT', 'EACCES'];
 
@@ -33,7 +31,8 @@ export class NoAnswerError extends Error {
         : `Nothing answers on ${url} (${describeCause(cause)}). Start Footfall first, or say where it is with --url.`,
       { cause },
     );
-    this.wasSent = !isRefusedHere && !UNREACHED.includes(code);
+    // Whoever cannot be reached has recorded nothing.
+    this.wasSent = !isRefusedHere && !ABSENT.includes(code);
   }
 }
 

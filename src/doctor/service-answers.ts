@@ -60,7 +60,8 @@ export interface NoService {
   why: string;
 }
 
-const ABSENT = ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH'];
+/** Codes of an address where nothing can have been asked. */
+export const ABSENT = ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH'];
 const EXPIRED = 'CERT_HAS_EXPIRED';
 /** Codes of a certificate that is not trusted. */
 export const UNTRUSTED = /CERT|SELF_SIGNED|ALTNAME|UNABLE_TO_VERIFY/;

@@ -71,7 +71,7 @@ export class Progress<Held = undefined> {
   #isCurrent = false;
   readonly #unmoved = new Map<number, { position: number; sinceMs: number }>();
   /** In the order in which they were looked up. */
-  readonly #oldest = new Map<number, { position: number; at: Date | undefined }>();
+  readonly #oldest = new Map<number, { position: number; timeMs: number | undefined }>();
 
   constructor(options: ProgressOptions<Held>) {
     this.#options = options;
@@ -95,13 +95,14 @@ export class Progress<Held = undefined> {
       const position = this.#positionOf(partition);
       const since = this.#unmoved.get(partition)?.sinceMs;
       const oldest = this.#oldest.get(partition);
+      const oldestMs = oldest?.position === position && end > position ? oldest.timeMs : undefined;
       return {
         partition,
         position,
         end,
         stable,
         lag: Math.max(0, end - position),
-        oldestWaiting: oldest?.position === position && end > position ? oldest.at : undefined,
+        oldestWaiting: oldestMs === undefined ? undefined : new Date(oldestMs),
         heldBack: position >= stable ? Math.max(0, end - Math.max(position, stable)) : 0,
         unmovedMs: since === undefined ? 0 : now - since,
         unaccounted: unaccounted.get(partition) ?? 0,
@@ -206,12 +207,11 @@ export class Progress<Held = undefined> {
     const found = await this.#ask(() => this.#options.log.timestamps(this.#options.topic, waiting));
     for (const [at, { partition, offset }] of waiting.entries()) {
       const time = found?.[at];
-      const before = this.#oldest.get(partition)?.at;
+      const before = this.#oldest.get(partition)?.timeMs;
       // The last partition to be looked up goes to the back of the queue.
       this.#oldest.delete(partition);
       if (found === undefined) continue;
-      const looked = time === undefined ? undefined : new Date(time as number);
-      this.#oldest.set(partition, { position: offset, at: time === 'not served' ? before : looked });
+      this.#oldest.set(partition, { position: offset, timeMs: time === 'not served' ? before : time });
     }
   }
 }

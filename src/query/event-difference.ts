@@ -80,12 +80,12 @@ export async function findDifference(
   };
 }
 
-/** Before and after what is selected; where there is nothing, a period that ends before it begins. */
+/** Before and after what is selected, without what is empty: each period costs queries. */
 function restOf({ from, to, baselineFrom, baselineTo }: DifferenceQuery): Period[] {
   return [
     { from: baselineFrom, to: Math.min(baselineTo, from) },
     { from: Math.max(baselineFrom, to), to: baselineTo },
-  ];
+  ].filter((period) => period.from < period.to);
 }
 
 interface Totals {

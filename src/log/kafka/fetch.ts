@@ -64,10 +64,17 @@ export async function fetchFrom(consumer: Consumer, question: FetchQuestion): Pr
   }
 }
 
-/**
- * Fetches a partition, however long a quota makes it wait. A broker whose quota is used up answers with nothing, also where
- * it has something, or no such offset: then this asks again.
- */
+/** Of one partition. A broker whose quota is used up answers with nothing, also where it has something, or no such offset. */
+async function fetchOne(
+  consumer: Consumer,
+  question: FetchQuestion,
+): Promise<FetchedPartition | 'not served' | undefined> {
+  const { responses, throttleTimeMs } = await fetchFrom(consumer, question);
+  const fetched = responses.flatMap(({ partitions }) => partitions)[0];
+  return throttleTimeMs > 0 && !fetched?.records?.length ? 'not served' : fetched;
+}
+
+/** Fetches a partition, however long a quota makes it wait. */
 export async function fetchPatiently(
   consumer: Consumer,
   question: FetchQuestion,
@@ -75,9 +82,8 @@ export async function fetchPatiently(
 ): Promise<FetchedPartition | undefined> {
   for (;;) {
     mayWait(consumer.throttledMs(question.node));
-    const { responses, throttleTimeMs } = await fetchFrom(consumer, question);
-    const fetched = responses.flatMap(({ partitions }) => partitions)[0];
-    if (throttleTimeMs === 0 || fetched?.records?.length) return fetched;
+    const fetched = await fetchOne(consumer, question);
+    if (fetched !== 'not served') return fetched;
   }
 }
 
@@ -98,8 +104,5 @@ export async function fetchIfServed(
   consumer: Consumer,
   question: FetchQuestion,
 ): Promise<FetchedPartition | 'not served' | undefined> {
-  if (consumer.throttledMs(question.node) > 0) return 'not served';
-  const { responses, throttleTimeMs } = await fetchFrom(consumer, question);
-  const fetched = responses.flatMap(({ partitions }) => partitions)[0];
-  return throttleTimeMs > 0 && !fetched?.records?.length ? 'not served' : fetched;
+  return consumer.throttledMs(question.node) > 0 ? 'not served' : fetchOne(consumer, question);
 }

@@ -9,7 +9,7 @@ import type {
 import { FetchIsolationLevels, hasKafkaError, ListOffsetTimestamps, type RecordsBatch } from './client.ts';
 import { type Consumer, readBounds } from './consumer.ts';
 import { type FetchQuestion, fetchIfServed, fetchPatiently, fetchSoon } from './fetch.ts';
-import { toRecords } from './records.ts';
+import { offsetBehind, toRecords } from './records.ts';
 
 /** How long the broker holds a fetch of what a scan expects to be there. */
 const SCAN_MAX_WAIT_MS = 500;
@@ -73,14 +73,15 @@ export class KafkaReader {
           next = fetched;
           continue;
         }
-        if (!fetched?.records?.length) {
+        const last = fetched?.records?.at(-1);
+        if (last === undefined) {
           // A leader that has just started may have nothing yet.
           if (++empty > SCAN_MOST_EMPTY) await this.#refuseShorter(topic, partition, next);
           continue;
         }
-        const records = toRecords(fetched, next);
+        const records = toRecords(fetched!, next);
         yield { topicId, partition, records: records.filter(({ offset }) => offset < end) };
-        next = endOf(fetched.records);
+        next = offsetBehind(last);
         empty = 0;
       }
     }
@@ -177,7 +178,8 @@ export class KafkaReader {
       if (offset < next || offset >= end) continue;
       const fetched = await this.#fetch(topic, { partition, offset }, fetchSoon);
       if (fetched !== undefined) records.push(...toRecords(fetched, offset));
-      next = fetched?.records?.length ? endOf(fetched.records) : offset + 1;
+      const last = fetched?.records?.at(-1);
+      next = last === undefined ? offset + 1 : offsetBehind(last);
     }
     return records;
   }
@@ -207,16 +209,11 @@ export class KafkaReader {
   }
 }
 
-/** Behind the last record or marker of what was fetched. */
-function endOf(batches: readonly RecordsBatch[]): number {
-  const { firstOffset, lastOffsetDelta } = batches.at(-1)!;
-  return Number(firstOffset) + lastOffsetDelta + 1;
-}
-
 /** The timestamp of the first record at or after an offset, or the batch's own if it holds no such record. */
 function timestampAt(batches: readonly RecordsBatch[], offset: number): number | undefined {
-  for (const { firstOffset, lastOffsetDelta, firstTimestamp, records } of batches) {
-    if (Number(firstOffset) + lastOffsetDelta < offset) continue;
+  for (const batch of batches) {
+    if (offsetBehind(batch) <= offset) continue;
+    const { firstOffset, firstTimestamp, records } = batch;
     const record = records.find(({ offsetDelta }) => Number(firstOffset) + offsetDelta >= offset);
     return Number(firstTimestamp) + Number(record?.timestampDelta ?? 0);
   }

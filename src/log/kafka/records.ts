@@ -5,6 +5,11 @@ import type { FetchedPartition } from './fetch.ts';
 /** Bit of a batch's attributes: the broker set the time (LogAppendTime), one for the whole batch. */
 const IS_LOG_APPEND_TIME = 1 << 3;
 
+/** The offset behind the last record or marker of a batch. */
+export function offsetBehind({ firstOffset, lastOffsetDelta }: RecordsBatch): number {
+  return Number(firstOffset) + lastOffsetDelta + 1;
+}
+
 /**
  * The records at or after an offset, without those of rolled-back transactions. The broker returns whole batches, so
  * the first may start before the requested offset.

@@ -9,7 +9,7 @@ import type { Consumer } from './consumer.ts';
 import { describePartitions } from './described-partitions.ts';
 import { type FetchResponse, fetchFrom } from './fetch.ts';
 import { type Assignment, GroupMember } from './group-member.ts';
-import { toRecords } from './records.ts';
+import { offsetBehind, toRecords } from './records.ts';
 
 /** How long the broker holds an empty fetch; also how long a new assignment waits for the previous fetches. */
 const FETCH_MAX_WAIT_MS = 500;
@@ -255,7 +255,7 @@ function toBatches(
       const fetchedFrom = positions.get(partition)?.offset;
       const last = fetched.records?.at(-1);
       if (fetchedFrom === undefined || last === undefined) continue;
-      const nextOffset = Number(last.firstOffset) + last.lastOffsetDelta + 1;
+      const nextOffset = offsetBehind(last);
       if (nextOffset <= fetchedFrom) continue;
       const leaderEpoch = last.partitionLeaderEpoch;
       positions.set(partition, { offset: nextOffset, leaderEpoch });

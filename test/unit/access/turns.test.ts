@@ -9,6 +9,7 @@ import { openLog } from '../../support/embedded-log.ts';
 import { handClock } from '../../support/hand-clock.ts';
 import { PATIENCE_MS } from '../../support/patience.ts';
 import { stopClock } from '../../support/stopped-clock.ts';
+import { turnsDuring } from '../../support/turns-during.ts';
 
 /** Two of these are begun at once. */
 const LARGE = 500_000;
@@ -115,20 +116,6 @@ describe('the large work of one sender', () => {
     expect(await pauseBetween(['b', 'a'], { load: 0.49 })).toBe(25);
   });
 });
-
-/** Counts the turns of the event loop while something is done. */
-async function turnsDuring(work: Promise<unknown>): Promise<number> {
-  let turns = 0;
-  let isOver = false;
-  const count = () => {
-    turns++;
-    if (!isOver) setImmediate(count);
-  };
-  setImmediate(count);
-  await work;
-  isOver = true;
-  return turns;
-}
 
 describe('requests get turns of the event loop', () => {
   it('between the steps of those that search a store which never waits', async () => {

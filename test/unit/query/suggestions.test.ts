@@ -9,6 +9,7 @@ import {
 import { MemoryStore } from '../../../src/store/memory/memory-store.ts';
 import { eventAt } from '../../support/counted-events.ts';
 import { claimAndStore } from '../../support/storing.ts';
+import { turnsDuring } from '../../support/turns-during.ts';
 
 const ALL = { prefix: '', limit: 10 };
 const LONG = 'x'.repeat(256);
@@ -106,16 +107,7 @@ describe('suggestions from the latest events', () => {
   it('leave turns to others, the more the larger the events are', async () => {
     const turnsFor = async (characters: number) => {
       const store = await stored(Array.from({ length: 20 }, () => `{"text":"${'x'.repeat(characters)}"}`));
-      let turns = 0;
-      let isOver = false;
-      const count = () => {
-        turns++;
-        if (!isOver) setImmediate(count);
-      };
-      setImmediate(count);
-      await latestProperties(store, [], ALL);
-      isOver = true;
-      return turns;
+      return turnsDuring(latestProperties(store, [], ALL));
     };
     expect(await turnsFor(1)).toBeLessThan(5);
     expect(await turnsFor(3000)).toBeGreaterThanOrEqual(6);
