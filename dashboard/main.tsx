@@ -11,7 +11,7 @@ import { LivePage } from './live.tsx';
 import { OverviewPage } from './overview.tsx';
 import { RefusalPage, RejectedPage } from './rejected.tsx';
 import { ReturningPage } from './returning.tsx';
-import { leftAt, route } from './route.ts';
+import { route, scrollToPlace } from './route.ts';
 import { SearchPage } from './search.tsx';
 import { SendPage } from './send.tsx';
 import { Status } from './status.tsx';
@@ -73,9 +73,9 @@ function App() {
   useLayoutEffect(() => {
     if (!isFirst.current) main.current?.focus({ preventScroll: true });
     isFirst.current = false;
-    scrollTo(0, leftAt());
     const heading = main.current?.querySelector('h1')?.textContent;
     document.title = heading && name ? `${heading} · Footfall` : 'Footfall';
+    return scrollToPlace();
   }, [place]);
   return (
     <>

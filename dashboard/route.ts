@@ -40,14 +40,40 @@ function nameEntry(): string {
   return name;
 }
 
-addEventListener('scroll', () => scrolled.set(entry, scrollY), { passive: true });
+/** Where we scrolled to for a reader who came back; undefined once they have moved on from there. */
+let held: number | undefined;
+
+addEventListener(
+  'scroll',
+  () => {
+    if (scrollY === held) return;
+    held = undefined;
+    scrolled.set(entry, scrollY);
+  },
+  { passive: true },
+);
 addEventListener('hashchange', () => {
   entry = nameEntry();
   route.value = read();
 });
 
-/** How far down this place was left, when it is come back to; 0 for a new one. */
-export const leftAt = () => scrolled.get(entry) ?? 0;
+/**
+ * Scrolls to where this place was left, or to the top of a new one. Much of a view arrives after it is
+ * first drawn, above the place as well as below, so it is scrolled to again until the reader moves.
+ *
+ * @returns ends that
+ */
+export function scrollToPlace(): () => void {
+  const left = scrolled.get(entry) ?? 0;
+  const scroll = () => {
+    scrollTo(0, left);
+    held = scrollY;
+  };
+  scroll();
+  const observer = new ResizeObserver(() => held !== undefined && scroll());
+  if (left > 0) observer.observe(document.body);
+  return () => observer.disconnect();
+}
 
 export const toEvent = (eventId: string) => `#/events/${encodeURIComponent(eventId)}`;
 export const toUser = (userId: string) => `#/users/${encodeURIComponent(userId)}`;

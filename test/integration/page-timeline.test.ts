@@ -23,14 +23,24 @@ describe.runIf(browser)("a user's timeline", () => {
     await expect.poll(() => rows.count()).toBe(200);
     await page.getByRole('button', { name: 'Load more' }).click();
     await expect.poll(() => rows.count()).toBe(400);
+    const total = page.getByText('450 events in total');
+    await total.waitFor();
     await rows.nth(350).scrollIntoViewIfNeeded();
-    const place = await page.evaluate<number>('scrollY');
-    expect(place).toBeGreaterThan(0);
+    const place = async () => (await rows.nth(350).boundingBox())?.y;
+    const left = await place();
     await rows.nth(350).getByRole('link').click();
     await page.getByRole('heading', { name: 'Journey' }).waitFor();
     await page.goBack();
     await expect.poll(() => rows.count()).toBe(400);
-    await expect.poll(() => page.evaluate<number>('scrollY')).toBe(place);
+    await total.waitFor();
+    await expect.poll(place).toBe(left);
+    // What changes above after the reader has moved leaves them where they are.
+    await page.mouse.wheel(0, -1000);
+    await expect.poll(place).toBe(left! + 1000);
+    const scrolled = await page.evaluate<number>('scrollY');
+    await page.evaluate("document.querySelector('h1').style.height = '536px'");
+    await expect.poll(() => page.evaluate<number>('scrollY')).toBe(scrolled + 500);
+    expect(await place()).toBe(left! + 1000);
   });
 
   it('says so where the user is not known, and where nothing is in the range', async () => {

@@ -116,10 +116,10 @@ describe.runIf(browser)('the page', () => {
   it('does not say that the service is silent before it could answer', async () => {
     const service = await ServiceProcess.start();
     const page = await openPage(browser!, service.url);
+    await page.goto('about:blank');
     const asked = Promise.withResolvers<Route>();
     await page.route('**/readyz', asked.resolve, { times: 1 });
     await page.goto(`${service.url}/#/live`);
-    await page.reload();
     const first = await asked.promise;
     await page.getByRole('status').getByText('Connected; asking whether events are stored').waitFor();
     await first.continue();
@@ -130,9 +130,10 @@ describe.runIf(browser)('the page', () => {
     const { entry, key } = createKey({ name: 'read', scopes: ['read'] });
     const service = await ServiceProcess.start({ API_KEYS: JSON.stringify([entry]) });
     const page = await openPage(browser!, service.url);
+    await page.goto('about:blank');
     const asked = Promise.withResolvers<Route>();
     await page.route('**/consumer-groups', asked.resolve, { times: 1 });
-    await page.reload();
+    await page.goto(`${service.url}/`);
     const withoutKey = await asked.promise;
     await page.getByRole('textbox', { name: 'Key' }).fill(key);
     await page.getByRole('button', { name: 'Use this key' }).click();
