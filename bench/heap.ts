@@ -1,4 +1,4 @@
-import { freePort } from '../src/cli/kafka/kafka-server.ts';
+import { freePort } from '../src/cli/kafka/free-port.ts';
 
 /** Looks at the memory of a Node process through its inspector. */
 export class HeapProbe {

@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parse } from 'yaml';
-import { freePort } from '../src/cli/kafka/kafka-server.ts';
+import { freePort } from '../src/cli/kafka/free-port.ts';
 import { buildah, makeBase } from './image-base.ts';
 import { Container, type RunOptions } from './image-container.ts';
 

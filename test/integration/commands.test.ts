@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, inject, it } from 'vitest';
 import { ApiKeys, createKey } from '../../src/access/api-keys.ts';
-import { freePort } from '../../src/cli/kafka/kafka-server.ts';
+import { freePort } from '../../src/cli/kafka/free-port.ts';
 import { newTopic } from '../support/kafka-log.ts';
 import { byHand, freshDatabase } from '../support/postgres.ts';
 import { runCommand } from '../support/run-command.ts';

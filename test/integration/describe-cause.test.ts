@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { Admin, Producer } from '@platformatic/kafka';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { freePort } from '../../src/cli/kafka/kafka-server.ts';
+import { freePort } from '../../src/cli/kafka/free-port.ts';
 import { describeCause, errorsIn } from '../../src/describe-cause.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 

@@ -2,7 +2,7 @@ import { createServer as createHttpServer } from 'node:http';
 import { createServer } from 'node:net';
 import { describe, expect, inject, it, onTestFinished } from 'vitest';
 import { createKey } from '../../src/access/api-keys.ts';
-import { freePort } from '../../src/cli/kafka/kafka-server.ts';
+import { freePort } from '../../src/cli/kafka/free-port.ts';
 import { firstCode, firstFinding, type Patient, type Row } from '../support/doctor.ts';
 import { appendIn } from '../support/embedded-log.ts';
 import { newTopic, openTransaction } from '../support/kafka-log.ts';

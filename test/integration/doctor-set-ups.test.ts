@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, inject, it, onTestFinished } from 'vitest';
-import { freePort } from '../../src/cli/kafka/kafka-server.ts';
+import { freePort } from '../../src/cli/kafka/free-port.ts';
 import { openSqliteFile } from '../../src/sqlite/sqlite-file.ts';
 import { firstCode, firstFinding, type Row } from '../support/doctor.ts';
 import { newTopic, openAdmin } from '../support/kafka-log.ts';

@@ -1,7 +1,7 @@
 import { readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { freePort } from '../../src/cli/kafka/kafka-server.ts';
+import { freePort } from '../../src/cli/kafka/free-port.ts';
 import { PATIENCE_MS } from '../support/patience.ts';
 import { freshDatabase, openStore } from '../support/postgres.ts';
 import { runCommand } from '../support/run-command.ts';

@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import { Producer } from '@platformatic/kafka';
 import { describe, expect, inject, it, onTestFinished } from 'vitest';
 import { createKey } from '../../src/access/api-keys.ts';
-import { freePort } from '../../src/cli/kafka/kafka-server.ts';
+import { freePort } from '../../src/cli/kafka/free-port.ts';
 import { kafkaAndPostgres } from '../support/kafka-postgres.ts';
 import { post } from '../support/service.ts';
 import { COMPILE_CACHE, ServiceProcess } from '../support/service-process.ts';

@@ -3,7 +3,7 @@ import { appendFileSync, copyFileSync, mkdirSync, readFileSync, writeFileSync } 
 import { createServer } from 'node:https';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { freePort } from '../../src/cli/kafka/kafka-server.ts';
+import { freePort } from '../../src/cli/kafka/free-port.ts';
 import { hasProgram, makeCertificate } from '../support/certificates.ts';
 import { runCommand } from '../support/run-command.ts';
 import { ServiceProcess } from '../support/service-process.ts';

@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { expect, inject, it, onTestFinished } from 'vitest';
-import { freePort } from '../../src/cli/kafka/kafka-server.ts';
+import { freePort } from '../../src/cli/kafka/free-port.ts';
 import { hasProgram } from '../support/certificates.ts';
 import { kafkaAndPostgres } from '../support/kafka-postgres.ts';
 import { startNginx } from '../support/nginx.ts';

@@ -7,7 +7,7 @@ import type { TLSSocket } from 'node:tls';
 import { expect, inject, it, onTestFinished } from 'vitest';
 import { createDatabase } from '../../scripts/postgres-server.ts';
 import { createKey } from '../../src/access/api-keys.ts';
-import { freePort } from '../../src/cli/kafka/kafka-server.ts';
+import { freePort } from '../../src/cli/kafka/free-port.ts';
 import { hasProgram, makeCertificate } from '../support/certificates.ts';
 import { post } from '../support/service.ts';
 import { ServiceProcess } from '../support/service-process.ts';

@@ -4,7 +4,7 @@ import { chown, mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
-import { freePort } from '../../src/cli/kafka/kafka-server.ts';
+import { freePort } from '../../src/cli/kafka/free-port.ts';
 
 /** Where `.ci/run` puts the oldest release that is supported; CONTRIBUTING.md says how to get it elsewhere. */
 const BINARIES = resolve(

@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Admin } from '@platformatic/kafka';
+import { freePort } from '../../src/cli/kafka/free-port.ts';
 import { KAFKA_4 } from '../../src/cli/kafka/kafka-jars.ts';
 import {
   type Certificates,
@@ -11,7 +12,7 @@ import {
   saslSettings,
   tlsSettings,
 } from '../../src/cli/kafka/kafka-listeners.ts';
-import { freePort, KafkaServer } from '../../src/cli/kafka/kafka-server.ts';
+import { KafkaServer } from '../../src/cli/kafka/kafka-server.ts';
 import { loadConfig } from '../../src/config/config.ts';
 import type { KafkaLogOptions } from '../../src/log/kafka/kafka-log.ts';
 import { openSecurity } from '../../src/log/kafka/security.ts';

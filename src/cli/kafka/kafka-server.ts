@@ -1,11 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { randomInt } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import { connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Admin } from '../../log/kafka/client.ts';
+import { freePort } from './free-port.ts';
 import { kafkaJars } from './kafka-jars.ts';
 import type { SecuredBroker } from './kafka-listeners.ts';
 import { LOG4J, LOG4J2, properties } from './kafka-properties.ts';
@@ -29,8 +29,6 @@ export interface KafkaServerOptions {
 
 /** A broker that cannot start exits, which is detected at once; this limit is for one that is slow. */
 const START_TIMEOUT_MS = 300_000;
-/** Ephemeral ports start above this, so a port free here is still free when it is used. */
-const FREE_PORTS = { from: 10_000, to: 32_000 };
 const JAVA_OPTIONS = ['-Xms128m', '-Xmx768m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=4'];
 
 /** A real Apache Kafka broker, run from its jars: its own cluster, or another broker of an existing one. */
@@ -240,21 +238,6 @@ export class KafkaServer {
       await sleep(100);
     }
   }
-}
-
-/** A port nobody listens on, outside the range that the system assigns by itself. */
-export async function freePort(): Promise<number> {
-  const port = randomInt(FREE_PORTS.from, FREE_PORTS.to);
-  return (await canListen(port)) ? port : freePort();
-}
-
-async function canListen(port: number): Promise<boolean> {
-  const server = createServer();
-  const isFree = await new Promise<boolean>((resolve) => {
-    server.once('error', () => resolve(false)).listen(port, '127.0.0.1', () => resolve(true));
-  });
-  if (isFree) await new Promise((resolve) => server.close(resolve));
-  return isFree;
 }
 
 async function end(child: ChildProcess | undefined, signal: NodeJS.Signals): Promise<void> {
