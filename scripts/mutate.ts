@@ -5,13 +5,17 @@ import { tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import { Stryker } from '@stryker-mutator/core';
 import { Command } from 'commander';
-import { PostgresServer } from './postgres-server.ts';
+import { pino } from 'pino';
+import { PostgresStore } from '../src/store/postgres/postgres-store.ts';
+import { createDatabase, PostgresServer } from './postgres-server.ts';
 
 type MutantResult = Awaited<ReturnType<Stryker['runMutationTest']>>[number];
 
 const CACHE = '.cache/mutation';
 /** Timeout for a condition that a mutant may never let come true. */
 const PATIENCE_MS = '2000';
+/** Of a server whose data nobody needs after a crash. */
+const IN_A_HURRY = ['fsync=off', 'synchronous_commit=off', 'full_page_writes=off'];
 
 const program = new Command()
   .name('npm run mutate --')
@@ -66,12 +70,19 @@ function shorten(code: string): string {
   return line.length > 150 ? `${line.slice(0, 150)}…` : line;
 }
 
-/** One server for all mutants, started here: a mutant that hangs takes the process of its tests with it. */
+/**
+ * One server for all mutants, started here: a mutant that hangs takes the process of its tests with it. Tests copy the
+ * database `migrated`, which the source as it is has made.
+ */
 async function startPostgres(): Promise<() => Promise<void>> {
   const folder = await mkdtemp(join(tmpdir(), 'footfall-mutation-'));
   // As root, PostgreSQL runs as a user of its own, who must get in.
   await chmod(folder, 0o755);
-  const server = await PostgresServer.start(join(folder, 'postgres'));
+  const server = await PostgresServer.start(join(folder, 'postgres'), IN_A_HURRY);
+  const url = await createDatabase(server.url, 'migrated');
+  const store = new PostgresStore({ url, poolSize: 1, logger: pino({ level: 'silent' }) });
+  await store.migrate();
+  await store.close();
   process.env.MUTATION_POSTGRES = server.url;
   return async () => {
     await server.stop();

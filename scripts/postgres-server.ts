@@ -24,9 +24,10 @@ export class PostgresServer {
     this.#databaseDir = databaseDir;
   }
 
-  static async start(databaseDir: string): Promise<PostgresServer> {
+  /** @param settings further ones, such as `fsync=off` */
+  static async start(databaseDir: string, settings: readonly string[] = []): Promise<PostgresServer> {
     await mkdir(dirname(databaseDir), { recursive: true });
-    const server = await PostgresServer.#in(databaseDir);
+    const server = await PostgresServer.#in(databaseDir, settings);
     await server.#server.initialise();
     await server.restart();
     return server;
@@ -52,7 +53,7 @@ export class PostgresServer {
     return replica;
   }
 
-  static async #in(databaseDir: string): Promise<PostgresServer> {
+  static async #in(databaseDir: string, settings: readonly string[] = []): Promise<PostgresServer> {
     const port = await freePort();
     const log = createWriteStream(`${databaseDir}.log`);
     const Server = await importWithoutExitHooks();
@@ -64,7 +65,7 @@ export class PostgresServer {
       persistent: true,
       // PostgreSQL refuses to run as root, as CI containers often do.
       createPostgresUser: process.getuid?.() === 0,
-      postgresFlags: ['-c', 'max_connections=200'],
+      postgresFlags: ['max_connections=200', ...settings].flatMap((setting) => ['-c', setting]),
       onLog: (text) => {
         log.write(`${text}\n`);
         if (text.includes('ready to accept read-only connections')) server.#answersReads();
@@ -112,11 +113,14 @@ async function importWithoutExitHooks(): Promise<typeof EmbeddedPostgres> {
 const EXIT_EVENTS = ['beforeExit', 'exit'];
 
 /** Creates an empty database on the server and returns its address. */
-export async function createDatabase(serverUrl: string): Promise<string> {
-  const name = `test_${Date.now().toString(36)}_${Math.random().toString(36).slice(2, 8)}`;
+export async function createDatabase(serverUrl: string, name = uniqueName()): Promise<string> {
   const client = new pg.Client({ connectionString: `${serverUrl}/postgres` });
   await client.connect();
   await client.query(`create database ${name}`);
   await client.end();
   return `${serverUrl}/${name}`;
+}
+
+function uniqueName(): string {
+  return `test_${Date.now().toString(36)}_${Math.random().toString(36).slice(2, 8)}`;
 }

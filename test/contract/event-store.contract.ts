@@ -11,13 +11,10 @@ import {
 } from '../../src/store/event-store.ts';
 import { PATIENCE_MS } from '../support/patience.ts';
 import { newBatch, newEvent, TOPIC } from '../support/store-batches.ts';
-import { differenceContract } from './difference.contract.ts';
 import { eventReadingContract } from './event-reading.contract.ts';
-import { funnelContract } from './funnel.contract.ts';
 import { intervalCountsContract } from './interval-counts.contract.ts';
 import { knownValuesContract } from './known-values.contract.ts';
-import { returningContract } from './returning.contract.ts';
-import { seriesContract } from './series.contract.ts';
+import { questionsContract } from './questions.contract.ts';
 import { timeOrderContract } from './time-order.contract.ts';
 
 /** What an adapter's test file gives: a store on fresh ground, and a second look at the same ground. */
@@ -32,6 +29,8 @@ export interface StoreHarness {
 interface StoreFeatures {
   /** Data outlives the process. */
   durable: boolean;
+  /** What `src/query` answers from a store is asked, too; default: true. */
+  questions?: boolean;
 }
 
 function event(name: string, key: string = randomUUID()): EventToStore {
@@ -490,10 +489,7 @@ export function eventStoreContract(open: () => Promise<StoreHarness>, features: 
   timeOrderContract(open);
   knownValuesContract(open);
   intervalCountsContract(open);
-  seriesContract(open);
-  differenceContract(open);
-  funnelContract(open);
-  returningContract(open);
+  if (features.questions ?? true) questionsContract(open);
 
   it('answers a ping, and closes twice without complaint', async () => {
     const { store } = await open();

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { StoreUnavailableError } from '../../../src/store/event-store.ts';
-import { connectError, statementError } from '../../../src/store/postgres/errors.ts';
+import { StoreUnavailableError } from '../../../../src/store/event-store.ts';
+import { connectError, statementError } from '../../../../src/store/postgres/errors.ts';
 
 /** An error as the driver gives it. */
 function driverError(message: string, code?: string): Error {

@@ -1,7 +1,7 @@
 import { globSync, readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { MIGRATIONS, made, parseMigration } from '../../../src/store/postgres/migration-files.ts';
+import { MIGRATIONS, made, parseMigration } from '../../../../src/store/postgres/migration-files.ts';
 
 const FILES = globSync('src/store/postgres/migrations/*.sql')
   .sort()
