@@ -14,6 +14,8 @@ type MutantResult = Awaited<ReturnType<Stryker['runMutationTest']>>[number];
 const CACHE = '.cache/mutation';
 /** Timeout for a condition that a mutant may never let come true. */
 const PATIENCE_MS = '2000';
+/** How much longer than before a change the tests may take where they wait for a server, which others keep busy at times. */
+const SERVER_MS = 10_000;
 /** Of a server whose data nobody needs after a crash. */
 const IN_A_HURRY = ['fsync=off', 'synchronous_commit=off', 'full_page_writes=off'];
 
@@ -90,12 +92,14 @@ async function startPostgres(): Promise<() => Promise<void>> {
   };
 }
 
-const stopServer = room.startsWith('src/store/postgres') ? await startPostgres() : async () => {};
+const needsServer = room.startsWith('src/store/postgres');
+const stopServer = needsServer ? await startPostgres() : async () => {};
 process.env.MUTATED_ROOM = room;
 process.env.PATIENCE_MS ??= PATIENCE_MS;
 const mutants = await new Stryker({
   mutate: [sources],
   force,
+  ...(needsServer && { timeoutMS: SERVER_MS }),
   ignoreStatic: !constants,
   incrementalFile: `${CACHE}/${path.replaceAll('/', '-')}.json`,
   reporters: [process.stdout.isTTY ? 'progress' : 'progress-append-only'],
