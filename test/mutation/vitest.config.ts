@@ -10,13 +10,22 @@ const room = process.env.MUTATED_ROOM ?? 'src';
 /** The address of a server, for the tests that need one; absent for other rooms. */
 const postgres = process.env.MUTATION_POSTGRES;
 
+/** Of those that need a server, the fast ones. */
+const WITH_SERVER = ['test/contract/postgres-{inspection,metrics,sequence}.test.ts'];
+
 /** The tests that mutants of one room are run against: those of its parts, which are fast. */
 export default defineConfig({
   test: {
-    include: [`${room.replace('src', 'test/{unit,mutation}')}/**/*.test.ts`],
+    include: [
+      `${room.replace('src', 'test/{unit,mutation}')}/**/*.test.ts`,
+      ...(postgres === undefined ? [] : WITH_SERVER),
+    ],
     exclude: postgres === undefined ? ['test/mutation/store/postgres/**'] : [],
     provide: { postgres: postgres ?? '' },
-    setupFiles: WITH_PROPERTIES.some((one) => room.startsWith(one)) ? ['test/mutation/setup.ts'] : [],
+    setupFiles: [
+      ...(WITH_PROPERTIES.some((one) => room.startsWith(one)) ? ['test/mutation/setup.ts'] : []),
+      ...(postgres === undefined ? [] : ['test/mutation/store/postgres/setup.ts']),
+    ],
     // Often: what waits for each mutant adds up.
     expect: { poll: { timeout: PATIENCE_MS, interval: 5 } },
     testTimeout: TEST_PATIENCE_MS,
