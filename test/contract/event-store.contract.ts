@@ -14,6 +14,7 @@ import { newBatch, newEvent, TOPIC } from '../support/store-batches.ts';
 import { eventReadingContract } from './event-reading.contract.ts';
 import { intervalCountsContract } from './interval-counts.contract.ts';
 import { knownValuesContract } from './known-values.contract.ts';
+import { occurrencesContract } from './occurrences.contract.ts';
 import { questionsContract } from './questions.contract.ts';
 import { timeOrderContract } from './time-order.contract.ts';
 
@@ -489,6 +490,7 @@ export function eventStoreContract(open: () => Promise<StoreHarness>, features: 
   timeOrderContract(open);
   knownValuesContract(open);
   intervalCountsContract(open);
+  occurrencesContract(open);
   if (features.questions ?? true) questionsContract(open);
 
   it('answers a ping, and closes twice without complaint', async () => {

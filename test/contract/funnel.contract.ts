@@ -1,10 +1,9 @@
 import fc from 'fast-check';
-import { expect, it } from 'vitest';
+import { it } from 'vitest';
 import type { PayloadCondition } from '../../src/events/payload-conditions.ts';
 import { type AskedStep, countFunnel, type FunnelQuery } from '../../src/query/funnel.ts';
-import { type EventStore, HOUR_MS, type Occurrence, type TimePlace } from '../../src/store/event-store.ts';
-import { eventAt, UNLIMITED } from '../support/counted-events.ts';
-import { claimAndStore } from '../support/storing.ts';
+import { HOUR_MS } from '../../src/store/event-store.ts';
+import { UNLIMITED } from '../support/counted-events.ts';
 import type { StoreHarness } from './event-store.contract.ts';
 import { eventsOf, expectExactAnswers, isLamp, LAMP, LAMPS_AND_CHAIRS, type Made } from './exact-answers.ts';
 
@@ -94,35 +93,4 @@ export function funnelContract(open: () => Promise<StoreHarness>): void {
       expectedOf,
     });
   });
-
-  it('lists when events of a type happened and of whom, step by step', async () => {
-    const { store: opened } = await open();
-    const views = [7, -3, 7, 5, 7, 9].map((time, at) => eventAt(time, USERS[at % 3]!, 'VIEW', '{}'));
-    await claimAndStore(opened, views);
-    await claimAndStore(opened, [eventAt(6, 'a', 'CART', '{}')]);
-    for (const limit of [1, 2, 100]) {
-      const all = await listAll(opened, limit);
-      expect(all.map(({ time, userId }) => [time, userId])).toEqual([
-        [-3, 'b'],
-        [5, 'a'],
-        [7, 'a'],
-        [7, 'ä'],
-        [7, 'b'],
-      ]);
-    }
-  });
-}
-
-/** Before 9. */
-async function listAll(opened: EventStore, limit: number): Promise<Occurrence[]> {
-  const all: Occurrence[] = [];
-  let after: TimePlace = { time: -10, sequence: 0 };
-  for (;;) {
-    const before = { time: 9, sequence: 0 };
-    const found = await opened.counts.occurrences({ eventType: 'VIEW', after, before, limit });
-    expect(found.length).toBeLessThanOrEqual(limit);
-    if (found.length === 0) return all;
-    all.push(...found);
-    after = found.at(-1)!;
-  }
 }
