@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config';
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
 import { PATIENCE_MS, TEST_PATIENCE_MS } from '../support/patience.ts';
 
 /** Rooms of whose tests some try properties; also of the rooms in them. */
@@ -13,6 +14,14 @@ const postgres = process.env.MUTATION_POSTGRES;
 /** Of those that need a server, the fast ones. */
 const WITH_SERVER = ['test/contract/postgres-{inspection,metrics,sequence}.test.ts'];
 
+/** The first test that fails ends the run of a mutant: those that need no server come first. */
+class UnitsFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const isUnit = ({ moduleId }: TestSpecification) => moduleId.includes('/test/unit/');
+    return files.toSorted((a, b) => Number(isUnit(b)) - Number(isUnit(a)));
+  }
+}
+
 /** The tests that mutants of one room are run against: those of its parts, which are fast. */
 export default defineConfig({
   test: {
@@ -21,6 +30,7 @@ export default defineConfig({
       ...(postgres === undefined ? [] : WITH_SERVER),
     ],
     exclude: postgres === undefined ? ['test/mutation/store/postgres/**'] : [],
+    sequence: { sequencer: UnitsFirst },
     provide: { postgres: postgres ?? '' },
     setupFiles: [
       ...(WITH_PROPERTIES.some((one) => room.startsWith(one)) ? ['test/mutation/setup.ts'] : []),
