@@ -14,11 +14,12 @@ const postgres = process.env.MUTATION_POSTGRES;
 /** Of those that need a server, the fast ones. */
 const WITH_SERVER = ['test/contract/postgres-{inspection,metrics,sequence}.test.ts'];
 
-/** The first test that fails ends the run of a mutant: those that need no server come first. */
-class UnitsFirst extends BaseSequencer {
+/** The first test that fails ends the run of a mutant: those that need no server come first, then those of everything. */
+class FastestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
-    const isUnit = ({ moduleId }: TestSpecification) => moduleId.includes('/test/unit/');
-    return files.toSorted((a, b) => Number(isUnit(b)) - Number(isUnit(a)));
+    const place = ({ moduleId }: TestSpecification) =>
+      ['/test/unit/', '/test/mutation/', ''].findIndex((folder) => moduleId.includes(folder));
+    return files.toSorted((a, b) => place(a) - place(b));
   }
 }
 
@@ -30,7 +31,7 @@ export default defineConfig({
       ...(postgres === undefined ? [] : WITH_SERVER),
     ],
     exclude: postgres === undefined ? ['test/mutation/store/postgres/**'] : [],
-    sequence: { sequencer: UnitsFirst },
+    sequence: { sequencer: FastestFirst },
     provide: { postgres: postgres ?? '' },
     setupFiles: [
       ...(WITH_PROPERTIES.some((one) => room.startsWith(one)) ? ['test/mutation/setup.ts'] : []),
