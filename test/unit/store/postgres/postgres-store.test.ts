@@ -95,7 +95,35 @@ describe('a claim', () => {
     const claimed = store.claim(TOPIC, [0]);
     await expect(claimed).rejects.toThrow(message);
     await expect(claimed).rejects.toThrow(StoreUnavailableError);
+    await expect(claimed).rejects.toMatchObject({ cause: expect.any(Error) });
   });
+});
+
+it('a position is where a claim would find it: nowhere before the first event, and where all events are gone', async () => {
+  const count = {
+    stored: '0',
+    duplicates: '0',
+    dead_lettered: '0',
+    without_record: '0',
+    lost: '0',
+    rewound: '0',
+  };
+  const row = {
+    topic_id: 'i',
+    partition: 0,
+    epoch: '1',
+    ...count,
+    next_offset: '4',
+    start_offset: '2',
+    gone: false,
+  };
+  const rows = [row, { ...row, next_offset: null, start_offset: null }, { ...row, gone: true }];
+  const { store } = storeOn({ answer: (text) => (text.includes('as gone from') ? { rows } : undefined) });
+  expect(await store.positions('group', 'topic')).toMatchObject([
+    { offset: 4, startOffset: 2 },
+    { offset: null, startOffset: null },
+    { offset: null, startOffset: 2 },
+  ]);
 });
 
 it('what was stored is counted by itself after many events', async () => {
@@ -161,4 +189,27 @@ describe('an inspection', () => {
     );
     expect(texts().some((text) => text.includes('"logEnd"'))).toBe(false);
   });
+});
+
+it('a store that is closed has counted what it counts, and no connection, to the replica neither', async () => {
+  const counting = Promise.withResolvers<void>();
+  const readUrl = 'postgres://u:p@replica/d';
+  const { store, pools } = storeOn({
+    readUrl,
+    answer: async (text) => {
+      if (text.includes('"logEnd"')) return { rows: [{ logEnd: null }] };
+      if (text.includes('max(seq) as sequence')) await counting.promise;
+      return undefined;
+    },
+  });
+  await expect(store.inspect(PATIENCE_MS)).rejects.toThrow(StoreUnavailableError);
+  const counted = expect(store.counts.totals()).rejects.toThrow();
+  const closed = store.close();
+  await store.positions('group', 'topic');
+  expect(pools.some(({ ended }) => ended)).toBe(false);
+  counting.resolve();
+  await counted;
+  await closed;
+  expect(new Set(pools.map(({ options }) => options.host))).toEqual(new Set(['host', 'replica']));
+  expect(pools.every(({ ended }) => ended)).toBe(true);
 });
