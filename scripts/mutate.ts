@@ -30,6 +30,11 @@ const program = new Command()
     'also changes what is made when a file is loaded, such as patterns and limits: all tests of the room run against each',
     false,
   )
+  .option(
+    '--without-server',
+    'leaves out the tests that need PostgreSQL: much faster, and what only they notice counts as not noticed',
+    false,
+  )
   .option('--force', 'also tries what was tried before and has not changed since', false)
   .addHelpText(
     'after',
@@ -42,12 +47,17 @@ Examples:
   npm run mutate -- src/access --constants
   npm run mutate -- src/processing/consumer.ts
   npm run mutate -- src/store/memory --force
-  npm run mutate -- 'src/store/postgres/{ranges,time-order}.ts'`,
+  npm run mutate -- 'src/store/postgres/{ranges,time-order}.ts'
+  npm run mutate -- src/store/postgres/tables.ts --without-server`,
   )
   .parse();
 const path = program.args[0]!.replace(/\/+$/, '');
 const [room, sources] = path.endsWith('.ts') ? [dirname(path), path] : [path, `${path}/**/*.ts`];
-const { force, constants } = program.opts<{ force: boolean; constants: boolean }>();
+const { force, constants, withoutServer } = program.opts<{
+  force: boolean;
+  constants: boolean;
+  withoutServer: boolean;
+}>();
 if (globSync(sources).length === 0) program.error(`there is no source at ${path}`);
 
 /** Lines and columns count from 1. */
@@ -92,7 +102,7 @@ async function startPostgres(): Promise<() => Promise<void>> {
   };
 }
 
-const needsServer = room.startsWith('src/store/postgres');
+const needsServer = room.startsWith('src/store/postgres') && !withoutServer;
 const stopServer = needsServer ? await startPostgres() : async () => {};
 process.env.MUTATED_ROOM = room;
 process.env.PATIENCE_MS ??= PATIENCE_MS;
@@ -101,7 +111,7 @@ const mutants = await new Stryker({
   force,
   ...(needsServer && { timeoutMS: SERVER_MS }),
   ignoreStatic: !constants,
-  incrementalFile: `${CACHE}/${path.replaceAll('/', '-')}.json`,
+  incrementalFile: `${CACHE}/${path.replaceAll('/', '-')}${withoutServer ? '-without-server' : ''}.json`,
   reporters: [process.stdout.isTTY ? 'progress' : 'progress-append-only'],
 })
   .runMutationTest()
