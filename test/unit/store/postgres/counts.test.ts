@@ -101,6 +101,8 @@ describe('counts in PostgreSQL', () => {
     const early = counts.totals();
     await first.begun;
     const late = Promise.all([counts.totals(), counts.byHour({ from: 0, to: 1 })]);
+    // Whoever would not wait has asked by then.
+    await new Promise((resolve) => setImmediate(resolve));
     expect(asked).toEqual(['watermarks', 'count']);
     first.release();
     await early;
