@@ -96,7 +96,7 @@ export class Database {
     });
     this.#pool = createPool(this.#connection, poolSize, logger);
     this.#waitSeconds = meter && registerPool(meter, this.#pool);
-    // Attached at once: an error event that nobody listens to would end the process.
+    // Attached at once: a connection that breaks while it is handed out, before its taker listens, would end the process.
     this.#pool.on('connect', (client) => client.on('error', () => this.#lost.add(client)));
   }
 
@@ -254,8 +254,6 @@ function createPool(connection: PostgresConnection, poolSize: number, logger: Lo
     query_timeout: QUERY_TIMEOUT_MS,
     keepAlive: true,
   });
-  // A connection that breaks while it is handed out, before its taker listens, would end the process.
-  pool.on('connect', (client) => client.on('error', () => {}));
   // An idle connection that breaks is replaced at the next query; without a listener, this event would end the process.
   pool.on('error', (error) => logger.debug({ err: error }, 'idle PostgreSQL connection lost'));
   return pool;

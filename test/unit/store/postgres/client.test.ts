@@ -1,3 +1,4 @@
+import type { EventEmitter } from 'node:events';
 import pg from 'pg';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { StoreUnavailableError } from '../../../../src/store/event-store.ts';
@@ -159,9 +160,9 @@ describe('a probe', () => {
         return { rows: [lock] };
       },
     });
-    await expect(database.probe(PATIENCE_MS)).rejects.toThrow(
-      new StoreUnavailableError('table events is locked by process 7'),
-    );
+    const probed = database.probe(PATIENCE_MS);
+    await expect(probed).rejects.toThrow(new StoreUnavailableError('table events is locked by process 7'));
+    await expect(probed).rejects.toMatchObject({ cause: { message: 'of code 55P03' } });
   });
 
   it('says what PostgreSQL says where nobody is in the way any more, or nobody was', async () => {
@@ -203,7 +204,7 @@ describe('a connection', () => {
   });
 
   it('says why there is none', async () => {
-    const { database } = databaseOf({
+    const { database, pools } = databaseOf({
       connects: async () => {
         throw withCode('ECONNREFUSED', 'connect ECONNREFUSED');
       },
@@ -211,6 +212,7 @@ describe('a connection', () => {
     await expect(database.query('select 1', [])).rejects.toThrow(
       new StoreUnavailableError('connect ECONNREFUSED'),
     );
+    expect(pools).toHaveLength(1);
   });
 
   const refusal = (name: string) => new Error(`unsupported startup parameter: ${name}`);
@@ -257,6 +259,8 @@ describe('a connection to build indexes on', () => {
     ) {
       const { connectionParameters } = this as unknown as { connectionParameters: (typeof given)[number] };
       given.push(connectionParameters);
+      // One that breaks before anybody uses it ends nothing else.
+      (this as unknown as EventEmitter).emit('error', new Error('read ECONNRESET'));
       throw error();
     } as never);
     onTestFinished(() => connect.mockRestore());
