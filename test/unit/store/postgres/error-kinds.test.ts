@@ -10,6 +10,7 @@ import {
   isTooSlow,
   lacksRight,
   mayNot,
+  statementError,
   wasInTheWay,
 } from '../../../../src/store/postgres/errors.ts';
 
@@ -59,4 +60,16 @@ it('an error that has others without any is told by its own message, on one line
   expect(connectError(Object.assign(new Error('  alone \nat x'), { errors: [] })).message).toBe('alone');
   const twice = new AggregateError([new Error('refused'), new Error('refused')], 'all failed');
   expect(connectError(twice).message).toBe('refused');
+});
+
+it('an error keeps what it comes from, and what the store says of it already', () => {
+  const refused = new Error('refused');
+  expect(connectError(refused).cause).toBe(refused);
+  const said = new StoreUnavailableError('said');
+  expect(statementError(said, true)).toBe(said);
+});
+
+it('a number is no code of PostgreSQL', () => {
+  const error = driverError(57_014);
+  expect(statementError(error, false)).toBe(error);
 });

@@ -244,6 +244,7 @@ describe('building indexes until it is done', () => {
       'An index is not built, and queries that need it are slow. Trying again until it works',
       'index built',
     ]);
+    expect(ground.lines[1]).toMatchObject({ err: { message: 'of code 53100' } });
   });
 
   it('says of each index what it says of others', async () => {

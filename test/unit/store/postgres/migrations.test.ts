@@ -55,6 +55,7 @@ describe('what migrations make', () => {
   it('lacks what a later one drops, and has what it makes again', () => {
     const first = parseMigration('0001_first', FILE);
     const dropped = parseMigration('0002_less', 'drop table notes;\ndrop index if exists events_by_note;\n');
+    expect(dropped).toMatchObject({ droppedTables: ['notes'], droppedIndexes: ['events_by_note'] });
     const again =
       'create table notes (id integer);\ncreate index concurrently events_by_note on events (note);\n';
     expect(made([first]).tables).toEqual(['notes']);

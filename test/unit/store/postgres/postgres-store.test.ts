@@ -157,8 +157,10 @@ describe('a database that does not answer', () => {
 });
 
 describe('an inspection', () => {
-  it('says what is there', async () => {
-    expect(await storeOn().store.inspect(PATIENCE_MS)).toBe('PostgreSQL, tables in schema public');
+  it('says what is there, and tries to store', async () => {
+    const { store, texts } = storeOn();
+    expect(await store.inspect(PATIENCE_MS)).toBe('PostgreSQL, tables in schema public');
+    expect(texts().some((text) => text.startsWith('set local lock_timeout'))).toBe(true);
   });
 
   it('says that events are read from a replica, which it has looked at', async () => {
