@@ -16,7 +16,8 @@ const goesToPrimary = (why: string) =>
   `Reads go to the primary, since DATABASE_READ_URL cannot answer them: ${why}`;
 
 /** A replica that is up to date, and its primary; tests change both as they go. */
-function reading() {
+function reading({ measures = true } = {}) {
+  const meter = measures ? new Meter() : undefined;
   const world = {
     primary: PRIMARY as object,
     replica: REPLICA as object,
@@ -45,7 +46,8 @@ function reading() {
   );
   const askedOfPrimary: string[] = [];
   const primary = {
-    async query(text: string) {
+    async query(text: string, values: unknown[]) {
+      expect(values).toEqual([]);
       askedOfPrimary.push(text === 'read' ? 'read' : 'state');
       if (world.primaryFails !== undefined) throw world.primaryFails;
       return text === 'read' ? FROM_PRIMARY : [world.primary];
@@ -53,12 +55,11 @@ function reading() {
   } as unknown as Database;
   const { logger, lines } = listeningLogger();
   const clock = handClock();
-  const meter = new Meter();
   const url = 'postgres://u:p@host/d';
   const reader = new ReplicaReader({ url, poolSize: 1, primary, clock, logger, meter });
   onTestFinished(() => reader.close());
   const reads = async () =>
-    [...(await meter.registry.metrics()).matchAll(/_reads_total\{from="(\w+)"\} (\d+)/g)].map(
+    [...(await meter!.registry.metrics()).matchAll(/_reads_total\{from="(\w+)"\} (\d+)/g)].map(
       ([, from, count]) => `${from} ${count}`,
     );
   const read = () => reader.query('read', []);
@@ -176,6 +177,13 @@ describe('a read', () => {
   });
 });
 
+it('reads are not counted where nothing is measured', async () => {
+  const { world, read } = reading({ measures: false });
+  expect(await read()).toEqual(FROM_REPLICA);
+  world.replicaFails = new Error('connect ECONNREFUSED');
+  expect(await read()).toEqual(FROM_PRIMARY);
+});
+
 describe('a replica', () => {
   it('is good if it is up to date, or behind', async () => {
     const { world, reader, clock } = reading();
@@ -201,6 +209,7 @@ describe('a replica', () => {
     const inspected = reader.inspect();
     await expect(inspected).rejects.toThrow(StoreUnavailableError);
     await expect(inspected).rejects.toThrow(`DATABASE_READ_URL: ${why}`);
+    await expect(inspected).rejects.toMatchObject({ cause: expect.any(Error) });
     expect(await read()).toEqual(FROM_PRIMARY);
     expect(said()).toMatchObject([expect.stringContaining(goesToPrimary(why))]);
   });
@@ -208,10 +217,9 @@ describe('a replica', () => {
   it('cannot be looked at where the primary is away', async () => {
     const { world, reader } = reading();
     world.primaryFails = new Error('connect ECONNREFUSED');
-    await expect(reader.inspect()).rejects.toThrow(
-      new StoreUnavailableError(
-        'the primary does not say where its write-ahead log ends: connect ECONNREFUSED',
-      ),
-    );
+    const inspected = reader.inspect();
+    const message = 'the primary does not say where its write-ahead log ends: connect ECONNREFUSED';
+    await expect(inspected).rejects.toThrow(new StoreUnavailableError(message));
+    await expect(inspected).rejects.toMatchObject({ cause: world.primaryFails });
   });
 });
