@@ -2,19 +2,20 @@ import { HOUR_MS } from '../src/store/event-store.ts';
 
 /** Of the events, had none come late. */
 export const FIRST_HOUR = 472_222;
-const HOURS = 2160;
 
 /**
  * Two types that came often, one of them only at first, and one that came three times; one user of every twentieth event; and
  * of fifty events one that came up to thirty days late.
+ *
+ * @param hours that they are spread over
  */
-export function lateEvents(count: number): string[] {
+export function lateEvents(count: number, hours: number): string[] {
   const text = `
 insert into events (event_key, user_id, event_type, json, hour, happened_at)
 select gen_random_uuid(), user_id, event_type, '{}', happened_at / ${HOUR_MS}, happened_at from (
   select n, case when n % 20 = 0 then 'heavy' else 'user-' || n % 5000 end as user_id,
     case when n % ${Math.floor(count / 3)} = 7 then 'RARE' when n < ${count / 10} then 'OLD' else 'NEW' end as event_type,
-    (${FIRST_HOUR} + n::bigint * ${HOURS} / ${count} - case when n % 50 = 0 then n::bigint * 7919 % 720 else 0 end) * ${HOUR_MS} as happened_at
+    ${FIRST_HOUR * HOUR_MS} + n::bigint * ${hours * HOUR_MS} / ${count} - case when n % 50 = 0 then n::bigint * 7919 % 720 * ${HOUR_MS} else 0 end as happened_at
   from generate_series(1, ${count}) as n
 ) as made;
 insert into event_counts

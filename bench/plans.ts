@@ -14,6 +14,7 @@ const MOST_PAGES = 200;
 const LIMIT = 11;
 const ANYWHERE = { after: 0, upTo: Number.MAX_SAFE_INTEGER, limit: LIMIT, order: 'desc' } as const;
 const DAY = 24;
+const HOURS = 90 * DAY;
 
 const times = (hours: number) => {
   const from = (FIRST_HOUR + 1000) * HOUR_MS;
@@ -65,7 +66,7 @@ export async function benchPlans(ground: TestCluster, { runs, events }: BenchOpt
     await store.ping(PING_MS);
     await client.connect();
     const { rows } = await client.query<{ server_version: string }>('show server_version');
-    for (const statement of lateEvents(events)) await client.query(statement);
+    for (const statement of lateEvents(events, HOURS)) await client.query(statement);
     console.error(`plans: ${events} events are in PostgreSQL ${rows[0]!.server_version}`);
     const measured: Row[] = [];
     for (const one of CASES) measured.push(...(await benchCase(one, store, client, runs)));

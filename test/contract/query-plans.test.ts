@@ -12,10 +12,12 @@ import { byHand, freshDatabase } from '../support/postgres.ts';
 import { tempSqliteFile } from '../support/sqlite-file.ts';
 
 const EVENTS = 200_000;
+/** Few, so that an hour has many events. */
+const HOURS = 240;
 const LIMIT = 11;
 
 const ANYWHERE = { after: 0, upTo: Number.MAX_SAFE_INTEGER, limit: LIMIT };
-const HOUR = { from: (FIRST_HOUR + 1000) * HOUR_MS, to: (FIRST_HOUR + 1001) * HOUR_MS };
+const HOUR = { from: (FIRST_HOUR + 100) * HOUR_MS, to: (FIRST_HOUR + 101) * HOUR_MS };
 const ANY_TIME = { from: 0, to: 8.64e15 };
 const between = ({ from, to }: typeof HOUR) => ({
   after: { time: from, sequence: 0 },
@@ -141,7 +143,7 @@ describe('what PostgreSQL does for each query', () => {
     const url = await freshDatabase();
     store = new PostgresStore({ url, poolSize: 1, logger: silentLogger });
     await store.ping(PATIENCE_MS);
-    for (const statement of lateEvents(EVENTS)) await byHand(url, statement);
+    for (const statement of lateEvents(EVENTS, HOURS)) await byHand(url, statement);
     client = new pg.Client({ connectionString: url });
     await client.connect();
     lists = await statementsOfCases(store, LISTS);
@@ -160,6 +162,17 @@ describe('what PostgreSQL does for each query', () => {
   it('reads nothing in vain for sums', async () => {
     const costs = await Array.fromAsync(costsOfAll(client, sums));
     expect(costs.filter(([, { removed }]) => removed > 10 * LIMIT)).toEqual([]);
+  });
+
+  it('can read an hour in storage order by no other index than that of hours', async () => {
+    const ofHour: Case = ['an hour', (one) => one.read({ ...ANYWHERE, order: 'desc', times: HOUR })];
+    const asked = await statementsOfCases(store, [ofHour]);
+    await client.query('begin; drop index events_by_hour');
+    const costs = await Array.fromAsync(costsOfAll(client, asked));
+    await client.query('rollback');
+    expect(costs).toHaveLength(2);
+    // By the index of times, only the events of the hour would be read: all of them, and sorted.
+    for (const [, { rows, removed }] of costs) expect(rows + removed).toBeGreaterThan(EVENTS / 4);
   });
 
   it('needs each of its indexes for that', async () => {
