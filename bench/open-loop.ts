@@ -1,20 +1,29 @@
 // Sends so many requests a second, whether or not those before are answered, as many independent users do. In a process of its
-// own. Asked over HTTP, it stops and answers with what it saw, as JSON.
+// own. Over HTTP, it is told when to begin to count, and to stop: then it answers with what it saw, as JSON.
 import { Agent, request } from 'node:http';
+import { text } from 'node:stream/consumers';
+import { ERRORS } from '../src/errors.ts';
 import { serve } from './bare.ts';
 
 /** Of so many requests, one reads. */
-const READ_EVERY = 5;
+const READ_EVERY = 10;
+const CONNECTIONS = 256;
 const TICK_MS = 2;
 const ANSWER_MS = 30_000;
+const OVERLOADED = ERRORS.overloaded.message;
 const SHOWN_FAILURES = 10;
+const SHOWN_CHARACTERS = 100;
 
 export interface Seen {
   seconds: number;
   /** Answered as they should be. */
   answered: number;
-  /** Of these, events. */
-  posted: number;
+  /** Events that were acknowledged, and those that were not, since the start of the process. */
+  acknowledged: number;
+  unacknowledged: number;
+  /** With 503, since more is in progress than the service takes on: the machine is too slow for the rate. */
+  overloaded: number;
+  /** In any other way. */
   failed: number;
   /** The first of them, in words. */
   failures: string[];
@@ -28,7 +37,9 @@ export interface Seen {
 
 const [url, rate] = process.argv.slice(2) as [string, string];
 const everyMs = 1000 / Number(rate);
-const agent = new Agent({ keepAlive: true });
+// What has no connection waits for one, as in a pool: a stall is then seen as latency, and not as a queue of connections that
+// overflows somewhere.
+const agent = new Agent({ keepAlive: true, maxSockets: CONNECTIONS });
 const body = JSON.stringify({
   userId: 'user-1',
   eventType: 'PRODUCT_VIEW',
@@ -36,24 +47,51 @@ const body = JSON.stringify({
 });
 
 const startedAt = performance.now();
-const latencies: number[] = [];
-const failures: string[] = [];
 let sent = 0;
-let posted = 0;
-let failed = 0;
-let gapMs = 0;
-let answeredAt = startedAt;
+let acknowledged = 0;
+let unacknowledged = 0;
 let whenAllAnswered = () => {};
+/** Since it was told to begin. */
+let counted = startCounting();
+
+function startCounting() {
+  const now = performance.now();
+  return {
+    since: now,
+    waiting: 0,
+    latencies: [] as number[],
+    overloaded: 0,
+    failed: 0,
+    failures: [] as string[],
+    gapMs: 0,
+    answeredAt: now,
+  };
+}
 
 function send(number: number): void {
   const isRead = number % READ_EVERY === 0;
   const dueAt = startedAt + number * everyMs;
-  const fail = (why: string) => {
-    failed++;
-    const atS = ((performance.now() - startedAt) / 1000).toFixed(1);
-    if (failures.length < SHOWN_FAILURES) failures.push(`${isRead ? 'GET' : 'POST'} after ${atS} s: ${why}`);
-    whenAllAnswered();
+  // What is answered later still belongs to the time in which it was sent.
+  const own = counted;
+  own.waiting++;
+  const done = () => {
+    own.waiting--;
+    if (own.waiting === 0) whenAllAnswered();
   };
+  const turnAway = () => {
+    own.overloaded++;
+    if (!isRead) unacknowledged++;
+    done();
+  };
+  const fail = (why: string) => {
+    own.failed++;
+    if (!isRead) unacknowledged++;
+    const atS = ((performance.now() - own.since) / 1000).toFixed(1);
+    if (own.failures.length < SHOWN_FAILURES)
+      own.failures.push(`${isRead ? 'GET' : 'POST'} after ${atS} s: ${why}`);
+    done();
+  };
+  let hasAnswer = false;
   const call = request(
     isRead ? `${url}/events/processed?order=desc&limit=5` : `${url}/events/generate`,
     {
@@ -62,22 +100,28 @@ function send(number: number): void {
       timeout: ANSWER_MS,
       headers: isRead ? {} : { 'Content-Type': 'application/json', 'Content-Length': body.length },
     },
-    (response) => {
-      response.resume();
-      response.once('error', (error) => fail(error.message));
-      response.once('end', () => {
-        if (response.statusCode !== (isRead ? 200 : 201)) return fail(`status ${response.statusCode}`);
-        const now = performance.now();
-        latencies.push(now - dueAt);
-        gapMs = Math.max(gapMs, now - answeredAt);
-        answeredAt = now;
-        if (!isRead) posted++;
-        whenAllAnswered();
-      });
+    async (response) => {
+      hasAnswer = true;
+      const answer = await text(response).catch((error: Error) => error);
+      if (answer instanceof Error) return fail(answer.message);
+      if (answer.includes(OVERLOADED)) return turnAway();
+      if (response.statusCode !== (isRead ? 200 : 201))
+        return fail(`status ${response.statusCode} ${answer.slice(0, SHOWN_CHARACTERS)}`);
+      const now = performance.now();
+      own.latencies.push(now - dueAt);
+      own.gapMs = Math.max(own.gapMs, now - own.answeredAt);
+      own.answeredAt = now;
+      if (!isRead) acknowledged++;
+      done();
     },
   );
   call.once('timeout', () => call.destroy(new Error('no answer')));
-  call.once('error', (error) => fail(error.message));
+  let hasFailed = false;
+  call.on('error', (error) => {
+    // With an answer that has begun, that says so.
+    if (!hasFailed && !hasAnswer) fail(error.message);
+    hasFailed = true;
+  });
   call.end(isRead ? undefined : body);
 }
 
@@ -85,28 +129,24 @@ const ticking = setInterval(() => {
   for (const due = (performance.now() - startedAt) / everyMs; sent < due; ) send(sent++);
 }, TICK_MS);
 
-serve(async (_request, response) => {
+serve(async (asked, response) => {
+  if (asked.url === '/begin') {
+    counted = startCounting();
+    return void response.end();
+  }
   clearInterval(ticking);
-  const seconds = (performance.now() - startedAt) / 1000;
+  const own = counted;
+  const seconds = (performance.now() - own.since) / 1000;
   await new Promise<void>((resolve) => {
-    whenAllAnswered = () => {
-      if (latencies.length + failed >= sent) resolve();
-    };
-    whenAllAnswered();
+    whenAllAnswered = resolve;
+    if (own.waiting === 0) resolve();
   });
   agent.destroy();
-  const sorted = latencies.toSorted((a, b) => a - b);
+  const sorted = own.latencies.toSorted((a, b) => a - b);
   const at = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))]!;
-  const seen: Seen = {
-    seconds,
-    answered: sorted.length,
-    posted,
-    failed,
-    failures,
-    p50Ms: at(0.5),
-    p99Ms: at(0.99),
-    mostMs: at(1),
-    gapMs,
-  };
+  const { overloaded, failed, failures, gapMs } = own;
+  const times = { p50Ms: at(0.5), p99Ms: at(0.99), mostMs: at(1), gapMs };
+  const counts = { answered: sorted.length, acknowledged, unacknowledged, overloaded, failed, failures };
+  const seen: Seen = { seconds, ...counts, ...times };
   response.end(JSON.stringify(seen));
 });

@@ -2,7 +2,7 @@
 // come at a fixed rate.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, mkdtemp } from 'node:fs/promises';
+import { chmod, mkdtemp, readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -15,8 +15,12 @@ import type { Row } from './rows.ts';
 
 const INSTANCES = 3;
 const POLL_MS = 100;
+/** An instance that has just started takes longer for each request. */
+const WARM_UP_MS = 15_000;
 /** Before the first instance is restarted, and after the last one was. */
 const CALM_MS = 5000;
+/** Characters of what nginx says, where requests failed. */
+const SHOWN_ERRORS = 3000;
 /** What is asked for: the rate, but for the request that was to be sent when it ended. */
 const REACHED = 0.99;
 
@@ -26,7 +30,7 @@ export async function benchRoll(ground: TestCluster, { runs, rate }: BenchOption
     const one = await measure(ground, rate, run);
     seen.push(one);
     console.error(
-      `roll, run ${run}: ${perSecond(one).toFixed(0)}/s for ${one.seconds.toFixed(0)} s, ${one.failed} failed`,
+      `roll, run ${run}: ${perSecond(one).toFixed(0)}/s for ${one.seconds.toFixed(0)} s, ${one.failed} failed, ${one.overloaded} turned away`,
     );
     for (const failure of one.failures) console.error(`  ${failure}`);
   }
@@ -41,6 +45,7 @@ export async function benchRoll(ground: TestCluster, { runs, rate }: BenchOption
   return [
     row('answered', 'requests/s', perSecond, { atLeast: REACHED * rate }),
     row('failed', 'requests', ({ failed }) => failed, { atMost: 0 }),
+    row('turned away as overloaded', 'requests', ({ overloaded }) => overloaded),
     row('p50', 'ms', ({ p50Ms }) => p50Ms),
     row('p99', 'ms', ({ p99Ms }) => p99Ms),
     row('the slowest', 'ms', ({ mostMs }) => mostMs),
@@ -84,11 +89,14 @@ async function measure(ground: TestCluster, rate: number, run: number): Promise<
 
   const sender = await startNode(['bench/open-loop.ts', url, String(rate)]);
   try {
+    await sleep(WARM_UP_MS);
+    await fetch(`${sender.url}/begin`);
     await sleep(CALM_MS);
     await inShell(rollingCommands({ url, addresses, supervisor: restarts }));
     await sleep(CALM_MS);
     const seen = (await (await fetch(sender.url)).json()) as Seen;
     await untilStored(url, seen);
+    if (seen.failed > 0) console.error((await readFile(nginx.errors, 'utf8')).slice(-SHOWN_ERRORS));
     return seen;
   } finally {
     await sender.stop();
@@ -105,11 +113,12 @@ async function inShell(commands: string): Promise<void> {
 }
 
 /** Waits until what was acknowledged is stored. @throws if it is another number */
-async function untilStored(url: string, { posted, failed }: Seen): Promise<void> {
-  for (let total = -1; total < posted; await sleep(POLL_MS)) {
+async function untilStored(url: string, { acknowledged, unacknowledged }: Seen): Promise<void> {
+  for (let total = -1; total < acknowledged; await sleep(POLL_MS)) {
     ({ total } = (await (await fetch(`${url}/events/stats`)).json()) as { total: number });
-    // What failed may be stored or not.
-    if (total > posted + failed) throw new Error(`${posted} events were acknowledged, ${total} are stored`);
+    // The others may be stored or not.
+    if (total > acknowledged + unacknowledged)
+      throw new Error(`${acknowledged} events were acknowledged, ${total} are stored`);
   }
 }
 

@@ -28,7 +28,7 @@ export function runNginx(folder: string, page: string, here: Record<string, stri
   writeFileSync(
     config,
     // Each request has two connections, and as many wait as come while an instance stands still.
-    `daemon off; pid ${folder}/nginx.pid; events { worker_connections 4096; } http { access_log off; ${temporary}\n${replaced}}`,
+    `daemon off; worker_rlimit_nofile 8192; pid ${folder}/nginx.pid; events { worker_connections 4096; } http { access_log off; ${temporary}\n${replaced}}`,
   );
   const nginx = spawn('nginx', ['-e', errors, '-c', config], { stdio: 'pipe' });
   return {
