@@ -1,4 +1,6 @@
+import type { NewRecord } from '../src/log/event-log.ts';
 import { KafkaLog } from '../src/log/kafka/kafka-log.ts';
+import type { EventToStore } from '../src/store/event-store.ts';
 import { makeEvents } from './events.ts';
 import { PARTITIONS, silent, type TestCluster } from './ground.ts';
 
@@ -22,14 +24,31 @@ export async function openLog(ground: TestCluster, topic: string): Promise<Kafka
   });
 }
 
-/** Puts events into a topic. @returns the size of all JSON texts */
-export async function produceBacklog(ground: TestCluster, topic: string, count: number): Promise<number> {
+/**
+ * Puts events into a topic.
+ *
+ * @param headersOf what a record has beside its event; nothing, if it is not given
+ * @returns the size of all JSON texts
+ */
+export async function produceBacklog(
+  ground: TestCluster,
+  topic: string,
+  count: number,
+  headersOf: (event: EventToStore, index: number) => NewRecord['headers'] = () => [],
+): Promise<number> {
   const log = await openLog(ground, topic);
   let bytes = 0;
   for (let done = 0; done < count; done += PRODUCED) {
     const events = makeEvents(Math.min(PRODUCED, count - done), done, new Date());
     for (const { json } of events) bytes += json.length;
-    await log.append(events.map(({ userId, json }) => ({ topic, key: userId, value: json, headers: [] })));
+    await log.append(
+      events.map((event, index) => ({
+        topic,
+        key: event.userId,
+        value: event.json,
+        headers: headersOf(event, done + index),
+      })),
+    );
   }
   await log.close();
   console.error(`${count} events are in ${topic}`);

@@ -127,7 +127,7 @@ async function process(ground: TestCluster, topic: string, store: string, events
   }
 }
 
-export async function untilStored(footfall: Measured, wanted: number): Promise<number> {
+export async function untilStored(footfall: Pick<Measured, 'url'>, wanted: number): Promise<number> {
   for (;;) {
     const stored = (await partitionStates(footfall)).reduce((sum, partition) => sum + partition.stored, 0);
     if (stored >= wanted) return stored;

@@ -8,6 +8,7 @@ import { promisify } from 'node:util';
 import { Admin } from '@platformatic/kafka';
 import pg from 'pg';
 import { pino } from 'pino';
+import { type StartedPostgres, startPostgresOf } from '../scripts/postgres-of-folder.ts';
 import { createDatabase, PostgresServer } from '../scripts/postgres-server.ts';
 import { KAFKA_4 } from '../src/cli/kafka/kafka-jars.ts';
 import { KafkaServer } from '../src/cli/kafka/kafka-server.ts';
@@ -25,6 +26,8 @@ export interface BenchOptions {
   seconds: number;
   /** In stores and backlogs. */
   events: number;
+  /** Requests a second, where they come at a fixed rate. */
+  rate: number;
   peers: Peer[];
 }
 
@@ -48,27 +51,36 @@ export interface Measured {
   stop(): Promise<void>;
 }
 
+interface GroundOptions {
+  kafkaPort: number;
+  /** Folder for CPU profiles of Footfall. */
+  profile?: string | undefined;
+  /** Another PostgreSQL than that of the tests: a folder of its programs, or its address without a database name. */
+  postgres?: string | undefined;
+}
+
 /** Real servers in a folder of their own, started when first asked for. */
 export class TestCluster {
   readonly folder: string;
   readonly #kafkaPort: number;
   readonly #profiles: string | undefined;
+  readonly #postgresAt: string | undefined;
   #kafka: Promise<KafkaServer> | undefined;
-  #postgres: Promise<PostgresServer> | undefined;
+  #postgres: Promise<StartedPostgres> | undefined;
   readonly #databases: string[] = [];
 
-  private constructor(folder: string, kafkaPort: number, profiles: string | undefined) {
+  private constructor(folder: string, { kafkaPort, profile, postgres }: GroundOptions) {
     this.folder = folder;
     this.#kafkaPort = kafkaPort;
-    this.#profiles = profiles;
+    this.#profiles = profile;
+    this.#postgresAt = postgres;
   }
 
-  /** @param profiles folder for CPU profiles of Footfall */
-  static async make(kafkaPort: number, profiles?: string): Promise<TestCluster> {
+  static async make(options: GroundOptions): Promise<TestCluster> {
     const folder = await mkdtemp(join(tmpdir(), 'footfall-bench-'));
     // As root, PostgreSQL runs as a user of its own, who must get in.
     await chmod(folder, 0o755);
-    return new TestCluster(folder, kafkaPort, profiles);
+    return new TestCluster(folder, options);
   }
 
   kafka(): Promise<KafkaServer> {
@@ -92,10 +104,18 @@ export class TestCluster {
 
   /** An empty database. @returns its address */
   async database(): Promise<string> {
-    this.#postgres ??= PostgresServer.start(join(this.folder, 'postgres'));
+    this.#postgres ??= this.#startPostgres();
     const url = await createDatabase((await this.#postgres).url);
     this.#databases.push(url);
     return url;
+  }
+
+  async #startPostgres(): Promise<StartedPostgres> {
+    const folder = join(this.folder, 'postgres');
+    const given = this.#postgresAt;
+    if (given === undefined) return PostgresServer.start(folder);
+    if (!given.includes('://')) return startPostgresOf(given, folder);
+    return { url: given.replace(/\/$/, ''), stop: async () => {} };
   }
 
   /** What was measured before must not cost what comes next: its databases are gone, and what was written is on disk. */
@@ -165,7 +185,7 @@ export interface PartitionState {
   lag: number | null;
 }
 
-export async function partitionStates({ url }: Measured): Promise<PartitionState[]> {
+export async function partitionStates({ url }: Pick<Measured, 'url'>): Promise<PartitionState[]> {
   const response = await fetch(`${url}/consumer-groups`);
   const { groups } = (await response.json()) as { groups: { partitions: PartitionState[] }[] };
   return groups[0]!.partitions;

@@ -16,6 +16,8 @@ export interface Row {
   limit?: { name: string; runs: number[] };
   /** What it is to be: of the limit where there is one, else the figure itself. */
   wanted?: { atLeast: number } | { atMost: number };
+  /** Runs differ by more than what is looked for: their median is to be as wanted, not each of them. */
+  byMedian?: true;
   /** Beside the figure: latencies, memory, who sent. */
   notes?: string;
   /** The curve it is a point of. */
@@ -40,11 +42,12 @@ export function ratios({ runs, limit }: Row): number[] {
   return limit === undefined ? [] : runs.map((value, run) => value / limit.runs[run]!);
 }
 
-/** Whether every run is as wanted; undefined where nothing is. */
+/** Whether every run is as wanted, or their median; undefined where nothing is wanted. */
 export function holds(row: Row): boolean | undefined {
   const { wanted, limit, runs } = row;
   if (wanted === undefined) return undefined;
-  const values = limit === undefined ? runs : ratios(row);
+  const each = limit === undefined ? runs : ratios(row);
+  const values = row.byMedian ? [median(each)] : each;
   return values.every((value) => ('atLeast' in wanted ? value >= wanted.atLeast : value <= wanted.atMost));
 }
 

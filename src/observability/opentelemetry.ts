@@ -24,10 +24,11 @@ import {
   AlwaysOffSampler,
   AlwaysOnSampler,
   BatchSpanProcessor,
+  type IdGenerator,
   ParentBasedSampler,
+  RandomIdGenerator,
   type Sampler,
   SamplingDecision,
-  type SamplingResult,
   TraceIdRatioBasedSampler,
   TracerProvider,
 } from '@opentelemetry/sdk-trace';
@@ -57,6 +58,8 @@ interface OpenTelemetryOptions extends TracingSettings {
 export class OpenTelemetry implements Tracing {
   readonly #provider: TracerProvider;
   readonly #tracer: Tracer;
+  readonly #sampler: Sampler;
+  readonly #ids = new DrawnIds();
 
   constructor(options: OpenTelemetryOptions, logger: Logger) {
     logFailures(logger);
@@ -65,22 +68,35 @@ export class OpenTelemetry implements Tracing {
       .merge(detectResources({ detectors: [envDetector] }))
       .merge(resourceFromAttributes(own));
     const exporter = new OTLPTraceExporter({ url: `${options.endpoint.replace(/\/+$/, '')}/v1/traces` });
+    this.#sampler = samplerOf(options);
     this.#provider = new TracerProvider({
       resource,
-      sampler: samplerOf(options),
+      // What gets as far as that is sampled.
+      sampler: new AlwaysOnSampler(),
+      idGenerator: this.#ids,
       spanProcessors: [new BatchSpanProcessor({ exporter })],
     });
     this.#tracer = this.#provider.getTracer('footfall', packageJson.version);
   }
 
   start(name: string, { kind, parent, links = [], attributes }: SpanOptions): Span | undefined {
+    const context = contextOf(parent);
+    // Most requests are not traced. Nothing is made for them but the id that decides it.
+    if (!this.#isSampled(context, links)) return undefined;
     const linked = links.flatMap((link): Link[] => {
-      const context = spanContextOf(link);
-      return context === undefined ? [] : [{ context }];
+      const linkedContext = spanContextOf(link);
+      return linkedContext === undefined ? [] : [{ context: linkedContext }];
     });
     const options = { kind: KINDS[kind], links: linked, attributes: attributes as Attributes };
-    const span = this.#tracer.startSpan(name, options, contextOf(parent));
-    return span.isRecording() ? new OwnSpan(span) : undefined;
+    return new OwnSpan(this.#tracer.startSpan(name, options, context));
+  }
+
+  /** A step that many traces lead to is sampled if one of them is. */
+  #isSampled(context: Context, links: readonly string[]): boolean {
+    const traceId = trace.getSpanContext(context)?.traceId ?? this.#ids.draw();
+    if (links.length > 0) return true;
+    const { decision } = this.#sampler.shouldSample(context, traceId, '', SpanKind.INTERNAL, {}, []);
+    return decision === SamplingDecision.RECORD_AND_SAMPLED;
   }
 
   async stop(): Promise<void> {
@@ -127,25 +143,25 @@ function samplerOf({ OTEL_TRACES_SAMPLER: name, OTEL_TRACES_SAMPLER_ARG: ratio }
     always_off: () => new AlwaysOffSampler(),
     traceidratio: () => new TraceIdRatioBasedSampler(ratio),
   }[name.replace('parentbased_', '') as 'always_on' | 'always_off' | 'traceidratio']();
-  return new LinkSampler(name.startsWith('parentbased_') ? new ParentBasedSampler({ root }) : root);
+  return name.startsWith('parentbased_') ? new ParentBasedSampler({ root }) : root;
 }
 
-/** A step that many traces lead to is sampled if one of them is. */
-class LinkSampler implements Sampler {
-  readonly #otherwise: Sampler;
+/** Gives a new trace the id by which it was sampled. */
+class DrawnIds implements IdGenerator {
+  readonly #random = new RandomIdGenerator();
+  #drawn = '';
 
-  constructor(otherwise: Sampler) {
-    this.#otherwise = otherwise;
+  draw(): string {
+    this.#drawn = this.#random.generateTraceId();
+    return this.#drawn;
   }
 
-  shouldSample(...given: Parameters<Sampler['shouldSample']>): SamplingResult {
-    const links = given[5];
-    if (links.length > 0) return { decision: SamplingDecision.RECORD_AND_SAMPLED };
-    return this.#otherwise.shouldSample(...given);
+  generateTraceId(): string {
+    return this.#drawn;
   }
 
-  toString(): string {
-    return `LinkSampler{${this.#otherwise}}`;
+  generateSpanId(): string {
+    return this.#random.generateSpanId();
   }
 }
 

@@ -149,8 +149,9 @@ function processingSpan(batches: readonly ClaimedBatch[]): SpanOptions | undefin
   const traces = new Set<string>();
   for (const { batch } of batches) {
     for (const { headers } of batch.records) {
+      if (traces.size === MOST_LINKS) break;
       const trace = headers.find(([name]) => name === TRACE_HEADER)?.[1]?.toString('latin1');
-      if (trace !== undefined && traces.size < MOST_LINKS && isSampled(trace)) traces.add(trace);
+      if (trace !== undefined && isSampled(trace)) traces.add(trace);
     }
   }
   if (traces.size === 0) return undefined;

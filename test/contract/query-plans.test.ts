@@ -1,49 +1,23 @@
 import { randomUUID } from 'node:crypto';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { type Cost, costsOf, readingStatements, type Statement, statementsOf } from '../../bench/explain.ts';
+import { FIRST_HOUR, lateEvents } from '../../bench/late-events.ts';
 import { type EventStore, HOUR_MS } from '../../src/store/event-store.ts';
 import { PostgresStore } from '../../src/store/postgres/postgres-store.ts';
 import { SqliteStore } from '../../src/store/sqlite/sqlite-store.ts';
 import { silentLogger } from '../support/logger.ts';
 import { PATIENCE_MS } from '../support/patience.ts';
-import { type Cost, costsOf, type Statement, statementsOf } from '../support/plans.ts';
 import { byHand, freshDatabase } from '../support/postgres.ts';
 import { tempSqliteFile } from '../support/sqlite-file.ts';
 
 const EVENTS = 200_000;
-const FIRST_HOUR = 472_222;
-const HOURS = 2160;
+/** Few, so that an hour has many events. */
+const HOURS = 240;
 const LIMIT = 11;
 
-/**
- * Two types that came often, one of them only at first, and one that came three times; one user of every twentieth event; and
- * of fifty events one that came up to thirty days late.
- */
-const FILL = `
-insert into events (event_key, user_id, event_type, json, hour, happened_at)
-select gen_random_uuid(), user_id, event_type, '{}', happened_at / ${HOUR_MS}, happened_at from (
-  select n, case when n % 20 = 0 then 'heavy' else 'user-' || n % 5000 end as user_id,
-    case when n % ${Math.floor(EVENTS / 3)} = 7 then 'RARE' when n < ${EVENTS / 10} then 'OLD' else 'NEW' end as event_type,
-    (${FIRST_HOUR} + n::bigint * ${HOURS} / ${EVENTS} - case when n % 50 = 0 then n * 7919 % 720 else 0 end) * ${HOUR_MS} as happened_at
-  from generate_series(1, ${EVENTS}) as n
-) as made;
-insert into event_counts
-  select hour, event_type, count(*), min(seq), max(seq) from events group by hour, event_type;
-insert into value_counts (dimension, day, value, events)
-  select 'userId', hour / 24, user_id, count(*) from events group by 2, 3;
-insert into distinct_counts select dimension, day, count(*) from value_counts group by 1, 2;
-insert into known_values select distinct dimension, value from value_counts;
-update counted_up_to set seq = (select max(seq) from events);
-insert into dead_letters (consumer_group, topic, topic_id, partition, "offset", reason, detail, attempt, set_aside_at,
-  redriven_at, dlt_partition, dlt_offset, event_key)
-select case when n % 2 = 0 then 'group' else 'other' end, 't', 'i', 0, n,
-  case when n % 5000 = 2 then 'rare' when n % 4 = 0 then 'solved' else 'frequent' end, '', 1, now(),
-  case when n % 4 = 0 or n > 3000 then now() end, 0, n, gen_random_uuid()
-from generate_series(1, 20000) as n;
-vacuum analyze`;
-
 const ANYWHERE = { after: 0, upTo: Number.MAX_SAFE_INTEGER, limit: LIMIT };
-const HOUR = { from: (FIRST_HOUR + 1000) * HOUR_MS, to: (FIRST_HOUR + 1001) * HOUR_MS };
+const HOUR = { from: (FIRST_HOUR + 100) * HOUR_MS, to: (FIRST_HOUR + 101) * HOUR_MS };
 const ANY_TIME = { from: 0, to: 8.64e15 };
 const between = ({ from, to }: typeof HOUR) => ({
   after: { time: from, sequence: 0 },
@@ -142,8 +116,7 @@ const isTooMuch = ({ rows, removed, buffers }: Cost) =>
 async function statementsOfCases(store: EventStore, cases: Case[]): Promise<Asked[]> {
   const found: Asked[] = [];
   for (const [name, ask] of cases) {
-    const statements = await statementsOf(() => ask(store));
-    const selects = statements.filter(({ text }) => /^\s*(\(?select|with found)/.test(text));
+    const selects = readingStatements(await statementsOf(() => ask(store)));
     expect(selects, name).not.toEqual([]);
     found.push(...selects.map((select): Asked => [name, select]));
   }
@@ -170,7 +143,7 @@ describe('what PostgreSQL does for each query', () => {
     const url = await freshDatabase();
     store = new PostgresStore({ url, poolSize: 1, logger: silentLogger });
     await store.ping(PATIENCE_MS);
-    for (const statement of FILL.split(';')) await byHand(url, statement);
+    for (const statement of lateEvents(EVENTS, HOURS)) await byHand(url, statement);
     client = new pg.Client({ connectionString: url });
     await client.connect();
     lists = await statementsOfCases(store, LISTS);
@@ -189,6 +162,17 @@ describe('what PostgreSQL does for each query', () => {
   it('reads nothing in vain for sums', async () => {
     const costs = await Array.fromAsync(costsOfAll(client, sums));
     expect(costs.filter(([, { removed }]) => removed > 10 * LIMIT)).toEqual([]);
+  });
+
+  it('can read an hour in storage order by no other index than that of hours', async () => {
+    const ofHour: Case = ['an hour', (one) => one.read({ ...ANYWHERE, order: 'desc', times: HOUR })];
+    const asked = await statementsOfCases(store, [ofHour]);
+    await client.query('begin; drop index events_by_hour');
+    const costs = await Array.fromAsync(costsOfAll(client, asked));
+    await client.query('rollback');
+    expect(costs).toHaveLength(2);
+    // By the index of times, only the events of the hour would be read: all of them, and sorted.
+    for (const [, { rows, removed }] of costs) expect(rows + removed).toBeGreaterThan(EVENTS / 4);
   });
 
   it('needs each of its indexes for that', async () => {

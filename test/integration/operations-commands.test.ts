@@ -28,7 +28,7 @@ const RUN_ELSEWHERE: Record<string, { test: string; by: string }> = {
     },
   '# Lets nginx notice who stops: nine requests are shared among the instances.': {
     test: 'test/integration/rolling.test.ts',
-    by: '/```bash\\n(# Lets nginx notice',
+    by: 'rollingCommands({',
   },
 };
 

@@ -1,10 +1,10 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { expect, inject, it, onTestFinished } from 'vitest';
+import { rollingCommands } from '../../scripts/nginx.ts';
 import { freePort } from '../../src/cli/kafka/free-port.ts';
 import { hasProgram } from '../support/certificates.ts';
 import { kafkaAndPostgres } from '../support/kafka-postgres.ts';
@@ -64,11 +64,7 @@ async function roll({ url, addresses, restart }: Three, signal: NodeJS.Signals) 
   await once(supervisor.listen(0, '127.0.0.1'), 'listening');
   const supervised = `http://127.0.0.1:${(supervisor.address() as AddressInfo).port}`;
 
-  const [, commands] = /```bash\n(# Lets nginx notice[\s\S]*?)```/.exec(readFileSync(PAGE, 'utf8'))!;
-  const here = addresses
-    .reduce((text, address, n) => text.replace(`10.0.0.${n + 1}:3000`, address), commands!)
-    .replace(/ssh .* systemctl restart footfall/, `curl -fsS "${supervised}/$instance"`)
-    .replaceAll('http://127.0.0.1/', `${url}/`);
+  const here = rollingCommands({ url, addresses, supervisor: supervised });
   const shell = spawn('bash', ['-euc', here], { stdio: ['ignore', 'inherit', 'inherit'], detached: true });
   // With the loop that it has in the background.
   onTestFinished(() => void spawnSync('pkill', ['--pgroup', String(shell.pid)]));

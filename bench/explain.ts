@@ -1,5 +1,5 @@
+// What PostgreSQL does for the statements that a store sends.
 import pg from 'pg';
-import { vi } from 'vitest';
 
 /** A statement as the store sends it. */
 export interface Statement {
@@ -14,6 +14,7 @@ export interface Cost {
   /** Read and thrown away. */
   removed: number;
   buffers: number;
+  ms: number;
 }
 
 interface PlanNode {
@@ -29,16 +30,24 @@ interface PlanNode {
 
 /** @returns the statements with values that are sent to PostgreSQL meanwhile */
 export async function statementsOf(work: () => Promise<unknown>): Promise<Statement[]> {
-  const sent = vi.spyOn(pg.Client.prototype, 'query');
+  const sent: Statement[] = [];
+  const { query } = pg.Client.prototype;
+  pg.Client.prototype.query = function (this: pg.Client, ...given: unknown[]) {
+    const [text, values] = given;
+    if (typeof text === 'string' && Array.isArray(values)) sent.push({ text, values });
+    return Reflect.apply(query, this, given);
+  } as typeof query;
   try {
     await work();
-    const calls = sent.mock.calls as unknown as [unknown, unknown[]?][];
-    return calls.flatMap(([text, values]) =>
-      typeof text === 'string' && values !== undefined ? [{ text, values }] : [],
-    );
+    return sent;
   } finally {
-    sent.mockRestore();
+    pg.Client.prototype.query = query;
   }
+}
+
+/** Those that read. */
+export function readingStatements(statements: readonly Statement[]): Statement[] {
+  return statements.filter(({ text }) => /^\s*(\(?select|with found)/.test(text));
 }
 
 /** Carries it out once planned for its values, and once for any. */
@@ -48,12 +57,13 @@ export async function costsOf(client: pg.Client, { text, values }: Statement): P
     await client.query(`set plan_cache_mode = ${mode}; deallocate all; prepare explained as ${text}`);
     const execute = values.length === 0 ? 'explained' : `explained(${values.map(literal).join()})`;
     const { rows } = await client.query(`explain (analyze, buffers, format json) execute ${execute}`);
-    costs.push(costOf(rows[0]['QUERY PLAN'][0].Plan));
+    const [{ Plan, 'Execution Time': ms }] = rows[0]['QUERY PLAN'];
+    costs.push({ ...costOf(Plan), ms });
   }
   return costs;
 }
 
-function costOf(root: PlanNode): Cost {
+function costOf(root: PlanNode): Omit<Cost, 'ms'> {
   const nodes = flat(root);
   const sum = (of: (node: PlanNode) => number) => nodes.reduce((total, node) => total + of(node), 0);
   const isScan = (node: PlanNode) => /^(Seq|Index|Index Only|Bitmap Heap) Scan$/.test(node['Node Type']);
