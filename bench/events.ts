@@ -50,6 +50,7 @@ export async function fill(store: EventStore, count: number, batch = 1000): Prom
         deadLetters: [],
         startOffset: 0,
         withoutRecord: 0,
+        expired: 0,
         lost: 0,
         fromRewound: 0,
         rewound: 0,

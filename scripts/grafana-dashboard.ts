@@ -92,6 +92,14 @@ const QUESTIONS: Record<string, readonly Panel[]> = {
           `sum (increase(footfall_reading_restarts_total{${OF_JOB}}[1h])) + sum (increase(footfall_watchdog_restarts_total{${OF_JOB}}[1h]))`,
           'reading begun again within an hour',
         ],
+        [
+          `sum (increase(footfall_retention_removed_total{${OF_JOB}}[1h]))`,
+          'removed by retention within an hour',
+        ],
+        [
+          `sum (increase(footfall_retention_failures_total{${OF_JOB}}[1h]))`,
+          'failures to remove within an hour',
+        ],
       ],
     },
   ],

@@ -21,7 +21,7 @@ export interface Adapters {
 /** What a look may ask of the log and the store: nothing that creates, changes or joins anything. */
 export interface Looking {
   log: Pick<EventLog, 'ends' | 'starts' | 'scan'>;
-  store: Pick<EventStore, 'positions' | 'get' | 'deadLetters'>;
+  store: Pick<EventStore, 'positions' | 'get' | 'deadLetters' | 'retention'>;
   close(): Promise<void>;
 }
 

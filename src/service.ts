@@ -11,6 +11,7 @@ import { closeApi, createApi } from './api/server.ts';
 import { type Clock, systemClock } from './clock.ts';
 import type { WorkerChannel } from './cluster/worker-channel.ts';
 import { type Config, ConfigError, isLoopback, logKind, ownFolder } from './config/config.ts';
+import { deadLetterTopic } from './dead-letters/dead-letter-records.ts';
 import { DeadLetters } from './dead-letters/dead-letters.ts';
 import { Catalog } from './events/catalog.ts';
 import { DuplicateEvents } from './ingest/duplicate-events.ts';
@@ -26,6 +27,7 @@ import { Health } from './operations/health.ts';
 import { registerInstance } from './operations/instance-metrics.ts';
 import { measuredStore } from './operations/measured-store.ts';
 import { METRICS_KEPT_MS, MetricsHistory } from './operations/metrics-history.ts';
+import { Retention } from './operations/retention.ts';
 import { Consumer } from './processing/consumer.ts';
 import { Processor } from './processing/processor.ts';
 import { Progress } from './processing/progress.ts';
@@ -93,13 +95,14 @@ async function run(
   const { MAX_IN_FLIGHT_REQUESTS: maxRequests, MAX_IN_FLIGHT_BYTES: maxBytes } = config;
   const { MAX_IN_FLIGHT_READ_BYTES: maxReadBytes } = config;
   const admission = new Admission({ maxRequests, maxBytes, maxReadBytes, clock });
-  const catalog = openCatalog(config);
+  const catalog = openCatalog(config, clock);
   const apiKeys = openKeys(config);
   const types = catalog.describe().map(({ eventType }) => eventType);
   const metrics = createMetrics(meter, { keys: [...(apiKeys?.names ?? [])], types });
   const store = measuredStore(ownStore, metrics);
   const liveTail = new LiveTail({ store, heartbeatMs: config.STREAM_TIMEOUT_MS / HEARTBEATS, clock });
   const { KAFKA_TOPIC: topic, KAFKA_CONSUMER_GROUP: group, LOG_EVERY_NTH_EVENT: logEvery } = config;
+  const { countedProperties } = config;
   const certificate = openCertificate(config);
   const duplicates = new DuplicateEvents(clock);
   const tracing = await openTracing(config, logger);
@@ -111,32 +114,18 @@ async function run(
     store,
     catalog,
     group,
-    countedProperties: config.countedProperties,
+    countedProperties,
     ...told,
     logEvery,
     onStored: (keys) => storedEvents.tell(keys),
     onDuplicates: (events) => duplicates.add('processing', events),
   });
   const consumes = config.ROLE !== 'api';
-  const consumer = new Consumer({
-    log,
-    store,
-    processor,
-    topic,
-    group,
-    logger,
-    metrics,
-    clock,
-    stalledAfterMs: STALLED_AFTER_MS,
-  });
+  const reads = { log, store, topic, group, logger, metrics, clock };
+  const consumer = new Consumer({ ...reads, processor, stalledAfterMs: STALLED_AFTER_MS });
   const processing = () => (consumes ? consumer : link?.consumer);
   const progress = new Progress({
-    log,
-    store,
-    topic,
-    group,
-    clock,
-    logger,
+    ...reads,
     everyMs: PROGRESS_EVERY_MS,
     isThrottled: () => processing()?.isThrottled ?? false,
     held: () => consumer.idle,
@@ -153,6 +142,12 @@ async function run(
     clock,
     logger,
     keepMs: METRICS_KEPT_MS,
+  });
+  const retention = new Retention({
+    ...reads,
+    days: catalog.retention,
+    deadLetterTopic: deadLetterTopic(topic),
+    countedProperties,
   });
   let stopping: Promise<void> | undefined;
   const api = createApi({
@@ -176,7 +171,7 @@ async function run(
     streamTimeoutMs: config.STREAM_TIMEOUT_MS,
     bodyTimeoutMs: config.BODY_TIMEOUT_MS,
     slowRequestMs: config.LOG_SLOW_REQUEST_MS,
-    countedProperties: config.countedProperties,
+    countedProperties,
     clock,
     storedEvents,
     catalog,
@@ -195,7 +190,10 @@ async function run(
 
   // A process that serves no requests must not share the port of those that do.
   const url = link && consumes ? '' : await listen(api, config);
-  if (consumes) consumer.start();
+  if (consumes) {
+    consumer.start();
+    retention.start();
+  }
   progress.start();
   link?.ready(metrics.registry);
   if (url !== '') history.start();
@@ -212,6 +210,7 @@ async function run(
     logger.debug('stopping: requests are answered');
     history.stop();
     await progress.stop();
+    await retention.stop();
     await consumer.stop();
     await tracing?.stop();
     logger.debug('stopping: the batch at hand is stored, the group is left');
@@ -270,12 +269,15 @@ export function openCertificate({ certificate }: Config): Certificate | undefine
 }
 
 /** @throws ConfigError naming every invalid schema */
-export function openCatalog({ EVENT_CATALOG, UNKNOWN_EVENT_TYPES, MAX_NESTING_LEVELS }: Config): Catalog {
+export function openCatalog(config: Config, clock: Clock = systemClock): Catalog {
+  const { EVENT_CATALOG, UNKNOWN_EVENT_TYPES, MAX_NESTING_LEVELS, RETENTION_DAYS } = config;
   try {
     return new Catalog({
       folder: EVENT_CATALOG,
       allowsUnknownTypes: UNKNOWN_EVENT_TYPES === 'accept',
       maxLevels: MAX_NESTING_LEVELS,
+      retentionDays: RETENTION_DAYS,
+      clock,
     });
   } catch (error) {
     throw new ConfigError((error as Error).message.split('\n').map((line) => `EVENT_CATALOG: ${line}`));

@@ -4,9 +4,12 @@ import { type FileHandle, open, readFile } from 'node:fs/promises';
 import {
   type Claim,
   type DeadLetterQuery,
+  type EventRetention,
   type EventStore,
+  type KeptDays,
   MemoryStore,
   type ReadQuery,
+  type RemovableEvent,
   type StoreBatch,
   type StoreOutcome,
   type TimeReadQuery,
@@ -17,7 +20,10 @@ import {
 type Change =
   | { call: 'claim'; topic: TopicRef; partitions: readonly number[] }
   | { call: 'process'; batches: readonly StoreBatch[] }
-  | { call: 'markRedriven'; group: string; ids: readonly number[]; at: Date };
+  | { call: 'markRedriven'; group: string; ids: readonly number[]; at: Date }
+  | { call: 'keepFrom'; days: KeptDays }
+  | { call: 'remove'; events: readonly RemovableEvent[] }
+  | { call: 'removeDeadLetters'; before: Date; limit: number };
 
 export class JournalStore implements EventStore {
   /** Empty: sequence numbers last as long as the file. */
@@ -54,6 +60,20 @@ export class JournalStore implements EventStore {
 
   markRedriven(group: string, ids: readonly number[], at: Date): Promise<void> {
     return this.#change({ call: 'markRedriven', group, ids, at }) as Promise<void>;
+  }
+
+  get retention(): EventRetention {
+    const { retention } = this.#memory;
+    const change = (made: Change) => this.#change(made);
+    return {
+      keptDays: () => retention.keptDays(),
+      findExpired: (limit) => retention.findExpired(limit),
+      removedKeys: (keys) => retention.removedKeys(keys),
+      keepFrom: (days) => change({ call: 'keepFrom', days }) as Promise<KeptDays>,
+      remove: (events) => change({ call: 'remove', events }) as Promise<number>,
+      removeDeadLetters: (before, limit) =>
+        change({ call: 'removeDeadLetters', before, limit }) as Promise<number>,
+    };
   }
 
   get counts() {
@@ -123,10 +143,16 @@ export class JournalStore implements EventStore {
 async function apply(store: MemoryStore, change: Change): Promise<unknown> {
   if (change.call === 'claim') return store.claim(change.topic, change.partitions);
   if (change.call === 'process') return store.process(change.batches);
+  if (change.call === 'keepFrom') return store.retention.keepFrom(change.days);
+  if (change.call === 'remove') return store.retention.remove(change.events);
+  if (change.call === 'removeDeadLetters')
+    return store.retention.removeDeadLetters(change.before, change.limit);
   return store.markRedriven(change.group, change.ids, change.at);
 }
 
+const DATES = ['at', 'before', 'deadLetteredAt'];
+
 /** JSON has no dates. */
 function revive(name: string, value: unknown): unknown {
-  return name === 'at' || name === 'deadLetteredAt' ? new Date(value as string) : value;
+  return DATES.includes(name) ? new Date(value as string) : value;
 }

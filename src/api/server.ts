@@ -33,6 +33,7 @@ import { type DeadLetterRoutesOptions, deadLetterRoutes } from './operations/dea
 import { type GroupRoutesOptions, groupRoutes } from './operations/group-routes.ts';
 import { type HistoryRoutesOptions, historyRoutes } from './operations/history-routes.ts';
 import { type OperationsRoutesOptions, operationsRoutes } from './operations/operations-routes.ts';
+import { type RetentionRoutesOptions, retentionRoutes } from './operations/retention-routes.ts';
 import { differenceRoutes } from './query/difference-routes.ts';
 import { type DuplicateRoutesOptions, duplicateRoutes } from './query/duplicate-routes.ts';
 import { type EventStateRoutesOptions, eventStateRoutes } from './query/event-state-routes.ts';
@@ -61,6 +62,7 @@ interface ApiOptions
     DeadLetterRoutesOptions,
     GroupRoutesOptions,
     HistoryRoutesOptions,
+    RetentionRoutesOptions,
     OperationsRoutesOptions,
     RequestLogOptions {
   /** Undefined: HTTP. */
@@ -174,6 +176,7 @@ export function createApi(options: ApiOptions): FastifyInstance {
     api.register(deadLetterRoutes, options);
     api.register(groupRoutes, options);
     api.register(historyRoutes, options);
+    api.register(retentionRoutes, options);
     api.register(pageRoutes);
   }
   api.register(operationsRoutes, options);

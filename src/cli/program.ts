@@ -17,6 +17,7 @@ import { addKeys } from './keys.ts';
 import { addMigrate } from './migrate.ts';
 import { addPositions } from './positions.ts';
 import { addQuery, addTail } from './read.ts';
+import { addRetention } from './retention.ts';
 import { addSend } from './send.ts';
 import { addVerify } from './verify.ts';
 
@@ -79,6 +80,7 @@ Examples:
   addTail(program, context);
   addStats(program, context);
   addDeadLetters(program, context);
+  addRetention(program, context);
   addGroups(program, context);
   addPositions(program, context);
   addKafka(program, context);

@@ -71,9 +71,17 @@ async function compare(context: Context, from: number, to: number): Promise<Veri
 }
 
 /** @returns whether nothing is missing */
-function report({ records, stored, deadLettered, inFlight, missing, accounts }: Verification): boolean {
+function report({
+  records,
+  stored,
+  deadLettered,
+  expired,
+  inFlight,
+  missing,
+  accounts,
+}: Verification): boolean {
   console.log(
-    `${records} records = ${stored} stored + ${deadLettered} dead-lettered + ${inFlight} not processed yet + ${missing.length} missing`,
+    `${records} records = ${stored} stored + ${deadLettered} dead-lettered + ${expired} too old to be kept + ${inFlight} not processed yet + ${missing.length} missing`,
   );
   console.log('The ledger of the store, by partition, since reading began:');
   console.table(accounts);

@@ -203,6 +203,15 @@ export const SETTINGS = Type.Object({
     description:
       'What to do with events whose type is not in the catalog: `reject` them, or `accept` them with any payload.',
   }),
+  RETENTION_DAYS: Type.Optional(
+    Type.Integer({
+      minimum: 1,
+      maximum: 36_500,
+      description:
+        'Days that events are kept after the day they happened on (UTC, by their own timestamps); not set: for good. A type of the catalog may have days of its own (`x-retention-days`). Older events are removed for good, with their counts; those that come later are rejected. Dead letters go after the same time. Set it once every instance is of a version that knows it.',
+      examples: ['365'],
+    }),
+  ),
   MAX_NESTING_LEVELS: Type.Integer({
     minimum: 8,
     maximum: 1000,

@@ -2,8 +2,10 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ErrorObject } from 'ajv/dist/2020.js';
+import type { Clock } from '../clock.ts';
 import { DEFAULT_LEVELS } from '../json/nesting.ts';
-import { type CheckPayload, MODE_KEYWORD, schemaCompiler } from './payload-schemas.ts';
+import { type CheckPayload, MODE_KEYWORD, RETENTION_KEYWORD, schemaCompiler } from './payload-schemas.ts';
+import { RetentionDays } from './retention-days.ts';
 
 /**
  * `enforce`: an event that violates the schema is rejected. `warn`: it is accepted with a warning. `accept`: no checks.
@@ -22,6 +24,8 @@ export type MessageType = (typeof MESSAGE_TYPES)[number];
 interface EventTypeDescription {
   eventType: string;
   mode: Mode;
+  /** Only where events are not kept for good. */
+  retentionDays?: number | undefined;
   /** Newest first; empty: any payload is valid. */
   versions: { version: number; schema: object }[];
 }
@@ -48,12 +52,16 @@ interface CatalogOptions {
   /** Whether events of types missing from the catalog are accepted; default: false. */
   allowsUnknownTypes?: boolean;
   maxLevels?: number;
+  /** For how many days events are kept whose type does not say so; default: for good. */
+  retentionDays?: number | undefined;
+  clock?: Pick<Clock, 'date' | 'now'> | undefined;
 }
 
 /**
  * The known event types. A folder holds `TYPE.VERSION.json` files, each the JSON Schema (2020-12) of a payload; a
  * payload is valid if any version of its type accepts it, so clients can migrate in their own time. The newest version
- * sets the mode (`x-mode`, default `enforce`), and its errors are the ones reported.
+ * sets the mode (`x-mode`, default `enforce`) and for how many days its events are kept (`x-retention-days`), and its
+ * errors are the ones reported.
  */
 export class Catalog {
   /** By name, newest version first. */
@@ -62,16 +70,23 @@ export class Catalog {
   readonly allowsUnknownTypes: boolean;
   /** The deepest nesting of objects and arrays allowed in a list that contains an event. */
   readonly maxLevels: number;
+  readonly retention: RetentionDays;
 
   /**
    * @throws Error that names every invalid file, one per line
    */
-  constructor({ folder, allowsUnknownTypes = false, maxLevels = DEFAULT_LEVELS }: CatalogOptions = {}) {
+  constructor(options: CatalogOptions = {}) {
+    const { folder, allowsUnknownTypes = false, maxLevels = DEFAULT_LEVELS, retentionDays, clock } = options;
     this.allowsUnknownTypes = allowsUnknownTypes;
     this.maxLevels = maxLevels;
     for (const eventType of CORE_EVENT_TYPES) this.#types.set(eventType, []);
     const problems = folder === undefined ? [] : this.#load(folder);
     if (problems.length > 0) throw new Error(problems.join('\n'));
+    const types = [...this.#types].flatMap(([eventType, [newest]]) => {
+      const days = retentionDaysOf(newest?.schema);
+      return days === undefined ? [] : [[eventType, days] as const];
+    });
+    this.retention = new RetentionDays({ overall: retentionDays, types: new Map(types), clock });
   }
 
   has(eventType: string): boolean {
@@ -93,6 +108,7 @@ export class Catalog {
     return [...this.#types].map(([eventType, versions]) => ({
       eventType,
       mode: modeOf(versions[0]?.schema),
+      retentionDays: this.retention.of(eventType),
       versions: versions.map(({ version, schema }) => ({ version, schema })),
     }));
   }
@@ -130,6 +146,10 @@ export class Catalog {
     if (typeof schema !== 'object' || schema === null) throw new Error('it is not a JSON Schema');
     const known = schema as Record<string, unknown>;
     if (!MODES.includes(modeOf(known))) throw new Error(`${MODE_KEYWORD} must be one of ${MODES.join(', ')}`);
+    const days = retentionDaysOf(known);
+    if (days !== undefined && !(Number.isInteger(days) && days >= 1)) {
+      throw new Error(`${RETENTION_KEYWORD} must be a number of days, at least 1`);
+    }
     const versions = this.#types.get(eventType) ?? [];
     versions.push({ version, schema: known, check: compile(schema) });
     this.#types.set(eventType, versions);
@@ -154,4 +174,8 @@ export function describeError({ instancePath, message, params }: ErrorObject): s
 /** Checked when the schema was added. */
 function modeOf(schema: Record<string, unknown> | undefined): Mode {
   return (schema?.[MODE_KEYWORD] as Mode | undefined) ?? 'enforce';
+}
+
+function retentionDaysOf(schema: Record<string, unknown> | undefined): number | undefined {
+  return schema?.[RETENTION_KEYWORD] as number | undefined;
 }

@@ -5,6 +5,8 @@ import { isObject, type JsonObject, NOT_JSON, parseJson } from '../json/json-bod
 import { nestingErrors } from '../json/nesting.ts';
 import { rawMembers } from '../json/raw-json.ts';
 import type { Catalog } from './catalog.ts';
+import { eventTimeMs, isDateTime } from './event-time.ts';
+import type { Dated } from './retention-days.ts';
 import { storableErrors } from './storable.ts';
 
 export { isStorable, MAX_ID_LENGTH } from './storable.ts';
@@ -45,11 +47,6 @@ const MAX_UNKNOWN_NAMES = 10;
 const MAX_NAME_LENGTH = 50;
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
-/** The year has four digits in UTC too. */
-const FIRST_MS = Date.parse('0001-01-01T00:00:00Z');
-const END_MS = Date.UTC(10_000, 0);
-const DATE_TIME =
-  /^(\d{4}-\d\d)-(\d\d)T([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d+)?(Z|[+-]([01]\d|2[0-3]):[0-5]\d)?$/i;
 
 /**
  * Reads a new event as sent by clients: the body of `POST /events/generate`, or one element of a batch.
@@ -104,6 +101,7 @@ export function checkNewEvent(
   if (timestamp !== undefined && !isDateTime(timestamp)) {
     errors.push('timestamp must be an ISO 8601 date and time with a time zone');
   }
+  if (errors.length === 0) errors.push(...catalog.retention.ageErrors(fields as unknown as Dated));
   const text = errors.length === 0 ? rawText() : '{}';
   errors.push(...nestingErrors({ payload: text }, catalog.maxLevels));
   const findings =
@@ -121,36 +119,6 @@ export function checkNewEvent(
 
 export function isUuid(text: string): boolean {
   return UUID.test(text);
-}
-
-/** Whether a value is an ISO 8601 date and time with a zone, as `eventTimeMs` reads them. */
-export function isDateTime(value: unknown): value is string {
-  return typeof value === 'string' && ZONE.test(value) && !Number.isNaN(eventTimeMs(value));
-}
-
-const ZONE = /(Z|[+-]\d\d:\d\d)$/i;
-
-/**
- * When an event happened: milliseconds since 1970. A time without a zone is UTC, in whatever zone this process runs.
- *
- * @returns NaN unless the text is an ISO 8601 date and time of an existing day, in the years 1 to 9999
- */
-export function eventTimeMs(timestamp: string): number {
-  const found = DATE_TIME.exec(timestamp);
-  if (found === null) return Number.NaN;
-  const [, month, day, , , zone] = found;
-  const time = Date.parse(zone === undefined ? `${timestamp}Z` : timestamp);
-  const isInRange = time >= FIRST_MS && time < END_MS;
-  // The engine parses 30 February as 2 March.
-  return isInRange && (Number(day) <= 28 || Number(day) <= daysIn(month!)) ? time : Number.NaN;
-}
-
-/** @param month such as `2024-02` */
-function daysIn(month: string): number {
-  const [year, number] = month.split('-').map(Number);
-  // The day before the first of the next month. The calendar repeats every 400 years; adding them avoids two-digit
-  // years.
-  return new Date(Date.UTC(year! + 400, number!, 0)).getUTCDate();
 }
 
 /** Adds its id and the time it was accepted, ISO 8601, to a new event. */

@@ -1,5 +1,5 @@
 // Dates and times as people write them into queries and payloads.
-import { eventTimeMs } from './event.ts';
+import { eventTimeMs } from './event-time.ts';
 
 const DATE = /^\d{4}-\d\d-\d\d$/;
 

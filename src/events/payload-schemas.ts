@@ -5,6 +5,7 @@ import { RE2JS } from 're2js';
 import { configure } from 'safe-stable-stringify';
 
 export const MODE_KEYWORD = 'x-mode';
+export const RETENTION_KEYWORD = 'x-retention-days';
 const STEP_KEYWORD = 'x-footfall-step';
 /** Steps before a check looks at the clock, so that the result for a small payload never depends on timing. */
 const FREE_STEPS = 10_000;
@@ -45,6 +46,7 @@ export function schemaCompiler(): (schema: object) => CheckPayload {
   });
   addFormats.default(ajv);
   ajv.addKeyword({ keyword: MODE_KEYWORD, schemaType: 'string' });
+  ajv.addKeyword({ keyword: RETENTION_KEYWORD, schemaType: 'number' });
   ajv.addKeyword({ keyword: STEP_KEYWORD, validate: () => step(clock), errors: false });
   ajv.removeKeyword('uniqueItems');
   ajv.addKeyword({

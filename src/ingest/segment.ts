@@ -2,8 +2,9 @@
 
 import { ApiError } from '../errors.ts';
 import { type Catalog, MESSAGE_TYPES, type MessageType } from '../events/catalog.ts';
-import { checkNewEvent, isDateTime, type NewEvent } from '../events/event.ts';
+import { checkNewEvent, type NewEvent } from '../events/event.ts';
 import { callersUuid } from '../events/event-ids.ts';
+import { isDateTime } from '../events/event-time.ts';
 import { isObject, type JsonObject } from '../json/json-body.ts';
 import { rawMembers } from '../json/raw-json.ts';
 

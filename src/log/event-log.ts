@@ -54,6 +54,14 @@ export interface EventLog {
    */
   scan(topic: string): AsyncIterable<ScannedRecords>;
 
+  /**
+   * Removes old records, the oldest first; the last record of a partition stays, so that no offset is given out again.
+   * Missing where the log has a retention of its own.
+   *
+   * @returns how many it removed
+   */
+  trim?(request: TrimRequest): Promise<number>;
+
   /** Resolves if appending and reading currently work. @throws why not, within `timeoutMs` */
   ping(timeoutMs: number): Promise<void>;
 
@@ -231,4 +239,14 @@ export interface LogBatch {
   isAssigned(): boolean;
   /** Commits `nextOffset` to the log. For lag tools only: it never decides where reading starts. */
   commit(): void;
+}
+
+export interface TrimRequest {
+  topic: string;
+  /** Removes what was appended before. */
+  before: Date;
+  /** Removes records of a partition before this offset. */
+  passed(partition: number): number;
+  /** Most records removed. */
+  limit: number;
 }

@@ -7,7 +7,7 @@ import { EventTally, type KnownSenders } from './event-tally.ts';
 import { KNOWN_LATER, type Meter } from './meter.ts';
 
 /** The result of processing a record. */
-export const OUTCOMES = ['stored', 'duplicate', 'dead-lettered'] as const;
+export const OUTCOMES = ['stored', 'duplicate', 'dead-lettered', 'expired'] as const;
 
 /** What the code counts into. Labels are from closed lists: never a user, an event id or a text a client chose. */
 export interface Metrics {
@@ -30,6 +30,8 @@ export interface Metrics {
   appendFailures: Counter<'failure'>;
   appendSeconds: Histogram;
   processSeconds: Histogram;
+  retentionRemoved: Counter<'kind'>;
+  retentionFailures: Counter;
   storeFailures: Counter<'operation'>;
   storeSeconds: Histogram<'operation'>;
   httpSeconds: Histogram<'method' | 'route' | 'status'>;
@@ -122,6 +124,15 @@ export function createMetrics(meter: Meter, senders: KnownSenders = NO_SENDERS):
     processSeconds: meter.histogram({
       name: 'process_seconds',
       help: 'Time to classify and store the records of one transaction.',
+    }),
+    retentionRemoved: meter.counter({
+      name: 'retention_removed_total',
+      help: 'What this instance removed because it was past its retention.',
+      labels: { kind: ['event', 'dead-letter', 'log-record'] },
+    }),
+    retentionFailures: meter.counter({
+      name: 'retention_failures_total',
+      help: 'How often what is past its retention could not be removed. It is tried again after a minute.',
     }),
     storeFailures: meter.counter({
       name: 'store_failures_total',

@@ -1,8 +1,11 @@
 // In: a store. Out: the same store, with the time and the failures of each operation in the metrics.
 import type { Metrics } from '../observability/metrics.ts';
-import { type EventCounts, type EventStore, FencedError } from '../store/event-store.ts';
+import { type EventCounts, type EventRetention, type EventStore, FencedError } from '../store/event-store.ts';
 
-type Operation = Exclude<keyof EventStore, 'storeId' | 'counts' | 'ping' | 'close'> | keyof EventCounts;
+type Operation =
+  | Exclude<keyof EventStore, 'storeId' | 'counts' | 'retention' | 'ping' | 'close'>
+  | keyof EventCounts
+  | keyof EventRetention;
 
 /** All of them, so that failures of each are 0 from the start. */
 const OPERATIONS: Record<Operation, true> = {
@@ -25,6 +28,12 @@ const OPERATIONS: Record<Operation, true> = {
   sequenceRange: true,
   byInterval: true,
   occurrences: true,
+  keptDays: true,
+  keepFrom: true,
+  findExpired: true,
+  remove: true,
+  removedKeys: true,
+  removeDeadLetters: true,
 };
 
 export function measuredStore(
@@ -33,7 +42,8 @@ export function measuredStore(
 ): EventStore {
   for (const operation of Object.keys(OPERATIONS)) metrics.storeFailures.inc({ operation }, 0);
   const counts = measured(store.counts, metrics);
-  return measured(store, metrics, { counts });
+  const retention = measured(store.retention, metrics);
+  return measured(store, metrics, { counts, retention });
 }
 
 /** @param instead members that are replaced */

@@ -162,6 +162,7 @@ function emptyBatch(ref: TopicRef, claim: Claim, { partition, to }: Move, holes:
     deadLetters: [],
     startOffset: to,
     withoutRecord: 0,
+    expired: 0,
     lost: 0,
     rewound: Math.max(0, claim.offset! - to - holes),
     landmarks: claim.landmarks.filter(({ offset }) => offset < to),

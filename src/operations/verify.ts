@@ -2,13 +2,14 @@
 import type { Catalog } from '../events/catalog.ts';
 import { decodeEvent, isRejection } from '../events/event.ts';
 import { recordKey } from '../events/event-ids.ts';
+import { eventTimeMs } from '../events/event-time.ts';
 import type { EventLog, LogRecord } from '../log/event-log.ts';
 import { accounts, type PartitionTally } from '../processing/ledger.ts';
-import type { EventStore } from '../store/event-store.ts';
+import { DAY_MS, type EventStore, HOUR_MS, type KeptDays, keeps } from '../store/event-store.ts';
 
 interface VerifyOptions {
   log: Pick<EventLog, 'scan'>;
-  store: Pick<EventStore, 'positions' | 'get' | 'deadLetters'>;
+  store: Pick<EventStore, 'positions' | 'get' | 'deadLetters' | 'retention'>;
   catalog: Catalog;
   topic: string;
   group: string;
@@ -31,6 +32,8 @@ export interface Verification {
   /** Records whose event is stored; both records of a duplicate count. */
   stored: number;
   deadLettered: number;
+  /** Too old to be kept. */
+  expired: number;
   /** Not processed yet: after the position of their partition. */
   inFlight: number;
   /** Processed according to the position, but neither stored nor dead-lettered. */
@@ -43,10 +46,12 @@ export async function verify(options: VerifyOptions): Promise<Verification> {
   const { log, store, topic, group, from, to } = options;
   const positions = await store.positions(group, topic);
   const letters = await deadLetterOrigins(store, group, topic);
+  const kept = await store.retention.keptDays();
   const result: Verification = {
     records: 0,
     stored: 0,
     deadLettered: 0,
+    expired: 0,
     inFlight: 0,
     missing: [],
     accounts: accounts(positions),
@@ -54,13 +59,15 @@ export async function verify(options: VerifyOptions): Promise<Verification> {
   for await (const { topicId, partition, records } of log.scan(topic)) {
     const position = positions.find((one) => one.topicId === topicId && one.partition === partition);
     const chosen = records.filter(({ timestamp }) => timestamp >= from && timestamp < to);
-    const events = chosen.map((record) => ({ record, ...identityOf(record, options.catalog) }));
+    const events = chosen.map((record) => ({ record, ...identityOf(record, options.catalog, kept) }));
     const keys = events.flatMap(({ key }) => (key === undefined ? [] : [key]));
     const stored = await store.get(keys);
-    for (const { record, eventId, key } of events) {
+    const removed = await store.retention.removedKeys(keys.filter((key) => !stored.has(key)));
+    for (const { record, eventId, key, isKept } of events) {
       if (record.offset >= (position?.offset ?? 0)) result.inFlight++;
       else if (key !== undefined && stored.has(key)) result.stored++;
       else if (letters.has(`${partition}:${record.offset}`)) result.deadLettered++;
+      else if (!isKept || (key !== undefined && removed.has(key))) result.expired++;
       else result.missing.push({ partition, offset: record.offset, eventId });
     }
     result.records += chosen.length;
@@ -69,11 +76,24 @@ export async function verify(options: VerifyOptions): Promise<Verification> {
   return result;
 }
 
-function identityOf({ value, headers }: LogRecord, catalog: Catalog): { eventId?: string; key?: string } {
+interface RecordIdentity {
+  eventId?: string;
+  key?: string;
+  /** Whether an event, or a dead letter, of its age is kept. */
+  isKept: boolean;
+}
+
+function identityOf(
+  { value, headers, timestamp }: LogRecord,
+  catalog: Catalog,
+  kept: KeptDays,
+): RecordIdentity {
   const decoded = decodeEvent(value, catalog);
-  if (isRejection(decoded)) return {};
-  const { eventId } = decoded;
-  return { eventId, key: recordKey(eventId, headers) };
+  if (isRejection(decoded)) return { isKept: timestamp >= kept.others * DAY_MS };
+  const { eventId, eventType } = decoded;
+  const key = recordKey(eventId, headers);
+  const hour = Math.floor(eventTimeMs(decoded.timestamp) / HOUR_MS);
+  return { eventId, key, isKept: keeps(kept)({ key, eventType, hour }) };
 }
 
 async function deadLetterOrigins(

@@ -4,7 +4,7 @@ import type { AssignedPartition, EventLog, LogBatch, ReadingStart, StartPosition
 import { type Landmark, landmarksBehind } from '../log/landmarks.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { Metrics } from '../observability/metrics.ts';
-import { type EventStore, FencedError } from '../store/event-store.ts';
+import { type EventStore, FencedError, type KeptDays } from '../store/event-store.ts';
 import { AssignedStarts } from './assigned-starts.ts';
 import type { ClaimedBatch, Processor } from './processor.ts';
 import type { Poll } from './progress.ts';
@@ -33,6 +33,7 @@ interface ConsumerOptions {
 /** This consumer's progress in an assigned partition. */
 interface Position extends IdlePosition {
   landmarks: readonly Landmark[];
+  keptDays: KeptDays;
 }
 
 /** `recovering`: log or store could not be used; tried again for ever, with growing pauses. */
@@ -188,9 +189,10 @@ export class Consumer {
     const gaps: LogBatch[] = [];
     for (const { described, claim, start } of await this.#starts.decide(assigned, this.#restart)) {
       const { partition, topicId } = described;
-      const { epoch, offset: stored, rewound } = claim;
+      const { epoch, offset: stored, rewound, keptDays } = claim;
       const { offset, leaderEpoch, landmarks, finding } = start;
-      this.#positions.set(partition, { topicId, epoch, stored, rewound, next: offset, landmarks });
+      const held = { topicId, epoch, stored, rewound, keptDays };
+      this.#positions.set(partition, { ...held, next: offset, landmarks });
       positions.set(partition, { offset, leaderEpoch });
       if (finding?.kind === 'data-gap') gaps.push(batchPast(described, finding, this.#restart.signal));
     }
@@ -257,13 +259,14 @@ export class Consumer {
       this.#restartReading([partition], 'a batch does not continue from there');
       return undefined;
     }
-    const { epoch, stored: fromOffset, rewound: fromRewound, next: firstOffset } = position;
+    const { epoch, keptDays, stored: fromOffset, rewound: fromRewound, next: firstOffset } = position;
     const rewound = Math.max(0, (fromOffset ?? firstOffset) - firstOffset);
     const records = batch.records.filter(({ offset }) => offset >= firstOffset);
     const landmarks = landmarksBehind(position.landmarks, { ...batch, records });
     return {
       batch: { ...batch, records },
       epoch,
+      keptDays,
       fromOffset,
       fromRewound,
       rewound,

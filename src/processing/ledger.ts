@@ -10,6 +10,8 @@ export interface PartitionTally {
   duplicates: number;
   deadLettered: number;
   withoutRecord: number;
+  /** Too old to be kept. */
+  expired: number;
   lost: number;
   rewound: number;
   /** Offsets passed that no count covers: 0, unless somebody moved the position forward or a guarantee is broken. */
@@ -28,6 +30,7 @@ export function accounts(positions: readonly PartitionPosition[]): PartitionTall
       duplicates: sum((one) => one.duplicates),
       deadLettered: sum((one) => one.deadLettered),
       withoutRecord: sum((one) => one.withoutRecord),
+      expired: sum((one) => one.expired),
       lost: sum((one) => one.lost),
       rewound: sum((one) => one.rewound),
       unaccounted: sum(unaccountedBy),
@@ -44,8 +47,9 @@ function passedBy({ offset, startOffset, rewound }: PartitionPosition): number {
  * rewound.
  */
 function unaccountedBy(position: PartitionPosition): number {
-  const { stored, duplicates, deadLettered, withoutRecord, lost } = position;
-  return Math.max(0, passedBy(position) - stored - duplicates - deadLettered - withoutRecord - lost);
+  const { stored, duplicates, deadLettered, withoutRecord, expired, lost } = position;
+  const counted = stored + duplicates + deadLettered + withoutRecord + expired + lost;
+  return Math.max(0, passedBy(position) - counted);
 }
 
 const OUTCOMES = [
@@ -54,6 +58,7 @@ const OUTCOMES = [
   'duplicates',
   'deadLettered',
   'withoutRecord',
+  'expired',
   'lost',
   'rewound',
   'unaccounted',

@@ -3,9 +3,10 @@
 import type { RejectedRecord } from '../dead-letters/dead-letter-records.ts';
 import { sendToDeadLetterTopic } from '../dead-letters/dead-letters.ts';
 import type { Catalog } from '../events/catalog.ts';
-import { type DecodedEvent, decodeEvent, eventTimeMs, isRejection, isStorable } from '../events/event.ts';
+import { countedValuesOf } from '../events/counted-values.ts';
+import { decodeEvent, isRejection } from '../events/event.ts';
 import { recordKey } from '../events/event-ids.ts';
-import { payloadDimension, payloadPath, scalarAt } from '../events/payload-path.ts';
+import { eventTimeMs } from '../events/event-time.ts';
 import type { EventLog, LogBatch, LogRecord } from '../log/event-log.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { Metrics } from '../observability/metrics.ts';
@@ -15,6 +16,8 @@ import {
   type EventStore,
   type EventToStore,
   HOUR_MS,
+  type KeptDays,
+  keeps,
   type StoreBatch,
 } from '../store/event-store.ts';
 
@@ -42,16 +45,12 @@ interface ClassifiedEvent extends EventToStore {
   eventId: string;
 }
 
-/** A payload property whose values are counted. */
-interface CountedProperty {
-  dimension: string;
-  path: readonly string[];
-}
-
 /** A batch and the claim it is processed under. */
 export interface ClaimedBatch
   extends Pick<StoreBatch, 'epoch' | 'fromOffset' | 'fromRewound' | 'rewound' | 'landmarks'> {
   batch: LogBatch;
+  /** As of the claim. */
+  keptDays: KeptDays;
   /** The first offset of the batch that is not processed yet. */
   firstOffset: number;
 }
@@ -60,20 +59,19 @@ export interface ClaimedBatch
 interface ClassifiedBatch extends ClaimedBatch {
   events: ClassifiedEvent[];
   rejected: RejectedRecord[];
+  /** How many events are too old to be stored. */
+  expired: number;
 }
 
-/** Decides for each record: stored, duplicate, or dead-lettered. */
+/** Decides for each record: stored, duplicate, dead-lettered, or too old to be kept. */
 export class Processor {
   readonly #options: ProcessorOptions;
-  readonly #counted: readonly CountedProperty[];
+  readonly #countedValues: ReturnType<typeof countedValuesOf>;
   #count = 0;
 
   constructor(options: ProcessorOptions) {
     this.#options = options;
-    this.#counted = options.countedProperties.map((member) => {
-      const dimension = payloadDimension(member);
-      return { dimension, path: payloadPath(dimension)! };
-    });
+    this.#countedValues = countedValuesOf(options.countedProperties);
   }
 
   /**
@@ -93,11 +91,11 @@ export class Processor {
   }
 
   async #process(batches: readonly ClaimedBatch[], trace: string | undefined): Promise<void> {
-    const { log, store, group, metrics, catalog, onStored, tracing } = this.#options;
+    const { log, store, group, metrics, onStored, tracing } = this.#options;
     const stopTimer = metrics.processSeconds.startTimer();
     const classified = batches.map((claimed) => ({
       ...claimed,
-      ...classify(claimed.batch.records, catalog, this.#counted),
+      ...this.#classify(claimed.batch.records, claimed.keptDays),
     }));
     const deadLetters = await Promise.all(
       classified.map(({ batch, rejected }) => sendToDeadLetterTopic(log, group, batch, rejected)),
@@ -106,7 +104,7 @@ export class Processor {
     const toStore = classified.map((one, at) => toStoreBatch(group, one, deadLetters[at]!));
     const span =
       trace === undefined ? undefined : ({ kind: 'client', parent: trace, attributes: {} } as const);
-    const { stored, conflicts } = await traced(
+    const { stored, conflicts, expired } = await traced(
       tracing,
       'store',
       () => span,
@@ -116,22 +114,57 @@ export class Processor {
     stopTimer();
     onStored(classified.flatMap(({ events }) => events.map(({ key }) => key)));
     metrics.eventConflicts.inc(conflicts);
-    for (const [at, one] of classified.entries()) this.#report(one, stored[at]!);
+    const gone = new Set(expired);
+    for (const [at, one] of classified.entries()) this.#report(one, stored[at]!, gone);
   }
 
-  #report({ batch: { partition }, events, rejected }: ClassifiedBatch, stored: boolean[]): void {
+  #classify(
+    records: readonly LogRecord[],
+    keptDays: KeptDays,
+  ): Pick<ClassifiedBatch, 'events' | 'rejected' | 'expired'> {
+    const isKept = keeps(keptDays);
+    const events: ClassifiedEvent[] = [];
+    const rejected: RejectedRecord[] = [];
+    let expired = 0;
+    for (const record of records) {
+      const decoded = decodeEvent(record.value, this.#options.catalog);
+      if (isRejection(decoded)) {
+        rejected.push({ record, ...decoded });
+        continue;
+      }
+      const { eventId, userId, eventType, timestamp, members, payload, json } = decoded;
+      const key = recordKey(eventId, record.headers);
+      const time = eventTimeMs(timestamp);
+      const hour = Math.floor(time / HOUR_MS);
+      if (isKept({ key, eventType, hour })) {
+        const counted = this.#countedValues(members, payload);
+        events.push({ key, eventId, userId, eventType, offset: record.offset, time, hour, counted, json });
+      } else expired++;
+    }
+    return { events, rejected, expired };
+  }
+
+  /** @param gone keys of events that were removed before */
+  #report(
+    { batch: { partition }, events, rejected, expired }: ClassifiedBatch,
+    stored: boolean[],
+    gone: ReadonlySet<string>,
+  ): void {
     const { logger, metrics, logEvery, onDuplicates } = this.#options;
-    const storedCount = stored.filter(Boolean).length;
-    metrics.eventsProcessed.inc({ outcome: 'stored' }, storedCount);
-    metrics.eventsProcessed.inc({ outcome: 'duplicate' }, events.length - storedCount);
+    const again = events.filter((_event, at) => !stored[at]);
+    const duplicates = gone.size === 0 ? again : again.filter(({ key }) => !gone.has(key));
+    metrics.eventsProcessed.inc({ outcome: 'stored' }, events.length - again.length);
+    metrics.eventsProcessed.inc({ outcome: 'duplicate' }, duplicates.length);
+    metrics.eventsProcessed.inc({ outcome: 'expired' }, expired + again.length - duplicates.length);
     metrics.eventsProcessed.inc({ outcome: 'dead-lettered' }, rejected.length);
-    if (storedCount < events.length) onDuplicates(events.filter((_event, at) => !stored[at]));
+    if (duplicates.length > 0) onDuplicates(duplicates);
     for (const { record, reason, detail } of rejected) {
       metrics.deadLetters.inc({ reason });
       logger.warn({ partition, offset: record.offset, reason, detail }, '[Consumer] Record dead-lettered');
     }
     if (logEvery === 0 || !logger.isLevelEnabled('info')) return;
-    for (const [at, { eventId }] of events.entries()) {
+    for (const [at, { eventId, key }] of events.entries()) {
+      if (gone.has(key)) continue;
       if (!stored[at])
         logger.debug({ partition }, `[Consumer] Duplicate event skipped - eventId: ${eventId}`);
       else if (this.#count++ % logEvery === 0) {
@@ -171,7 +204,17 @@ function processingSpan(batches: readonly ClaimedBatch[]): SpanOptions | undefin
 
 function toStoreBatch(
   group: string,
-  { batch, events, epoch, fromOffset, fromRewound, rewound, firstOffset, landmarks }: ClassifiedBatch,
+  {
+    batch,
+    events,
+    expired,
+    epoch,
+    fromOffset,
+    fromRewound,
+    rewound,
+    firstOffset,
+    landmarks,
+  }: ClassifiedBatch,
   deadLetters: DeadLetterEntry[],
 ): StoreBatch {
   const { topic, topicId, partition, nextOffset, fetchedFrom, records } = batch;
@@ -185,6 +228,7 @@ function toStoreBatch(
     fromRewound,
     nextOffset,
     events,
+    expired,
     deadLetters,
     landmarks,
     startOffset: firstOffset,
@@ -193,43 +237,4 @@ function toStoreBatch(
     lost: Math.max(0, firstOffset - (fromOffset ?? firstOffset)),
     rewound,
   };
-}
-
-function classify(
-  records: readonly LogRecord[],
-  catalog: Catalog,
-  counted: readonly CountedProperty[],
-): { events: ClassifiedEvent[]; rejected: RejectedRecord[] } {
-  const events: ClassifiedEvent[] = [];
-  const rejected: RejectedRecord[] = [];
-  for (const record of records) {
-    const decoded = decodeEvent(record.value, catalog);
-    if (isRejection(decoded)) rejected.push({ record, ...decoded });
-    else {
-      const { eventId, userId, eventType, timestamp } = decoded;
-      events.push({
-        key: recordKey(eventId, record.headers),
-        eventId,
-        userId,
-        eventType,
-        offset: record.offset,
-        time: eventTimeMs(timestamp),
-        hour: Math.floor(eventTimeMs(timestamp) / HOUR_MS),
-        counted: countedValues(decoded, counted),
-        json: decoded.json,
-      });
-    }
-  }
-  return { events, rejected };
-}
-
-/** Values too long to be shown in a list are not counted. */
-function countedValues(
-  { members, payload }: DecodedEvent,
-  counted: readonly CountedProperty[],
-): [dimension: string, value: string][] {
-  return counted.flatMap(({ dimension, path }) => {
-    const value = scalarAt(members, path, payload);
-    return value === undefined || !isStorable(value) ? [] : [[dimension, value]];
-  });
 }

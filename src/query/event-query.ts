@@ -1,5 +1,5 @@
 // In: a filter. Out: the stored events that match, in order, page by page.
-import { eventTimeMs } from '../events/event.ts';
+import { eventTimeMs } from '../events/event-time.ts';
 import { type PayloadCondition, payloadCheck } from '../events/payload-conditions.ts';
 import { rawMembers } from '../json/raw-json.ts';
 import { searchSteps } from '../loop-turns.ts';

@@ -105,8 +105,8 @@ export interface Use {
 }
 
 /**
- * The values of hours that were read once. Events are only ever added, and the store keeps how many there are by type and
- * hour: as long as that number is the same, so are the values.
+ * The values of hours that were read once. The store keeps how many events there are by type and hour, and an hour that loses
+ * events to retention gets no new ones: as long as that number is the same, so are the values.
  */
 export class KeptValues {
   readonly #most: number;

@@ -77,6 +77,8 @@ export function openSqliteFile(path: string): SqliteFile {
   const lock = holdLock(path);
   try {
     const db = new DatabaseSync(path);
+    // Before the first page is written: later it takes effect only with VACUUM.
+    db.exec('pragma auto_vacuum = incremental');
     db.exec('pragma journal_mode = wal; pragma synchronous = full; pragma busy_timeout = 5000;');
     return opened(db, lock, false);
   } catch (error) {

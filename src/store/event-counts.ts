@@ -2,8 +2,8 @@ import type { SequenceRange, TimePlace } from './event-store.ts';
 
 /** Exact numbers of stored events: duplicates are not counted. */
 export interface EventCounts {
-  /** By type, with the first and the last hour that has events of it. */
-  totals(): Promise<TypeTotal[]>;
+  /** By type, with the first and the last hour that has events of it; default: of all hours. */
+  totals(hours?: HourRange): Promise<TypeTotal[]>;
 
   /** By type and hour, oldest first; hours without events are left out. */
   byHour(hours: HourRange): Promise<HourCount[]>;
@@ -90,6 +90,8 @@ export interface HourRange {
   from: number;
   to: number;
 }
+
+export const ALL_HOURS: HourRange = { from: Number.MIN_SAFE_INTEGER, to: Number.MAX_SAFE_INTEGER };
 
 /** Days since 1970, UTC; both ends inclusive. */
 export type DayRange = HourRange;

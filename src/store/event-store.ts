@@ -1,10 +1,12 @@
 import type { Landmark } from '../log/landmarks.ts';
 import type { DeadLetter, DeadLetterEntry, DeadLetterQuery } from './dead-letter-index.ts';
 import type { EventCounts } from './event-counts.ts';
+import type { EventRetention, KeptDays } from './event-retention.ts';
 import type { TimeRange } from './time-range.ts';
 
 export * from './dead-letter-index.ts';
 export * from './event-counts.ts';
+export * from './event-retention.ts';
 export { StoreUnavailableError } from './store-unavailable.ts';
 export * from './time-range.ts';
 
@@ -57,6 +59,9 @@ export interface EventStore {
   /** Exact event counts, up to date whenever queried. */
   readonly counts: EventCounts;
 
+  /** How old events and dead letters may become. */
+  readonly retention: EventRetention;
+
   /** The position of each partition of a topic, and its counters. */
   positions(group: string, topic: string): Promise<PartitionPosition[]>;
 
@@ -100,6 +105,8 @@ export interface Claim {
   landmarks: Landmark[];
   /** Other topics whose events are in this store: an eventId is stored once across all of them. */
   otherTopics: string[];
+  /** Older events are not to be given to `process`. When this changes, the claim is rejected. */
+  keptDays: KeptDays;
 }
 
 export interface EventToStore {
@@ -205,6 +212,8 @@ export interface StoreBatch extends TopicRef {
   startOffset: number;
   /** Offsets of the batch without a record: transaction markers, and records removed by compaction. */
   withoutRecord: number;
+  /** Records of the batch whose events are too old to be kept. */
+  expired: number;
   /** Offsets before the batch that the log deleted before they were processed. */
   lost: number;
   /** Offsets passed again, because the log now holds different records than those processed. */
@@ -216,6 +225,7 @@ export interface StoreBatch extends TopicRef {
 export interface BatchOutcome {
   stored: boolean[];
   conflicts: number;
+  expired: string[];
 }
 
 /** The results of batches that were stored one after the other. */
@@ -223,14 +233,17 @@ export function mergeOutcomes(each: readonly BatchOutcome[]): StoreOutcome {
   return {
     stored: each.map(({ stored }) => stored),
     conflicts: each.reduce((sum, { conflicts }) => sum + conflicts, 0),
+    expired: each.flatMap(({ expired }) => expired),
   };
 }
 
 export interface StoreOutcome {
-  /** For each event of each batch: true if stored now, false if its key already existed. */
+  /** For each event of each batch: true if stored now, false if its key already existed or is of a removed event. */
   stored: boolean[][];
   /** How many of those not stored had a different userId, eventType or payload than the stored event. */
   conflicts: number;
+  /** Keys of events that were removed before, and are not stored again. */
+  expired: readonly string[];
 }
 
 /** Members in which two events of one key may differ without conflict: the time of acceptance. */
@@ -254,6 +267,8 @@ export interface PartitionPosition {
   duplicates: number;
   deadLettered: number;
   withoutRecord: number;
+  /** Events that were too old to be kept. */
+  expired: number;
   lost: number;
   /** Offsets passed more than once: the position was set back, or the log was truncated and rewritten. */
   rewound: number;

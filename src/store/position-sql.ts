@@ -1,7 +1,7 @@
 // SQL for positions shared by the SQL stores. Dialects differ in the name of the function for the larger number.
 
 const COUNTED =
-  'positions.stored + positions.duplicates + positions.dead_lettered + positions.without_record + positions.lost';
+  'positions.stored + positions.duplicates + positions.dead_lettered + positions.without_record + positions.expired + positions.lost';
 const PASSED =
   'case when positions.next_offset is null then 0 else positions.next_offset - coalesce(positions.start_offset, 0) end + positions.rewound';
 
@@ -15,12 +15,12 @@ export const RECLAIM = (larger: 'max' | 'greatest') => `
   rewound = positions.rewound + ${larger}(0, ${COUNTED} - (${PASSED}))`;
 
 /**
- * True if the store holds no event although it has counted some, or does not even know how far it counted: its tables
- * were emptied. Checks for the latest event, which is fast whatever was deleted before it.
+ * True if the store holds no event although it has counted some and not removed them itself, or does not even know how
+ * far it counted: its tables were emptied. Checks for the latest event, which is fast whatever was deleted before it.
  */
 export const EVENTS_ARE_GONE = `(select max(seq) from events) is null
-  and (exists (select 1 from positions where stored > 0) or exists (select 1 from event_counts)
-    or not exists (select 1 from counted_up_to))`;
+  and ((select coalesce(sum(stored), 0) from positions) > coalesce((select removed from counted_up_to), 0)
+    or exists (select 1 from event_counts) or not exists (select 1 from counted_up_to))`;
 
 const NO_EVENTS = 'where not exists (select 1 from events)';
 
@@ -30,12 +30,12 @@ const NO_EVENTS = 'where not exists (select 1 from events)';
  */
 export const FORGET_EVENTS = [
   `update positions set next_offset = null, start_offset = null, stored = 0, duplicates = 0, dead_lettered = 0,
-     without_record = 0, lost = 0, rewound = 0, landmarks = '' ${NO_EVENTS}`,
+     without_record = 0, expired = 0, lost = 0, rewound = 0, landmarks = '' ${NO_EVENTS}`,
   `delete from pending_values ${NO_EVENTS}`,
   `delete from event_counts ${NO_EVENTS}`,
   `delete from value_counts ${NO_EVENTS}`,
   `delete from distinct_counts ${NO_EVENTS}`,
   `delete from known_values ${NO_EVENTS}`,
   `delete from counted_up_to ${NO_EVENTS}`,
-  `insert into counted_up_to select 0 ${NO_EVENTS}`,
+  `insert into counted_up_to (seq) select 0 ${NO_EVENTS}`,
 ];

@@ -4,6 +4,7 @@ import { eventKey } from '../../src/events/event.ts';
 import { accounts } from '../../src/processing/ledger.ts';
 import { readAll as readAllOf } from '../../src/query/event-query.ts';
 import {
+  ALL_KEPT,
   type DeadLetterEntry,
   type EventStore,
   type EventToStore,
@@ -16,6 +17,7 @@ import { intervalCountsContract } from './interval-counts.contract.ts';
 import { knownValuesContract } from './known-values.contract.ts';
 import { occurrencesContract } from './occurrences.contract.ts';
 import { questionsContract } from './questions.contract.ts';
+import { retentionContract } from './retention.contract.ts';
 import { timeOrderContract } from './time-order.contract.ts';
 
 /** What an adapter's test file gives: a store on fresh ground, and a second look at the same ground. */
@@ -68,6 +70,7 @@ export function eventStoreContract(open: () => Promise<StoreHarness>, features: 
       topicRecreated: false,
       landmarks: [],
       otherTopics: [],
+      keptDays: ALL_KEPT,
     };
     expect(await store.claim(TOPIC, [0, 2])).toEqual([nothing, nothing]);
   });
@@ -76,7 +79,11 @@ export function eventStoreContract(open: () => Promise<StoreHarness>, features: 
     const { store } = await open();
     await store.claim(TOPIC, [0]);
     const events = ['a', 'b', 'c'].map((name) => event(name));
-    expect(await store.process([newBatch(events)])).toEqual({ stored: [[true, true, true]], conflicts: 0 });
+    expect(await store.process([newBatch(events)])).toEqual({
+      stored: [[true, true, true]],
+      conflicts: 0,
+      expired: [],
+    });
     await store.process([newBatch([event('d')], { fromOffset: 3, nextOffset: 4 })]);
     expect(await readAll(store)).toEqual([...events.map(({ json }) => json), '{"name":"d"}']);
   });
@@ -94,6 +101,7 @@ export function eventStoreContract(open: () => Promise<StoreHarness>, features: 
     expect(await store.process(together)).toEqual({
       stored: [[true, true], [false, true], []],
       conflicts: 0,
+      expired: [],
     });
     expect(await readAll(store)).toEqual([a, shared, b].map(({ json }) => json));
     expect((await store.get([b.key])).get(b.key)).toMatchObject({ partition: 1 });
@@ -144,7 +152,7 @@ export function eventStoreContract(open: () => Promise<StoreHarness>, features: 
       { partition: 0, offset: null, stored: 0 },
       { partition: 1, offset: null, stored: 0 },
     ]);
-    expect(await store.process([mine])).toEqual({ stored: [[true]], conflicts: 0 });
+    expect(await store.process([mine])).toEqual({ stored: [[true]], conflicts: 0, expired: [] });
   });
 
   it('knows where an event came from, and what came again, the same or another', async () => {
@@ -160,6 +168,7 @@ export function eventStoreContract(open: () => Promise<StoreHarness>, features: 
     expect(await store.process([newBatch(later, { fromOffset: 3, nextOffset: 7 })])).toEqual({
       stored: [[false, false, false, true]],
       conflicts: 2,
+      expired: [],
     });
     const found = await store.get([key, other.key]);
     expect(found.get(key)).toEqual({
@@ -181,9 +190,13 @@ export function eventStoreContract(open: () => Promise<StoreHarness>, features: 
     await store.claim(TOPIC, [0]);
     const key = randomUUID();
     const first = newBatch([event('first', key), event('second', key), event('other')]);
-    expect(await store.process([first])).toEqual({ stored: [[true, false, true]], conflicts: 1 });
+    expect(await store.process([first])).toEqual({
+      stored: [[true, false, true]],
+      conflicts: 1,
+      expired: [],
+    });
     const later = newBatch([event('third', key)], { fromOffset: 3, nextOffset: 9 });
-    expect(await store.process([later])).toEqual({ stored: [[false]], conflicts: 1 });
+    expect(await store.process([later])).toEqual({ stored: [[false]], conflicts: 1, expired: [] });
     expect(await readAll(store)).toEqual(['{"name":"first"}', '{"name":"other"}']);
   });
 
@@ -203,6 +216,7 @@ export function eventStoreContract(open: () => Promise<StoreHarness>, features: 
         duplicates: 1,
         deadLettered: 1,
         withoutRecord: 0,
+        expired: 0,
         lost: 0,
         rewound: 0,
         epoch: 1,
@@ -273,7 +287,11 @@ export function eventStoreContract(open: () => Promise<StoreHarness>, features: 
   it('moves the position over a batch without records', async () => {
     const { store } = await open();
     await store.claim(TOPIC, [0]);
-    expect(await store.process([newBatch([], { nextOffset: 5 })])).toEqual({ stored: [[]], conflicts: 0 });
+    expect(await store.process([newBatch([], { nextOffset: 5 })])).toEqual({
+      stored: [[]],
+      conflicts: 0,
+      expired: [],
+    });
     expect(await store.claim(TOPIC, [0])).toMatchObject([{ offset: 5 }]);
   });
 
@@ -491,6 +509,7 @@ export function eventStoreContract(open: () => Promise<StoreHarness>, features: 
   knownValuesContract(open);
   intervalCountsContract(open);
   occurrencesContract(open);
+  retentionContract(open);
   if (features.questions ?? true) questionsContract(open);
 
   it('answers a ping, and closes twice without complaint', async () => {

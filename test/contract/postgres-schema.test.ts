@@ -130,10 +130,10 @@ describe('the schema of the tables', () => {
     await byHand(
       url,
       `drop table one.counted_up_to, one.pending_values, one.event_counts, one.value_counts, one.distinct_counts,
-         one.known_values;
+         one.known_values, one.kept_from, one.gone_events;
        drop index one.events_by_user, one.events_by_type;
        alter table one.events drop column hour, drop column happened_at;
-       alter table one.positions drop column rewound, drop column landmarks;
+       alter table one.positions drop column rewound, drop column landmarks, drop column expired;
        alter table one.dead_letters drop column digest, add unique (consumer_group, topic_id, partition, "offset")`,
     );
     expect(await usersIn(inSchema(url, 'one'))).toEqual(['u']);

@@ -59,9 +59,9 @@ export const MUTATIONS: Record<string, TakenOut> = {
       // where storing one takes long.
       {
         file: 'src/processing/processor.ts',
-        from: 'const { stored, conflicts } = await traced(',
+        from: 'const { stored, conflicts, expired } = await traced(',
         to: `await new Promise((resolve) => setTimeout(resolve, 2000));
-    const { stored, conflicts } = await traced(`,
+    const { stored, conflicts, expired } = await traced(`,
       },
     ],
   },

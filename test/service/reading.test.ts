@@ -383,6 +383,7 @@ describe('GET /events/stats', () => {
         { start: '2024-02-14T02:00:00.000Z', events: { LOGIN: 1 }, others: 0 },
       ],
       activeUsers: [{ day: '2024-02-14', users: 3 }],
+      keptFrom: null,
       day: '2024-02-14',
       topUsers: [
         { value: 'u0', events: 4 },
@@ -501,6 +502,7 @@ describe('GET /consumer-groups', () => {
             stored: 12,
             duplicates: 0,
             deadLettered: 0,
+            expired: 0,
             lost: 0,
             rewound: 0,
             unaccounted: 0,

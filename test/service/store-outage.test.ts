@@ -40,6 +40,7 @@ const REQUESTS: Record<string, [path: string, init?: RequestInit][]> = {
     ['/events/suggestions?of=property'],
   ],
   'GET /consumer-groups': [['/consumer-groups']],
+  'GET /retention': [['/retention'], ['/retention?days=3']],
   'GET /events/:eventId': [['/events/00000000-0000-4000-8000-000000000000']],
   'GET /dead-letters': [['/dead-letters'], ['/dead-letters?waiting=true']],
   'GET /dead-letters/:id': [['/dead-letters/1']],

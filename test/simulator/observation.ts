@@ -48,6 +48,8 @@ const UNCOUNTED: Metrics = {
   appendFailures: counter(),
   appendSeconds: histogram(),
   processSeconds: histogram(),
+  retentionRemoved: counter(),
+  retentionFailures: counter(),
   storeFailures: counter(),
   storeSeconds: histogram(),
   httpSeconds: histogram(),

@@ -4,6 +4,7 @@ import {
   type DeadLetterQuery,
   type EventCounts,
   type EventRecord,
+  type EventRetention,
   type EventStore,
   FencedError,
   type PartitionPosition,
@@ -33,6 +34,20 @@ export class SimulatedStore implements EventStore {
 
   get counts(): EventCounts {
     return this.#shared.store.counts;
+  }
+
+  get retention(): EventRetention {
+    const call = <T>(name: string, work: () => T | Promise<T>) => this.#process.call('store', name, work);
+    const { retention } = this.#shared.store;
+    return {
+      keptDays: () => call('store.keptDays', () => retention.keptDays()),
+      keepFrom: (days) => call('store.keepFrom', () => this.#shared.keepFrom(days)),
+      findExpired: (limit) => call('store.findExpired', () => retention.findExpired(limit)),
+      removedKeys: (keys) => call('store.removedKeys', () => retention.removedKeys(keys)),
+      remove: (events) => call('store.remove', () => this.#shared.remove(events)),
+      removeDeadLetters: (before, limit) =>
+        call('store.removeDeadLetters', () => retention.removeDeadLetters(before, limit)),
+    };
   }
 
   claim(topic: TopicRef, partitions: readonly number[]): Promise<Claim[]> {

@@ -1,11 +1,20 @@
-import type { Claim, StoreBatch, StoreOutcome, TopicRef } from '../../src/store/event-store.ts';
+import type {
+  Claim,
+  KeptDays,
+  RemovableEvent,
+  StoreBatch,
+  StoreOutcome,
+  TopicRef,
+} from '../../src/store/event-store.ts';
 import { MemoryStore } from '../../src/store/memory/memory-store.ts';
 
 /** What has changed the store, in order: carried out once more, it gives the same store. */
 type Change =
   | { is: 'claim'; ref: TopicRef; partitions: readonly number[] }
   | { is: 'commit'; batches: readonly StoreBatch[]; byHand?: true }
-  | { is: 'redriven'; group: string; ids: readonly number[]; at: Date };
+  | { is: 'redriven'; group: string; ids: readonly number[]; at: Date }
+  | { is: 'kept'; days: KeptDays }
+  | { is: 'removed'; events: readonly RemovableEvent[] };
 
 interface StoredPosition extends TopicRef {
   partition: number;
@@ -76,6 +85,20 @@ export class StoreWorld {
     this.#changes.push({ is: 'redriven', group, ids, at });
   }
 
+  async keepFrom(days: KeptDays): Promise<KeptDays> {
+    const before = await this.#store.retention.keptDays();
+    const kept = await this.#store.retention.keepFrom(days);
+    if (JSON.stringify(kept) === JSON.stringify(before)) return kept;
+    this.#changes.push({ is: 'kept', days });
+    this.#noteFence();
+    return kept;
+  }
+
+  async remove(events: readonly RemovableEvent[]): Promise<number> {
+    this.#changes.push({ is: 'removed', events });
+    return this.#store.retention.remove(events);
+  }
+
   /** Puts the store back to what it was `commits` commits ago, as a failover does that loses the last transactions. */
   goBack(commits: number): void {
     let left = commits;
@@ -141,6 +164,7 @@ export class StoreWorld {
       deadLetters: [],
       startOffset: 0,
       withoutRecord: 0,
+      expired: 0,
       lost: 0,
     };
     this.#repeat({ is: 'commit', batches: [moved], byHand: true });
@@ -165,7 +189,11 @@ export class StoreWorld {
     } else if (change.is === 'commit') {
       this.#store.process(change.batches).catch((error: Error) => this.onRemains(error.message));
       this.#noteCommit(change.batches);
-    } else void this.#store.markRedriven(change.group, change.ids, change.at);
+    } else if (change.is === 'kept') {
+      void this.#store.retention.keepFrom(change.days);
+      this.#noteFence();
+    } else if (change.is === 'removed') void this.#store.retention.remove(change.events);
+    else void this.#store.markRedriven(change.group, change.ids, change.at);
   }
 
   #noteClaim(ref: TopicRef, partitions: readonly number[]): void {
@@ -180,6 +208,12 @@ export class StoreWorld {
         landmarks: [],
       };
       this.#positions.set(key, { ...known, epoch: known.epoch + 1 });
+    }
+  }
+
+  #noteFence(): void {
+    for (const [key, position] of this.#positions) {
+      this.#positions.set(key, { ...position, epoch: position.epoch + 1 });
     }
   }
 

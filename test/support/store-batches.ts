@@ -23,6 +23,7 @@ export function newBatch(events: EventToStore[], more: Partial<StoreBatch> = {})
     deadLetters: [],
     startOffset: 0,
     withoutRecord: 0,
+    expired: 0,
     lost: 0,
     fromRewound: 0,
     rewound: 0,

@@ -43,6 +43,7 @@ describe('the tests pass on a machine of any speed: none', () => {
       'test/support/stopped-clock.ts': 'names what it stops',
       'test/support/hand-clock.ts': 'sleeps until the test moves it on',
       'test/service/metrics-history.test.ts': 'samples at short intervals',
+      'test/unit/operations/retention.test.ts': 'sleeps until the test says so',
     };
     const waits = /\bsetTimeout\b|\bsetInterval\b|\bsleep\(|timers\/promises|waitForTimeout/g;
     expect(linesWith(waits, exceptions)).toEqual([]);

@@ -41,6 +41,7 @@ export function components(eventTypes: Catalog['names']): Record<string, TSchema
     Partition: reading.PARTITION,
     MetricsHistory: reading.METRICS_HISTORY,
     ConsumerGroups: reading.GROUPS,
+    Retention: reading.RETENTION,
     DeadLetter: schemas.DEAD_LETTER,
     DeadLetters: schemas.DEAD_LETTERS,
     Bytes: schemas.BYTES,

@@ -1,7 +1,7 @@
 // Reads query parameters by the schema that describes them, with a message for each invalid one.
 import type { Static, TObject, TProperties, TSchema } from 'typebox';
 import { ApiError } from '../../errors.ts';
-import { isDateTime } from '../../events/event.ts';
+import { isDateTime } from '../../events/event-time.ts';
 import { isDate, withPlus } from '../../events/moments.ts';
 import { payloadPath } from '../../events/payload-path.ts';
 

@@ -52,6 +52,10 @@ export const STATS = Type.Object({
     }),
   ),
   activeUsers: Type.Array(Type.Object({ day: DateText, users: Type.Integer() })),
+  keptFrom: Nullable({
+    ...DateText,
+    description: 'From this day on, the counts are of all events there were; null: nothing was removed.',
+  }),
   day: DateText,
   topUsers: Type.Array(ref('ValueCount')),
   topValues: Type.Array(
@@ -199,6 +203,7 @@ export const PARTITION = Type.Object({
   stored: Type.Integer(),
   duplicates: Type.Integer(),
   deadLettered: Type.Integer(),
+  expired: { ...Type.Integer(), description: 'Events that were too old to be kept.' },
   lost: Type.Integer(),
   rewound: { ...Type.Integer(), description: 'Offsets that were passed more than once.' },
   unaccounted: {
@@ -228,3 +233,22 @@ export const GROUPS = Type.Object({
 export function count({ least, most, fallback }: Record<'least' | 'most' | 'fallback', number>) {
   return Type.Optional(Type.Integer({ minimum: least, maximum: most, default: fallback }));
 }
+
+const Days = Type.Integer({ minimum: 1 });
+
+export const RETENTION = Type.Object({
+  retentionDays: Nullable({ ...Days, description: 'For types without days of their own; null: for good.' }),
+  types: Type.Array(
+    Type.Object({
+      eventType: Type.String(),
+      retentionDays: Nullable(Days),
+      keepsFrom: Nullable({ ...DateText, description: 'Events of earlier days are to go.' }),
+      events: { ...Type.Integer(), description: 'How many are stored.' },
+      expired: { ...Type.Integer(), description: 'How many of them are to go, or would.' },
+    }),
+  ),
+  removed: Nullable({
+    ...DateText,
+    description: 'Events before this day, of some type, are gone for good; null: nothing was removed.',
+  }),
+});

@@ -114,6 +114,10 @@ export const EVENT_STATE = Type.Object({
 export const EVENT_TYPE = Type.Object({
   eventType: Type.String(),
   mode: Type.Enum([...MODES]),
+  retentionDays: Type.Optional({
+    ...Type.Integer({ minimum: 1 }),
+    description: 'For how many days its events are kept; missing: for good.',
+  }),
   versions: Type.Array(Type.Object({ version: Type.Integer(), schema: anyObject() })),
 });
 export const EVENT_TYPES = Type.Object({

@@ -62,7 +62,7 @@ export async function groupRoutes(
               const known = progress.partitions.find((one) => one.partition === partition);
               const position = current?.offset ?? 0;
               const isHeldBack = end !== undefined && position >= stable! && end > position;
-              const { stored, duplicates, deadLettered, lost, rewound, unaccounted } =
+              const { stored, duplicates, deadLettered, expired, lost, rewound, unaccounted } =
                 byPartition.get(partition) ?? NOTHING;
               return {
                 partition,
@@ -74,6 +74,7 @@ export async function groupRoutes(
                 stored,
                 duplicates,
                 deadLettered,
+                expired,
                 lost,
                 rewound,
                 unaccounted,
@@ -86,7 +87,15 @@ export async function groupRoutes(
   );
 }
 
-const NOTHING = { stored: 0, duplicates: 0, deadLettered: 0, lost: 0, rewound: 0, unaccounted: 0 };
+const NOTHING = {
+  stored: 0,
+  duplicates: 0,
+  deadLettered: 0,
+  expired: 0,
+  lost: 0,
+  rewound: 0,
+  unaccounted: 0,
+};
 
 /** Offsets may exceed what some JSON readers hold in a number. */
 function asText(offset: number | null | undefined): string | null {

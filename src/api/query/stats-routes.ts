@@ -3,6 +3,7 @@ import Type from 'typebox';
 import type { Clock } from '../../clock.ts';
 import { payloadDimension } from '../../events/payload-path.ts';
 import {
+  ALL_DAYS,
   DAY_MS,
   type EventCounts,
   type EventStore,
@@ -109,6 +110,7 @@ export async function statsRoutes(
         interval,
         counts: byInterval(hours, interval, new Set(listed.map(({ eventType }) => eventType))),
         activeUsers: active.map(({ day, values }) => ({ day: dateOf(day), users: values })),
+        keptFrom: await keptFrom(store),
         day: dateOf(day),
         topUsers: await counts.topValues(USER_DIMENSION, day, top),
         topValues: await topValues(counts, countedProperties, day, top),
@@ -125,6 +127,13 @@ export async function statsRoutes(
       return { userId, events, first: momentOf(first), latest: momentOf(latest) };
     },
   );
+}
+
+/** The day from which events of all types are kept; null: none were removed. */
+async function keptFrom({ retention }: EventStore): Promise<string | null> {
+  const { others, types } = await retention.keptDays();
+  const latest = Math.max(others, ...types.map(({ day }) => day));
+  return latest === ALL_DAYS ? null : dateOf(latest);
 }
 
 /** @throws ApiError `invalid_query` */

@@ -14,7 +14,6 @@ import {
 import { AppendBatcher, type SizedRecord } from '../append-batcher.ts';
 import type {
   AppendResult,
-  AssignedPartition,
   EventLog,
   GroupMember,
   LogBatch,
@@ -26,11 +25,14 @@ import type {
   SubscribeOptions,
   TopicEnds,
   TopicStarts,
+  TrimRequest,
 } from '../event-log.ts';
 import { NO_EPOCH } from '../landmarks.ts';
 import { partitionOf } from '../partitioner.ts';
+import { assignedPartition, type Topic } from './embedded-topic.ts';
 import { encodeHeaders, type RecordRow, toRecord } from './rows.ts';
 import { LOG_SCHEMA } from './schema.ts';
+import { firstOffset, trimRecords } from './trim.ts';
 
 const BATCH_RECORDS = 1000;
 /** A batch ends with the record that reaches this size. */
@@ -43,14 +45,6 @@ interface EmbeddedLogOptions {
   /** Partitions of a topic that does not exist yet. */
   partitions: number;
   timeoutMs: number;
-}
-
-interface Topic {
-  id: number;
-  topicId: string;
-  partitions: number;
-  /** Next offset of each partition. */
-  ends: number[];
 }
 
 /** The event log in a SQLite file. An append is on disk (fsync) before it resolves. One reader per group. */
@@ -99,7 +93,7 @@ export class EmbeddedLog implements EventLog {
   async *subscribe({ topic: name, group, signal, onAssigned }: SubscribeOptions): AsyncGenerator<LogBatch[]> {
     while (!signal.aborted) {
       const topic = this.#topic(name);
-      const assigned = topic.ends.map((end, partition) => assignedPartition(name, topic, partition, end));
+      const assigned = topic.ends.map((_, partition) => assignedPartition(name, topic, partition));
       const { positions, restart } = await onAssigned(assigned);
       const ended = restart === undefined ? signal : AbortSignal.any([signal, restart]);
       const offsets = topic.ends.map((_, partition) => positions.get(partition)?.offset ?? Infinity);
@@ -155,14 +149,31 @@ export class EmbeddedLog implements EventLog {
   }
 
   async starts(name: string): Promise<TopicStarts> {
-    const { topicId, ends } = this.#topic(name);
-    return { topicId, starts: new Map([...ends.keys()].map((partition) => [partition, 0])) };
+    const { topicId, starts } = this.#topic(name);
+    return { topicId, starts: new Map(starts.entries()) };
+  }
+
+  async trim({ topic: name, before, passed, limit }: TrimRequest): Promise<number> {
+    const topic = this.#topic(name);
+    let left = limit;
+    for (const [partition, end] of topic.ends.entries()) {
+      // If we die here: what is removed so far is removed.
+      left -= trimRecords(this.#file.db, {
+        topic: topic.id,
+        partition,
+        below: Math.min(passed(partition), end - 1),
+        before: before.getTime(),
+        limit: left,
+      });
+      topic.starts[partition] = firstOffset(this.#file.db, topic.id, partition);
+    }
+    return limit - left;
   }
 
   async *scan(name: string): AsyncGenerator<ScannedRecords> {
     const topic = this.#topic(name);
     for (const [partition, end] of [...topic.ends].entries()) {
-      for (let next = 0; next < end; ) {
+      for (let next = topic.starts[partition]!; next < end; ) {
         await leaveTurns();
         const read = this.#readFrom(topic, partition, next, Math.min(BATCH_RECORDS, end - next));
         const last = read.at(-1);
@@ -242,7 +253,7 @@ export class EmbeddedLog implements EventLog {
     if (known !== undefined) return known;
     const { db, isReadOnly } = this.#file;
     if (!isReadOnly) this.#createTopic(name);
-    const found = prepareQuery<Omit<Topic, 'ends'>>(
+    const found = prepareQuery<Omit<Topic, 'starts' | 'ends'>>(
       db,
       'select id, topic_id as topicId, partitions from log_topics where name = ?',
     ).get(name);
@@ -253,7 +264,8 @@ export class EmbeddedLog implements EventLog {
       'select coalesce(max(offset) + 1, 0) as end from log_records where topic = ? and partition = ?',
     );
     const ends = Array.from({ length: partitions }, (_, partition) => end.get(id, partition)!.end);
-    const topic = { id, topicId, partitions, ends };
+    const starts = ends.map((_, partition) => firstOffset(db, id, partition));
+    const topic = { id, topicId, partitions, starts, ends };
     this.#topics.set(name, topic);
     return topic;
   }
@@ -265,13 +277,6 @@ export class EmbeddedLog implements EventLog {
       )
       .run(name, randomUUID(), this.#partitions);
   }
-}
-
-function assignedPartition(name: string, topic: Topic, partition: number, end: number): AssignedPartition {
-  const { topicId } = topic;
-  const hasOffset = async (offset: number) => offset <= end;
-  const isCurrent = async () => true; // Only this process changes the log.
-  return { topic: name, topicId, partition, earliest: 0, end, hasOffset, isCurrent };
 }
 
 function ignoreAbort(error: Error): void {

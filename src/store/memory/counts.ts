@@ -1,8 +1,10 @@
 import {
+  ALL_HOURS,
   type DayCount,
   type DayRange,
   type EventCounts,
   type EventToStore,
+  HOUR_MS,
   HOURS_A_DAY,
   type HourCount,
   type HourRange,
@@ -25,6 +27,12 @@ import type { MemoryTimeOrder } from './time-order.ts';
 
 const NO_EVENTS: UserTotal = { events: 0, first: null, latest: null };
 
+interface CountedUser {
+  events: number;
+  /** Undefined after an event was removed, until somebody asks. */
+  range: { first: number; latest: number } | undefined;
+}
+
 interface CountedHour extends HourCount, SequenceRange {}
 
 /** Counts of events in memory. */
@@ -37,7 +45,7 @@ export class MemoryCounts implements EventCounts {
   readonly #values = new Map<string, Map<number, Map<string, number>>>();
   /** By dimension. */
   readonly #known = new Map<string, SortedTexts>();
-  readonly #users = new Map<string, { events: number; first: number; latest: number }>();
+  readonly #users = new Map<string, CountedUser>();
 
   constructor(events: MemoryEvents, byTime: MemoryTimeOrder) {
     this.#events = events;
@@ -57,17 +65,38 @@ export class MemoryCounts implements EventCounts {
     if (count.events === 0) this.#know(TYPE_DIMENSION, eventType);
     count.events++;
     count.last = sequence;
-    const user = entry(this.#users, userId, () => ({ events: 0, first: time, latest: time }));
+    const user = entry(this.#users, userId, () => ({ events: 0, range: { first: time, latest: time } }));
     user.events++;
-    user.first = Math.min(user.first, time);
-    user.latest = Math.max(user.latest, time);
+    if (user.range !== undefined) {
+      user.range.first = Math.min(user.range.first, time);
+      user.range.latest = Math.max(user.range.latest, time);
+    }
     const day = Math.floor(hour / HOURS_A_DAY);
     this.#addValue(USER_DIMENSION, day, userId);
     for (const [dimension, value] of counted) this.#addValue(dimension, day, value);
   }
 
-  async totals(): Promise<TypeTotal[]> {
-    const counts = [...this.#hours.values()].flatMap((types) => [...types.values()]);
+  /** @param counted as it was given to `add` */
+  remove(sequence: number, counted: EventToStore['counted']): void {
+    const [userId, eventType] = [this.#events.userId(sequence), this.#events.eventType(sequence)];
+    const hour = Math.floor(this.#events.time(sequence) / HOUR_MS);
+    const types = this.#hours.get(hour)!;
+    const count = types.get(eventType)!;
+    if (--count.events === 0) types.delete(eventType);
+    if (types.size === 0) this.#hours.delete(hour);
+    if (!this.#hours.values().some((one) => one.has(eventType))) {
+      this.#known.get(TYPE_DIMENSION)!.delete(eventType);
+    }
+    const user = this.#users.get(userId)!;
+    user.range = undefined;
+    if (--user.events === 0) this.#users.delete(userId);
+    const day = Math.floor(hour / HOURS_A_DAY);
+    this.#removeValue(USER_DIMENSION, day, userId);
+    for (const [dimension, value] of counted) this.#removeValue(dimension, day, value);
+  }
+
+  async totals(hours: HourRange = ALL_HOURS): Promise<TypeTotal[]> {
+    const counts = this.#within(hours);
     return [...Map.groupBy(counts, ({ eventType }) => eventType)]
       .map(([eventType, own]) => ({
         eventType,
@@ -103,8 +132,10 @@ export class MemoryCounts implements EventCounts {
   }
 
   async ofUser(userId: string): Promise<UserTotal> {
-    const { events, first, latest } = this.#users.get(userId) ?? NO_EVENTS;
-    return { events: Math.min(events, MOST_COUNTED_OF_USER), first, latest };
+    const user = this.#users.get(userId);
+    if (user === undefined) return NO_EVENTS;
+    user.range ??= this.#rangeOf(userId);
+    return { events: Math.min(user.events, MOST_COUNTED_OF_USER), ...user.range };
   }
 
   async sequenceRange(hours: HourRange): Promise<SequenceRange | undefined> {
@@ -139,6 +170,27 @@ export class MemoryCounts implements EventCounts {
       .take(limit)
       .map((sequence) => ({ time: events.time(sequence), sequence, userId: events.userId(sequence) }))
       .toArray();
+  }
+
+  #rangeOf(userId: string): { first: number; latest: number } {
+    const times = this.#byTime
+      .all()
+      .filter((sequence) => this.#events.userId(sequence) === userId)
+      .map((sequence) => this.#events.time(sequence))
+      .toArray();
+    return { first: times[0]!, latest: times.at(-1)! };
+  }
+
+  /** A value that was not counted when its event was stored, by the settings of then, is left alone. */
+  #removeValue(dimension: string, day: number, value: string): void {
+    const days = this.#values.get(dimension);
+    const values = days?.get(day);
+    const events = values?.get(value);
+    if (days === undefined || values === undefined || events === undefined) return;
+    if (events > 1) values.set(value, events - 1);
+    else values.delete(value);
+    if (values.size === 0) days.delete(day);
+    if (!days.values().some((one) => one.has(value))) this.#known.get(dimension)!.delete(value);
   }
 
   #addValue(dimension: string, day: number, value: string): void {

@@ -7,7 +7,8 @@ const FIRST_CAPACITY = 1024;
  * that many events share, such as a user id, is kept once.
  */
 export class MemoryEvents {
-  readonly #jsons: string[] = [];
+  /** Undefined where an event was removed. */
+  readonly #jsons: (string | undefined)[] = [];
   readonly #users = new Names();
   readonly #types = new Names();
   #capacity = FIRST_CAPACITY;
@@ -19,6 +20,7 @@ export class MemoryEvents {
   /** Milliseconds since 1970. */
   #storedAt = new Float64Array(FIRST_CAPACITY);
 
+  /** How many were ever added: the sequence of the latest. */
   get count(): number {
     return this.#jsons.length;
   }
@@ -34,6 +36,14 @@ export class MemoryEvents {
     this.#times[at] = time;
     this.#storedAt[at] = storedAt;
     return this.#jsons.push(json);
+  }
+
+  has(sequence: number): boolean {
+    return this.#jsons[sequence - 1] !== undefined;
+  }
+
+  remove(sequence: number): void {
+    this.#jsons[sequence - 1] = undefined;
   }
 
   json(sequence: number): string {

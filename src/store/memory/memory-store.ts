@@ -26,6 +26,7 @@ import {
 } from '../event-store.ts';
 import { MemoryCounts } from './counts.ts';
 import { MemoryEvents } from './events.ts';
+import { MemoryRetention } from './retention.ts';
 import { MemoryTimeOrder } from './time-order.ts';
 
 interface Position extends TopicRef, PartitionPosition {
@@ -38,12 +39,26 @@ export class MemoryStore implements EventStore {
   readonly #events = new MemoryEvents();
   readonly #byTime = new MemoryTimeOrder(this.#events);
   readonly counts = new MemoryCounts(this.#events, this.#byTime);
-  /** Key, as of `packed`, to sequence. */
+  readonly retention = new MemoryRetention({
+    events: this.#events,
+    byTime: this.#byTime,
+    counts: this.counts,
+    fence: () => {
+      for (const claimed of this.#positions.values()) claimed.epoch++;
+    },
+    wasRemoved: (key) => {
+      const sequence = this.#keys.get(packed(key));
+      return sequence !== undefined && !this.#events.has(sequence);
+    },
+    removeDeadLetters: (before, limit) => this.#removeDeadLetters(before, limit),
+  });
+  /** Key, as of `packed`, to sequence, also of removed events. */
   readonly #keys = new Map<string, number>();
   /** By sequence; most events come once. */
   readonly #repeats = new Map<number, Pick<EventRecord, 'duplicates' | 'conflicts'>>();
   readonly #positions = new Map<string, Position>();
-  readonly #deadLetters: (DeadLetter & { group: string })[] = [];
+  #deadLetters: (DeadLetter & { group: string })[] = [];
+  #deadLettersEver = 0;
   /** By the record that was dead-lettered. */
   readonly #deadLetterOf = new Map<string, DeadLetter>();
 
@@ -62,6 +77,7 @@ export class MemoryStore implements EventStore {
         topicRecreated: earlier && offset === null,
         landmarks: [...landmarks],
         otherTopics: this.#topicsBeside(ref.topic),
+        keptDays: this.retention.days,
       };
     });
   }
@@ -77,8 +93,9 @@ export class MemoryStore implements EventStore {
   }
 
   async get(keys: readonly string[]): Promise<Map<string, EventRecord>> {
-    const known = keys.filter((key) => this.#keys.has(packed(key)));
-    return new Map(known.map((key) => [key, this.#record(this.#keys.get(packed(key))!)]));
+    const found = keys.map((key) => [key, this.#keys.get(packed(key)) ?? 0] as const);
+    const there = found.filter(([, sequence]) => this.#events.has(sequence));
+    return new Map(there.map(([key, sequence]) => [key, this.#record(sequence)]));
   }
 
   async watermarks(): Promise<Watermarks> {
@@ -100,7 +117,7 @@ export class MemoryStore implements EventStore {
     let bytes = 0;
     for (let step = 0; step <= last - first && found.length < limit && bytes < most; step++) {
       const sequence = order === 'asc' ? first + step : last - step;
-      if (!this.#isSelected(sequence, filter)) continue;
+      if (!this.#events.has(sequence) || !this.#isSelected(sequence, filter)) continue;
       if (times && !isWithin(this.#events.time(sequence), times)) continue;
       const json = this.#events.json(sequence);
       found.push({ sequence, json });
@@ -167,9 +184,14 @@ export class MemoryStore implements EventStore {
     const position = this.#positions.get(positionKey(batch, batch.partition))!;
     const storedAt = Date.now();
     let conflicts = 0;
+    const expired: string[] = [];
     const stored = batch.events.map((event) => {
       const key = packed(event.key);
       const known = this.#keys.get(key);
+      if (known !== undefined && !this.#events.has(known)) {
+        expired.push(event.key);
+        return false;
+      }
       if (known !== undefined) {
         if (this.#noteRepeat(known, event.json)) conflicts++;
         return false;
@@ -182,15 +204,25 @@ export class MemoryStore implements EventStore {
     const storedCount = stored.filter(Boolean).length;
     position.offset = batch.nextOffset;
     position.stored += storedCount;
-    position.duplicates += stored.length - storedCount;
+    position.duplicates += stored.length - storedCount - expired.length;
     position.deadLettered += batch.deadLetters.length;
     position.startOffset ??= batch.startOffset;
     position.withoutRecord += batch.withoutRecord;
+    position.expired += batch.expired + expired.length;
     position.lost += batch.lost;
     position.rewound += batch.rewound;
     position.landmarks = batch.landmarks;
     for (const entry of batch.deadLetters) this.#addDeadLetter(batch, entry);
-    return { stored, conflicts };
+    return { stored, conflicts, expired };
+  }
+
+  #removeDeadLetters(before: Date, limit: number): number {
+    const old = this.#deadLetters.filter((letter) => letter.deadLetteredAt < before).slice(0, limit);
+    const removed = new Set<DeadLetter>(old);
+    this.#deadLetters = this.#deadLetters.filter((letter) => !removed.has(letter));
+    for (const [record, letter] of this.#deadLetterOf)
+      if (removed.has(letter)) this.#deadLetterOf.delete(record);
+    return old.length;
   }
 
   #addDeadLetter({ group, topic, topicId, partition }: StoreBatch, entry: DeadLetterEntry): void {
@@ -200,7 +232,7 @@ export class MemoryStore implements EventStore {
     if (known !== undefined) Object.assign(known, { deadLetterPartition, deadLetterOffset });
     else {
       const { digest: _digest, ...listed } = entry;
-      const id = this.#deadLetters.length + 1;
+      const id = ++this.#deadLettersEver;
       const letter = { ...listed, id, group, topic, partition, redrivenAt: null };
       this.#deadLetters.push(letter);
       this.#deadLetterOf.set(record, letter);
@@ -246,6 +278,7 @@ function newPosition(ref: TopicRef, partition: number): Position {
     duplicates: 0,
     deadLettered: 0,
     withoutRecord: 0,
+    expired: 0,
     lost: 0,
     rewound: 0,
   };

@@ -31,6 +31,15 @@ export class SortedTexts {
     if (piece.length > PIECE_TEXTS) this.#pieces.splice(at + 1, 0, piece.splice(PIECE_TEXTS / 2));
   }
 
+  delete(text: string): void {
+    const at = this.#pieceFor(text);
+    const piece = this.#pieces[at]!;
+    const place = firstFrom(piece, text);
+    if (piece[place] !== text) return;
+    piece.splice(place, 1);
+    if (piece.length === 0 && this.#pieces.length > 1) this.#pieces.splice(at, 1);
+  }
+
   /** The first texts from this one on. */
   from(text: string, limit: number): string[] {
     let at = this.#pieceFor(text);

@@ -5,9 +5,22 @@ import type { MemoryEvents } from './events.ts';
 export class MemoryTimeOrder {
   readonly #events: MemoryEvents;
   #sequences: number[] = [];
+  /** The latest sequence among them. */
+  #known = 0;
 
   constructor(events: MemoryEvents) {
     this.#events = events;
+  }
+
+  /** All events, oldest first. */
+  all(): IteratorObject<number> {
+    this.#update();
+    return this.#sequences.values();
+  }
+
+  forgetRemoved(): void {
+    this.#update();
+    this.#sequences = this.#sequences.filter((sequence) => this.#events.has(sequence));
   }
 
   /** The sequences of the events between two places; both ends exclusive. */
@@ -21,9 +34,10 @@ export class MemoryTimeOrder {
   }
 
   #update(): void {
-    const known = this.#sequences.length;
+    const known = this.#known;
     const added = Array.from({ length: this.#events.count - known }, (_, at) => known + at + 1);
     if (added.length === 0) return;
+    this.#known = this.#events.count;
     // Sorting is stable, and a single pass if no event came late.
     this.#sequences = [...this.#sequences, ...added].sort(
       (a, b) => this.#events.time(a) - this.#events.time(b),

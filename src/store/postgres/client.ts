@@ -139,6 +139,16 @@ export class Database {
     });
   }
 
+  /** Runs `work` in a transaction, each statement of which sees what is visible when it begins. */
+  writing<T>(work: (client: ClientBase) => Promise<T>): Promise<T> {
+    return this.#run(async (client) => {
+      await client.query('begin');
+      const result = await work(client);
+      await client.query('commit');
+      return result;
+    });
+  }
+
   /** Runs statements in one round trip, each with its own snapshot. @returns the rows of each */
   async sequence(statements: readonly string[]): Promise<object[][]> {
     const results = await this.#run((client) => client.query(statements.join(';')));

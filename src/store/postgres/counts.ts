@@ -1,4 +1,5 @@
 import {
+  ALL_HOURS,
   type DayCount,
   type DayRange,
   type EventCounts,
@@ -30,6 +31,10 @@ const STEP = 50_000;
 /** After storing this many events an instance counts them, so that queries never wait long. */
 const COUNT_AFTER = 20_000;
 
+/** Events stored before the column `hour` existed count at the hour they were stored. */
+export const HOUR =
+  'coalesce(e.hour, floor(extract(epoch from coalesce(e.stored_at, now())) / 3600)::bigint)';
+
 /**
  * Counts the events after the last counted sequence and advances that sequence in a single statement, so that each is
  * counted once whatever dies. Locks the row of the sequence first, so that only one counts at a time. Counts nothing once a
@@ -42,8 +47,7 @@ with barring as materialized (
   select seq as before, least($1::bigint, seq + ${STEP}) as upto from counted_up_to
   where seq < $1 and not exists (select from barring) for update
 ), counted as materialized (
-  select e.seq, e.user_id, e.event_type,
-    coalesce(e.hour, floor(extract(epoch from coalesce(e.stored_at, now())) / 3600)::bigint) as hour
+  select e.seq, e.user_id, e.event_type, ${HOUR} as hour
   from standing, events e where e.seq > before and e.seq <= upto
 ), hours as (
   insert into event_counts (hour, event_type, events, first_seq, last_seq)
@@ -103,7 +107,7 @@ export class PostgresCounts implements EventCounts {
     this.#stored += events;
     if (this.#stored < COUNT_AFTER || this.#counting) return;
     this.#stored = 0;
-    this.#countUp().catch(() => {});
+    this.countUp().catch(() => {});
   }
 
   /** Resolves when no counting is in progress. */
@@ -112,7 +116,7 @@ export class PostgresCounts implements EventCounts {
   }
 
   /** Callers that arrive during a count wait for the next one, which they share. */
-  #countUp(): Promise<void> {
+  countUp(): Promise<void> {
     this.#waiting ??= this.#countNext();
     return this.#waiting;
   }
@@ -135,12 +139,13 @@ export class PostgresCounts implements EventCounts {
     }
   }
 
-  async totals(): Promise<TypeTotal[]> {
-    await this.#countUp();
+  async totals({ from, to }: HourRange = ALL_HOURS): Promise<TypeTotal[]> {
+    await this.countUp();
     const rows = await this.#database.query<AsText<TypeTotal, 'events' | 'firstHour' | 'lastHour'>>(
       `select event_type as "eventType", sum(events) as events, min(hour) as "firstHour", max(hour) as "lastHour"
-       from event_counts group by event_type order by event_type collate "C"`,
-      [],
+       from event_counts where hour >= $1 and hour <= $2
+       group by event_type order by event_type collate "C"`,
+      [from, to],
     );
     return rows.map(({ eventType, events, firstHour, lastHour }) => ({
       eventType,
@@ -151,7 +156,7 @@ export class PostgresCounts implements EventCounts {
   }
 
   async byHour({ from, to }: HourRange): Promise<HourCount[]> {
-    await this.#countUp();
+    await this.countUp();
     const rows = await this.#database.query<AsText<HourCount, 'hour' | 'events'>>(
       `select hour, event_type as "eventType", events from event_counts where hour >= $1 and hour <= $2
        order by hour, event_type collate "C"`,
@@ -161,7 +166,7 @@ export class PostgresCounts implements EventCounts {
   }
 
   async distinctByDay(dimension: string, { from, to }: DayRange): Promise<DayCount[]> {
-    await this.#countUp();
+    await this.countUp();
     const rows = await this.#database.query<AsText<DayCount, 'values'>>(
       `select day, distinct_values as values from distinct_counts
        where dimension = $1 and day >= $2 and day <= $3 order by day`,
@@ -171,7 +176,7 @@ export class PostgresCounts implements EventCounts {
   }
 
   async topValues(dimension: string, day: number, limit: number): Promise<ValueCount[]> {
-    await this.#countUp();
+    await this.countUp();
     const rows = await this.#database.query<AsText<ValueCount, 'events'>>(
       `select value, events from value_counts where dimension = $1 and day = $2
        order by level desc, events desc, value collate "C" limit $3`,
@@ -181,7 +186,7 @@ export class PostgresCounts implements EventCounts {
   }
 
   async valuesFrom(dimension: string, from: string, limit: number): Promise<string[]> {
-    await this.#countUp();
+    await this.countUp();
     const rows = await this.#database.query<{ value: string }>(
       'select value from known_values where dimension = $1 and value >= $2 order by value limit $3',
       [dimension, from, limit],
@@ -209,7 +214,7 @@ export class PostgresCounts implements EventCounts {
   }
 
   async sequenceRange({ from, to }: HourRange): Promise<SequenceRange | undefined> {
-    await this.#countUp();
+    await this.countUp();
     const [row] = await this.#database.query<{ first: string | null; last: string | null }>(
       'select min(first_seq) as first, max(last_seq) as last from event_counts where hour >= $1 and hour <= $2',
       [from, to],

@@ -26,6 +26,7 @@ import { PostgresCounts } from './counts.ts';
 import { mayNot } from './errors.ts';
 import * as reads from './reads.ts';
 import { type Reader, ReplicaReader } from './replica.ts';
+import { PostgresRetention } from './retention.ts';
 import { readByTime } from './time-order.ts';
 import { processBatches } from './writer.ts';
 import { MAY_NOT_MOVE, MOVE_SEQUENCE, SEQUENCE_IS_BEHIND } from './writer-locks.ts';
@@ -51,6 +52,7 @@ export interface PostgresStoreOptions extends DatabaseOptions {
 export class PostgresStore implements EventStore {
   readonly storeId = '';
   readonly counts: PostgresCounts;
+  readonly retention: PostgresRetention;
   readonly #database: Database;
   readonly #replica: ReplicaReader | undefined;
   readonly #reader: Reader;
@@ -67,6 +69,7 @@ export class PostgresStore implements EventStore {
     if (meter !== undefined) registerStoreBytes(meter, () => reads.bytes(this.#database));
     this.#logger = logger;
     this.counts = new PostgresCounts(this.#database, this.#reader);
+    this.retention = new PostgresRetention(this.#database, this.counts);
   }
 
   async claim({ group, topic, topicId }: TopicRef, partitions: readonly number[]): Promise<Claim[]> {
@@ -79,6 +82,8 @@ export class PostgresStore implements EventStore {
     const rows = await this.#database.query<ClaimRow>(CLAIM, [group, topic, topicId, partitions]);
     // The claim may have waited for the end of a migration. One that ends later takes it away.
     await this.#database.lookAgain();
+    // After the claim: a day that moves later takes the claim away.
+    const keptDays = await this.retention.keptDays();
     const claims = new Map(rows.map((row) => [row.partition, row]));
     return partitions.map((partition) => {
       const { epoch, next_offset, rewound, recreated, landmarks, other_topics } = claims.get(partition)!;
@@ -90,6 +95,7 @@ export class PostgresStore implements EventStore {
         topicRecreated: offset === null && recreated,
         landmarks: decodeLandmarks(landmarks),
         otherTopics: other_topics,
+        keptDays,
       };
     });
   }
@@ -134,6 +140,7 @@ export class PostgresStore implements EventStore {
       deadLettered: Number(row.dead_lettered),
       startOffset: row.start_offset === null ? null : Number(row.start_offset),
       withoutRecord: Number(row.without_record),
+      expired: Number(row.expired),
       lost: Number(row.lost),
       rewound: Number(row.rewound),
     }));
@@ -236,6 +243,7 @@ interface PositionRow {
   dead_lettered: string;
   start_offset: string | null;
   without_record: string;
+  expired: string;
   lost: string;
   rewound: string;
   gone: boolean;

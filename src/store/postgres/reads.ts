@@ -25,7 +25,11 @@ export type AsText<T, Names extends keyof T> = { [K in keyof T]: K extends Names
  * Reads the last sequence given out first, and the active writers after it: a writer that is no longer active has stored
  * what it was given. Each statement sees what was stored before it began.
  */
-const WATERMARKS = [LAST_SEQUENCE, WRITERS, 'select max(seq) as sequence from events'];
+const WATERMARKS = [
+  LAST_SEQUENCE,
+  WRITERS,
+  'select greatest(max(seq), (select seq from counted_up_to where removed > 0)) as sequence from events',
+];
 
 /** @throws StoreUnavailableError also if the server is a replica */
 export async function watermarks(database: Database): Promise<Watermarks> {

@@ -23,8 +23,8 @@ const COMPARED = (alias: string) => `regexp_replace(${alias}.json, '${TIMESTAMP_
 const PROCESS = `
 with batches as (
   select * from unnest($4::integer[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[],
-    $11::bigint[], $12::bigint[], $38::bigint[], $39::bigint[], $40::text[]) as b (partition, epoch, from_offset, next_offset, events,
-    dead_letters, start_offset, without_record, lost, from_rewound, rewound, landmarks)
+    $11::bigint[], $12::bigint[], $38::bigint[], $39::bigint[], $40::text[], $43::bigint[]) as b (partition, epoch, from_offset,
+    next_offset, events, dead_letters, start_offset, without_record, lost, from_rewound, rewound, landmarks, expired)
 ), held as (
   select p.partition, ${LOCK_AS_WRITER}
   from positions p join batches b on p.partition = b.partition
@@ -37,10 +37,17 @@ with batches as (
   order by p.partition for update of p
 ), all_held as (
   select from held having count(*) = cardinality($4::integer[])
+), gone as materialized (
+  -- Nobody adds keys while the claims hold: see retention.ts.
+  select o.event_key, o.partition from all_held, (
+    select * from unnest($13::uuid[], $17::integer[]) as first
+    union all select * from unnest($22::uuid[], $42::integer[]) as again
+  ) as o (event_key, partition) join gone_events g on g.event_key = o.event_key
 ), given as (
   select e.* from all_held, unnest($13::uuid[], $14::text[], $15::text[], $16::text[], $17::integer[], $18::bigint[],
     $19::bigint[], $20::integer[], $21::integer[], $41::bigint[]) with ordinality
     as e (event_key, user_id, event_type, json, partition, "offset", hour, duplicates, conflicts, happened_at, at)
+  where not exists (select from gone where gone.event_key = e.event_key)
 ), inserted as (
   insert into events (event_key, user_id, event_type, json, partition, "offset", hour, happened_at, stored_at, duplicates, conflicts)
   select event_key, user_id, event_type, json, partition, "offset", hour, happened_at, now(), duplicates, conflicts
@@ -77,21 +84,24 @@ with batches as (
   update positions p set
     next_offset = b.next_offset,
     stored = p.stored + coalesce(i.events, 0),
-    duplicates = p.duplicates + b.events - coalesce(i.events, 0),
+    duplicates = p.duplicates + b.events - coalesce(i.events, 0) - coalesce(g.events, 0),
     dead_lettered = p.dead_lettered + b.dead_letters,
     start_offset = coalesce(p.start_offset, b.start_offset),
     without_record = p.without_record + b.without_record,
+    expired = p.expired + b.expired + coalesce(g.events, 0),
     lost = p.lost + b.lost,
     rewound = p.rewound + b.rewound,
     landmarks = b.landmarks
   from all_held, batches b
     left join (select partition, count(*) as events from inserted group by partition) i on i.partition = b.partition
+    left join (select partition, count(*) as events from gone group by partition) g on g.partition = b.partition
   where p.consumer_group = $1 and p.topic = $2 and p.topic_id = $3 and p.partition = b.partition
 )
 select array(select partition from held) as held,
   case when (select count(*) from inserted) < cardinality($13::uuid[])
     then array(select event_key::text from inserted) end as stored,
-  (select coalesce(sum(conflicts), 0)::integer from repeated) as conflicts`;
+  (select coalesce(sum(conflicts), 0)::integer from repeated) as conflicts,
+  array(select event_key::text from gone) as expired`;
 
 /** @throws FencedError */
 export async function processBatches(
@@ -117,8 +127,10 @@ export async function processBatches(
     batches.map(({ rewound }) => rewound),
     texts(batches.map(({ landmarks }) => encodeLandmarks(landmarks))),
     bigints(distinct.map(({ time }) => time)),
+    integers(again.map(({ partition }) => partition)),
+    batches.map(({ expired }) => expired),
   ]);
-  const { held, stored, conflicts } = row!;
+  const { held, stored, conflicts, expired } = row!;
   const lost = batches.find(({ partition }) => !held.includes(partition));
   if (lost !== undefined) throw new FencedError(lost);
   const inserted = new Set(stored ?? distinct.map(({ key }) => key));
@@ -130,6 +142,7 @@ export async function processBatches(
     // Deleting the key makes the second of two equal ones a duplicate.
     stored: batches.map(({ events }) => events.map(({ key }) => inserted.delete(key))),
     conflicts: conflicts + within,
+    expired,
   };
 }
 
@@ -139,6 +152,8 @@ interface ProcessRow {
   /** Keys of the events stored now; null: all. */
   stored: string[] | null;
   conflicts: number;
+  /** Keys of removed events, as often as they came. */
+  expired: string[];
 }
 
 function positionColumns(batches: readonly StoreBatch[]): unknown[][] {
@@ -201,7 +216,7 @@ function valueColumns(events: readonly EventToStore[]): Buffer[] {
 }
 
 /** An event whose key was seen before, in the same batch or another. */
-type Repeat = EventToStore & { isConflict: boolean };
+type Repeat = EventToStore & { isConflict: boolean; partition: number };
 
 /** The events of batches: those with new keys, and duplicates. */
 interface SplitEvents {
@@ -221,7 +236,7 @@ function withoutRepeats(batches: readonly StoreBatch[]): SplitEvents {
       if (known === undefined) {
         first.set(event.key, event);
         partitions.push(partition);
-      } else again.push({ ...event, isConflict: !isSameEvent(known.json, event.json) });
+      } else again.push({ ...event, partition, isConflict: !isSameEvent(known.json, event.json) });
     }
   }
   return { distinct: [...first.values()], partitions, again };

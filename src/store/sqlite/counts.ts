@@ -5,6 +5,7 @@ import {
   type StatementSync,
 } from '../../sqlite/sqlite-file.ts';
 import {
+  ALL_HOURS,
   type DayCount,
   type DayRange,
   type EventCounts,
@@ -34,7 +35,7 @@ const COUNT_AFTER = 10_000;
 const STEP = 50_000;
 
 /** Events stored before the column `hour` existed count at the hour they were stored. */
-const HOUR = 'coalesce(hour, stored_at / 3600000, 0)';
+export const HOUR = 'coalesce(hour, stored_at / 3600000, 0)';
 
 /** Counts the events after `:before` up to `:upTo`, in the transaction that advances that sequence. */
 const COUNT_STEPS = [
@@ -133,10 +134,13 @@ export class SqliteCounts implements EventCounts {
     return upTo < latest;
   }
 
-  async totals(): Promise<TypeTotal[]> {
+  async totals({ from, to }: HourRange = ALL_HOURS): Promise<TypeTotal[]> {
     return this.#all<TypeTotal>(
       `select event_type as eventType, sum(events) as events, min(hour) as firstHour, max(hour) as lastHour
-       from event_counts group by event_type order by event_type`,
+       from event_counts where hour >= ? and hour <= ?
+       group by event_type order by event_type`,
+      from,
+      to,
     );
   }
 

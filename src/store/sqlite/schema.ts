@@ -161,6 +161,17 @@ create index if not exists dead_letters_by_reason on dead_letters (consumer_grou
 create index if not exists dead_letters_waiting on dead_letters (consumer_group) where redriven_at is null;
 create index if not exists dead_letters_waiting_by_reason on dead_letters (consumer_group, reason) where redriven_at is null;`;
 
+/** As in `migrations/0009_retention.sql`, where it is explained. */
+const RETENTION = `
+create table kept_from (
+  event_type text primary key,
+  first_day integer not null
+) strict, without rowid;
+create table gone_events (event_key blob primary key) strict, without rowid;
+alter table counted_up_to add column removed integer not null default 0;
+alter table positions add column expired integer not null default 0;
+create index dead_letters_by_time on dead_letters (set_aside_at);`;
+
 /** Steps to the schema of the store, in order. */
 export const STORE_SCHEMA = [
   EVENTS,
@@ -171,4 +182,5 @@ export const STORE_SCHEMA = [
   TIME_ORDER,
   KNOWN_VALUES,
   RANGES,
+  RETENTION,
 ];

@@ -30,14 +30,16 @@ import {
 import { EVENTS_ARE_GONE, FORGET_EVENTS, RECLAIM } from '../position-sql.ts';
 import { SqliteCounts } from './counts.ts';
 import { onFile } from './errors.ts';
+import { keyBytes, keyText } from './keys.ts';
 import { merged } from './merged.ts';
+import { SqliteRetention } from './retention.ts';
 import { STORE_SCHEMA } from './schema.ts';
 import { defineEventTime, readByTime } from './time-order.ts';
-import { keyBytes, SqliteWriter } from './writer.ts';
+import { LATEST_EVER, SqliteWriter } from './writer.ts';
 
 const POSITIONS = `
 select topic_id as topicId, partition, epoch, next_offset as offset, stored, duplicates, dead_lettered as deadLettered,
-  start_offset as startOffset, without_record as withoutRecord, lost, rewound
+  start_offset as startOffset, without_record as withoutRecord, expired, lost, rewound
 from positions where consumer_group = ? and topic = ? order by topic_id, partition`;
 
 const DEAD_LETTERS = `
@@ -64,6 +66,7 @@ type DeadLetterRow = Omit<DeadLetter, 'key' | 'deadLetteredAt' | 'redrivenAt'> &
 export class SqliteStore implements EventStore {
   readonly storeId = '';
   readonly counts: SqliteCounts;
+  readonly retention: SqliteRetention;
   readonly #file: SqliteFile;
   readonly #writer: SqliteWriter;
   readonly #claim: Query<ClaimRow>;
@@ -97,9 +100,10 @@ export class SqliteStore implements EventStore {
     this.#positions = prepareQuery(db, POSITIONS);
     this.#waiting = prepareQuery(db, WAITING);
     this.#get = prepareQuery(db, EVENT);
-    this.#latest = prepareQuery(db, 'select coalesce(max(seq), 0) as latest from events');
+    this.#latest = prepareQuery(db, `select ${LATEST_EVER} as latest`);
     this.#eventsAreGone = prepareQuery(db, `select ${EVENTS_ARE_GONE} as areGone`);
     this.counts = new SqliteCounts(db);
+    this.retention = new SqliteRetention(db, this.counts);
     this.#writer = new SqliteWriter(db, this.counts);
   }
 
@@ -107,7 +111,9 @@ export class SqliteStore implements EventStore {
     const claimOne = (partition: number, otherTopics: string[]): Claim => {
       const { epoch, offset, rewound, landmarks } = this.#claim.get(group, topic, topicId, partition)!;
       const topicRecreated = offset === null && this.#earlierTopic.get(group, topic, topicId) !== undefined;
-      return { epoch, offset, rewound, topicRecreated, landmarks: decodeLandmarks(landmarks), otherTopics };
+      const { days: keptDays } = this.retention;
+      const held = { epoch, offset, rewound, landmarks: decodeLandmarks(landmarks) };
+      return { ...held, topicRecreated, otherTopics, keptDays };
     };
     return onFile(() =>
       inTransaction(this.#file.db, () => {
@@ -254,8 +260,3 @@ function sourcesOf({ userId, eventTypes, times }: ReadQuery): Source[] {
 }
 
 type SequenceAndJson = [sequence: number, json: string];
-
-function keyText(bytes: Uint8Array): string {
-  const hex = Buffer.from(bytes).toString('hex');
-  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
-}

@@ -1,4 +1,4 @@
-import { eventTimeMs } from '../../events/event.ts';
+import { eventTimeMs } from '../../events/event-time.ts';
 import { type DatabaseSync, prepareArrayQuery, type Query } from '../../sqlite/sqlite-file.ts';
 import { READ_BYTES, TIMESTAMP_MEMBER, type TimedEvent, type TimeReadQuery } from '../event-store.ts';
 import { merged } from './merged.ts';

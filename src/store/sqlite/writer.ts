@@ -11,11 +11,18 @@ import {
 } from '../event-store.ts';
 import { EVENTS_ARE_GONE } from '../position-sql.ts';
 import type { SqliteCounts } from './counts.ts';
+import { keyBytes } from './keys.ts';
+
+/** The sequence of the latest event there ever was: those of removed events are not given out again. */
+export const LATEST_EVER = `max(coalesce((select max(seq) from events), 0),
+  coalesce((select seq from counted_up_to where removed > 0), 0))`;
 
 /** Writes batches, within a transaction of its caller. */
 export class SqliteWriter {
   readonly #counts: SqliteCounts;
   readonly #get: Query<{ json: string }>;
+  readonly #isGone: Query<object>;
+  readonly #latest: Query<{ latest: number }>;
   readonly #move: StatementSync;
   readonly #insertEvent: StatementSync;
   readonly #noteRepeat: StatementSync;
@@ -25,13 +32,15 @@ export class SqliteWriter {
   constructor(db: DatabaseSync, counts: SqliteCounts) {
     this.#counts = counts;
     this.#get = prepareQuery(db, 'select json from events where event_key = ?');
+    this.#isGone = prepareQuery(db, 'select 1 from gone_events where event_key = ?');
+    this.#latest = prepareQuery(db, `select ${LATEST_EVER} as latest`);
     this.#move = db.prepare(
       `update positions set next_offset = ? where consumer_group = ? and topic = ? and topic_id = ? and partition = ?
        and epoch = ? and next_offset is ? and rewound = ? and not (${EVENTS_ARE_GONE})`,
     );
     this.#insertEvent = db.prepare(
-      `insert into events (event_key, user_id, event_type, json, partition, offset, stored_at, hour, happened_at)
-       values (?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict do nothing`,
+      `insert into events (seq, event_key, user_id, event_type, json, partition, offset, stored_at, hour, happened_at)
+       values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict do nothing`,
     );
     this.#noteRepeat = db.prepare(
       'update events set duplicates = duplicates + 1, conflicts = conflicts + ? where event_key = ?',
@@ -47,8 +56,8 @@ export class SqliteWriter {
     this.#count = db.prepare(
       `update positions set stored = stored + :stored, duplicates = duplicates + :duplicates,
          dead_lettered = dead_lettered + :deadLettered, start_offset = coalesce(start_offset, :startOffset),
-         without_record = without_record + :withoutRecord, lost = lost + :lost, rewound = rewound + :rewound,
-         landmarks = :landmarks
+         without_record = without_record + :withoutRecord, expired = expired + :expired, lost = lost + :lost,
+         rewound = rewound + :rewound, landmarks = :landmarks
        where consumer_group = :group and topic = :topic and topic_id = :topicId and partition = :partition`,
     );
   }
@@ -66,15 +75,20 @@ export class SqliteWriter {
     const storedAt = Date.now();
     let conflicts = 0;
     const fresh: EventToStore[] = [];
-    let latest = 0;
+    const expired: string[] = [];
+    let { latest } = this.#latest.get()!;
     const stored = batch.events.map((event) => {
       const { key, userId, eventType, json, offset } = event;
       const id = keyBytes(key);
+      if (this.#isGone.get(id) !== undefined) {
+        expired.push(key);
+        return false;
+      }
       const origin = [partition, offset, storedAt, event.hour, event.time];
-      const { changes, lastInsertRowid } = this.#insertEvent.run(id, userId, eventType, json, ...origin);
+      const { changes } = this.#insertEvent.run(latest + 1, id, userId, eventType, json, ...origin);
       if (changes === 1) {
         fresh.push(event);
-        latest = Number(lastInsertRowid);
+        latest++;
         return true;
       }
       const conflict = !isSameEvent(this.#get.get(id)!.json, json);
@@ -97,7 +111,8 @@ export class SqliteWriter {
     this.#count.run({
       ...where,
       stored: storedCount,
-      duplicates: stored.length - storedCount,
+      duplicates: stored.length - storedCount - expired.length,
+      expired: batch.expired + expired.length,
       deadLettered: deadLetters.length,
       startOffset: batch.startOffset,
       withoutRecord: batch.withoutRecord,
@@ -105,11 +120,6 @@ export class SqliteWriter {
       rewound: batch.rewound,
       landmarks: encodeLandmarks(batch.landmarks),
     });
-    return { stored, conflicts };
+    return { stored, conflicts, expired };
   }
-}
-
-/** 16 bytes instead of 36 characters in the row and again in the index. */
-export function keyBytes(key: string): Buffer {
-  return Buffer.from(key.replaceAll('-', ''), 'hex');
 }

@@ -8,13 +8,12 @@ import {
   decodeEvent,
   encodeEvent,
   eventKey,
-  eventTimeMs,
-  isDateTime,
   isRejection,
   type NewEvent,
   readNewEvent,
   type UserEvent,
 } from '../../../src/events/event.ts';
+import { eventTimeMs, isDateTime } from '../../../src/events/event-time.ts';
 import { parseJsonBody } from '../../../src/json/json-body.ts';
 
 const USER_MESSAGE = 'userId is required and must be a string';

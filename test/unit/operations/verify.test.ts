@@ -35,6 +35,7 @@ describe('verify', () => {
       records: 5,
       stored: 4,
       deadLettered: 1,
+      expired: 0,
       inFlight: 0,
       missing: [],
       accounts: [
@@ -45,6 +46,7 @@ describe('verify', () => {
           duplicates: 1,
           deadLettered: 1,
           withoutRecord: 0,
+          expired: 0,
           lost: 0,
           rewound: 0,
           unaccounted: 0,

@@ -13,7 +13,7 @@ import { Meter } from '../../../src/observability/meter.ts';
 import { createMetrics } from '../../../src/observability/metrics.ts';
 import { Consumer } from '../../../src/processing/consumer.ts';
 import { Processor } from '../../../src/processing/processor.ts';
-import { FencedError, type StoreBatch } from '../../../src/store/event-store.ts';
+import { ALL_KEPT, FencedError, type StoreBatch } from '../../../src/store/event-store.ts';
 import { MemoryStore } from '../../../src/store/memory/memory-store.ts';
 import { handClock } from '../../support/hand-clock.ts';
 import { listeningLogger } from '../../support/logger.ts';
@@ -157,7 +157,15 @@ describe('a batch', () => {
         [1, { offset: 7, leaderEpoch: NO_EPOCH }],
       ]),
     );
-    const idle = { topicId: 'id', epoch: 1, stored: null, rewound: 0, next: 7, landmarks: [] };
+    const idle = {
+      topicId: 'id',
+      epoch: 1,
+      stored: null,
+      rewound: 0,
+      next: 7,
+      landmarks: [],
+      keptDays: ALL_KEPT,
+    };
     expect(consumer.idle.get(1)).toEqual(idle);
     const committed: number[] = [];
     deliver(batch(0, 0, 3, { commit: () => void committed.push(3) }));

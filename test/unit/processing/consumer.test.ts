@@ -80,7 +80,7 @@ describe('the consumer', () => {
     consume();
     await expect
       .poll(() => count('footfall_events_processed_total'))
-      .toMatchObject([{ value: 1 }, { value: 2 }, { value: 0 }]);
+      .toMatchObject([{ value: 1 }, { value: 2 }, { value: 0 }, { value: 0 }]);
     expect(await stored()).toEqual([eventJson(id)]);
     expect(lines.map(({ msg }) => msg)).toContain(`[Consumer] Event processed - eventId: ${id}`);
     expect(lines.map(({ msg }) => msg)).toContain(`[Consumer] Duplicate event skipped - eventId: ${id}`);

@@ -15,6 +15,7 @@ const NEW: PartitionPosition = {
   duplicates: 0,
   deadLettered: 0,
   withoutRecord: 0,
+  expired: 0,
   lost: 0,
   rewound: 0,
 };
@@ -28,6 +29,7 @@ const ALL: PartitionPosition = {
   duplicates: 2,
   deadLettered: 4,
   withoutRecord: 8,
+  expired: 32,
   lost: 16,
 };
 
@@ -41,9 +43,10 @@ describe('the account of a partition', () => {
         duplicates: 2,
         deadLettered: 4,
         withoutRecord: 8,
+        expired: 32,
         lost: 16,
         rewound: 7,
-        unaccounted: 97 - 31,
+        unaccounted: 97 - 63,
       },
     ]);
   });
@@ -90,9 +93,10 @@ describe('the metric of the ledger', () => {
       '0 duplicates': 2,
       '0 deadLettered': 4,
       '0 withoutRecord': 8,
+      '0 expired': 32,
       '0 lost': 16,
       '0 rewound': 7,
-      '0 unaccounted': 66,
+      '0 unaccounted': 34,
     });
     expect(asked).toEqual([['group', 'events']]);
     positions = () => Promise.reject(new Error('away'));

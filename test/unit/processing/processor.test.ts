@@ -6,7 +6,7 @@ import { Meter } from '../../../src/observability/meter.ts';
 import { createMetrics } from '../../../src/observability/metrics.ts';
 import { accounts } from '../../../src/processing/ledger.ts';
 import { type ClaimedBatch, Processor } from '../../../src/processing/processor.ts';
-import { FencedError } from '../../../src/store/event-store.ts';
+import { ALL_KEPT, FencedError } from '../../../src/store/event-store.ts';
 import { MemoryStore } from '../../../src/store/memory/memory-store.ts';
 import { openLog } from '../../support/embedded-log.ts';
 import { listeningLogger } from '../../support/logger.ts';
@@ -64,6 +64,7 @@ async function setUp({ logEvery = 1, countedProperties = [] as string[] } = {}) 
         rewound: 0,
         landmarks: [],
         firstOffset: 0,
+        keptDays: ALL_KEPT,
         ...place,
         batch: { ...of, records, nextOffset, fetchedFrom },
       };
@@ -119,6 +120,7 @@ describe('the processor', () => {
       { labels: { outcome: 'stored' }, value: 3 },
       { labels: { outcome: 'duplicate' }, value: 1 },
       { labels: { outcome: 'dead-lettered' }, value: 2 },
+      { labels: { outcome: 'expired' }, value: 0 },
     ]);
     expect(toldAgain).toEqual([ids[0]]);
     expect(await count('footfall_dead_letters_total')).toEqual([
@@ -136,6 +138,24 @@ describe('the processor', () => {
     expect(lines[0]).toMatchObject({ partition: 0, offset: 4, reason: 'not-json', detail: /./ });
     expect(lines[2]).toMatchObject({ partition: 0 });
     expect(told).toEqual([...ids, ids[0]]);
+  });
+
+  it('stores no event that is too old, nor one that was removed, and calls neither a duplicate', async () => {
+    const { processor, batch, store, account, count, told, toldAgain, lines } = await setUp({ logEvery: 1 });
+    const removed = eventJson(randomUUID());
+    await processor.process([batch([record(0, removed)], { nextOffset: 1 })]);
+    const keptDays = await store.retention.keepFrom({ others: 1, types: [] });
+    const [claim] = await store.claim(REF, [0]);
+    const [found] = await store.read({ order: 'asc', after: 0, upTo: 1, limit: 1 });
+    await store.retention.remove([{ sequence: found!.sequence, counted: [] }]);
+    const old = eventJson(randomUUID()).replace(/"timestamp":"[^"]*"/, '"timestamp":"1970-01-01T23:59:59Z"');
+    const again = { ...claim!, keptDays, fromOffset: 1, fromRewound: 0, firstOffset: 1, fetchedFrom: 1 };
+    const next = batch([record(1, old), record(2, removed)], { ...again, nextOffset: 3 });
+    await processor.process([next]);
+    expect(await account()).toMatchObject({ stored: 1, duplicates: 0, expired: 2, unaccounted: 0 });
+    expect((await count('footfall_events_processed_total')).at(-1)).toMatchObject({ value: 2 });
+    expect([told.length, toldAgain]).toEqual([2, []]);
+    expect(lines.map(({ msg }) => msg).filter((line) => /Duplicate/.test(String(line)))).toEqual([]);
   });
 
   it('says nothing of single events where it is told to log none', async () => {

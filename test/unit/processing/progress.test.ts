@@ -19,6 +19,7 @@ const POSITION: PartitionPosition = {
   duplicates: 0,
   deadLettered: 0,
   withoutRecord: 0,
+  expired: 0,
   lost: 0,
   rewound: 0,
 };

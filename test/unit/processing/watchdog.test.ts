@@ -20,6 +20,7 @@ function row(change: Partial<PartitionPosition> = {}): PartitionPosition {
     duplicates: 0,
     deadLettered: 0,
     withoutRecord: 0,
+    expired: 0,
     lost: 0,
     ...change,
   };

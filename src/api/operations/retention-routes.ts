@@ -1,0 +1,98 @@
+import type { FastifyInstance, FastifySchema } from 'fastify';
+import Type from 'typebox';
+import type { Catalog } from '../../events/catalog.ts';
+import {
+  ALL_DAYS,
+  ALL_HOURS,
+  DAY_MS,
+  type EventCounts,
+  type EventStore,
+  HOURS_A_DAY,
+} from '../../store/event-store.ts';
+import { QueryReader, type QueryString } from '../openapi/query-reader.ts';
+import { answers, json, ref } from '../openapi/schemas.ts';
+
+const PAGE_BYTES = 200_000;
+
+const QUERY = Type.Object({
+  days: Type.Optional(
+    Type.Integer({
+      minimum: 1,
+      maximum: 36_500,
+      description: 'What would go if `RETENTION_DAYS` were this.',
+    }),
+  ),
+});
+
+const GET_RETENTION: FastifySchema = {
+  operationId: 'getRetention',
+  tags: ['Operations'],
+  summary: 'How long events are kept, and what is to go',
+  description:
+    'By event type: for how many days its events are kept, and how many are older. They go within the hour, in small steps. With `days`, nothing goes: it shows what would.',
+  querystring: QUERY,
+  response: answers.read(
+    { 200: json('Days and events.', ref('Retention')) },
+    'invalid_query',
+    'store_unavailable',
+  ),
+};
+
+export interface RetentionRoutesOptions {
+  store: EventStore;
+  catalog: Catalog;
+}
+
+/** What leaves the store by itself, and when. */
+export async function retentionRoutes(
+  api: FastifyInstance,
+  { store, catalog: { retention } }: RetentionRoutesOptions,
+): Promise<void> {
+  api.get<{ Querystring: QueryString }>(
+    '/retention',
+    { schema: GET_RETENTION, config: { reservesBytes: PAGE_BYTES, scope: 'read' } },
+    async ({ query }) => {
+      const reader = new QueryReader(query, QUERY);
+      const overall = query.days === undefined ? retention.overall : reader.integer('days');
+      reader.done();
+      const [totals, kept] = await Promise.all([store.counts.totals(), store.retention.keptDays()]);
+      const { today } = retention;
+      const types = totals.map(({ eventType, events }) => {
+        const days = retention.types.get(eventType) ?? overall;
+        return { eventType, events, days, day: days === undefined ? ALL_DAYS : today - days };
+      });
+      const expired = await expiredBefore(
+        store.counts,
+        types.map(({ day }) => day),
+      );
+      const latest = Math.max(kept.others, ...kept.types.map(({ day }) => day));
+      return {
+        retentionDays: overall ?? null,
+        types: types.map(({ eventType, events, days, day }) => ({
+          eventType,
+          retentionDays: days ?? null,
+          keepsFrom: dateOf(day),
+          events,
+          expired: expired.get(day)!.get(eventType) ?? 0,
+        })),
+        removed: dateOf(latest),
+      };
+    },
+  );
+}
+
+/** How many events of each type are before each of these days. */
+async function expiredBefore(
+  counts: EventCounts,
+  days: readonly number[],
+): Promise<Map<number, Map<string, number>>> {
+  const found = [...new Set(days)].map(async (day) => {
+    const totals = await counts.totals({ from: ALL_HOURS.from, to: day * HOURS_A_DAY - 1 });
+    return [day, new Map(totals.map(({ eventType, events }) => [eventType, events]))] as const;
+  });
+  return new Map(await Promise.all(found));
+}
+
+function dateOf(day: number): string | null {
+  return day === ALL_DAYS ? null : new Date(day * DAY_MS).toISOString().slice(0, 10);
+}

@@ -1,0 +1,91 @@
+import { timeOfUuid } from '../events/event-time.ts';
+import { DAY_MS, HOURS_A_DAY } from './event-counts.ts';
+import type { EventToStore, StoredEvent } from './event-store.ts';
+
+/** The first days that are kept, by the events' own times: days since 1970, UTC. */
+export interface KeptDays {
+  /** Of types without a day of their own. */
+  others: number;
+  types: readonly { eventType: string; day: number }[];
+}
+
+/** Before the day of any event: nothing has been removed. */
+export const ALL_DAYS = Math.floor(Date.UTC(-1, 0) / DAY_MS);
+export const ALL_KEPT: KeptDays = { others: ALL_DAYS, types: [] };
+
+/** An event of the store, and what was counted of it as in `EventToStore`. */
+export interface RemovableEvent extends Pick<EventToStore, 'counted'> {
+  sequence: number;
+}
+
+/** What leaves the store for good: events and dead letters, but never the knowledge that an event was there. */
+export interface EventRetention {
+  keptDays(): Promise<KeptDays>;
+
+  /**
+   * Keeps only events from these days on. A day never moves back. Claims made before are rejected from now on, so that
+   * whoever stores knows the days. The keys of older events are remembered, unless they show their age themselves: none
+   * is stored a second time, whatever time it is sent with.
+   *
+   * @returns the days that are kept now
+   */
+  keepFrom(days: KeptDays): Promise<KeptDays>;
+
+  /** Events of days that are not kept, of one type after the other, oldest first: at most `limit`, none when all are gone. */
+  findExpired(limit: number): Promise<StoredEvent[]>;
+
+  /**
+   * Removes events, and what was counted of them, in one transaction. Those that are gone already are ignored.
+   *
+   * @returns how many it removed
+   */
+  remove(events: readonly RemovableEvent[]): Promise<number>;
+
+  /** Those of these keys, of events that are not in the store, by which it remembers that it had them. */
+  removedKeys(keys: readonly string[]): Promise<Set<string>>;
+
+  /** Removes dead letters that were set aside before a time, oldest first. @returns how many, at most `limit` */
+  removeDeadLetters(before: Date, limit: number): Promise<number>;
+}
+
+/** The days that are kept when some were kept before: what was removed does not come back. */
+export function later(before: KeptDays, wanted: KeptDays): KeptDays {
+  const [known, asked] = [daysOf(before), daysOf(wanted)];
+  const types = new Set([...before.types, ...wanted.types].map(({ eventType }) => eventType));
+  return {
+    others: Math.max(before.others, wanted.others),
+    types: [...types].sort().map((eventType) => ({
+      eventType,
+      day: Math.max(known(eventType), asked(eventType)),
+    })),
+  };
+}
+
+/** The first day that is kept of a type. */
+export function daysOf({ others, types }: KeptDays): (eventType: string) => number {
+  const own = new Map(types.map(({ eventType, day }) => [eventType, day]));
+  return (eventType) => own.get(eventType) ?? others;
+}
+
+/** Tells events that are kept from those that are too old: by their own time, or by a key that shows when it was made. */
+export function keeps(days: KeptDays): (event: Pick<EventToStore, 'key' | 'eventType' | 'hour'>) => boolean {
+  if (days.others === ALL_DAYS && days.types.length === 0) return () => true;
+  const firstDay = daysOf(days);
+  return ({ key, eventType, hour }) => {
+    const first = firstDay(eventType);
+    return Math.floor(hour / HOURS_A_DAY) >= first && !showsDayBefore(key, first);
+  };
+}
+
+/** Whether a key shows that it was made before a day. */
+export function showsDayBefore(key: string, day: number): boolean {
+  return (timeOfUuid(key) ?? Number.POSITIVE_INFINITY) < day * DAY_MS;
+}
+
+/** The lowest key that shows a day. Of keys with times, those below show that they are older. */
+export function firstKeyOf(day: number): string {
+  const hex = Math.max(0, day * DAY_MS)
+    .toString(16)
+    .padStart(12, '0');
+  return `${hex.slice(0, 8)}-${hex.slice(8)}-0000-0000-000000000000`;
+}

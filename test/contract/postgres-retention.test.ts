@@ -1,0 +1,81 @@
+import { randomUUID } from 'node:crypto';
+import { expect, inject, it, onTestFinished } from 'vitest';
+import { createDatabase } from '../../scripts/postgres-server.ts';
+import { accounts } from '../../src/processing/ledger.ts';
+import { FencedError, HOUR_MS, keeps } from '../../src/store/event-store.ts';
+import { PostgresStore } from '../../src/store/postgres/postgres-store.ts';
+import { silentLogger } from '../support/logger.ts';
+import { newBatch, newEvent, TOPIC } from '../support/store-batches.ts';
+
+const PARTITIONS = [0, 1, 2];
+const BATCH = 50;
+const OLD_DAY = 3;
+const NEW_DAY = 20;
+
+function eventOn(day: number, key: string) {
+  return newEvent({ key, eventType: 'T', hour: day * 24, time: day * 24 * HOUR_MS });
+}
+
+it('stores no removed event again, whoever sends it while it is removed', async () => {
+  const url = await createDatabase(inject('postgres'));
+  const open = () => {
+    const store = new PostgresStore({ url, poolSize: 4, logger: silentLogger });
+    onTestFinished(() => store.close());
+    return store;
+  };
+  const [store, other] = [open(), open()];
+  const keys = Array.from({ length: 1500 }, () => randomUUID());
+  const [claim] = await store.claim(TOPIC, [3]);
+  const old = keys.map((key) => eventOn(OLD_DAY, key));
+  await store.process([newBatch(old, { partition: 3, epoch: claim!.epoch })]);
+
+  let isRemoved = false;
+  let fenced = 0;
+  const begun = new Set<number>();
+  /** Sends every key again under a new time, and once more when all are removed, as a consumer that claims again when it must. */
+  const resend = async (partition: number) => {
+    let sent = 0;
+    let last = Number.POSITIVE_INFINITY;
+    while (sent < last) {
+      let [{ epoch, offset, keptDays }] = (await other.claim(TOPIC, [partition])) as [
+        Awaited<ReturnType<typeof other.claim>>[0],
+      ];
+      try {
+        while (sent < last) {
+          if (isRemoved) last = Math.min(last, sent + keys.length);
+          const batch = Array.from({ length: BATCH }, () => eventOn(NEW_DAY, keys[sent++ % keys.length]!));
+          const events = batch.filter(keeps(keptDays));
+          const nextOffset = (offset ?? 0) + BATCH;
+          const expired = BATCH - events.length;
+          await other.process([
+            newBatch(events, { partition, epoch, fromOffset: offset, nextOffset, expired }),
+          ]);
+          offset = nextOffset;
+          begun.add(partition);
+        }
+      } catch (error) {
+        if (!(error instanceof FencedError)) throw error;
+        fenced++;
+      }
+    }
+    return sent;
+  };
+  const sending = PARTITIONS.map(resend);
+  await expect.poll(() => begun.size).toBe(PARTITIONS.length);
+  await store.retention.keepFrom({ others: 10, types: [] });
+  for (;;) {
+    const found = await store.retention.findExpired(100);
+    if (found.length === 0) break;
+    await store.retention.remove(found.map(({ sequence }) => ({ sequence, counted: [] })));
+  }
+  isRemoved = true;
+  const sent = await Promise.all(sending);
+  expect(fenced).toBeGreaterThan(0);
+  const ledger = accounts(await store.positions(TOPIC.group, TOPIC.topic));
+  const sum = (of: (account: (typeof ledger)[0]) => number) => ledger.reduce((all, one) => all + of(one), 0);
+  expect(sum(({ stored }) => stored)).toBe(keys.length);
+  expect(sum(({ unaccounted }) => unaccounted)).toBe(0);
+  expect(sum(({ expired }) => expired)).toBeGreaterThan(0);
+  expect(sum(({ passed }) => passed)).toBeLessThanOrEqual(keys.length + sent.reduce((a, b) => a + b, 0));
+  expect(await store.counts.totals()).toEqual([]);
+});
