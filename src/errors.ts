@@ -76,6 +76,12 @@ export const ERRORS = {
     message:
       'You have already sent a different event with this id. That one is kept, this one is not: give it its own id',
   },
+  event_removed: {
+    status: 410,
+    retryable: false,
+    message:
+      'An event with this id was stored and has been removed, because it was past its retention: it is not stored again',
+  },
   cursor_reset: {
     status: 410,
     retryable: false,

@@ -107,7 +107,8 @@ async function run(
   const duplicates = new DuplicateEvents(clock);
   const tracing = await openTracing(config, logger);
   const told = { logger, metrics, tracing };
-  const producer = new Producer({ log, store, topic, ...told, clock, newId, logEvery, duplicates });
+  const producing = { log, store, topic, clock, newId, logEvery, duplicates, retention: catalog.retention };
+  const producer = new Producer({ ...producing, ...told });
   const storedEvents = new StoredEvents(store);
   const processor = new Processor({
     log,
@@ -146,6 +147,7 @@ async function run(
   const retention = new Retention({
     ...reads,
     days: catalog.retention,
+    removes: consumes,
     deadLetterTopic: deadLetterTopic(topic),
     countedProperties,
   });
@@ -190,10 +192,8 @@ async function run(
 
   // A process that serves no requests must not share the port of those that do.
   const url = link && consumes ? '' : await listen(api, config);
-  if (consumes) {
-    consumer.start();
-    retention.start();
-  }
+  if (consumes) consumer.start();
+  retention.start();
   progress.start();
   link?.ready(metrics.registry);
   if (url !== '') history.start();
@@ -210,8 +210,7 @@ async function run(
     logger.debug('stopping: requests are answered');
     history.stop();
     await progress.stop();
-    await retention.stop();
-    await consumer.stop();
+    await Promise.all([retention.stop(), consumer.stop()]);
     await tracing?.stop();
     logger.debug('stopping: the batch at hand is stored, the group is left');
     await close();

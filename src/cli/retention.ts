@@ -13,7 +13,7 @@ interface Retention {
     events: number;
     expired: number;
   }[];
-  removed: string | null;
+  keptFrom: string | null;
 }
 
 type Options = ServiceOptions & { days?: number; json?: boolean };
@@ -43,7 +43,7 @@ Examples:
     });
 }
 
-function print({ retentionDays, types, removed }: Retention, isTrial: boolean): void {
+function print({ retentionDays, types, keptFrom }: Retention, isTrial: boolean): void {
   const kept = retentionDays === null ? 'for good' : `for ${retentionDays} days`;
   console.log(
     isTrial ? `If events were kept ${kept}:` : `Events are kept ${kept}, unless their type says otherwise.`,
@@ -59,5 +59,5 @@ function print({ retentionDays, types, removed }: Retention, isTrial: boolean): 
       })),
     );
   }
-  if (removed !== null) console.log(`Events before ${removed}, of some type, are gone for good.`);
+  if (keptFrom !== null) console.log(`Events before ${keptFrom}, of some type, are gone for good.`);
 }

@@ -5,7 +5,7 @@ import type { ErrorObject } from 'ajv/dist/2020.js';
 import type { Clock } from '../clock.ts';
 import { DEFAULT_LEVELS } from '../json/nesting.ts';
 import { type CheckPayload, MODE_KEYWORD, RETENTION_KEYWORD, schemaCompiler } from './payload-schemas.ts';
-import { RetentionDays } from './retention-days.ts';
+import { MOST_RETENTION_DAYS, RetentionDays } from './retention-days.ts';
 
 /**
  * `enforce`: an event that violates the schema is rejected. `warn`: it is accepted with a warning. `accept`: no checks.
@@ -147,8 +147,8 @@ export class Catalog {
     const known = schema as Record<string, unknown>;
     if (!MODES.includes(modeOf(known))) throw new Error(`${MODE_KEYWORD} must be one of ${MODES.join(', ')}`);
     const days = retentionDaysOf(known);
-    if (days !== undefined && !(Number.isInteger(days) && days >= 1)) {
-      throw new Error(`${RETENTION_KEYWORD} must be a number of days, at least 1`);
+    if (days !== undefined && !(Number.isInteger(days) && days >= 1 && days <= MOST_RETENTION_DAYS)) {
+      throw new Error(`${RETENTION_KEYWORD} must be a number of days, from 1 to ${MOST_RETENTION_DAYS}`);
     }
     const versions = this.#types.get(eventType) ?? [];
     versions.push({ version, schema: known, check: compile(schema) });

@@ -3,12 +3,19 @@ import { type Clock, systemClock } from '../clock.ts';
 import { eventTimeMs, timeOfUuid } from './event-time.ts';
 
 const DAY_MS = 86_400_000;
+export const MOST_RETENTION_DAYS = 36_500;
 
 /** The members of an event that tell its age, once they are valid. */
 export interface Dated {
   eventType: string;
   eventId?: string | undefined;
   timestamp?: string | undefined;
+}
+
+/** In days since 1970. */
+interface FirstDays {
+  others: number;
+  types: readonly { eventType: string; day: number }[];
 }
 
 interface RetentionDaysOptions {
@@ -25,6 +32,9 @@ export class RetentionDays {
   readonly types: ReadonlyMap<string, number>;
   readonly #clock: Pick<Clock, 'date' | 'now'>;
   readonly #startedAt: number;
+  /** Learnt: the first days of which events are stored. */
+  #others = Number.NEGATIVE_INFINITY;
+  #own: ReadonlyMap<string, number> = new Map();
 
   constructor({ overall, types = new Map(), clock = systemClock }: RetentionDaysOptions = {}) {
     this.overall = overall;
@@ -47,20 +57,41 @@ export class RetentionDays {
     return this.types.get(eventType) ?? this.overall;
   }
 
+  /** Takes in what is kept by what was removed before, perhaps by other settings. */
+  learn({ others, types }: FirstDays): void {
+    this.#others = others;
+    this.#own = new Map(types.map(({ eventType, day }) => [eventType, day]));
+  }
+
+  /** Whether events may have been removed. */
+  get mayHaveRemoved(): boolean {
+    return this.isOn || this.#own.size > 0 || this.#others > Number.NEGATIVE_INFINITY;
+  }
+
+  /** The first day of which events of a type are stored. */
+  #firstDay(eventType: string): number {
+    const days = this.of(eventType);
+    const wanted = days === undefined ? Number.NEGATIVE_INFINITY : this.today - days;
+    return Math.max(wanted, this.#own.get(eventType) ?? this.#others);
+  }
+
   /** Messages about an event that would not be stored any more. */
   ageErrors({ eventType, eventId, timestamp }: Dated): string[] {
-    const days = this.of(eventType);
-    if (days === undefined) return [];
-    const first = (this.today - days) * DAY_MS;
-    const date = new Date(first).toISOString().slice(0, 10);
-    const kept = `${eventType} events are kept for ${days} ${days === 1 ? 'day' : 'days'}`;
+    if (!this.mayHaveRemoved) return [];
+    const first = this.#firstDay(eventType) * DAY_MS;
     const errors: string[] = [];
     if (timestamp !== undefined && eventTimeMs(timestamp) < first) {
-      errors.push(`timestamp must not be before ${date}: ${kept}`);
+      errors.push(`timestamp must not be before ${dateOf(first)}: older ${eventType} events are not kept`);
     }
     if (eventId !== undefined && (timeOfUuid(eventId) ?? first) < first) {
-      errors.push(`eventId was made before ${date}, by the time in it: ${kept}`);
+      errors.push(
+        `eventId was made before ${dateOf(first)}, by the time in it: older ${eventType} events are not kept`,
+      );
     }
     return errors;
   }
+}
+
+function dateOf(time: number): string {
+  return new Date(time).toISOString().slice(0, 10);
 }

@@ -1,5 +1,5 @@
 // In: validated new events. Out: for each a receipt once it is durable in the log, or why it is not.
-import { type Clock, withDeadline } from '../clock.ts';
+import type { Clock } from '../clock.ts';
 import { ApiError } from '../errors.ts';
 import { buildEvent, encodeEvent, type NewEvent, type UserEvent } from '../events/event.ts';
 import { CALLER_HEADER, callersKey, isSameBut } from '../events/event-ids.ts';
@@ -10,13 +10,12 @@ import { type Span, TRACE_HEADER, type Tracing } from '../observability/tracing.
 import { type EventStore, isSameEvent } from '../store/event-store.ts';
 import { toApiError } from './append-failure.ts';
 import type { DuplicateEvents } from './duplicate-events.ts';
+import { EarlierEvents } from './earlier-events.ts';
 import { FailingAppends } from './failing-appends.ts';
 import { type AcceptedEvent, RecentEvents } from './recent-events.ts';
 
 const FAILURE_LOG_INTERVAL_MS = 5000;
 const RECENT_BYTES = 16_000_000;
-/** How long to wait for the store's lookup of earlier events; without an answer they are appended again. */
-const LOOK_UP_MS = 1000;
 
 export interface ProducerOptions {
   log: EventLog;
@@ -27,6 +26,8 @@ export interface ProducerOptions {
   /** Undefined: off. */
   tracing?: Tracing | undefined;
   clock: Pick<Clock, 'date' | 'now'>;
+  /** Whether the store may have removed events. */
+  retention: { readonly mayHaveRemoved: boolean };
   newId(): string;
   /** Told of each event that was sent again and is not appended. */
   duplicates: Pick<DuplicateEvents, 'add'>;
@@ -66,9 +67,11 @@ export class Producer {
   #failures = 0;
   #failureLoggedAt = Number.NEGATIVE_INFINITY;
   readonly #failing: FailingAppends;
+  readonly #earlier: EarlierEvents;
 
   constructor(options: ProducerOptions) {
     this.#options = options;
+    this.#earlier = new EarlierEvents({ ...options, recent: this.#recent });
     this.#failing = new FailingAppends(options.clock);
   }
 
@@ -79,7 +82,7 @@ export class Producer {
 
   /**
    * @param trace the step it belongs to, as `traceparent`
-   * @throws ApiError `id_conflict`, or why it could not be appended
+   * @throws ApiError `id_conflict`, `event_removed`, or why it could not be appended
    */
   async accept(event: NewEvent, trace?: string): Promise<Accepted> {
     const prepared = [this.#prepare(event, this.#timestamp())];
@@ -115,7 +118,7 @@ export class Producer {
     const keys = events.flatMap(({ eventId, caller }) =>
       eventId === undefined ? [] : [callersKey(eventId, caller)],
     );
-    const before = await this.#acceptedBefore(keys);
+    const before = await this.#earlier.find(keys);
     return events.length - keys.filter((key) => before.has(key)).length;
   }
 
@@ -150,7 +153,7 @@ export class Producer {
     prepared: readonly PreparedEvent[],
     trace: string | undefined,
   ): Promise<Acceptance[]> {
-    const before = await this.#acceptedBefore(
+    const before = await this.#earlier.find(
       prepared.flatMap(({ key }, at) => (events[at]!.eventId === undefined ? [] : [key])),
     );
     const { promise: appended, resolve, reject } = Promise.withResolvers<Acceptance[]>();
@@ -169,29 +172,6 @@ export class Producer {
     return Promise.all(results);
   }
 
-  /** Looks up, among events with client-chosen ids, those that were accepted before. */
-  async #acceptedBefore(keys: readonly string[]): Promise<Map<string, AcceptedEvent>> {
-    const found = new Map<string, AcceptedEvent>();
-    const unknown: string[] = [];
-    for (const key of keys) {
-      const recent = this.#recent.get(key);
-      if (recent) found.set(key, recent);
-      else unknown.push(key);
-    }
-    if (unknown.length === 0) return found;
-    try {
-      const stored = await withDeadline(this.#options.store.get(unknown), LOOK_UP_MS, 'the store');
-      for (const [key, { json, partition, offset }] of stored) {
-        if (partition === null || offset === null) continue;
-        found.set(key, { json, receipt: { topic: this.#options.topic, partition, offset } });
-      }
-    } catch (error) {
-      // They are then appended again, which is harmless: the store keeps only the first.
-      this.#options.logger.debug({ err: error }, '[Producer] Could not look up earlier events');
-    }
-    return found;
-  }
-
   #trackInFlight(key: string, result: Promise<Acceptance>): void {
     this.#inFlight.set(key, result);
     const forget = () => this.#inFlight.delete(key);
@@ -200,7 +180,7 @@ export class Producer {
 
   async #answerDuplicate(
     { event, json, key, varying, caller }: PreparedEvent,
-    earlier: AcceptedEvent | Promise<Acceptance>,
+    earlier: AcceptedEvent | ApiError | Promise<Acceptance>,
   ): Promise<Acceptance> {
     const first = await earlier;
     if (first instanceof ApiError) return first;

@@ -29,6 +29,7 @@ const OPERATIONS: Record<Operation, true> = {
   byInterval: true,
   occurrences: true,
   keptDays: true,
+  today: true,
   keepFrom: true,
   findExpired: true,
   remove: true,

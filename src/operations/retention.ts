@@ -5,7 +5,14 @@ import type { RetentionDays } from '../events/retention-days.ts';
 import type { EventLog } from '../log/event-log.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { Metrics } from '../observability/metrics.ts';
-import { ALL_DAYS, DAY_MS, type EventStore, type KeptDays } from '../store/event-store.ts';
+import {
+  ALL_DAYS,
+  DAY_MS,
+  type EventStore,
+  earliestDay,
+  type KeptDays,
+  latestDay,
+} from '../store/event-store.ts';
 
 /** Days end at any time somewhere between two looks. */
 const EVERY_MS = 3_600_000;
@@ -17,8 +24,10 @@ const LEAST_PAUSE_MS = 10;
 
 interface RetentionOptions {
   days: RetentionDays;
-  log: Pick<EventLog, 'trim'>;
-  store: Pick<EventStore, 'retention' | 'positions'>;
+  log: Pick<EventLog, 'trim' | 'ends'>;
+  store: Pick<EventStore, 'retention' | 'positions' | 'storeId'>;
+  /** Whether this process removes; otherwise it only learns what is kept. */
+  removes: boolean;
   topic: string;
   deadLetterTopic: string;
   group: string;
@@ -29,8 +38,8 @@ interface RetentionOptions {
   clock: Clock;
 }
 
-/** The days that are to be kept now. */
-export function keptDays({ overall, types, today }: RetentionDays): KeptDays {
+/** The days from which events are to be kept. */
+export function wantedDays({ overall, types }: RetentionDays, today: number): KeptDays {
   return {
     others: overall === undefined ? ALL_DAYS : today - overall,
     types: [...types].map(([eventType, days]) => ({ eventType, day: today - days })),
@@ -50,7 +59,7 @@ export class Retention {
   }
 
   start(): void {
-    if (this.#options.days.isOn) this.#running ??= this.#run();
+    this.#running ??= this.#run();
   }
 
   /** Resolves when the step in progress is done. */
@@ -65,8 +74,9 @@ export class Retention {
     while (!signal.aborted) {
       let pauseMs = EVERY_MS;
       try {
-        await this.#removeAll();
+        await this.#look();
       } catch (error) {
+        if (signal.aborted) return;
         metrics.retentionFailures.inc();
         logger.warn(
           { err: error },
@@ -78,17 +88,31 @@ export class Retention {
     }
   }
 
+  /** Also where everything is kept now, or another process removes: what is gone by earlier settings does not come back. */
+  async #look(): Promise<void> {
+    const { days, store, removes } = this.#options;
+    if (removes && days.isOn) await this.#removeAll();
+    else this.#learn(await store.retention.keptDays());
+  }
+
   async #removeAll(): Promise<void> {
     const { days, store, logger } = this.#options;
-    const kept = await store.retention.keepFrom(keptDays(days));
+    // Nothing goes before both clocks say so: one that is wrong could not be undone.
+    const today = Math.min(days.today, (await store.retention.today?.()) ?? days.today);
+    const kept = await store.retention.keepFrom(wantedDays(days, today), this.#stopping.signal);
+    this.#learn(kept);
     // If we die here or between two steps: the next look finds what is left.
     const removed = {
       events: await this.#inSteps('event', () => this.#removeEvents()),
-      deadLetters: await this.#removeDeadLetters(),
+      deadLetters: await this.#removeDeadLetters(today),
       records: await this.#trimLog(kept),
     };
     if (Object.values(removed).every((count) => count === 0)) return;
     logger.info(removed, 'Removed what is past its retention');
+  }
+
+  #learn(kept: KeptDays): void {
+    if (latestDay(kept) > ALL_DAYS) this.#options.days.learn(kept);
   }
 
   async #removeEvents(): Promise<number> {
@@ -100,22 +124,22 @@ export class Retention {
     );
   }
 
-  async #removeDeadLetters(): Promise<number> {
+  async #removeDeadLetters(today: number): Promise<number> {
     const { days, store } = this.#options;
     if (days.overall === undefined) return 0;
-    const before = new Date((days.today - days.overall) * DAY_MS);
+    const before = new Date((today - days.overall) * DAY_MS);
     return this.#inSteps('dead-letter', () => store.retention.removeDeadLetters(before, STEP));
   }
 
   /** Kafka has a retention of its own. */
-  async #trimLog({ others, types }: KeptDays): Promise<number> {
+  async #trimLog(kept: KeptDays): Promise<number> {
     const { log, store, topic, deadLetterTopic, group } = this.#options;
-    if (log.trim === undefined || others === ALL_DAYS) return 0;
-    // A store in memory is filled from the log at each start.
-    const before = new Date(types.reduce((first, { day }) => Math.min(first, day), others) * DAY_MS);
-    const passed = new Map(
-      (await store.positions(group, topic)).map(({ partition, offset }) => [partition, offset ?? 0]),
-    );
+    // A store that lasts only as long as the process is filled from the log at each start.
+    if (log.trim === undefined || kept.others === ALL_DAYS || store.storeId !== '') return 0;
+    const before = new Date(earliestDay(kept) * DAY_MS);
+    const { topicId } = await log.ends(topic);
+    const positions = (await store.positions(group, topic)).filter((one) => one.topicId === topicId);
+    const passed = new Map(positions.map(({ partition, offset }) => [partition, offset ?? 0]));
     const trim = async (name: string, isPassed: (partition: number) => number) =>
       this.#inSteps('log-record', async () =>
         log.trim!({ topic: name, before, passed: isPassed, limit: STEP }),

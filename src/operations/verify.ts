@@ -93,7 +93,7 @@ function identityOf(
   const { eventId, eventType } = decoded;
   const key = recordKey(eventId, headers);
   const hour = Math.floor(eventTimeMs(decoded.timestamp) / HOUR_MS);
-  return { eventId, key, isKept: keeps(kept)({ key, eventType, hour }) };
+  return { eventId, key, isKept: keeps(kept)({ key, eventId, eventType, hour }) };
 }
 
 async function deadLetterOrigins(

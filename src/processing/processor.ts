@@ -112,9 +112,11 @@ export class Processor {
     );
     // If we die here: everything is stored, and the next claims continue after it.
     stopTimer();
-    onStored(classified.flatMap(({ events }) => events.map(({ key }) => key)));
-    metrics.eventConflicts.inc(conflicts);
     const gone = new Set(expired);
+    onStored(
+      classified.flatMap(({ events }) => events.map(({ key }) => key)).filter((key) => !gone.has(key)),
+    );
+    metrics.eventConflicts.inc(conflicts);
     for (const [at, one] of classified.entries()) this.#report(one, stored[at]!, gone);
   }
 
@@ -136,7 +138,7 @@ export class Processor {
       const key = recordKey(eventId, record.headers);
       const time = eventTimeMs(timestamp);
       const hour = Math.floor(time / HOUR_MS);
-      if (isKept({ key, eventType, hour })) {
+      if (isKept({ key, eventId, eventType, hour })) {
         const counted = this.#countedValues(members, payload);
         events.push({ key, eventId, userId, eventType, offset: record.offset, time, hour, counted, json });
       } else expired++;

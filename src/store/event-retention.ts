@@ -22,16 +22,23 @@ export interface RemovableEvent extends Pick<EventToStore, 'counted'> {
 export interface EventRetention {
   keptDays(): Promise<KeptDays>;
 
+  /** The day it is by the clock of the store, in days since 1970; missing where that is the clock of this machine. */
+  today?(): Promise<number>;
+
   /**
    * Keeps only events from these days on. A day never moves back. Claims made before are rejected from now on, so that
-   * whoever stores knows the days. The keys of older events are remembered, unless they show their age themselves: none
-   * is stored a second time, whatever time it is sent with.
+   * whoever stores knows the days. The keys of older events are remembered, unless they are ids that show their age
+   * themselves: none is stored a second time, whatever time it is sent with. May take minutes.
    *
+   * @param signal when it aborts, no day moves, and this rejects
    * @returns the days that are kept now
    */
-  keepFrom(days: KeptDays): Promise<KeptDays>;
+  keepFrom(days: KeptDays, signal?: AbortSignal): Promise<KeptDays>;
 
-  /** Events of days that are not kept, of one type after the other, oldest first: at most `limit`, none when all are gone. */
+  /**
+   * Events of days that are not kept: at most `limit`. The next call goes on behind them; none when it is at the end, and
+   * the call after that starts again from the first, as after `keepFrom`.
+   */
   findExpired(limit: number): Promise<StoredEvent[]>;
 
   /**
@@ -67,25 +74,34 @@ export function daysOf({ others, types }: KeptDays): (eventType: string) => numb
   return (eventType) => own.get(eventType) ?? others;
 }
 
-/** Tells events that are kept from those that are too old: by their own time, or by a key that shows when it was made. */
-export function keeps(days: KeptDays): (event: Pick<EventToStore, 'key' | 'eventType' | 'hour'>) => boolean {
+/** From this day on, events of all types are kept. */
+export function latestDay({ others, types }: KeptDays): number {
+  return types.reduce((latest, { day }) => Math.max(latest, day), others);
+}
+
+/** Before this day, events of no type are kept. */
+export function earliestDay({ others, types }: KeptDays): number {
+  return types.reduce((earliest, { day }) => Math.min(earliest, day), others);
+}
+
+/** What tells the age of an event. */
+export interface AgedEvent extends Pick<EventToStore, 'key' | 'eventType' | 'hour'> {
+  /** As it was sent. */
+  eventId: string;
+}
+
+/** Tells events that are kept from those that are too old: by their own time, or by an id that shows when it was made. */
+export function keeps(days: KeptDays): (event: AgedEvent) => boolean {
   if (days.others === ALL_DAYS && days.types.length === 0) return () => true;
   const firstDay = daysOf(days);
-  return ({ key, eventType, hour }) => {
+  return ({ key, eventId, eventType, hour }) => {
     const first = firstDay(eventType);
-    return Math.floor(hour / HOURS_A_DAY) >= first && !showsDayBefore(key, first);
+    return Math.floor(hour / HOURS_A_DAY) >= first && !showsDayBefore({ key, eventId }, first);
   };
 }
 
-/** Whether a key shows that it was made before a day. */
-export function showsDayBefore(key: string, day: number): boolean {
+/** Whether an id shows that it was made before a day. A key that was derived from an id shows nothing. */
+export function showsDayBefore({ key, eventId }: Pick<AgedEvent, 'key' | 'eventId'>, day: number): boolean {
+  if (eventId.toLowerCase() !== key) return false;
   return (timeOfUuid(key) ?? Number.POSITIVE_INFINITY) < day * DAY_MS;
-}
-
-/** The lowest key that shows a day. Of keys with times, those below show that they are older. */
-export function firstKeyOf(day: number): string {
-  const hex = Math.max(0, day * DAY_MS)
-    .toString(16)
-    .padStart(12, '0');
-  return `${hex.slice(0, 8)}-${hex.slice(8)}-0000-0000-000000000000`;
 }

@@ -3,6 +3,7 @@ import { expect, it, onTestFinished } from 'vitest';
 import { openSqliteFile } from '../../src/sqlite/sqlite-file.ts';
 import { type EventStore, TYPE_DIMENSION, USER_DIMENSION } from '../../src/store/event-store.ts';
 import { SqliteStore } from '../../src/store/sqlite/sqlite-store.ts';
+import { WITHOUT_RETENTION_IN_POSTGRES, WITHOUT_RETENTION_IN_SQLITE } from '../support/earlier-tables.ts';
 import { byHand, freshDatabase, openStore } from '../support/postgres.ts';
 import { newEvent } from '../support/store-batches.ts';
 import { storing } from '../support/storing.ts';
@@ -32,6 +33,7 @@ it('the values of a SQLite file of an earlier version are known', async () => {
   const file = openSqliteFile(join(await tempFolder(), 'footfall.db'));
   onTestFinished(() => file.close());
   await fill(new SqliteStore(file));
+  file.db.exec(WITHOUT_RETENTION_IN_SQLITE);
   file.db.exec("drop table known_values; update schema_versions set version = 6 where name = 'store'");
   expect(await known(new SqliteStore(file))).toEqual(EXPECTED);
 });
@@ -39,6 +41,7 @@ it('the values of a SQLite file of an earlier version are known', async () => {
 it('the values of a PostgreSQL of an earlier version are known', async () => {
   const url = await freshDatabase();
   await fill(openStore(url));
+  await byHand(url, WITHOUT_RETENTION_IN_POSTGRES);
   await byHand(url, "drop table known_values; delete from footfall_migrations where name >= '0007'");
   expect(await known(openStore(url))).toEqual(EXPECTED);
 });

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { PostgresStore } from '../../src/store/postgres/postgres-store.ts';
+import { WITHOUT_RETENTION_IN_POSTGRES } from '../support/earlier-tables.ts';
 import { type LogLine, listeningLogger } from '../support/logger.ts';
 import { PATIENCE_MS } from '../support/patience.ts';
 import {
@@ -92,6 +93,7 @@ describe('an index of tables that hold something', () => {
     await openStore(url, fresh.logger).claim(TOPIC, [0]);
     expect(await isValid(url)).toBe(true);
     expect(said(fresh.lines, /index/)).toEqual([]);
+    await byHand(url, WITHOUT_RETENTION_IN_POSTGRES);
     await byHand(url, `drop index ${INDEX}; delete from footfall_migrations where name >= '0008'`);
     const writer = await holdUp(url);
     const store = openStore(url);

@@ -1,6 +1,7 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { StoreUnavailableError } from '../../src/store/event-store.ts';
 import { PostgresStore } from '../../src/store/postgres/postgres-store.ts';
+import { WITHOUT_RETENTION_IN_POSTGRES } from '../support/earlier-tables.ts';
 import { silentLogger } from '../support/logger.ts';
 import { PATIENCE_MS, RUNS_OUT_MS } from '../support/patience.ts';
 import {
@@ -32,14 +33,16 @@ describe('a store that is only looked at', () => {
     [
       'they were dropped',
       [
-        'drop table events, positions, dead_letters, known_values, counted_up_to, pending_values, event_counts, value_counts, distinct_counts cascade',
+        'drop table events, positions, dead_letters, known_values, counted_up_to, pending_values, event_counts, value_counts, distinct_counts, kept_from, gone_events cascade',
       ],
       'schema public has no tables of Footfall',
     ],
     [
       'they are older',
-      ["delete from footfall_migrations where name >= '0007'; drop table known_values"],
-      isOlder('0007_known_values, 0008_ranges'),
+      [
+        `${WITHOUT_RETENTION_IN_POSTGRES} delete from footfall_migrations where name >= '0007'; drop table known_values`,
+      ],
+      isOlder('0007_known_values, 0008_ranges, 0009_retention'),
     ],
   ])('says so where %s, and leaves them', async (_state, statements, said) => {
     const url = await freshDatabase();
@@ -73,9 +76,10 @@ describe("a store's inspection", () => {
   it('finds tables of an earlier version, and leaves them', async () => {
     const url = await freshDatabase();
     await openStore(url).ping(PATIENCE_MS);
+    await byHand(url, WITHOUT_RETENTION_IN_POSTGRES);
     await byHand(url, "delete from footfall_migrations where name >= '0007'; drop table known_values");
     expect(await openStore(url).inspect(PATIENCE_MS)).toBe(
-      'PostgreSQL, schema public: its tables are of an earlier version, and changed at the start (0007_known_values, 0008_ranges)',
+      'PostgreSQL, schema public: its tables are of an earlier version, and changed at the start (0007_known_values, 0008_ranges, 0009_retention)',
     );
   });
 

@@ -2,10 +2,12 @@ import { randomUUID } from 'node:crypto';
 import { expect, inject, it, onTestFinished } from 'vitest';
 import { createDatabase } from '../../scripts/postgres-server.ts';
 import { accounts } from '../../src/processing/ledger.ts';
-import { FencedError, HOUR_MS, keeps } from '../../src/store/event-store.ts';
+import { ALL_KEPT, FencedError, HOUR_MS, keeps } from '../../src/store/event-store.ts';
 import { PostgresStore } from '../../src/store/postgres/postgres-store.ts';
 import { silentLogger } from '../support/logger.ts';
+import { byHand } from '../support/postgres.ts';
 import { newBatch, newEvent, TOPIC } from '../support/store-batches.ts';
+import { claimAndStore } from '../support/storing.ts';
 
 const PARTITIONS = [0, 1, 2];
 const BATCH = 50;
@@ -44,7 +46,7 @@ it('stores no removed event again, whoever sends it while it is removed', async 
         while (sent < last) {
           if (isRemoved) last = Math.min(last, sent + keys.length);
           const batch = Array.from({ length: BATCH }, () => eventOn(NEW_DAY, keys[sent++ % keys.length]!));
-          const events = batch.filter(keeps(keptDays));
+          const events = batch.filter((event) => keeps(keptDays)({ ...event, eventId: event.key }));
           const nextOffset = (offset ?? 0) + BATCH;
           const expired = BATCH - events.length;
           await other.process([
@@ -78,4 +80,38 @@ it('stores no removed event again, whoever sends it while it is removed', async 
   expect(sum(({ expired }) => expired)).toBeGreaterThan(0);
   expect(sum(({ passed }) => passed)).toBeLessThanOrEqual(keys.length + sent.reduce((a, b) => a + b, 0));
   expect(await store.counts.totals()).toEqual([]);
+});
+
+it('moves no day when it is stopped before it has remembered all keys, neither then nor later', async () => {
+  const url = await createDatabase(inject('postgres'));
+  const store = new PostgresStore({ url, poolSize: 4, logger: silentLogger });
+  onTestFinished(() => store.close());
+  await claimAndStore(store, [eventOn(3, randomUUID()), eventOn(8, randomUUID())]);
+  const stopped = AbortSignal.abort(new Error('stopped'));
+  await expect(store.retention.keepFrom({ others: 9, types: [] }, stopped)).rejects.toThrow('stopped');
+  expect(await store.retention.keptDays()).toEqual(ALL_KEPT);
+  expect(await store.retention.keepFrom({ others: 5, types: [] })).toEqual({ others: 5, types: [] });
+  expect(await store.retention.findExpired(9)).toHaveLength(1);
+});
+
+it('moves no day where it may not remove what is before it, and says what to grant', async () => {
+  const url = await createDatabase(inject('postgres'));
+  const owner = new PostgresStore({ url, poolSize: 4, logger: silentLogger });
+  onTestFinished(() => owner.close());
+  await claimAndStore(owner, [eventOn(3, randomUUID())]);
+  const role = `r${randomUUID().slice(0, 8)}`;
+  await byHand(
+    url,
+    `create role ${role} login password 'p';
+     grant select, insert, update, delete on all tables in schema public to ${role};
+     grant select, update on all sequences in schema public to ${role};
+     revoke delete on events from ${role}`,
+  );
+  const own = url.replace(/\/\/[^@]*@/, `//${role}:p@`);
+  const store = new PostgresStore({ url: own, poolSize: 4, logger: silentLogger, migrates: false });
+  onTestFinished(() => store.close());
+  await expect(store.retention.keepFrom({ others: 9, types: [] })).rejects.toThrow(
+    /GRANT DELETE ON events TO/,
+  );
+  expect(await store.retention.keptDays()).toEqual(ALL_KEPT);
 });

@@ -6,7 +6,6 @@ import {
   type EventStore,
   type EventToStore,
   FencedError,
-  firstKeyOf,
   HOUR_MS,
   type KeptDays,
   keeps,
@@ -61,6 +60,12 @@ async function everything(store: EventStore) {
 }
 
 const from = (others: number, types: KeptDays['types'] = []): KeptDays => ({ others, types });
+/** The lowest UUIDv7 of a day. */
+function firstIdOf(day: number): string {
+  const hex = (day * DAY_MS).toString(16).padStart(12, '0');
+  return `${hex.slice(0, 8)}-${hex.slice(8)}-7000-8000-000000000000`;
+}
+
 const ledger = async (store: EventStore) => accounts(await store.positions(TOPIC.group, TOPIC.topic))[0]!;
 
 /** What leaves a store, and what does not come back. */
@@ -156,6 +161,29 @@ export function retentionContract(open: () => Promise<StoreHarness>): void {
     expect((await everything(store)).totals).toMatchObject([{ events: 2 }]);
   });
 
+  it('does not store a removed event again as one of another type, though its id shows that it is older than its own', async () => {
+    const { store } = await open();
+    const key = firstIdOf(3);
+    await claimAndStore(store, [eventOn(3, { key, json: `{"eventId":"${key}"}` }), eventOn(20)]);
+    await store.retention.keepFrom(from(1, [{ eventType: 'T', day: 10 }]));
+    expect(await removeExpired(store)).toBe(1);
+    expect(await store.retention.removedKeys([key])).toEqual(new Set([key]));
+    const [claim] = await store.claim(TOPIC, [0]);
+    const again = eventOn(20, { key, eventType: 'LONG' });
+    expect(keeps(claim!.keptDays)({ ...again, eventId: key })).toBe(true);
+    const batch = newBatch([again], { epoch: claim!.epoch, fromOffset: 2, nextOffset: 3 });
+    expect(await store.process([batch])).toMatchObject({ stored: [[false]], expired: [key] });
+  });
+
+  it('finds again what was found before and not removed, once the days are given again', async () => {
+    const { store } = await open();
+    await claimAndStore(store, [eventOn(3), eventOn(4), eventOn(3, { eventType: 'U' })]);
+    await store.retention.keepFrom(from(10));
+    await store.retention.findExpired(2);
+    await store.retention.keepFrom(from(10));
+    expect(await removeExpired(store)).toBe(3);
+  });
+
   it('goes on after all events are removed: sequences, counts and positions', async () => {
     const { store } = await open();
     await claimAndStore(store, [eventOn(3), eventOn(4)]);
@@ -224,9 +252,9 @@ export function retentionContract(open: () => Promise<StoreHarness>): void {
       // Half of the keys show their time, half do not; half of the events are before the day.
       const events = Array.from({ length: RESENT }, (_, at) => {
         const day = at % 4 < 2 ? 9 : 10;
-        const timed = firstKeyOf(day).replace('-0000-0000-', '-7000-8000-');
-        const key = at % 2 === 0 ? timed.slice(0, 24) + at.toString(16).padStart(12, '0') : undefined;
-        return eventOn(day, key === undefined ? {} : { key });
+        if (at % 2 === 1) return eventOn(day);
+        const key = firstIdOf(day).slice(0, 24) + at.toString(16).padStart(12, '0');
+        return eventOn(day, { key, json: `{"eventId":"${key}"}` });
       });
       const batches = Array.from({ length: events.length / BATCH }, (_, at) =>
         events.slice(at * BATCH, (at + 1) * BATCH),
@@ -243,7 +271,9 @@ export function retentionContract(open: () => Promise<StoreHarness>): void {
       const isKept = keeps(claim!.keptDays);
       let { offset } = claim!;
       for (const batch of batches) {
-        const again = batch.map(({ key }) => eventOn(11, { key })).filter((event) => isKept(event));
+        const again = batch
+          .map(({ key }) => eventOn(11, { key }))
+          .filter((event) => isKept({ ...event, eventId: event.key }));
         const nextOffset = offset! + BATCH;
         const expired = batch.length - again.length;
         const { epoch } = claim!;

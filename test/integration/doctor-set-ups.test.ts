@@ -5,6 +5,7 @@ import { describe, expect, inject, it, onTestFinished } from 'vitest';
 import { freePort } from '../../src/cli/kafka/free-port.ts';
 import { openSqliteFile } from '../../src/sqlite/sqlite-file.ts';
 import { firstCode, firstFinding, type Row } from '../support/doctor.ts';
+import { WITHOUT_RETENTION_IN_POSTGRES } from '../support/earlier-tables.ts';
 import { newTopic, openAdmin } from '../support/kafka-log.ts';
 import { PATIENCE_MS } from '../support/patience.ts';
 import {
@@ -199,7 +200,9 @@ const WRONG_POSTGRES: Row[] = [
     'tables of an earlier version that are for somebody else to change',
     'postgres_migrations_missing',
     async () => {
-      const url = await withTables("delete from footfall_migrations where name >= '0008'");
+      const url = await withTables(
+        `${WITHOUT_RETENTION_IN_POSTGRES} delete from footfall_migrations where name >= '0008'`,
+      );
       return settings({ DATABASE_URL: url, DATABASE_MIGRATE: 'off' });
     },
   ],

@@ -47,7 +47,7 @@ it('says what would go, then removes it, and what was counted of it', async () =
       { eventType: 'LOGIN', retentionDays: 30, keepsFrom: '2026-10-28', events: 4, expired: 3 },
       { eventType: 'PRODUCT_VIEW', retentionDays: 30, keepsFrom: '2026-10-28', events: 1, expired: 1 },
     ],
-    removed: null,
+    keptFrom: null,
   });
   expect(await json(`${before.url}/retention`)).toMatchObject({
     retentionDays: null,
@@ -67,7 +67,7 @@ it('says what would go, then removes it, and what was counted of it', async () =
   expect(await json(`${url}/retention`)).toMatchObject({
     retentionDays: 30,
     types: [{ eventType: 'LOGIN', events: 1, expired: 0 }],
-    removed: '2026-10-28',
+    keptFrom: '2026-10-28',
   });
   const own = await runCommand(['retention', '--url', url]);
   expect(own.stdout).toContain('Events are kept for 30 days, unless their type says otherwise.');
@@ -88,22 +88,27 @@ it('refuses events that are too old, and does not store again what it removed, a
   expect(results).toMatchObject([
     {
       code: 'invalid_event',
-      errors: ['timestamp must not be before 2026-10-28: LOGIN events are kept for 30 days'],
+      errors: ['timestamp must not be before 2026-10-28: older LOGIN events are not kept'],
     },
     { eventId: expect.any(String) },
   ]);
   // Sent once more without its time, the removed event looks like a new one.
-  await post(url, { userId: 'ada', eventType: 'LOGIN', eventId: oldId });
+  const again = await post(url, { userId: 'ada', eventType: 'LOGIN', eventId: oldId });
+  expect([again.status, again.headers.get('error-code'), again.headers.get('error-retryable')]).toEqual([
+    410,
+    'event_removed',
+    'false',
+  ]);
   interface Groups {
     groups: { partitions: { stored: number; expired: number; unaccounted: number }[] }[];
   }
   const account = async () => (await json<Groups>(`${url}/consumer-groups`)).groups[0]!.partitions[0];
-  await expect.poll(account).toMatchObject({ stored: 6, expired: 1, unaccounted: 0 });
+  await expect.poll(account).toMatchObject({ stored: 6, expired: 0, unaccounted: 0 });
   expect((await json<Stats>(`${url}/events/stats`)).total).toBe(2);
   await stop();
   const verified = await runCommand(['verify'], { DATA_DIR: folder });
   expect(verified).toMatchObject({ code: 0 });
-  expect(verified.stdout).toContain('7 records = 2 stored + 0 dead-lettered + 5 too old to be kept + 0 not');
+  expect(verified.stdout).toContain('6 records = 2 stored + 0 dead-lettered + 4 too old to be kept + 0 not');
 });
 
 it('keeps a type as long as the catalog says, whatever the setting', async () => {

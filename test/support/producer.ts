@@ -30,6 +30,7 @@ export async function producerGround() {
         clock: { date: () => new Date('2024-02-14T10:30:00.000Z'), now: () => 0 },
         newId: () => uuid(1000 + ids++),
         duplicates: { add: () => {} },
+        retention: { mayHaveRemoved: false },
         logEvery: 1,
         ...options,
       }),

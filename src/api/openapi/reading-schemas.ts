@@ -54,7 +54,7 @@ export const STATS = Type.Object({
   activeUsers: Type.Array(Type.Object({ day: DateText, users: Type.Integer() })),
   keptFrom: Nullable({
     ...DateText,
-    description: 'From this day on, the counts are of all events there were; null: nothing was removed.',
+    description: 'Before this day, events of some type are not kept; null: all are.',
   }),
   day: DateText,
   topUsers: Type.Array(ref('ValueCount')),
@@ -247,8 +247,9 @@ export const RETENTION = Type.Object({
       expired: { ...Type.Integer(), description: 'How many of them are to go, or would.' },
     }),
   ),
-  removed: Nullable({
+  keptFrom: Nullable({
     ...DateText,
-    description: 'Events before this day, of some type, are gone for good; null: nothing was removed.',
+    description:
+      'Before this day, events of some type are gone for good, and no such event is stored; null: all are kept.',
   }),
 });

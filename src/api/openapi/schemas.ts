@@ -219,6 +219,7 @@ const EVENTS_SENT: ErrorCode[] = [
   'invalid_event',
   'invalid_query',
   'id_conflict',
+  'event_removed',
   'record_refused',
   'rate_limited',
   'publish_failed',

@@ -5,14 +5,18 @@ import {
   ALL_DAYS,
   ALL_HOURS,
   DAY_MS,
+  daysOf,
   type EventCounts,
   type EventStore,
   HOURS_A_DAY,
+  latestDay,
 } from '../../store/event-store.ts';
 import { QueryReader, type QueryString } from '../openapi/query-reader.ts';
 import { answers, json, ref } from '../openapi/schemas.ts';
 
 const PAGE_BYTES = 200_000;
+/** Those with the most events. */
+const MOST_TYPES = 1000;
 
 const QUERY = Type.Object({
   days: Type.Optional(
@@ -57,15 +61,17 @@ export async function retentionRoutes(
       reader.done();
       const [totals, kept] = await Promise.all([store.counts.totals(), store.retention.keptDays()]);
       const { today } = retention;
-      const types = totals.map(({ eventType, events }) => {
+      const listed = totals.toSorted((a, b) => b.events - a.events).slice(0, MOST_TYPES);
+      const firstDay = daysOf(kept);
+      const types = listed.map(({ eventType, events }) => {
         const days = retention.types.get(eventType) ?? overall;
-        return { eventType, events, days, day: days === undefined ? ALL_DAYS : today - days };
+        const wanted = days === undefined ? ALL_DAYS : today - days;
+        return { eventType, events, days, day: Math.max(wanted, firstDay(eventType)) };
       });
       const expired = await expiredBefore(
         store.counts,
         types.map(({ day }) => day),
       );
-      const latest = Math.max(kept.others, ...kept.types.map(({ day }) => day));
       return {
         retentionDays: overall ?? null,
         types: types.map(({ eventType, events, days, day }) => ({
@@ -75,7 +81,7 @@ export async function retentionRoutes(
           events,
           expired: expired.get(day)!.get(eventType) ?? 0,
         })),
-        removed: dateOf(latest),
+        keptFrom: dateOf(latestDay(kept)),
       };
     },
   );

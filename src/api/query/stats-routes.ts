@@ -10,6 +10,7 @@ import {
   HOUR_MS,
   HOURS_A_DAY,
   type HourCount,
+  latestDay,
   MOST_COUNTED_OF_USER,
   type TypeTotal,
   USER_DIMENSION,
@@ -131,8 +132,7 @@ export async function statsRoutes(
 
 /** The day from which events of all types are kept; null: none were removed. */
 async function keptFrom({ retention }: EventStore): Promise<string | null> {
-  const { others, types } = await retention.keptDays();
-  const latest = Math.max(others, ...types.map(({ day }) => day));
+  const latest = latestDay(await retention.keptDays());
   return latest === ALL_DAYS ? null : dateOf(latest);
 }
 

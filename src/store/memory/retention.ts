@@ -47,6 +47,7 @@ export class MemoryRetention implements EventRetention {
   }
 
   async findExpired(limit: number): Promise<StoredEvent[]> {
+    // What was found is removed before the next call, or found again.
     const { events, byTime } = this.#options;
     const firstDay = daysOf(this.#days);
     return byTime

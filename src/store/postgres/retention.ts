@@ -5,11 +5,16 @@ import {
   DAY_MS,
   daysOf,
   type EventRetention,
+  earliestDay,
   HOURS_A_DAY,
   type KeptDays,
   later,
+  latestDay,
   type RemovableEvent,
   type StoredEvent,
+  StoreUnavailableError,
+  type TimedEvent,
+  type TimePlace,
 } from '../event-store.ts';
 import type { Database } from './client.ts';
 import type { PostgresCounts } from './counts.ts';
@@ -20,39 +25,59 @@ import { FORGET_VALUES, REMOVE } from './removal.ts';
 const OTHERS = '';
 /** Events whose keys are remembered in one statement. */
 const STEP = 5000;
+/** Sequences that are looked through in one statement for events that are too old. */
+const STORED_STEP = 50_000;
+const LONGEST_WAIT_MS = 2000;
+const FIRST: TimePlace = { time: Number.MIN_SAFE_INTEGER, sequence: 0 };
 
-/** Whether a key `e.event_key` shows by itself, as UUIDv7, that it was made before a day. */
-const shows = (day: string) => `(substr(e.event_key::text, 15, 1) = '7'
-  and ('x' || left(replace(e.event_key::text, '-', ''), 12))::bit(48)::bigint < ${day}::bigint * ${DAY_MS})`;
+/**
+ * Whether the key of an event `e` is its id, and shows as UUIDv7 that it is older than all that is kept: it may come again as
+ * an event of any type. A key that was derived from an id shows nothing.
+ */
+const shows = (earliestDay: string) => `(substr(e.event_key::text, 15, 1) = '7'
+  and lower(substr(e.json, 13, 36)) = e.event_key::text
+  and ('x' || left(replace(e.event_key::text, '-', ''), 12))::bit(48)::bigint < ${earliestDay}::bigint * ${DAY_MS})`;
 
 /** Remembers the keys of the next events of a type before a day. @returns the place of the last of them */
 const REMEMBER_STEP = `
 with step as (
-  select event_key, event_type, happened_at, seq from events
+  select event_key, event_type, happened_at, seq, json from events
   where (event_type, happened_at, seq) > ($1, $2::bigint, $3::bigint)
   order by event_type, happened_at, seq limit ${STEP}
 ), chosen as (
   select * from step where event_type = $1 and happened_at < $4::bigint * ${DAY_MS}
 ), remembered as (
-  insert into gone_events select event_key from chosen e where not ${shows('$4')} on conflict do nothing
+  insert into gone_events select event_key from chosen e where not ${shows('$5')} order by event_key on conflict do nothing
 )
 select happened_at as time, seq as sequence from chosen order by happened_at desc, seq desc limit 1`;
 
-/** Remembers the keys of events that were stored meanwhile, and are before the day that their type moves to. */
-const rememberAfter = (sequence: number) => `
+/** Remembers the keys of events, stored between two sequences, that are before the day of their type. */
+const REMEMBER_STORED = `
 insert into gone_events
-select e.event_key from (
-  select e.*, coalesce(own.next_day, others.next_day, ${ALL_DAYS}) as day
-  from events e left join kept_from own on own.event_type = e.event_type
-    left join kept_from others on others.event_type = '${OTHERS}'
-  where e.seq > ${sequence}
-) as e where happened_at < day::bigint * ${DAY_MS} and not ${shows('day')}
-on conflict do nothing`;
+select e.event_key from events e left join unnest($3::text[], $4::integer[]) as own (event_type, day) on own.event_type = e.event_type
+where e.seq > $1 and e.seq <= $2 and e.happened_at < coalesce(own.day, $5::integer)::bigint * ${DAY_MS} and not ${shows('$6')}
+order by e.event_key on conflict do nothing`;
+
+/** A type that had no day of its own was one of the others until now. */
+const MOVE_DAYS = `
+insert into kept_from (event_type, first_day)
+select event_type, greatest(day, (select first_day from kept_from where event_type = '${OTHERS}'))
+from unnest($1::text[], $2::integer[]) as given (event_type, day)
+on conflict (event_type) do update set first_day = greatest(kept_from.first_day, excluded.first_day)`;
+
+const NEXT_OLD = `
+select seq as sequence, happened_at as time, json, event_type = $1 and happened_at < $4::bigint as "isOld" from events
+where (event_type, happened_at, seq) > ($1, $2::bigint, $3::bigint)
+order by event_type, happened_at, seq limit $5`;
 
 /** Removes events from PostgreSQL. Any number of instances may do so at once. */
 export class PostgresRetention implements EventRetention {
   readonly #database: Database;
   readonly #counts: PostgresCounts;
+  /** Types that may have more events to remove; undefined: not looked for yet. */
+  #types: string[] | undefined;
+  /** Behind the events of the first of them that were found: those before it are removed, and their places in the index are not. */
+  #place = FIRST;
 
   constructor(database: Database, counts: PostgresCounts) {
     this.#database = database;
@@ -68,80 +93,118 @@ export class PostgresRetention implements EventRetention {
     return { others, types: rows.filter(({ eventType }) => eventType !== OTHERS) };
   }
 
-  async keepFrom(wanted: KeptDays): Promise<KeptDays> {
+  async today(): Promise<number> {
+    const [row] = await this.#database.query<{ day: number }>(
+      'select floor(extract(epoch from now()) / 86400)::integer as day',
+      [],
+    );
+    return row!.day;
+  }
+
+  async keepFrom(wanted: KeptDays, signal?: AbortSignal): Promise<KeptDays> {
+    this.#types = undefined;
+    this.#place = FIRST;
     const before = await this.keptDays();
     const days = later(before, wanted);
     if (JSON.stringify(days) === JSON.stringify(before)) return days;
-    await this.#announce(before, days);
+    await this.#checkRights();
     // If we die here, or in any step below: keys are remembered of events that are still there and still kept. They are
-    // found as before, and the next call remembers the others.
-    const first = await watermarks(this.#database);
-    for (const { eventType } of await this.#typesBefore(days)) {
-      await this.#remember(eventType, daysOf(days)(eventType));
+    // found as before, and the next call remembers those of the rest.
+    let { stable: seen } = await watermarks(this.#database);
+    const firstDay = daysOf(days);
+    for (const eventType of await this.#typesBefore(days)) {
+      await this.#remember(eventType, firstDay(eventType), earliestDay(days), signal);
     }
-    const second = await watermarks(this.#database);
-    await this.#database.query(rememberAfter(first.stable), []);
-    await this.#database.sequence([
-      // Waits for those who store or claim now; the next claims see the new days.
-      'lock table positions in share row exclusive mode',
-      rememberAfter(second.stable),
-      'update kept_from set first_day = next_day where first_day < next_day',
-      'update positions set epoch = epoch + 1',
-    ]);
+    for (;;) {
+      const { stable } = await watermarks(this.#database);
+      if (stable - seen < STEP) break;
+      signal?.throwIfAborted();
+      const upTo = Math.min(stable, seen + STORED_STEP);
+      await this.#database.query(REMEMBER_STORED, storedBetween(seen, upTo, days));
+      seen = upTo;
+    }
+    await this.#move(days, seen);
     return this.keptDays();
   }
 
-  async #announce(before: KeptDays, days: KeptDays): Promise<void> {
-    const types = [OTHERS, ...days.types.map(({ eventType }) => eventType)];
-    const dayBefore = (type: string) => (type === OTHERS ? before.others : daysOf(before)(type));
-    const dayNow = (type: string) => (type === OTHERS ? days.others : daysOf(days)(type));
-    await this.#database.query(
-      `insert into kept_from (event_type, first_day, next_day)
-       select * from unnest($1::text[], $2::integer[], $3::integer[])
-       on conflict (event_type) do update set next_day = greatest(kept_from.next_day, excluded.next_day)`,
-      [types, types.map(dayBefore), types.map(dayNow)],
+  /** The keys of the last events, the days and the claims, together. */
+  #move(days: KeptDays, seen: number): Promise<void> {
+    return this.#database.writing(async (client) => {
+      // Waits for those who store or claim now, not for long, since others wait behind it; the next claims see the new days.
+      await client.query(`set local lock_timeout = '${LONGEST_WAIT_MS}'`);
+      await client.query('lock table positions in share row exclusive mode');
+      await client.query(REMEMBER_STORED, storedBetween(seen, Number.MAX_SAFE_INTEGER, days));
+      const given = [{ eventType: OTHERS, day: days.others }, ...days.types];
+      await client.query(MOVE_DAYS, [given.map(({ eventType }) => eventType), given.map(({ day }) => day)]);
+      await client.query('update positions set epoch = epoch + 1');
+    });
+  }
+
+  /** Where rights were taken away, nothing must move that says it is gone. */
+  async #checkRights(): Promise<void> {
+    const [row] = await this.#database.query<{ lacks: string[] }>(
+      `select array(select name from unnest('{events,dead_letters,event_counts,value_counts,distinct_counts,known_values}'::text[])
+         as name where not has_table_privilege(name, 'delete')) as lacks`,
+      [],
+    );
+    const { lacks } = row!;
+    if (lacks.length === 0) return;
+    throw new StoreUnavailableError(
+      `retention may not delete: GRANT DELETE ON ${lacks.join(', ')} TO this role`,
     );
   }
 
-  async #remember(eventType: string, day: number): Promise<void> {
-    let place = { time: String(Number.MIN_SAFE_INTEGER), sequence: '0' };
+  async #remember(
+    eventType: string,
+    day: number,
+    earliest: number,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    let place = { time: String(FIRST.time), sequence: String(FIRST.sequence) };
     for (;;) {
-      const [last] = await this.#database.query<typeof place>(REMEMBER_STEP, [
-        eventType,
-        place.time,
-        place.sequence,
-        day,
-      ]);
+      signal?.throwIfAborted();
+      const values = [eventType, place.time, place.sequence, day, earliest];
+      const [last] = await this.#database.query<typeof place>(REMEMBER_STEP, values);
       if (last === undefined) return;
       place = last;
     }
   }
 
   /** The types that have events before the days, judging by their counts. */
-  async #typesBefore(days: KeptDays): Promise<{ eventType: string }[]> {
+  async #typesBefore(days: KeptDays): Promise<string[]> {
     await this.#counts.countUp();
-    const latest = Math.max(days.others, ...days.types.map(({ day }) => day));
     const rows = await this.#database.query<{ eventType: string; hour: string }>(
       'select event_type as "eventType", min(hour) as hour from event_counts where hour < $1 group by event_type',
-      [latest * HOURS_A_DAY],
+      [latestDay(days) * HOURS_A_DAY],
     );
     const firstDay = daysOf(days);
-    return rows.filter(({ eventType, hour }) => Number(hour) < firstDay(eventType) * HOURS_A_DAY);
+    return rows
+      .filter(({ eventType, hour }) => Number(hour) < firstDay(eventType) * HOURS_A_DAY)
+      .map(({ eventType }) => eventType);
   }
 
   async findExpired(limit: number): Promise<StoredEvent[]> {
     const days = await this.keptDays();
-    const firstDay = daysOf(days);
-    for (const { eventType } of await this.#typesBefore(days)) {
-      const rows = await this.#database.query<AsText<StoredEvent, 'sequence'> & { isOld: boolean }>(
-        `select seq as sequence, json, event_type = $1 and happened_at < $2::bigint as "isOld" from events
-         where (event_type, happened_at, seq) > ($1, ${Number.MIN_SAFE_INTEGER}, 0)
-         order by event_type, happened_at, seq limit $3`,
-        [eventType, firstDay(eventType) * DAY_MS, limit],
+    this.#types ??= await this.#typesBefore(days);
+    for (;;) {
+      const [eventType] = this.#types;
+      if (eventType === undefined) break;
+      const { time, sequence } = this.#place;
+      const values = [eventType, time, sequence, daysOf(days)(eventType) * DAY_MS, limit];
+      const rows = await this.#database.query<AsText<TimedEvent, 'sequence' | 'time'> & { isOld: boolean }>(
+        NEXT_OLD,
+        values,
       );
       const old = rows.filter(({ isOld }) => isOld);
-      if (old.length > 0) return old.map(({ sequence, json }) => ({ sequence: Number(sequence), json }));
+      const last = old.at(-1);
+      if (last !== undefined) {
+        this.#place = { time: Number(last.time), sequence: Number(last.sequence) };
+        return old.map(({ sequence, json }) => ({ sequence: Number(sequence), json }));
+      }
+      this.#types.shift();
+      this.#place = FIRST;
     }
+    this.#types = undefined;
     return [];
   }
 
@@ -179,7 +242,7 @@ export class PostgresRetention implements EventRetention {
     const [row] = await this.#database.query<{ removed: number }>(
       `with removed as (
          delete from dead_letters where seq in
-           (select seq from dead_letters where set_aside_at < $1 order by set_aside_at limit $2)
+           (select seq from dead_letters where set_aside_at < $1 order by seq limit $2)
          returning seq
        ) select count(*)::integer as removed from removed`,
       [before, limit],
@@ -194,4 +257,10 @@ interface Removed {
   dimensions: string[];
   /** Values that some day has no more. */
   dropped: string[];
+}
+
+function storedBetween(from: number, to: number, days: KeptDays): unknown[] {
+  const { others, types } = days;
+  const own = [types.map(({ eventType }) => eventType), types.map(({ day }) => day)];
+  return [from, to, ...own, others, earliestDay(days)];
 }

@@ -42,7 +42,9 @@ with batches as (
   select o.event_key, o.partition from all_held, (
     select * from unnest($13::uuid[], $17::integer[]) as first
     union all select * from unnest($22::uuid[], $42::integer[]) as again
-  ) as o (event_key, partition) join gone_events g on g.event_key = o.event_key
+  ) as o (event_key, partition)
+  -- One by one: joined, all of the table would be read until the planner knows how large it is.
+  cross join lateral (select from gone_events g where g.event_key = o.event_key limit 1) as g
 ), given as (
   select e.* from all_held, unnest($13::uuid[], $14::text[], $15::text[], $16::text[], $17::integer[], $18::bigint[],
     $19::bigint[], $20::integer[], $21::integer[], $41::bigint[]) with ordinality
@@ -59,7 +61,8 @@ with batches as (
   select e.event_key, count(*) as duplicates, count(*) filter (where ${COMPARED('r')} <> ${COMPARED('e')}) as conflicts
   from (
     select event_key, json from given
-    union all select again.* from all_held, unnest($22::uuid[], $23::text[]) as again
+    union all select a.* from all_held, unnest($22::uuid[], $23::text[]) as a (event_key, json)
+    where not exists (select from gone where gone.event_key = a.event_key)
   ) as r (event_key, json) join events e on e.event_key = r.event_key
   where (select count(*) from inserted) < cardinality($13::uuid[])
   group by e.event_key

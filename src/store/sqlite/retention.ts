@@ -4,12 +4,16 @@ import {
   DAY_MS,
   daysOf,
   type EventRetention,
+  earliestDay,
   HOURS_A_DAY,
   type KeptDays,
   later,
+  latestDay,
   type RemovableEvent,
   type StoredEvent,
   showsDayBefore,
+  type TimedEvent,
+  type TimePlace,
 } from '../event-store.ts';
 import { HOUR, type SqliteCounts } from './counts.ts';
 import { onFile } from './errors.ts';
@@ -23,8 +27,12 @@ interface OldEvent {
   eventType: string;
   hour: number;
   time: number;
+  json: string;
 }
 
+const FIRST: TimePlace = { time: Number.MIN_SAFE_INTEGER, sequence: 0 };
+const ID_AT = '{"eventId":"'.length;
+const UUID_LENGTH = 36;
 /** Of all types without a row of their own. */
 const OTHERS = '';
 
@@ -33,6 +41,11 @@ export class SqliteRetention implements EventRetention {
   readonly #db: DatabaseSync;
   readonly #counts: SqliteCounts;
   readonly #days: Query<{ eventType: string; day: number }>;
+  readonly #findOld: Query<TimedEvent>;
+  /** Types that may have more events to remove; undefined: not looked for yet. */
+  #types: string[] | undefined;
+  /** Behind the events of the first of them that were found. */
+  #place = FIRST;
 
   constructor(db: DatabaseSync, counts: SqliteCounts) {
     this.#db = db;
@@ -40,6 +53,11 @@ export class SqliteRetention implements EventRetention {
     this.#days = prepareQuery(
       db,
       'select event_type as eventType, first_day as day from kept_from order by 1',
+    );
+    this.#findOld = prepareQuery(
+      db,
+      `select seq as sequence, happened_at as time, json from events
+       where event_type = ? and (happened_at, seq) > (?, ?) and happened_at < ? order by happened_at, seq limit ?`,
     );
   }
 
@@ -54,6 +72,8 @@ export class SqliteRetention implements EventRetention {
   }
 
   async keepFrom(wanted: KeptDays): Promise<KeptDays> {
+    this.#types = undefined;
+    this.#place = FIRST;
     const before = this.days;
     const days = later(before, wanted);
     if (JSON.stringify(days) === JSON.stringify(before)) return days;
@@ -69,27 +89,44 @@ export class SqliteRetention implements EventRetention {
   }
 
   async findExpired(limit: number): Promise<StoredEvent[]> {
+    const firstDay = daysOf(this.days);
+    this.#types ??= this.#typesBefore(firstDay);
+    for (;;) {
+      const [eventType] = this.#types;
+      if (eventType === undefined) break;
+      const found = onFile(() =>
+        this.#findOld.all(
+          eventType,
+          this.#place.time,
+          this.#place.sequence,
+          firstDay(eventType) * DAY_MS,
+          limit,
+        ),
+      );
+      const last = found.at(-1);
+      if (last !== undefined) {
+        this.#place = { time: last.time, sequence: last.sequence };
+        return found.map(({ sequence, json }) => ({ sequence, json }));
+      }
+      this.#types.shift();
+      this.#place = FIRST;
+    }
+    this.#types = undefined;
+    return [];
+  }
+
+  /** The types that have events before their days, judging by their counts. */
+  #typesBefore(firstDay: (eventType: string) => number): string[] {
     this.#counts.countUp();
-    const { days } = this;
-    const firstDay = daysOf(days);
-    const latest = Math.max(days.others, ...days.types.map(({ day }) => day));
-    return onFile(() => {
-      const types = prepareQuery<{ eventType: string; hour: number }>(
+    const rows = onFile(() =>
+      prepareQuery<{ eventType: string; hour: number }>(
         this.#db,
         'select event_type as eventType, min(hour) as hour from event_counts where hour < ? group by event_type',
-      ).all(latest * HOURS_A_DAY);
-      const old = types.filter(({ eventType, hour }) => hour < firstDay(eventType) * HOURS_A_DAY);
-      const find = prepareQuery<StoredEvent>(
-        this.#db,
-        `select seq as sequence, json from events where event_type = ? and happened_at < ?
-         order by happened_at limit ?`,
-      );
-      for (const { eventType } of old) {
-        const found = find.all(eventType, firstDay(eventType) * DAY_MS, limit);
-        if (found.length > 0) return found.map((row) => ({ ...row }));
-      }
-      return [];
-    });
+      ).all(latestDay(this.days) * HOURS_A_DAY),
+    );
+    return rows
+      .filter(({ eventType, hour }) => hour < firstDay(eventType) * HOURS_A_DAY)
+      .map(({ eventType }) => eventType);
   }
 
   async remove(events: readonly RemovableEvent[]): Promise<number> {
@@ -105,11 +142,11 @@ export class SqliteRetention implements EventRetention {
 
   #remove(events: readonly RemovableEvent[]): number {
     const db = this.#db;
-    const firstDay = daysOf(this.days);
+    const earliest = earliestDay(this.days);
     const find = prepareQuery<OldEvent>(
       db,
       `select seq as sequence, event_key as key, user_id as userId, event_type as eventType, ${HOUR} as hour,
-         happened_at as time
+         happened_at as time, json
        from events where seq = ?`,
     );
     const deletes = [
@@ -125,7 +162,9 @@ export class SqliteRetention implements EventRetention {
       const found = find.get(sequence);
       if (found === undefined) continue;
       const { key, userId, eventType, hour, time } = found;
-      if (!showsDayBefore(keyText(key), firstDay(eventType))) remember.run(key);
+      const id = { key: keyText(key), eventId: idIn(found.json) };
+      // It may come again as an event of any type.
+      if (!showsDayBefore(id, earliest)) remember.run(key);
       for (const statement of deletes) statement.run({ userId, time, sequence });
       taken.take({ userId, eventType, hour, counted });
       removed++;
@@ -144,10 +183,15 @@ export class SqliteRetention implements EventRetention {
       const { changes } = this.#db
         .prepare(
           `delete from dead_letters where seq in
-             (select seq from dead_letters where set_aside_at < ? order by set_aside_at limit ?)`,
+             (select seq from dead_letters where set_aside_at < ? order by seq limit ?)`,
         )
         .run(before.toISOString(), limit);
       return Number(changes);
     });
   }
+}
+
+/** The id of an event that has the length of a UUID, as `encodeEvent` writes it. */
+function idIn(json: string): string {
+  return json.slice(ID_AT, ID_AT + UUID_LENGTH);
 }

@@ -169,8 +169,7 @@ create table kept_from (
 ) strict, without rowid;
 create table gone_events (event_key blob primary key) strict, without rowid;
 alter table counted_up_to add column removed integer not null default 0;
-alter table positions add column expired integer not null default 0;
-create index dead_letters_by_time on dead_letters (set_aside_at);`;
+alter table positions add column expired integer not null default 0;`;
 
 /** Steps to the schema of the store, in order. */
 export const STORE_SCHEMA = [

@@ -34,7 +34,7 @@ describe('retention', () => {
     expect(new Catalog().retention.isOn).toBe(false);
   });
 
-  it.each([0, 1.5, -3, '7'])('is not %j days', async (days) => {
+  it.each([0, 1.5, -3, 36_501, '7'])('is not %j days', async (days) => {
     await expect(catalogWith({ 'x-retention-days': days })).rejects.toThrow(/x-retention-days/);
   });
 
@@ -47,6 +47,19 @@ describe('retention', () => {
     clock.monotonic += DAY_MS / 2;
     expect(days.today).toBe(21);
   });
+});
+
+it('goes on by what was removed before, whatever the setting says now', () => {
+  const days = new RetentionDays({ overall: 15, clock: clockAt(NOON) });
+  const old = { eventType: 'LOGIN', timestamp: '1970-01-11T00:00:00Z' };
+  expect(days.ageErrors(old)).toEqual([]);
+  days.learn({ others: 12, types: [{ eventType: 'AUDIT', day: 3 }] });
+  expect(days.ageErrors(old)).toHaveLength(1);
+  expect(days.ageErrors({ ...old, eventType: 'AUDIT' })).toEqual([]);
+  const off = new RetentionDays({ clock: clockAt(NOON) });
+  expect(off.mayHaveRemoved).toBe(false);
+  off.learn({ others: 12, types: [] });
+  expect([off.mayHaveRemoved, off.ageErrors(old).length]).toEqual([true, 1]);
 });
 
 describe('a new event', () => {
@@ -63,7 +76,7 @@ describe('a new event', () => {
 
   it('is refused if it would not be kept, and says from which day one is', () => {
     expect(read({ timestamp: '1970-01-17T23:59:59.999Z' }, catalog)).toEqual([
-      'timestamp must not be before 1970-01-18: LOGIN events are kept for 3 days',
+      'timestamp must not be before 1970-01-18: older LOGIN events are not kept',
     ]);
     expect(read({ timestamp: '1970-01-18T00:00:00Z' }, catalog)).toEqual([]);
     expect(read({}, catalog)).toEqual([]);
@@ -76,7 +89,7 @@ describe('a new event', () => {
       return `${hex.slice(0, 8)}-${hex.slice(8)}-${version}000-8000-000000000000`;
     };
     expect(read({ eventId: idOf(17 * DAY_MS - 1) }, catalog)).toEqual([
-      'eventId was made before 1970-01-18, by the time in it: LOGIN events are kept for 3 days',
+      'eventId was made before 1970-01-18, by the time in it: older LOGIN events are not kept',
     ]);
     expect(read({ eventId: idOf(17 * DAY_MS) }, catalog)).toEqual([]);
     expect(read({ eventId: idOf(0, 4) }, catalog)).toEqual([]);

@@ -3,10 +3,9 @@ import { type Clock, systemClock } from '../../../src/clock.ts';
 import { RetentionDays } from '../../../src/events/retention-days.ts';
 import { Meter } from '../../../src/observability/meter.ts';
 import { createMetrics } from '../../../src/observability/metrics.ts';
-import { keptDays, Retention } from '../../../src/operations/retention.ts';
+import { Retention, wantedDays } from '../../../src/operations/retention.ts';
 import { ALL_DAYS, DAY_MS, HOUR_MS } from '../../../src/store/event-store.ts';
 import { MemoryStore } from '../../../src/store/memory/memory-store.ts';
-import { appendTo } from '../../support/append.ts';
 import { openLog } from '../../support/embedded-log.ts';
 import { listeningLogger } from '../../support/logger.ts';
 import { newEvent, TOPIC } from '../../support/store-batches.ts';
@@ -31,18 +30,20 @@ async function setUp(
     now: () => 0,
     async sleep(ms, signal) {
       pauses.push(ms);
-      if (ms < 60_000) return;
+      if (ms < 60_000 || signal?.aborted) return;
       const aborted = new Promise<void>((resolve) => signal?.addEventListener('abort', () => resolve()));
       await Promise.race([go.promise, aborted]);
     },
   };
+  const days = new RetentionDays({ overall: 10, ...options.days, clock });
   const retention = new Retention({
-    days: new RetentionDays({ overall: 10, ...options.days, clock }),
+    days,
     log,
     store,
     topic: TOPIC.topic,
     deadLetterTopic: `${TOPIC.topic}.dlt`,
     group: TOPIC.group,
+    removes: true,
     countedProperties: ['device'],
     logger,
     metrics,
@@ -53,6 +54,7 @@ async function setUp(
     (await metrics.registry.getSingleMetric(name)!.get()).values.map(({ value }) => value);
   return {
     retention,
+    days,
     store,
     log,
     lines,
@@ -80,11 +82,11 @@ describe('retention', () => {
   it('has a day for each type, and none where events are kept for good', () => {
     const clock = { date: () => new Date(TODAY * DAY_MS), now: () => 0 };
     const types = new Map([['AUDIT', 40]]);
-    expect(keptDays(new RetentionDays({ overall: 10, types, clock }))).toEqual({
+    expect(wantedDays(new RetentionDays({ overall: 10, types, clock }), TODAY)).toEqual({
       others: 90,
       types: [{ eventType: 'AUDIT', day: 60 }],
     });
-    expect(keptDays(new RetentionDays({ types, clock })).others).toBe(ALL_DAYS);
+    expect(wantedDays(new RetentionDays({ types, clock }), TODAY).others).toBe(ALL_DAYS);
   });
 
   it('removes in steps what is too old, with its counts, and nothing else', async () => {
@@ -111,9 +113,12 @@ describe('retention', () => {
     const { retention, store, store1, log, pauses } = await setUp({
       days: { types: new Map([['AUDIT', 40]]) },
     });
-    const record = { topic: TOPIC.topic, key: 'u', headers: [], value: 'x' };
-    await appendTo(log, [record, record, record]);
+    Object.assign(store, { storeId: '' });
     await store1(90, 'T', 2);
+    log.ends = async () => ({ topicId: TOPIC.topicId, ends: new Map() });
+    const [position] = await store.positions(TOPIC.group, TOPIC.topic);
+    // Another topic had the name before.
+    store.positions = async () => [position!, { ...position!, topicId: 'topic-id-9', offset: 9 }];
     const asked: unknown[] = [];
     log.trim = async ({ topic, before, passed }) => {
       asked.push([topic, before.getTime() / DAY_MS, passed(0), passed(1)]);
@@ -143,10 +148,22 @@ describe('retention', () => {
     expect(await store.counts.totals()).toEqual([]);
   });
 
-  it('does nothing where everything is kept', async () => {
-    const { retention, store, pauses } = await setUp({ days: { overall: undefined } });
+  it('removes nothing where everything is kept, and learns what was removed before', async () => {
+    const { retention, days, store, store1, pauses } = await setUp({ days: { overall: undefined } });
+    await store1(4);
+    await store.retention.keepFrom({ others: 5, types: [] });
     retention.start();
-    await retention.stop();
-    expect([pauses, (await store.retention.keptDays()).types]).toEqual([[], []]);
+    await expect.poll(() => pauses).toEqual([HOUR_MS]);
+    expect(await store.watermarks()).toMatchObject({ latest: 1 });
+    expect(await store.counts.totals()).toMatchObject([{ events: 1 }]);
+    expect(days.mayHaveRemoved).toBe(true);
+  });
+
+  it('lets nothing go before the clock of the store agrees', async () => {
+    const { retention, store, pauses } = await setUp();
+    Object.assign(store.retention, { today: async () => TODAY - 50 });
+    retention.start();
+    await expect.poll(() => pauses).toEqual([HOUR_MS]);
+    expect(await store.retention.keptDays()).toMatchObject({ others: TODAY - 60 });
   });
 });
