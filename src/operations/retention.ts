@@ -69,7 +69,7 @@ export class Retention {
   }
 
   async #run(): Promise<void> {
-    const { clock, logger, metrics } = this.#options;
+    const { clock } = this.#options;
     const { signal } = this.#stopping;
     while (!signal.aborted) {
       let pauseMs = EVERY_MS;
@@ -77,22 +77,31 @@ export class Retention {
         await this.#look();
       } catch (error) {
         if (signal.aborted) return;
-        metrics.retentionFailures.inc();
-        logger.warn(
-          { err: error },
-          'What is past its retention could not be removed: trying again in a minute',
-        );
+        this.#failed(error as Error);
         pauseMs = AFTER_FAILURE_MS;
       }
       await clock.sleep(pauseMs, signal);
     }
   }
 
+  #failed(error: Error): void {
+    const { logger, metrics } = this.#options;
+    if (!this.#removes) {
+      logger.debug({ err: error }, 'cannot ask the store what is kept');
+      return;
+    }
+    metrics.retentionFailures.inc();
+    logger.warn({ err: error }, 'What is past its retention could not be removed: trying again in a minute');
+  }
+
+  get #removes(): boolean {
+    return this.#options.removes && this.#options.days.isOn;
+  }
+
   /** Also where everything is kept now, or another process removes: what is gone by earlier settings does not come back. */
   async #look(): Promise<void> {
-    const { days, store, removes } = this.#options;
-    if (removes && days.isOn) await this.#removeAll();
-    else this.#learn(await store.retention.keptDays());
+    if (this.#removes) await this.#removeAll();
+    else this.#learn(await this.#options.store.retention.keptDays());
   }
 
   async #removeAll(): Promise<void> {

@@ -88,6 +88,18 @@ export function retentionContract(open: () => Promise<StoreHarness>): void {
     expect(await other.claim(TOPIC, [0])).toMatchObject([{ keptDays: await store.retention.keptDays() }]);
   });
 
+  it('moves the day of a type by itself, however far the others are, also when two do it at once', async () => {
+    const { store, second } = await open();
+    const other = await second();
+    const days = (day: number) => from(day, [{ eventType: 'T', day: day - 15 }]);
+    await Promise.all([store, other].map(({ retention }) => retention.keepFrom(days(20))));
+    expect(await store.retention.keptDays()).toEqual(days(20));
+    await claimAndStore(store, [eventOn(5), eventOn(6), eventOn(20), eventOn(20, { eventType: 'U' })]);
+    expect(await store.retention.keepFrom(days(21))).toEqual(days(21));
+    expect(await removeExpired(store)).toBe(2);
+    expect(await store.counts.totals()).toMatchObject([{ eventType: 'T', events: 2 }]);
+  });
+
   it('rejects whoever does not know the day yet, and nobody when it does not move', async () => {
     const { store } = await open();
     const [claim] = await store.claim(TOPIC, [0]);

@@ -33,7 +33,7 @@ const GET_RETENTION: FastifySchema = {
   tags: ['Operations'],
   summary: 'How long events are kept, and what is to go',
   description:
-    'By event type: for how many days its events are kept, and how many are older. They go within the hour, in small steps. With `days`, nothing goes: it shows what would.',
+    'By event type: for how many days its events are kept, and how many are older. They go within the hour, in small steps. With `days`, nothing goes: it shows what would. With more than 1000 types, those with the most events are listed.',
   querystring: QUERY,
   response: answers.read(
     { 200: json('Days and events.', ref('Retention')) },

@@ -40,7 +40,12 @@ returning partition, epoch, next_offset, rewound, landmarks,
   array(select distinct p.topic from positions p where p.topic <> $2 and p.stored > 0) as other_topics`;
 
 /** No one stores meanwhile: what is reset must not belong to events that have just arrived. */
-const FORGET_UNDISTURBED = ['lock table events in share row exclusive mode', ...FORGET_EVENTS];
+const FORGET_UNDISTURBED = [
+  'lock table events in share row exclusive mode',
+  ...FORGET_EVENTS,
+  // Remembered by an attempt that was given up: nothing was removed.
+  'delete from gone_events where not exists (select from events) and not exists (select from kept_from)',
+];
 
 export interface PostgresStoreOptions extends DatabaseOptions {
   /** Address of a replica, which answers reads of events. */

@@ -58,10 +58,12 @@ select e.event_key from events e left join unnest($3::text[], $4::integer[]) as 
 where e.seq > $1 and e.seq <= $2 and e.happened_at < coalesce(own.day, $5::integer)::bigint * ${DAY_MS} and not ${shows('$6')}
 order by e.event_key on conflict do nothing`;
 
-/** A type that had no day of its own was one of the others until now. */
+/** A type that has no row was one of the others until now. Nobody else moves days meanwhile. */
 const MOVE_DAYS = `
 insert into kept_from (event_type, first_day)
-select event_type, greatest(day, (select first_day from kept_from where event_type = '${OTHERS}'))
+select event_type,
+  case when exists (select from kept_from k where k.event_type = given.event_type) then day
+    else greatest(day, (select first_day from kept_from where event_type = '${OTHERS}')) end
 from unnest($1::text[], $2::integer[]) as given (event_type, day)
 on conflict (event_type) do update set first_day = greatest(kept_from.first_day, excluded.first_day)`;
 
@@ -123,6 +125,7 @@ export class PostgresRetention implements EventRetention {
       await this.#database.query(REMEMBER_STORED, storedBetween(seen, upTo, days));
       seen = upTo;
     }
+    signal?.throwIfAborted();
     await this.#move(days, seen);
     return this.keptDays();
   }
