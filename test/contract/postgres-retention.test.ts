@@ -115,3 +115,47 @@ it('moves no day where it may not remove what is before it, and says what to gra
   );
   expect(await store.retention.keptDays()).toEqual(ALL_KEPT);
 });
+
+it('remembers the keys of many events that are stored while it looks for those before the day', async () => {
+  const url = await createDatabase(inject('postgres'));
+  const [store, other] = [1, 2].map(() => {
+    const opened = new PostgresStore({ url, poolSize: 4, logger: silentLogger });
+    onTestFinished(() => opened.close());
+    return opened;
+  }) as [PostgresStore, PostgresStore];
+  const keys = Array.from({ length: 6000 }, () => randomUUID());
+  const { counts } = store;
+  const countUp = counts.countUp.bind(counts);
+  let isStored = false;
+  counts.countUp = async () => {
+    if (!isStored) {
+      isStored = true;
+      await claimAndStore(
+        other,
+        keys.map((key) => eventOn(OLD_DAY, key)),
+      );
+    }
+    return countUp();
+  };
+  await store.retention.keepFrom({ others: 10, types: [] });
+  const found = await store.retention.findExpired(keys.length);
+  const removed = found.map(({ sequence }) => ({ sequence, counted: [] }));
+  expect(await store.retention.remove(removed)).toBe(keys.length);
+  expect(await store.retention.removedKeys(keys)).toEqual(new Set(keys));
+});
+
+it('goes by the day of the server', async () => {
+  const url = await createDatabase(inject('postgres'));
+  const store = new PostgresStore({ url, poolSize: 4, logger: silentLogger });
+  onTestFinished(() => store.close());
+  const day = async () =>
+    (
+      await byHand<{ day: number }>(
+        url,
+        "select (now() at time zone 'utc')::date - '1970-01-01'::date as day",
+      )
+    )[0]!.day;
+  const before = await day();
+  const today = await store.retention.today();
+  expect([before, await day()]).toContain(today);
+});

@@ -17,9 +17,13 @@ export const INDEX_BUILDS = 'src/store/postgres/index-builds.ts';
 /** Runs in a command: torture lets that die, not an instance. */
 export const RESET = 'src/operations/reset-positions.ts';
 
+/** Where events are removed, which an instance under torture does not do yet. */
+const RETENTION = ['src/operations/retention.ts', 'src/store/postgres/retention.ts'];
+
 /** Every place where the source says what a crash leaves: those that an instance comes to under load, unless told otherwise. */
 export function crashPoints(
-  matches = (file: string) => !ELSEWHERE.test(file) && ![MIGRATION, INDEX_BUILDS, RESET].includes(file),
+  matches = (file: string) =>
+    !ELSEWHERE.test(file) && ![MIGRATION, INDEX_BUILDS, RESET, ...RETENTION].includes(file),
 ): CrashPoint[] {
   return globSync('src/**/*.ts')
     .filter(matches)
