@@ -67,7 +67,6 @@ export class JournalStore implements EventStore {
     const change = (made: Change) => this.#change(made);
     return {
       keptDays: () => retention.keptDays(),
-      findExpired: (limit) => retention.findExpired(limit),
       removedKeys: (keys) => retention.removedKeys(keys),
       keepFrom: (days) => change({ call: 'keepFrom', days }) as Promise<KeptDays>,
       remove: (events) => change({ call: 'remove', events }) as Promise<number>,

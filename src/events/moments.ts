@@ -18,6 +18,11 @@ export function momentMs(text: string): number | undefined {
   return Number.isNaN(time) ? undefined : time;
 }
 
+/** The day of a time, in UTC, such as `2026-01-31`. */
+export function dateOf(time: number): string {
+  return new Date(time).toISOString().split('T', 1)[0]!;
+}
+
 /** In a query, the unencoded plus sign of a time zone arrives as a space. */
 export function withPlus(text: string): string {
   return text.replace(/ (\d\d:\d\d)$/, '+$1');

@@ -1,6 +1,7 @@
 // In: how many days events are kept. Out: the first day that is kept today, and what is wrong with an event before it.
 import { type Clock, systemClock } from '../clock.ts';
 import { eventTimeMs, timeOfUuid } from './event-time.ts';
+import { dateOf } from './moments.ts';
 
 const DAY_MS = 86_400_000;
 export const MOST_RETENTION_DAYS = 36_500;
@@ -10,12 +11,6 @@ export interface Dated {
   eventType: string;
   eventId?: string | undefined;
   timestamp?: string | undefined;
-}
-
-/** In days since 1970. */
-interface FirstDays {
-  others: number;
-  types: readonly { eventType: string; day: number }[];
 }
 
 interface RetentionDaysOptions {
@@ -32,9 +27,8 @@ export class RetentionDays {
   readonly types: ReadonlyMap<string, number>;
   readonly #clock: Pick<Clock, 'date' | 'now'>;
   readonly #startedAt: number;
-  /** Learnt: the first days of which events are stored. */
-  #others = Number.NEGATIVE_INFINITY;
-  #own: ReadonlyMap<string, number> = new Map();
+  /** Of each type, what `learn` was told. */
+  #storedFrom: ((eventType: string) => number) | undefined;
 
   constructor({ overall, types = new Map(), clock = systemClock }: RetentionDaysOptions = {}) {
     this.overall = overall;
@@ -57,22 +51,21 @@ export class RetentionDays {
     return this.types.get(eventType) ?? this.overall;
   }
 
-  /** Takes in what is kept by what was removed before, perhaps by other settings. */
-  learn({ others, types }: FirstDays): void {
-    this.#others = others;
-    this.#own = new Map(types.map(({ eventType, day }) => [eventType, day]));
+  /** @param firstDay of each type, the first of which events are stored: earlier ones were removed, perhaps by other settings */
+  learn(firstDay: (eventType: string) => number): void {
+    this.#storedFrom = firstDay;
   }
 
   /** Whether events may have been removed. */
   get mayHaveRemoved(): boolean {
-    return this.isOn || this.#own.size > 0 || this.#others > Number.NEGATIVE_INFINITY;
+    return this.isOn || this.#storedFrom !== undefined;
   }
 
   /** The first day of which events of a type are stored. */
   #firstDay(eventType: string): number {
     const days = this.of(eventType);
     const wanted = days === undefined ? Number.NEGATIVE_INFINITY : this.today - days;
-    return Math.max(wanted, this.#own.get(eventType) ?? this.#others);
+    return Math.max(wanted, this.#storedFrom?.(eventType) ?? Number.NEGATIVE_INFINITY);
   }
 
   /** Messages about an event that would not be stored any more. */
@@ -90,8 +83,4 @@ export class RetentionDays {
     }
     return errors;
   }
-}
-
-function dateOf(time: number): string {
-  return new Date(time).toISOString().slice(0, 10);
 }

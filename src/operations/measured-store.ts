@@ -31,7 +31,6 @@ const OPERATIONS: Record<Operation, true> = {
   keptDays: true,
   today: true,
   keepFrom: true,
-  findExpired: true,
   remove: true,
   removedKeys: true,
   removeDeadLetters: true,

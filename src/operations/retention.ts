@@ -8,11 +8,13 @@ import type { Metrics } from '../observability/metrics.ts';
 import {
   ALL_DAYS,
   DAY_MS,
+  daysOf,
   type EventStore,
   earliestDay,
   type KeptDays,
   latestDay,
 } from '../store/event-store.ts';
+import { expiredEvents } from './expired-events.ts';
 
 /** Days end at any time somewhere between two looks. */
 const EVERY_MS = 3_600_000;
@@ -25,7 +27,7 @@ const LEAST_PAUSE_MS = 10;
 interface RetentionOptions {
   days: RetentionDays;
   log: Pick<EventLog, 'trim' | 'ends'>;
-  store: Pick<EventStore, 'retention' | 'positions' | 'storeId'>;
+  store: Pick<EventStore, 'counts' | 'readByTime' | 'retention' | 'positions' | 'storeId'>;
   /** Whether this process removes; otherwise it only learns what is kept. */
   removes: boolean;
   topic: string;
@@ -112,7 +114,7 @@ export class Retention {
     this.#learn(kept);
     // If we die here or between two steps: the next look finds what is left.
     const removed = {
-      events: await this.#inSteps('event', () => this.#removeEvents()),
+      events: await this.#removeEvents(kept),
       deadLetters: await this.#removeDeadLetters(today),
       records: await this.#trimLog(kept),
     };
@@ -121,16 +123,19 @@ export class Retention {
   }
 
   #learn(kept: KeptDays): void {
-    if (latestDay(kept) > ALL_DAYS) this.#options.days.learn(kept);
+    if (latestDay(kept) > ALL_DAYS) this.#options.days.learn(daysOf(kept));
   }
 
-  async #removeEvents(): Promise<number> {
-    const { retention } = this.#options.store;
-    const found = await retention.findExpired(STEP);
-    if (found.length === 0) return 0;
-    return retention.remove(
-      found.map(({ sequence, json }) => ({ sequence, counted: countedIn(json, this.#countedValues) })),
-    );
+  #removeEvents(kept: KeptDays): Promise<number> {
+    const { store } = this.#options;
+    const expired = expiredEvents(store, kept, STEP);
+    return this.#inSteps('event', async () => {
+      const { value: found } = await expired.next();
+      if (found === undefined) return 0;
+      return store.retention.remove(
+        found.map(({ sequence, json }) => ({ sequence, counted: countedIn(json, this.#countedValues) })),
+      );
+    });
   }
 
   async #removeDeadLetters(today: number): Promise<number> {

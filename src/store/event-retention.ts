@@ -1,6 +1,6 @@
 import { timeOfUuid } from '../events/event-time.ts';
-import { DAY_MS, HOURS_A_DAY } from './event-counts.ts';
-import type { EventToStore, StoredEvent } from './event-store.ts';
+import { ALL_HOURS, DAY_MS, type EventCounts, HOURS_A_DAY, type HourRange } from './event-counts.ts';
+import type { EventToStore } from './event-store.ts';
 
 /** The first days that are kept, by the events' own times: days since 1970, UTC. */
 export interface KeptDays {
@@ -36,12 +36,6 @@ export interface EventRetention {
   keepFrom(days: KeptDays, signal?: AbortSignal): Promise<KeptDays>;
 
   /**
-   * Events of days that are not kept: at most `limit`. The next call goes on behind them; none when it is at the end, and
-   * the call after that starts again from the first, as after `keepFrom`.
-   */
-  findExpired(limit: number): Promise<StoredEvent[]>;
-
-  /**
    * Removes events, and what was counted of them, in one transaction. Those that are gone already are ignored.
    *
    * @returns how many it removed
@@ -51,21 +45,26 @@ export interface EventRetention {
   /** Those of these keys, of events that are not in the store, by which it remembers that it had them. */
   removedKeys(keys: readonly string[]): Promise<Set<string>>;
 
-  /** Removes dead letters that were set aside before a time, oldest first. @returns how many, at most `limit` */
+  /** Removes what was dead-lettered before a time, oldest first. @returns how many, at most `limit` */
   removeDeadLetters(before: Date, limit: number): Promise<number>;
 }
 
-/** The days that are kept when some were kept before: what was removed does not come back. */
+/**
+ * The days that are kept when some were kept before: what was removed does not come back.
+ *
+ * @returns `before` itself if none of them moves
+ */
 export function later(before: KeptDays, wanted: KeptDays): KeptDays {
   const [known, asked] = [daysOf(before), daysOf(wanted)];
   const types = new Set([...before.types, ...wanted.types].map(({ eventType }) => eventType));
-  return {
+  const days = {
     others: Math.max(before.others, wanted.others),
     types: [...types].sort().map((eventType) => ({
       eventType,
       day: Math.max(known(eventType), asked(eventType)),
     })),
   };
+  return JSON.stringify(days) === JSON.stringify(before) ? before : days;
 }
 
 /** The first day that is kept of a type. */
@@ -82,6 +81,20 @@ export function latestDay({ others, types }: KeptDays): number {
 /** Before this day, events of no type are kept. */
 export function earliestDay({ others, types }: KeptDays): number {
   return types.reduce((earliest, { day }) => Math.min(earliest, day), others);
+}
+
+/** All hours before a day. */
+export function hoursBefore(day: number): HourRange {
+  return { from: ALL_HOURS.from, to: day * HOURS_A_DAY - 1 };
+}
+
+/** The types that have events before their days. */
+export async function typesBefore(days: KeptDays, counts: EventCounts): Promise<string[]> {
+  const firstDay = daysOf(days);
+  const totals = await counts.totals(hoursBefore(latestDay(days)));
+  return totals
+    .filter(({ eventType, firstHour }) => firstHour < firstDay(eventType) * HOURS_A_DAY)
+    .map(({ eventType }) => eventType);
 }
 
 /** What tells the age of an event. */

@@ -64,7 +64,6 @@ for (const version of ['kafka4', 'kafka3'] as const) {
   const brokers = inject(version);
   const options = (topic: string) => kafkaLogOptions(brokers!, topic);
 
-  // Left out only where there is no Java, and said so; with CI=true that is an error instead.
   // Only where there is no Java to run Kafka, which is an error in CI (test/support/servers.ts).
   describe.skipIf(brokers === undefined)(
     version === 'kafka4' ? 'Apache Kafka 4 (KRaft)' : 'Apache Kafka 3.9 (ZooKeeper)',

@@ -43,7 +43,6 @@ function member(log: EventLog, topic: string, group: string): { partitions: numb
   return given;
 }
 
-// Left out only where there is no Java, and said so; with CI=true that is an error instead.
 // Only where there is no Java to run Kafka, which is an error in CI (test/support/servers.ts).
 describe.skipIf(inject('kafka4') === undefined)('a consumer group', () => {
   const bootstrap = inject('kafka4')!;

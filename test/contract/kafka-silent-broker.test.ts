@@ -32,7 +32,6 @@ function beginAt(share: number): void {
   onTestFinished(() => void vi.restoreAllMocks());
 }
 
-// Left out only where there is no Java, and said so; with CI=true that is an error instead.
 // Only where there is no Java to run Kafka, which is an error in CI (test/support/servers.ts).
 describe.skipIf(inject('kafka4') === undefined)('beside a broker that does not answer', () => {
   const bootstrap = inject('kafka4')!;

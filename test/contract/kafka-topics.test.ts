@@ -44,7 +44,6 @@ async function firstAssignment(log: KafkaLog, topic: string): Promise<void> {
 for (const version of ['kafka4', 'kafka3'] as const) {
   const bootstrap = inject(version)!;
 
-  // Left out only where there is no Java, and said so; with CI=true that is an error instead.
   // Only where there is no Java to run Kafka, which is an error in CI (test/support/servers.ts).
   describe.skipIf(bootstrap === undefined)(
     version === 'kafka4' ? 'topics on Apache Kafka 4 (KRaft)' : 'topics on Apache Kafka 3.9 (ZooKeeper)',
@@ -158,7 +157,6 @@ for (const version of ['kafka4', 'kafka3'] as const) {
   );
 }
 
-// Left out only where there is no Java, and said so; with CI=true that is an error instead.
 // Only where there is no Java to run Kafka, which is an error in CI (test/support/servers.ts).
 describe.skipIf(inject('kafka4') === undefined)(
   'a topic that was created again with fewer partitions',

@@ -4,6 +4,7 @@ import { createDatabase } from '../../scripts/postgres-server.ts';
 import { accounts } from '../../src/processing/ledger.ts';
 import { ALL_KEPT, FencedError, HOUR_MS, keeps } from '../../src/store/event-store.ts';
 import { PostgresStore } from '../../src/store/postgres/postgres-store.ts';
+import { expiredIn, removeExpired } from '../support/expired.ts';
 import { silentLogger } from '../support/logger.ts';
 import { byHand } from '../support/postgres.ts';
 import { newBatch, newEvent, TOPIC } from '../support/store-batches.ts';
@@ -65,11 +66,7 @@ it('stores no removed event again, whoever sends it while it is removed', async 
   const sending = PARTITIONS.map(resend);
   await expect.poll(() => begun.size).toBe(PARTITIONS.length);
   await store.retention.keepFrom({ others: 10, types: [] });
-  for (;;) {
-    const found = await store.retention.findExpired(100);
-    if (found.length === 0) break;
-    await store.retention.remove(found.map(({ sequence }) => ({ sequence, counted: [] })));
-  }
+  await removeExpired(store, { limit: 100 });
   isRemoved = true;
   const sent = await Promise.all(sending);
   expect(fenced).toBeGreaterThan(0);
@@ -91,7 +88,7 @@ it('moves no day when it is stopped before it has remembered all keys, neither t
   await expect(store.retention.keepFrom({ others: 9, types: [] }, stopped)).rejects.toThrow('stopped');
   expect(await store.retention.keptDays()).toEqual(ALL_KEPT);
   expect(await store.retention.keepFrom({ others: 5, types: [] })).toEqual({ others: 5, types: [] });
-  expect(await store.retention.findExpired(9)).toHaveLength(1);
+  expect(await expiredIn(store)).toHaveLength(1);
 });
 
 it('moves no day where it may not remove what is before it, and says what to grant', async () => {
@@ -138,9 +135,7 @@ it('remembers the keys of many events that are stored while it looks for those b
     return countUp();
   };
   await store.retention.keepFrom({ others: 10, types: [] });
-  const found = await store.retention.findExpired(keys.length);
-  const removed = found.map(({ sequence }) => ({ sequence, counted: [] }));
-  expect(await store.retention.remove(removed)).toBe(keys.length);
+  expect(await removeExpired(store)).toBe(keys.length);
   expect(await store.retention.removedKeys(keys)).toEqual(new Set(keys));
 });
 

@@ -12,6 +12,7 @@ import {
   TYPE_DIMENSION,
   USER_DIMENSION,
 } from '../../src/store/event-store.ts';
+import { expiredIn, removeExpired } from '../support/expired.ts';
 import { newBatch, newEvent, TOPIC } from '../support/store-batches.ts';
 import { claimAndStore } from '../support/storing.ts';
 import type { StoreHarness } from './event-store.contract.ts';
@@ -25,16 +26,6 @@ const BATCH = 5000;
 function eventOn(day: number, given: Partial<EventToStore> = {}): EventToStore {
   const hour = day * 24 + 5;
   return newEvent({ userId: 'u', eventType: 'T', hour, time: hour * HOUR_MS + 7, counted: [], ...given });
-}
-
-/** Removes all that is too old, as the service does. @param counted of each event */
-async function removeExpired(store: EventStore, counted: EventToStore['counted'] = []): Promise<number> {
-  let removed = 0;
-  for (;;) {
-    const found = await store.retention.findExpired(3);
-    if (found.length === 0) return removed;
-    removed += await store.retention.remove(found.map(({ sequence }) => ({ sequence, counted })));
-  }
 }
 
 async function everything(store: EventStore) {
@@ -73,7 +64,7 @@ export function retentionContract(open: () => Promise<StoreHarness>): void {
   it('keeps everything until it is told otherwise, then from a day that never moves back', async () => {
     const { store, second } = await open();
     expect(await store.retention.keptDays()).toEqual(ALL_KEPT);
-    expect(await store.retention.findExpired(9)).toEqual([]);
+    expect(await expiredIn(store)).toEqual([]);
     expect(await store.retention.keepFrom(from(10, [{ eventType: 'T', day: 5 }]))).toEqual(
       from(10, [{ eventType: 'T', day: 5 }]),
     );
@@ -96,7 +87,7 @@ export function retentionContract(open: () => Promise<StoreHarness>): void {
     expect(await store.retention.keptDays()).toEqual(days(20));
     await claimAndStore(store, [eventOn(5), eventOn(6), eventOn(20), eventOn(20, { eventType: 'U' })]);
     expect(await store.retention.keepFrom(days(21))).toEqual(days(21));
-    expect(await removeExpired(store)).toBe(2);
+    expect(await removeExpired(store, { limit: 3 })).toBe(2);
     expect(await store.counts.totals()).toMatchObject([{ eventType: 'T', events: 2 }]);
   });
 
@@ -137,7 +128,7 @@ export function retentionContract(open: () => Promise<StoreHarness>): void {
     await claimAndStore(store, [...old.slice(0, 2), kept[0]!, kept[3]!, ...old.slice(2), kept[1]!, kept[2]!]);
     await claimAndStore(never, [kept[0]!, kept[3]!, kept[1]!, kept[2]!]);
     await store.retention.keepFrom(days);
-    expect(await removeExpired(store, counted)).toBe(old.length);
+    expect(await removeExpired(store, { counted, limit: 3 })).toBe(old.length);
     expect(await store.get(old.map(({ key }) => key))).toEqual(new Map());
     const { byInterval, ...left } = await everything(store);
     const { byInterval: expected, ...others } = await everything(never);
@@ -145,7 +136,7 @@ export function retentionContract(open: () => Promise<StoreHarness>): void {
     expect(byInterval.counts).toEqual(expected.counts);
     expect(left.read).toEqual(['kept', 'long ago', 'later', 'w']);
     expect(await store.counts.sequenceRange({ from: 9 * 24, to: 9 * 24 + 23 })).toBeUndefined();
-    expect(await store.retention.findExpired(9)).toEqual([]);
+    expect(await expiredIn(store)).toEqual([]);
   });
 
   it('does not store again what it removed, under whatever time it comes', async () => {
@@ -153,7 +144,7 @@ export function retentionContract(open: () => Promise<StoreHarness>): void {
     const old = [eventOn(3), eventOn(3)];
     await claimAndStore(store, [...old, eventOn(20)]);
     await store.retention.keepFrom(from(10));
-    expect(await removeExpired(store)).toBe(2);
+    expect(await removeExpired(store, { limit: 3 })).toBe(2);
     const again = old.map(({ key }) => eventOn(20, { key }));
     const fresh = eventOn(20);
     const other = await second();
@@ -178,7 +169,7 @@ export function retentionContract(open: () => Promise<StoreHarness>): void {
     const key = firstIdOf(3);
     await claimAndStore(store, [eventOn(3, { key, json: `{"eventId":"${key}"}` }), eventOn(20)]);
     await store.retention.keepFrom(from(1, [{ eventType: 'T', day: 10 }]));
-    expect(await removeExpired(store)).toBe(1);
+    expect(await removeExpired(store, { limit: 3 })).toBe(1);
     expect(await store.retention.removedKeys([key])).toEqual(new Set([key]));
     const [claim] = await store.claim(TOPIC, [0]);
     const again = eventOn(20, { key, eventType: 'LONG' });
@@ -187,13 +178,12 @@ export function retentionContract(open: () => Promise<StoreHarness>): void {
     expect(await store.process([batch])).toMatchObject({ stored: [[false]], expired: [key] });
   });
 
-  it('finds again what was found before and not removed, once the days are given again', async () => {
+  it('finds again what was found before and not removed', async () => {
     const { store } = await open();
     await claimAndStore(store, [eventOn(3), eventOn(4), eventOn(3, { eventType: 'U' })]);
     await store.retention.keepFrom(from(10));
-    await store.retention.findExpired(2);
-    await store.retention.keepFrom(from(10));
-    expect(await removeExpired(store)).toBe(3);
+    expect(await expiredIn(store, 2)).toHaveLength(3);
+    expect(await removeExpired(store, { limit: 3 })).toBe(3);
   });
 
   it('goes on after all events are removed: sequences, counts and positions', async () => {
@@ -201,7 +191,7 @@ export function retentionContract(open: () => Promise<StoreHarness>): void {
     await claimAndStore(store, [eventOn(3), eventOn(4)]);
     const before = await store.watermarks();
     await store.retention.keepFrom(from(10));
-    expect(await removeExpired(store)).toBe(2);
+    expect(await removeExpired(store, { limit: 3 })).toBe(2);
     expect(await store.watermarks()).toMatchObject({ latest: before.latest });
     expect(await store.claim(TOPIC, [0])).toMatchObject([{ offset: 2 }]);
     await claimAndStore(store, [eventOn(12, { json: 'new' })]);
@@ -219,7 +209,7 @@ export function retentionContract(open: () => Promise<StoreHarness>): void {
     const device: EventToStore['counted'] = [[DEVICE, 'phone']];
     await claimAndStore(store, [eventOn(3, { counted: device }), eventOn(3)]);
     await store.retention.keepFrom(from(10));
-    const [first, later] = await store.retention.findExpired(2);
+    const [first, later] = await expiredIn(store);
     const one = [{ sequence: later!.sequence, counted: [['payload.other', 'x']] as const }];
     expect(await store.retention.remove(one)).toBe(1);
     expect(await store.retention.remove(one)).toBe(0);
@@ -229,7 +219,7 @@ export function retentionContract(open: () => Promise<StoreHarness>): void {
     expect(await store.counts.totals()).toEqual([]);
   });
 
-  it('removes the dead letters that were set aside before a time', async () => {
+  it('removes what was dead-lettered before a time', async () => {
     const { store } = await open();
     const [claim] = await store.claim(TOPIC, [0]);
     const letter = (offset: number, day: number) => ({
@@ -273,7 +263,7 @@ export function retentionContract(open: () => Promise<StoreHarness>): void {
       );
       for (const batch of batches) await claimAndStore(store, batch);
       await store.retention.keepFrom(from(10));
-      const old = await store.retention.findExpired(RESENT);
+      const old = await expiredIn(store, BATCH);
       expect(old).toHaveLength(events.length / 2);
       expect(await store.retention.remove(old.map(({ sequence }) => ({ sequence, counted: [] })))).toBe(
         old.length,

@@ -42,7 +42,6 @@ export class SimulatedStore implements EventStore {
     return {
       keptDays: () => call('store.keptDays', () => retention.keptDays()),
       keepFrom: (days) => call('store.keepFrom', () => this.#shared.keepFrom(days)),
-      findExpired: (limit) => call('store.findExpired', () => retention.findExpired(limit)),
       removedKeys: (keys) => call('store.removedKeys', () => retention.removedKeys(keys)),
       remove: (events) => call('store.remove', () => this.#shared.remove(events)),
       removeDeadLetters: (before, limit) =>

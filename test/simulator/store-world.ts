@@ -88,7 +88,7 @@ export class StoreWorld {
   async keepFrom(days: KeptDays): Promise<KeptDays> {
     const before = await this.#store.retention.keptDays();
     const kept = await this.#store.retention.keepFrom(days);
-    if (JSON.stringify(kept) === JSON.stringify(before)) return kept;
+    if (kept === before) return kept;
     this.#changes.push({ is: 'kept', days });
     this.#noteFence();
     return kept;

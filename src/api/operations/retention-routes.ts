@@ -1,14 +1,15 @@
 import type { FastifyInstance, FastifySchema } from 'fastify';
 import Type from 'typebox';
 import type { Catalog } from '../../events/catalog.ts';
+import { dateOf } from '../../events/moments.ts';
+import { MOST_RETENTION_DAYS } from '../../events/retention-days.ts';
 import {
   ALL_DAYS,
-  ALL_HOURS,
   DAY_MS,
   daysOf,
   type EventCounts,
   type EventStore,
-  HOURS_A_DAY,
+  hoursBefore,
   latestDay,
 } from '../../store/event-store.ts';
 import { QueryReader, type QueryString } from '../openapi/query-reader.ts';
@@ -22,7 +23,7 @@ const QUERY = Type.Object({
   days: Type.Optional(
     Type.Integer({
       minimum: 1,
-      maximum: 36_500,
+      maximum: MOST_RETENTION_DAYS,
       description: 'What would go if `RETENTION_DAYS` were this.',
     }),
   ),
@@ -77,11 +78,11 @@ export async function retentionRoutes(
         types: types.map(({ eventType, events, days, day }) => ({
           eventType,
           retentionDays: days ?? null,
-          keepsFrom: dateOf(day),
+          keepsFrom: dayText(day),
           events,
           expired: expired.get(day)!.get(eventType) ?? 0,
         })),
-        keptFrom: dateOf(latestDay(kept)),
+        keptFrom: dayText(latestDay(kept)),
       };
     },
   );
@@ -93,12 +94,12 @@ async function expiredBefore(
   days: readonly number[],
 ): Promise<Map<number, Map<string, number>>> {
   const found = [...new Set(days)].map(async (day) => {
-    const totals = await counts.totals({ from: ALL_HOURS.from, to: day * HOURS_A_DAY - 1 });
+    const totals = await counts.totals(hoursBefore(day));
     return [day, new Map(totals.map(({ eventType, events }) => [eventType, events]))] as const;
   });
   return new Map(await Promise.all(found));
 }
 
-function dateOf(day: number): string | null {
-  return day === ALL_DAYS ? null : new Date(day * DAY_MS).toISOString().slice(0, 10);
+function dayText(day: number): string | null {
+  return day === ALL_DAYS ? null : dateOf(day * DAY_MS);
 }

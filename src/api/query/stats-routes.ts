@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyRequest, FastifySchema } from 'fastify';
 import Type from 'typebox';
 import type { Clock } from '../../clock.ts';
+import { dateOf } from '../../events/moments.ts';
 import { payloadDimension } from '../../events/payload-path.ts';
 import {
   ALL_DAYS,
@@ -10,6 +11,7 @@ import {
   HOUR_MS,
   HOURS_A_DAY,
   type HourCount,
+  type KeptDays,
   latestDay,
   MOST_COUNTED_OF_USER,
   type TypeTotal,
@@ -92,10 +94,11 @@ export async function statsRoutes(
       const { counts } = store;
       const { from, to, day, top, interval } = query;
       const days = { from: Math.floor(from / HOURS_A_DAY), to: Math.floor(to / HOURS_A_DAY) };
-      const [totals, hours, active] = await Promise.all([
+      const [totals, hours, active, kept] = await Promise.all([
         counts.totals(),
         counts.byHour({ from, to }),
         counts.distinctByDay(USER_DIMENSION, days),
+        store.retention.keptDays(),
       ]);
       const total = sumOf(totals);
       const listed = withMostEvents(totals);
@@ -110,9 +113,9 @@ export async function statsRoutes(
         otherTypes: { types: totals.length - listed.length, events: total - sumOf(listed) },
         interval,
         counts: byInterval(hours, interval, new Set(listed.map(({ eventType }) => eventType))),
-        activeUsers: active.map(({ day, values }) => ({ day: dateOf(day), users: values })),
-        keptFrom: await keptFrom(store),
-        day: dateOf(day),
+        activeUsers: active.map(({ day, values }) => ({ day: dateOf(day * DAY_MS), users: values })),
+        keptFrom: keptFrom(kept),
+        day: dateOf(day * DAY_MS),
         topUsers: await counts.topValues(USER_DIMENSION, day, top),
         topValues: await topValues(counts, countedProperties, day, top),
       };
@@ -131,9 +134,9 @@ export async function statsRoutes(
 }
 
 /** The day from which events of all types are kept; null: none were removed. */
-async function keptFrom({ retention }: EventStore): Promise<string | null> {
-  const latest = latestDay(await retention.keptDays());
-  return latest === ALL_DAYS ? null : dateOf(latest);
+function keptFrom(kept: KeptDays): string | null {
+  const latest = latestDay(kept);
+  return latest === ALL_DAYS ? null : dateOf(latest * DAY_MS);
 }
 
 /** @throws ApiError `invalid_query` */
@@ -203,10 +206,6 @@ function readQuery({ query }: FastifyRequest<{ Querystring: QueryString }>, now:
 
 function timeOf(hour: number): string {
   return new Date(hour * HOUR_MS).toISOString();
-}
-
-function dateOf(day: number): string {
-  return timeOf(day * HOURS_A_DAY).split('T', 1)[0]!;
 }
 
 function momentOf(time: number | null): string | null {

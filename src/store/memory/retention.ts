@@ -1,13 +1,4 @@
-import {
-  ALL_KEPT,
-  DAY_MS,
-  daysOf,
-  type EventRetention,
-  type KeptDays,
-  later,
-  type RemovableEvent,
-  type StoredEvent,
-} from '../event-store.ts';
+import { ALL_KEPT, type EventRetention, type KeptDays, later, type RemovableEvent } from '../event-store.ts';
 import type { MemoryCounts } from './counts.ts';
 import type { MemoryEvents } from './events.ts';
 import type { MemoryTimeOrder } from './time-order.ts';
@@ -41,21 +32,9 @@ export class MemoryRetention implements EventRetention {
 
   async keepFrom(wanted: KeptDays): Promise<KeptDays> {
     const days = later(this.#days, wanted);
-    if (JSON.stringify(days) !== JSON.stringify(this.#days)) this.#options.fence();
+    if (days !== this.#days) this.#options.fence();
     this.#days = days;
     return days;
-  }
-
-  async findExpired(limit: number): Promise<StoredEvent[]> {
-    // What was found is removed before the next call, or found again.
-    const { events, byTime } = this.#options;
-    const firstDay = daysOf(this.#days);
-    return byTime
-      .all()
-      .filter((sequence) => events.time(sequence) < firstDay(events.eventType(sequence)) * DAY_MS)
-      .take(limit)
-      .map((sequence) => ({ sequence, json: events.json(sequence) }))
-      .toArray();
   }
 
   async remove(removed: readonly RemovableEvent[]): Promise<number> {

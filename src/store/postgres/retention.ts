@@ -1,34 +1,27 @@
 // In: the days that are kept, and events to remove. Out: nothing older is stored from then on, and the events and their
 // counts are gone, each step in a transaction of its own, while others store.
 import {
-  ALL_DAYS,
   DAY_MS,
   daysOf,
   type EventRetention,
   earliestDay,
-  HOURS_A_DAY,
   type KeptDays,
   later,
-  latestDay,
   type RemovableEvent,
-  type StoredEvent,
   StoreUnavailableError,
-  type TimedEvent,
-  type TimePlace,
+  typesBefore,
 } from '../event-store.ts';
+import { KEPT_FROM, OTHERS, toKeptDays, toRows } from '../kept-from-sql.ts';
 import type { Database } from './client.ts';
 import type { PostgresCounts } from './counts.ts';
-import { type AsText, watermarks } from './reads.ts';
+import { watermarks } from './reads.ts';
 import { FORGET_VALUES, REMOVE } from './removal.ts';
 
-/** Of all types without a row of their own. */
-const OTHERS = '';
 /** Events whose keys are remembered in one statement. */
 const STEP = 5000;
 /** Sequences that are looked through in one statement for events that are too old. */
 const STORED_STEP = 50_000;
 const LONGEST_WAIT_MS = 2000;
-const FIRST: TimePlace = { time: Number.MIN_SAFE_INTEGER, sequence: 0 };
 
 /**
  * Whether the key of an event `e` is its id, and shows as UUIDv7 that it is older than all that is kept: it may come again as
@@ -67,19 +60,10 @@ select event_type,
 from unnest($1::text[], $2::integer[]) as given (event_type, day)
 on conflict (event_type) do update set first_day = greatest(kept_from.first_day, excluded.first_day)`;
 
-const NEXT_OLD = `
-select seq as sequence, happened_at as time, json, event_type = $1 and happened_at < $4::bigint as "isOld" from events
-where (event_type, happened_at, seq) > ($1, $2::bigint, $3::bigint)
-order by event_type, happened_at, seq limit $5`;
-
 /** Removes events from PostgreSQL. Any number of instances may do so at once. */
 export class PostgresRetention implements EventRetention {
   readonly #database: Database;
   readonly #counts: PostgresCounts;
-  /** Types that may have more events to remove; undefined: not looked for yet. */
-  #types: string[] | undefined;
-  /** Behind the events of the first of them that were found: those before it are removed, and their places in the index are not. */
-  #place = FIRST;
 
   constructor(database: Database, counts: PostgresCounts) {
     this.#database = database;
@@ -87,12 +71,7 @@ export class PostgresRetention implements EventRetention {
   }
 
   async keptDays(): Promise<KeptDays> {
-    const rows = await this.#database.query<{ eventType: string; day: number }>(
-      'select event_type as "eventType", first_day as day from kept_from order by 1',
-      [],
-    );
-    const others = rows.find(({ eventType }) => eventType === OTHERS)?.day ?? ALL_DAYS;
-    return { others, types: rows.filter(({ eventType }) => eventType !== OTHERS) };
+    return toKeptDays(await this.#database.query<{ eventType: string; day: number }>(KEPT_FROM, []));
   }
 
   async today(): Promise<number> {
@@ -104,17 +83,15 @@ export class PostgresRetention implements EventRetention {
   }
 
   async keepFrom(wanted: KeptDays, signal?: AbortSignal): Promise<KeptDays> {
-    this.#types = undefined;
-    this.#place = FIRST;
     const before = await this.keptDays();
     const days = later(before, wanted);
-    if (JSON.stringify(days) === JSON.stringify(before)) return days;
+    if (days === before) return days;
     await this.#checkRights();
     // If we die here, or in any step below: keys are remembered of events that are still there and still kept. They are
     // found as before, and the next call remembers those of the rest.
     let { stable: seen } = await watermarks(this.#database);
     const firstDay = daysOf(days);
-    for (const eventType of await this.#typesBefore(days)) {
+    for (const eventType of await typesBefore(days, this.#counts)) {
       await this.#remember(eventType, firstDay(eventType), earliestDay(days), signal);
     }
     for (;;) {
@@ -137,7 +114,7 @@ export class PostgresRetention implements EventRetention {
       await client.query(`set local lock_timeout = '${LONGEST_WAIT_MS}'`);
       await client.query('lock table positions in share row exclusive mode');
       await client.query(REMEMBER_STORED, storedBetween(seen, Number.MAX_SAFE_INTEGER, days));
-      const given = [{ eventType: OTHERS, day: days.others }, ...days.types];
+      const given = toRows(days);
       await client.query(MOVE_DAYS, [given.map(({ eventType }) => eventType), given.map(({ day }) => day)]);
       await client.query('update positions set epoch = epoch + 1');
     });
@@ -163,7 +140,7 @@ export class PostgresRetention implements EventRetention {
     earliest: number,
     signal: AbortSignal | undefined,
   ): Promise<void> {
-    let place = { time: String(FIRST.time), sequence: String(FIRST.sequence) };
+    let place = { time: String(Number.MIN_SAFE_INTEGER), sequence: '0' };
     for (;;) {
       signal?.throwIfAborted();
       const values = [eventType, place.time, place.sequence, day, earliest];
@@ -171,44 +148,6 @@ export class PostgresRetention implements EventRetention {
       if (last === undefined) return;
       place = last;
     }
-  }
-
-  /** The types that have events before the days, judging by their counts. */
-  async #typesBefore(days: KeptDays): Promise<string[]> {
-    await this.#counts.countUp();
-    const rows = await this.#database.query<{ eventType: string; hour: string }>(
-      'select event_type as "eventType", min(hour) as hour from event_counts where hour < $1 group by event_type',
-      [latestDay(days) * HOURS_A_DAY],
-    );
-    const firstDay = daysOf(days);
-    return rows
-      .filter(({ eventType, hour }) => Number(hour) < firstDay(eventType) * HOURS_A_DAY)
-      .map(({ eventType }) => eventType);
-  }
-
-  async findExpired(limit: number): Promise<StoredEvent[]> {
-    const days = await this.keptDays();
-    this.#types ??= await this.#typesBefore(days);
-    for (;;) {
-      const [eventType] = this.#types;
-      if (eventType === undefined) break;
-      const { time, sequence } = this.#place;
-      const values = [eventType, time, sequence, daysOf(days)(eventType) * DAY_MS, limit];
-      const rows = await this.#database.query<AsText<TimedEvent, 'sequence' | 'time'> & { isOld: boolean }>(
-        NEXT_OLD,
-        values,
-      );
-      const old = rows.filter(({ isOld }) => isOld);
-      const last = old.at(-1);
-      if (last !== undefined) {
-        this.#place = { time: Number(last.time), sequence: Number(last.sequence) };
-        return old.map(({ sequence, json }) => ({ sequence: Number(sequence), json }));
-      }
-      this.#types.shift();
-      this.#place = FIRST;
-    }
-    this.#types = undefined;
-    return [];
   }
 
   async remove(events: readonly RemovableEvent[]): Promise<number> {

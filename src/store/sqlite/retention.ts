@@ -1,20 +1,13 @@
 import { type DatabaseSync, inTransaction, prepareQuery, type Query } from '../../sqlite/sqlite-file.ts';
 import {
-  ALL_DAYS,
-  DAY_MS,
-  daysOf,
   type EventRetention,
   earliestDay,
-  HOURS_A_DAY,
   type KeptDays,
   later,
-  latestDay,
   type RemovableEvent,
-  type StoredEvent,
   showsDayBefore,
-  type TimedEvent,
-  type TimePlace,
 } from '../event-store.ts';
+import { KEPT_FROM, toKeptDays, toRows } from '../kept-from-sql.ts';
 import { HOUR, type SqliteCounts } from './counts.ts';
 import { onFile } from './errors.ts';
 import { keyBytes, keyText } from './keys.ts';
@@ -30,41 +23,23 @@ interface OldEvent {
   json: string;
 }
 
-const FIRST: TimePlace = { time: Number.MIN_SAFE_INTEGER, sequence: 0 };
 const ID_AT = '{"eventId":"'.length;
 const UUID_LENGTH = 36;
-/** Of all types without a row of their own. */
-const OTHERS = '';
 
 /** Removes events from a SQLite file, which gives the space back. Waits for nobody: there is one writer. */
 export class SqliteRetention implements EventRetention {
   readonly #db: DatabaseSync;
   readonly #counts: SqliteCounts;
   readonly #days: Query<{ eventType: string; day: number }>;
-  readonly #findOld: Query<TimedEvent>;
-  /** Types that may have more events to remove; undefined: not looked for yet. */
-  #types: string[] | undefined;
-  /** Behind the events of the first of them that were found. */
-  #place = FIRST;
 
   constructor(db: DatabaseSync, counts: SqliteCounts) {
     this.#db = db;
     this.#counts = counts;
-    this.#days = prepareQuery(
-      db,
-      'select event_type as eventType, first_day as day from kept_from order by 1',
-    );
-    this.#findOld = prepareQuery(
-      db,
-      `select seq as sequence, happened_at as time, json from events
-       where event_type = ? and (happened_at, seq) > (?, ?) and happened_at < ? order by happened_at, seq limit ?`,
-    );
+    this.#days = prepareQuery(db, KEPT_FROM);
   }
 
   get days(): KeptDays {
-    const rows = onFile(() => this.#days.all());
-    const others = rows.find(({ eventType }) => eventType === OTHERS)?.day ?? ALL_DAYS;
-    return { others, types: rows.filter(({ eventType }) => eventType !== OTHERS).map((row) => ({ ...row })) };
+    return toKeptDays(onFile(() => this.#days.all()));
   }
 
   async keptDays(): Promise<KeptDays> {
@@ -72,61 +47,17 @@ export class SqliteRetention implements EventRetention {
   }
 
   async keepFrom(wanted: KeptDays): Promise<KeptDays> {
-    this.#types = undefined;
-    this.#place = FIRST;
     const before = this.days;
     const days = later(before, wanted);
-    if (JSON.stringify(days) === JSON.stringify(before)) return days;
+    if (days === before) return days;
     onFile(() =>
       inTransaction(this.#db, () => {
         const keep = this.#db.prepare('insert or replace into kept_from values (?, ?)');
-        if (days.others !== ALL_DAYS) keep.run(OTHERS, days.others);
-        for (const { eventType, day } of days.types) keep.run(eventType, day);
+        for (const { eventType, day } of toRows(days)) keep.run(eventType, day);
         this.#db.exec('update positions set epoch = epoch + 1');
       }),
     );
     return days;
-  }
-
-  async findExpired(limit: number): Promise<StoredEvent[]> {
-    const firstDay = daysOf(this.days);
-    this.#types ??= this.#typesBefore(firstDay);
-    for (;;) {
-      const [eventType] = this.#types;
-      if (eventType === undefined) break;
-      const found = onFile(() =>
-        this.#findOld.all(
-          eventType,
-          this.#place.time,
-          this.#place.sequence,
-          firstDay(eventType) * DAY_MS,
-          limit,
-        ),
-      );
-      const last = found.at(-1);
-      if (last !== undefined) {
-        this.#place = { time: last.time, sequence: last.sequence };
-        return found.map(({ sequence, json }) => ({ sequence, json }));
-      }
-      this.#types.shift();
-      this.#place = FIRST;
-    }
-    this.#types = undefined;
-    return [];
-  }
-
-  /** The types that have events before their days, judging by their counts. */
-  #typesBefore(firstDay: (eventType: string) => number): string[] {
-    this.#counts.countUp();
-    const rows = onFile(() =>
-      prepareQuery<{ eventType: string; hour: number }>(
-        this.#db,
-        'select event_type as eventType, min(hour) as hour from event_counts where hour < ? group by event_type',
-      ).all(latestDay(this.days) * HOURS_A_DAY),
-    );
-    return rows
-      .filter(({ eventType, hour }) => hour < firstDay(eventType) * HOURS_A_DAY)
-      .map(({ eventType }) => eventType);
   }
 
   async remove(events: readonly RemovableEvent[]): Promise<number> {

@@ -136,13 +136,13 @@ describe('retention', () => {
   it('tries again after a minute when the store is away, and says so', async () => {
     const { retention, store, store1, pauses, again, count, lines } = await setUp();
     await store1(1);
-    const { findExpired } = store.retention;
-    store.retention.findExpired = () => Promise.reject(new Error('away'));
+    const { readByTime } = store;
+    store.readByTime = () => Promise.reject(new Error('away'));
     retention.start();
     await expect.poll(() => pauses).toEqual([60_000]);
     expect(await count('footfall_retention_failures_total')).toEqual([1]);
     expect(lines).toMatchObject([{ msg: /could not be removed/ }]);
-    store.retention.findExpired = findExpired;
+    store.readByTime = readByTime;
     again();
     await expect.poll(() => pauses.at(-1)).toBe(HOUR_MS);
     expect(await store.counts.totals()).toEqual([]);

@@ -83,7 +83,7 @@ describe('counts in PostgreSQL', () => {
     expect(asked).toEqual(['watermarks', 'count', 'watermarks', 'count']);
   });
 
-  it('that fail by themselves are no failure of those that store, and are made up for', async () => {
+  it('that fail in the background do not fail those that store, and the next count makes up for them', async () => {
     const fails: Answer = async () => {
       throw new Error('deadlock detected');
     };

@@ -263,7 +263,7 @@ describe('building indexes until it is done', () => {
     expect(sleeps).toEqual([]);
   });
 
-  it('is no failure where it was stopped in a build', async () => {
+  it('does not count as failed when it is stopped during a build', async () => {
     const ground = lacking(FIRST);
     ground.before = (text) => {
       if (text !== FIRST.statement) return;

@@ -15,7 +15,7 @@ describe('up to where events can be read', () => {
     [null, 2 ** 32 + 7],
     [[], 2 ** 32 + 7],
     [['6', '4', '5'], 2 ** 32 + 4],
-    // Of who began before the lower half started anew, and of who has not stored yet what is the last.
+    // One began before the lower 32 bits wrapped around, one has the last sequence and has not stored anything yet.
     [['4294967290'], 2 ** 32 - 6],
     [['7'], 2 ** 32 + 7],
   ])('is where those that are at work began: %j', async (locks, stable) => {

@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 import { prepareQuery } from '../../../../src/sqlite/sqlite-file.ts';
 import { SqliteStore } from '../../../../src/store/sqlite/sqlite-store.ts';
+import { removeExpired } from '../../../support/expired.ts';
 import { tempSqliteFile } from '../../../support/sqlite-file.ts';
 import { newEvent } from '../../../support/store-batches.ts';
 import { claimAndStore } from '../../../support/storing.ts';
@@ -17,7 +18,6 @@ it('gives the space of removed events back to the system', async () => {
   );
   const full = pages();
   await store.retention.keepFrom({ others: 1, types: [] });
-  const found = await store.retention.findExpired(500);
-  expect(await store.retention.remove(found.map(({ sequence }) => ({ sequence, counted: [] })))).toBe(500);
+  expect(await removeExpired(store)).toBe(500);
   expect(pages() - empty).toBeLessThan((full - empty) / 4);
 });
